@@ -1,0 +1,202 @@
+//! `POST /v1/classify`: which of these posts does the user not want to see?
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Request, Response};
+use serde::{Deserialize, Serialize};
+use shared::app::App;
+use shared::classify::{self, Batch, Classified, Degraded, Outcome, Source};
+use shared::error::{Error, Violation};
+use shared::http::{self, Call, Object, Reply, Route};
+use shared::telemetry::ClassifiedRecord;
+
+/// What this function answers.
+pub const ROUTES: [Route<()>; 1] = [(Method::POST, "/v1/classify", ())];
+
+const LONGEST_PREFERENCE: usize = 2_000;
+const MOST_POSTS: usize = 50;
+const LONGEST_ID: usize = 128;
+const LONGEST_TEXT: usize = 10_000;
+const LONGEST_LANG: usize = 35;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    preference: Cow<'a, str>,
+    #[serde(borrow)]
+    posts: Vec<Object<Post<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Post<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    text: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "http::present")]
+    lang: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    results: Vec<Verdict<'a>>,
+    preference_version: &'a str,
+    usage: http::Allowance<'a>,
+    degraded: &'a [&'static str],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Verdict<'a> {
+    id: &'a str,
+    label: &'static str,
+    score: f32,
+    source: &'static str,
+    cached: bool,
+    failed_open: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched: Option<&'a str>,
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let mut call = Call::open(app, "classify", request);
+    let outcome = answer(app, &mut call).await;
+    call.close(app, outcome)
+}
+
+async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
+    if call.route(&ROUTES)?.is_none() {
+        return Ok(Reply::preflight());
+    }
+    let body = call.take_json()?;
+    let principal = call.principal(app).await?;
+    let asked: Asked<'_> = http::parse(&body)?;
+    let explain = validate(&asked, call.explain())?;
+
+    let batch = Batch {
+        preference: &asked.preference,
+        posts: asked.posts.iter().map(|Object(post)| &*post.text).collect(),
+        explain,
+    };
+    let classified = classify::run(app, &principal, &batch, call.now).await?;
+
+    call.record.degraded = classified.degraded.iter().copied().map(name_degraded).collect();
+    call.record.classified = Some(record(&classified));
+    let results = asked.posts.iter().zip(&classified.outcomes);
+    let reply = Reply::json(
+        StatusCode::OK,
+        &Answer {
+            results: results
+                .map(|(Object(post), outcome)| verdict(app, &post.id, outcome))
+                .collect(),
+            preference_version: &classified.preference_version,
+            usage: http::Allowance::of(&classified.usage),
+            degraded: &call.record.degraded,
+        },
+    );
+    call.usage = Some(classified.usage);
+    reply
+}
+
+/// Every bound of the contract that the body's form does not express, and the query; whether to explain.
+fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Error> {
+    let mut violations = Vec::new();
+    let mut bound = |pointer: String, text: &str, most: usize| {
+        // Bytes first: counting the characters of an acceptable text is rarely needed.
+        if text.is_empty() || (text.len() > most && text.chars().count() > most) {
+            violations.push(Violation::at(pointer, format!("must have 1 to {most} characters")));
+        }
+    };
+    bound("/preference".to_owned(), &asked.preference, LONGEST_PREFERENCE);
+    for (n, Object(post)) in asked.posts.iter().enumerate().take(MOST_POSTS) {
+        bound(format!("/posts/{n}/id"), &post.id, LONGEST_ID);
+        bound(format!("/posts/{n}/text"), &post.text, LONGEST_TEXT);
+    }
+    if !(1..=MOST_POSTS).contains(&asked.posts.len()) {
+        violations.push(Violation::at("/posts", format!("must have 1 to {MOST_POSTS} posts")));
+    }
+    let mut ids = HashSet::with_capacity(asked.posts.len());
+    for (n, Object(post)) in asked.posts.iter().enumerate().take(MOST_POSTS) {
+        if !ids.insert(&*post.id) {
+            violations.push(Violation::at(format!("/posts/{n}/id"), "must be unique in the batch"));
+        }
+        if post.lang.as_deref().is_some_and(|lang| !is_language_tag(lang)) {
+            let detail = "must be a language tag such as en or pt-BR";
+            violations.push(Violation::at(format!("/posts/{n}/lang"), detail));
+        }
+    }
+    match explain {
+        Ok(explain) if violations.is_empty() => Ok(explain),
+        Err(Error::Invalid(of_query)) => Err(Error::Invalid([violations, of_query].concat())),
+        Err(error) => Err(error),
+        Ok(_) => Err(Error::Invalid(violations)),
+    }
+}
+
+/// By its form alone: which languages exist is not ours to say.
+fn is_language_tag(lang: &str) -> bool {
+    (1..=LONGEST_LANG).contains(&lang.len()) && lang.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> Verdict<'a> {
+    let explanation = outcome.explanation.as_deref();
+    Verdict {
+        id,
+        label: if outcome.score >= app.config.hide_threshold {
+            "HIDE"
+        } else {
+            "ALLOW"
+        },
+        score: outcome.score,
+        source: match outcome.source {
+            Source::Cache => "cache",
+            Source::Stale => "stale",
+            Source::Local => "local",
+            Source::Default => "default",
+        },
+        cached: matches!(outcome.source, Source::Cache | Source::Stale),
+        failed_open: outcome.source == Source::Default,
+        reason: explanation.map(|explanation| &*explanation.reason),
+        matched: explanation.and_then(|explanation| explanation.matched.as_deref()),
+    }
+}
+
+const fn name_degraded(degraded: Degraded) -> &'static str {
+    match degraded {
+        Degraded::Cache => "cache",
+        Degraded::Quota => "quota",
+        Degraded::Model => "model",
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 50")]
+fn record(classified: &Classified) -> ClassifiedRecord {
+    let figures = &classified.figures;
+    let posts = classified.outcomes.len();
+    let hits = figures.local_hits + figures.table_hits + figures.shared;
+    ClassifiedRecord {
+        posts,
+        distinct: figures.distinct,
+        local_hits: figures.local_hits,
+        table_hits: figures.table_hits,
+        shared_hits: figures.shared,
+        judged: figures.judged,
+        hit_rate: hits as f64 / figures.distinct.max(1) as f64,
+        charged: posts - figures.refunded,
+        refunded: figures.refunded,
+        model_status: match (&figures.model_failure, figures.judged) {
+            (Some(_), _) => "failed",
+            (None, 0) => "notAsked",
+            (None, _) => "ok",
+        },
+        model_failure: figures.model_failure.clone(),
+    }
+}

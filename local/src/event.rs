@@ -1,0 +1,130 @@
+//! A request as the event that API Gateway makes of it (REST API, Lambda proxy), and a function's answer as a response.
+
+use std::net::IpAddr;
+
+use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use aws_lambda_events::query_map::QueryMap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+use shared::clock::Timestamp;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What an event says of a request beyond the request itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The path of its route in the API's definition.
+    pub resource: &'a str,
+    /// Whom it came from: the connection's other end, whatever the headers say.
+    pub source_ip: IpAddr,
+    /// The port that it came to.
+    pub port: u16,
+    /// The gateway's own id for it.
+    pub request_id: &'a str,
+    /// When it came.
+    pub now: Timestamp,
+}
+
+/// The event of a request, as JSON.
+///
+/// # Errors
+/// When a part of it has no JSON form.
+pub fn of_request(parts: &Parts, body: &Bytes, origin: Origin<'_>) -> Result<String, serde_json::Error> {
+    let path = parts.uri.path().to_owned();
+    let headers = forwarded(&parts.headers, origin);
+    let query: QueryMap = parts.uri.query().unwrap_or_default().parse().unwrap_or_default();
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .map(str::to_owned);
+
+    let mut event = ApiGatewayProxyRequest::default();
+    event.resource = Some(origin.resource.to_owned());
+    event.path = Some(path.clone());
+    event.http_method = parts.method.clone();
+    event.multi_value_headers = headers.clone();
+    event.headers = headers;
+    event.multi_value_query_string_parameters = query.clone();
+    event.query_string_parameters = query;
+
+    let context = &mut event.request_context;
+    context.resource_path = Some(origin.resource.to_owned());
+    context.http_method = parts.method.clone();
+    // As behind a domain of one's own: without the stage.
+    context.path = Some(path);
+    context.stage = Some("local".to_owned());
+    context.domain_name = host;
+    context.protocol = Some(format!("{:?}", parts.version));
+    context.request_id = Some(origin.request_id.to_owned());
+    context.request_time_epoch = origin.now.millis();
+    context.request_time = Some(origin.now.to_string());
+    context.apiid = Some("local".to_owned());
+    context.account_id = Some("000000000000".to_owned());
+    context.identity.source_ip = Some(origin.source_ip.to_string());
+    context.identity.user_agent = parts
+        .headers
+        .get(header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok())
+        .map(str::to_owned);
+
+    if !body.is_empty() {
+        if let Ok(text) = std::str::from_utf8(body) {
+            event.body = Some(text.to_owned())
+        } else {
+            event.body = Some(STANDARD.encode(body));
+            event.is_base64_encoded = true;
+        }
+    }
+    serde_json::to_string(&event)
+}
+
+/// The request's headers with those that a gateway adds.
+fn forwarded(headers: &HeaderMap, origin: Origin<'_>) -> HeaderMap {
+    // An event is text: a value that is not cannot be in it.
+    let mut forwarded: HeaderMap = headers.iter().filter(|(_, value)| value.to_str().is_ok()).fold(
+        HeaderMap::with_capacity(headers.len() + 3),
+        |mut kept, (name, value)| {
+            kept.append(name, value.clone());
+            kept
+        },
+    );
+    let came_through = forwarded.get(&FORWARDED_FOR).and_then(|value| value.to_str().ok());
+    let chain = match came_through {
+        Some(before) => format!("{before}, {}", origin.source_ip),
+        None => origin.source_ip.to_string(),
+    };
+    if let Ok(chain) = HeaderValue::from_str(&chain) {
+        forwarded.insert(FORWARDED_FOR, chain);
+    }
+    forwarded.insert(FORWARDED_PORT, HeaderValue::from(origin.port));
+    forwarded.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    forwarded
+}
+
+/// The response that a function's answer, as JSON, stands for; `None` where API Gateway would call it malformed.
+#[must_use]
+pub fn to_response(answer: &str) -> Option<Response<Bytes>> {
+    let answer: ApiGatewayProxyResponse = serde_json::from_str(answer).ok()?;
+    let body = match answer.body {
+        None | Some(lambda_http::Body::Empty) => Bytes::new(),
+        Some(lambda_http::Body::Text(text)) if answer.is_base64_encoded => STANDARD.decode(text).ok()?.into(),
+        Some(lambda_http::Body::Text(text)) => text.into(),
+        Some(lambda_http::Body::Binary(bytes)) => bytes.into(),
+        Some(_) => return None,
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = u16::try_from(answer.status_code)
+        .ok()
+        .and_then(|code| StatusCode::from_u16(code).ok())?;
+    let headers = response.headers_mut();
+    headers.extend(answer.headers);
+    // Where both name a header, the one with all values counts.
+    headers.extend(answer.multi_value_headers);
+    Some(response)
+}

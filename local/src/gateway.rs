@@ -1,0 +1,133 @@
+//! What API Gateway does: finds the function of a path, throttles, hands over an event, answers by itself where it must.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
+use shared::app::App;
+use shared::error::{Error, Outage};
+use shared::http::new_correlation_id;
+
+use crate::event::{self, Origin};
+use crate::server::Caller;
+
+mod throttle;
+
+pub use throttle::Throttle;
+
+/// How long a function may take: `timeoutInMillis` in openapi.yaml.
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// A function behind the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// Registration, refresh, revocation, public keys.
+    Auth,
+    /// Verdicts.
+    Classify,
+    /// Health.
+    Health,
+    /// Quota.
+    Usage,
+}
+
+/// Every route: its method, its path, its function. The functions' own tables, put together.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str, Function)> {
+    let auth = auth::ROUTES
+        .into_iter()
+        .map(|(method, path, _)| (method, path, Function::Auth));
+    let classify = classify::ROUTES
+        .into_iter()
+        .map(|(method, path, ())| (method, path, Function::Classify));
+    let health = health::ROUTES
+        .into_iter()
+        .map(|(method, path, ())| (method, path, Function::Health));
+    let usage = usage::ROUTES
+        .into_iter()
+        .map(|(method, path, ())| (method, path, Function::Usage));
+    auth.chain(classify).chain(health).chain(usage)
+}
+
+/// The gateway.
+pub struct Gateway {
+    app: Arc<App>,
+    routes: Vec<(&'static str, Function)>,
+    throttle: Option<Throttle>,
+}
+
+impl Gateway {
+    /// A gateway to the functions of `app`.
+    #[must_use]
+    pub fn new(app: App, throttle: Option<Throttle>) -> Self {
+        Self {
+            app: Arc::new(app),
+            // Like `ANY` on each path: which methods there are, the function says.
+            routes: routes().map(|(_, path, function)| (path, function)).collect(),
+            throttle,
+        }
+    }
+
+    /// Answers a request whose body has been read.
+    ///
+    /// # Errors
+    /// What the gateway answers by itself.
+    pub async fn answer(&self, parts: &Parts, body: &Bytes, caller: Caller) -> Result<Response<Bytes>, Error> {
+        let path = parts.uri.path();
+        let (resource, function) = *self
+            .routes
+            .iter()
+            .find(|(route, _)| *route == path)
+            .ok_or(Error::NotFound)?;
+        if let Some(throttle) = &self.throttle {
+            throttle.admit(function)?;
+        }
+        let origin = Origin {
+            resource,
+            source_ip: caller.address.ip(),
+            port: caller.port,
+            request_id: &new_correlation_id(),
+            now: self.app.clock.now(),
+        };
+        let event = event::of_request(parts, body, origin).map_err(|error| Error::Internal(Box::new(error)))?;
+        // A task of its own: it ends what it has begun although the client hangs up, and its panic is its own.
+        let invocation = tokio::spawn(invoke(Arc::clone(&self.app), function, event));
+        match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
+            Ok(Ok(answer)) => {
+                let answer = answer.map_err(|error| Error::Internal(Box::new(error)))?;
+                event::to_response(&answer).ok_or_else(|| defect("the function's answer is malformed"))
+            }
+            Ok(Err(_)) => Err(defect("the function panicked")),
+            Err(_) => Err(Error::Unavailable(Outage("the function took too long".to_owned()))),
+        }
+    }
+}
+
+fn defect(what: &str) -> Error {
+    Error::Internal(Box::new(Outage(what.to_owned())))
+}
+
+/// One invocation, as the Lambda runtime makes it: event in, answer out, both JSON.
+///
+/// # Errors
+/// When the event is none of API Gateway's.
+pub async fn invoke(app: Arc<App>, function: Function, event: String) -> Result<String, serde_json::Error> {
+    let request: LambdaRequest = serde_json::from_str(&event)?;
+    let mut adapter = Adapter::from(service_fn(move |request: lambda_http::Request| {
+        let app = Arc::clone(&app);
+        async move {
+            Ok::<_, Infallible>(match function {
+                Function::Auth => auth::handle(&app, request).await,
+                Function::Classify => classify::handle(&app, request).await,
+                Function::Health => health::handle(&app, request).await,
+                Function::Usage => usage::handle(&app, request).await,
+            })
+        }
+    }));
+    let Ok(answer) = adapter.call(LambdaEvent::new(request, Context::default())).await;
+    serde_json::to_string(&answer)
+}

@@ -1,0 +1,52 @@
+//! Throttling with the figures of template.yaml.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use shared::error::Error;
+
+use super::Function;
+
+/// `ThrottlingRateLimit` and `ThrottlingBurstLimit` of the stage.
+const STAGE: (u32, u32) = (2_000, 4_000);
+
+/// The same for the auth function's methods.
+const AUTH: (u32, u32) = (50, 100);
+
+/// As `Retry-After` of the THROTTLED gateway response in openapi.yaml.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The token buckets of the stage and of auth.
+pub struct Throttle {
+    stage: DefaultDirectRateLimiter,
+    auth: DefaultDirectRateLimiter,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            stage: bucket(STAGE),
+            auth: bucket(AUTH),
+        }
+    }
+}
+
+fn bucket((per_second, burst): (u32, u32)) -> DefaultDirectRateLimiter {
+    let of = |figure| NonZeroU32::new(figure).unwrap_or(NonZeroU32::MIN);
+    RateLimiter::direct(Quota::per_second(of(per_second)).allow_burst(of(burst)))
+}
+
+impl Throttle {
+    /// Lets a request to `function` pass, or not.
+    ///
+    /// # Errors
+    /// [`Error::RateLimitExceeded`].
+    pub fn admit(&self, function: Function) -> Result<(), Error> {
+        let full = Error::RateLimitExceeded { retry_after: RETRY };
+        if function == Function::Auth && self.auth.check().is_err() {
+            return Err(full);
+        }
+        self.stage.check().map_err(|_| full)
+    }
+}

@@ -1,0 +1,16 @@
+//! ClearView on one machine: the functions' own handlers behind a server that speaks to them as API Gateway does.
+//!
+//! # Layout
+//! | module | what lives there |
+//! |---|---|
+//! | [`options`] | the command line |
+//! | [`server`] | connections, requests, the end |
+//! | [`gateway`] | routes, throttling, what API Gateway answers by itself |
+//! | [`event`] | a request as an API Gateway event, and an answer back |
+//! | [`state`] | the embedded DynamoDB, its tables, the token keys |
+
+pub mod event;
+pub mod gateway;
+pub mod options;
+pub mod server;
+pub mod state;

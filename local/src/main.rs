@@ -1,0 +1,64 @@
+//! `cargo run -p local`: ClearView on this machine.
+#![expect(
+    clippy::print_stderr,
+    reason = "a program for a terminal: what it says beside its log"
+)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use local::options::Options;
+use local::server::Server;
+use local::state::StartError;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::telemetry::{self, VERSION};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ClearView cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<(), StartError> {
+    let config = Config::from_env().map_err(|error| StartError(error.to_string()))?;
+    telemetry::init(config.log);
+    let unusable = |error| StartError(format!("signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
+    let server = Server::start(options, config, Clock::system()).await?;
+    greet(options, &server);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("Stopping.");
+    server.stop().await;
+    Ok(())
+}
+
+/// To standard error, as the log has standard output.
+fn greet(options: &Options, server: &Server) {
+    let url = format!("http://{}", server.address);
+    let kept = match &options.data_dir {
+        Some(directory) => format!("kept in {}", directory.display()),
+        None => "in memory".to_owned(),
+    };
+    eprintln!(
+        r#"ClearView {VERSION} answers on {url}  (state {kept}; tables on {tables})
+
+Try it in another terminal; Ctrl-C here ends it:
+
+TOKEN=$(curl -s {url}/v1/auth/register -H 'Content-Type: application/json' -d '{{"deviceId":"my-very-first-device"}}' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
+curl -s '{url}/v1/classify?explain=true' -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"preference":"Hide football spoilers, but keep transfer news","posts":[{{"id":"1","text":"Full time! Arsenal win the football match 3-1"}},{{"id":"2","text":"My sourdough starter turned five today"}}]}}'
+curl -s {url}/v1/usage -H "Authorization: Bearer $TOKEN"
+"#,
+        tables = server.table_endpoint,
+    );
+}

@@ -1,0 +1,35 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Runs ClearView on this machine, with the settings of the environment (see the README).
+#[derive(Debug, Clone, Parser)]
+#[command(name = "local", version)]
+pub struct Options {
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, default_value_t = 3000)]
+    pub port: u16,
+
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+
+    /// Keep state in this directory, made when absent [default: in memory]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Also serve the embedded `DynamoDB` on this port of 127.0.0.1, for the AWS CLI and for other instances; 0 picks a free one
+    #[arg(long, value_name = "PORT")]
+    pub table_port: Option<u16>,
+
+    /// Token signing keys, made when absent [default: in the data directory, else in memory]
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+
+    /// Throttle as API Gateway does in the template: 2,000 requests/s with bursts of 4,000, 50/s for auth
+    #[arg(long)]
+    pub throttle: bool,
+}

@@ -1,0 +1,210 @@
+//! The server: connections, requests, and the end of both.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use shared::app::App;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::error::Error;
+use shared::http::{LARGEST_BODY, gateway_answer};
+use shared::table;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::gateway::{Gateway, Throttle};
+use crate::options::Options;
+use crate::state::{self, Embedded, StartError};
+
+/// API Gateway's own limit on a request: what is larger is not even read.
+const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
+
+/// What is read and thrown away of a larger one, so that a client which sends before it listens still gets its answer.
+const MOST_DISCARDED: u64 = 256 * 1024 * 1024;
+
+/// How long a client may take for its headers, and again for its body.
+const SLOWEST_SENDER: Duration = Duration::from_secs(30);
+
+/// How long requests under way may take at the end.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
+
+/// The two ends of a connection, as far as an event tells of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The other end.
+    pub address: SocketAddr,
+    /// The port at this end.
+    pub port: u16,
+}
+
+/// A running server.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where its tables are: its own, or those of a service elsewhere.
+    pub table_endpoint: String,
+    embedded: Option<Embedded>,
+    stop: oneshot::Sender<()>,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts a server; it answers once this returns.
+    ///
+    /// # Errors
+    /// What cannot be used, in words: a port, a directory, a key file, a table service.
+    pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
+        let embedded = match &config.table_endpoint {
+            Some(_) => None,
+            None => Some(Embedded::start(options.data_dir.as_deref(), options.table_port.unwrap_or(0)).await?),
+        };
+        if let Some(embedded) = &embedded {
+            state::use_embedded(&mut config, embedded.address);
+        }
+        config.token_keys = Some(state::token_keys(options, &config)?);
+        let table_endpoint = config.table_endpoint.clone().unwrap_or_default();
+        let client = table::client(&config);
+        match state::create_missing_tables(&client, &config.table_prefix).await {
+            // A table service elsewhere may come later; requests are answered without it.
+            Err(error) if embedded.is_none() => tracing::warn!(%error, "the tables could not be made"),
+            made => made?,
+        }
+        let app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
+
+        let wanted = SocketAddr::new(options.host, options.port);
+        let unusable = |error| StartError(format!("cannot listen on {wanted}: {error}"));
+        let listener = TcpListener::bind(wanted).await.map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+        let gateway = Arc::new(Gateway::new(app, options.throttle.then(Throttle::default)));
+        let (stop, stopped) = oneshot::channel();
+        let accepting = tokio::spawn(accept(listener, address.port(), gateway, stopped));
+        Ok(Self {
+            address,
+            table_endpoint,
+            embedded,
+            stop,
+            accepting,
+        })
+    }
+
+    /// Answers what has been asked, then closes everything.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.accepting.await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, port: u16, gateway: Arc<Gateway>, stopped: oneshot::Receiver<()>) {
+    let graceful = GracefulShutdown::new();
+    let mut stopped = pin!(stopped);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut stopped => break,
+        };
+        let Ok((stream, address)) = accepted else {
+            // Out of file descriptors, most likely: some will be free again in a moment.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Answers are small, and their sender waits for nothing more to send.
+        let _ = stream.set_nodelay(true);
+        let caller = Caller { address, port };
+        let gateway = Arc::clone(&gateway);
+        let service = service_fn(move |request| serve(Arc::clone(&gateway), caller, request));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(SLOWEST_SENDER)
+            .serve_connection(TokioIo::new(stream), service);
+        // What ends a connection early is the client's doing.
+        tokio::spawn(graceful.watch(connection));
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(LONGEST_GOODBYE, graceful.shutdown()).await;
+}
+
+async fn serve(
+    gateway: Arc<Gateway>,
+    caller: Caller,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let answer = match read(&parts, body).await {
+        Read::Whole(body) => gateway.answer(&parts, &body, caller).await,
+        Read::TooLarge => Err(Error::PayloadTooLarge {
+            limit_bytes: LARGEST_BODY,
+        }),
+        Read::Broken => Err(Error::invalid("", "the body did not arrive whole")),
+    };
+    let response = answer.unwrap_or_else(|error| {
+        let mut response = gateway_answer(&error, &parts.headers).map(Into::into);
+        if matches!(error, Error::PayloadTooLarge { .. } | Error::Invalid(_)) {
+            // The rest of the body may still be on its way.
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    });
+    Ok(response.map(Full::new))
+}
+
+enum Read {
+    Whole(Bytes),
+    TooLarge,
+    Broken,
+}
+
+async fn read(parts: &Parts, body: Incoming) -> Read {
+    let announced = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let too_large = announced.is_some_and(|length| length > LARGEST_REQUEST);
+    if too_large && parts.headers.contains_key(header::EXPECT) {
+        // The client asks before it sends: it need not send.
+        return Read::TooLarge;
+    }
+    tokio::time::timeout(SLOWEST_SENDER, collect(body))
+        .await
+        .unwrap_or(Read::Broken)
+}
+
+async fn collect(mut body: Incoming) -> Read {
+    let mut whole = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return Read::Broken };
+        let Some(data) = frame.data_ref() else { continue };
+        length += data.len() as u64;
+        if length <= LARGEST_REQUEST {
+            whole.extend_from_slice(data);
+        } else {
+            whole = Vec::new();
+            if length > MOST_DISCARDED {
+                break;
+            }
+        }
+    }
+    if length > LARGEST_REQUEST {
+        Read::TooLarge
+    } else {
+        Read::Whole(whole.into())
+    }
+}

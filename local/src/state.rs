@@ -1,0 +1,219 @@
+//! Where state lives: the embedded `DynamoDB`, or a service elsewhere; its tables; the keys that sign tokens.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use dynoxide::Database;
+use shared::config::{AwsCredentials, Config, Secret};
+use shared::identity::keys::KeySet;
+use shared::table::{self, Schema};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::options::Options;
+
+/// How often expired items are removed. Nothing relies on it: expiry is checked wherever it counts.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+fn failed(what: &str, cause: impl std::fmt::Display) -> StartError {
+    StartError(format!("{what}: {cause}"))
+}
+
+/// An embedded `DynamoDB` that serves the SDK's own protocol on a port of this machine.
+pub struct Embedded {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<Result<(), String>>,
+    sweeper: JoinHandle<()>,
+    _lock: Option<File>,
+}
+
+impl Embedded {
+    /// Starts it, in memory or in `data_dir`, on `port` or a free one.
+    ///
+    /// # Errors
+    /// When the directory or the port cannot be used, or another process uses the directory.
+    pub async fn start(data_dir: Option<&Path>, port: u16) -> Result<Self, StartError> {
+        let (database, lock) = match data_dir {
+            None => (
+                Database::memory().map_err(|error| failed("the embedded table", error))?,
+                None,
+            ),
+            Some(directory) => {
+                let (database, lock) = open_directory(directory)?;
+                (database, Some(lock))
+            }
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(|error| failed(&format!("--table-port {port}"), error))?;
+        let address = listener.local_addr().map_err(|error| failed("--table-port", error))?;
+        let (stop, stopped) = oneshot::channel();
+        let sweeper = tokio::spawn(sweep(database.clone()));
+        let served = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async {
+            // Dropped or sent, both say stop.
+            let _ = stopped.await;
+        }));
+        Ok(Self {
+            address,
+            stop,
+            served,
+            sweeper,
+            _lock: lock,
+        })
+    }
+
+    /// Lets the calls under way end, then closes the database.
+    pub async fn stop(self) {
+        self.sweeper.abort();
+        let _ = self.stop.send(());
+        let _ = self.served.await;
+    }
+}
+
+fn open_directory(directory: &Path) -> Result<(Database, File), StartError> {
+    let named = |cause: &dyn std::fmt::Display| failed(&format!("--data-dir {}", directory.display()), cause);
+    fs::create_dir_all(directory).map_err(|error| named(&error))?;
+    let lock = File::create(directory.join("lock")).map_err(|error| named(&error))?;
+    lock.try_lock().map_err(|_| named(&"another process uses it"))?;
+    let path = directory.join("tables.db");
+    let path = path.to_str().ok_or_else(|| named(&"its name is not UTF-8"))?;
+    let database = Database::new(path).map_err(|error| named(&error))?;
+    Ok((database, lock))
+}
+
+async fn sweep(database: Database) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        let database = database.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            tracing::warn!(%error, "expired items could not be removed");
+        }
+    }
+}
+
+/// Directs `config` to the embedded tables.
+pub fn use_embedded(config: &mut Config, address: SocketAddr) {
+    config.table_endpoint = Some(format!("http://{address}"));
+    // It checks no signature, but the SDK will not send a request without one.
+    config.credentials.get_or_insert_with(|| AwsCredentials {
+        access_key_id: "local".to_owned(),
+        secret_access_key: Secret::new("local"),
+        session_token: None,
+    });
+}
+
+/// Makes the tables that are not there.
+///
+/// # Errors
+/// When the service refuses or does not answer.
+pub async fn create_missing_tables(client: &Client, prefix: &str) -> Result<(), StartError> {
+    for schema in table::ALL {
+        create_if_missing(client, &format!("{prefix}{}", schema.name), schema).await?;
+    }
+    Ok(())
+}
+
+async fn create_if_missing(client: &Client, name: &str, schema: Schema) -> Result<(), StartError> {
+    let failure = |cause: &dyn std::fmt::Display| failed(&format!("table {name}"), cause);
+    let mut create = client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest);
+    for (key, kind) in [(Some(schema.hash), KeyType::Hash), (schema.range, KeyType::Range)] {
+        let Some(key) = key else { continue };
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(key)
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+            .map_err(|error| failure(&error))?;
+        let element = KeySchemaElement::builder()
+            .attribute_name(key)
+            .key_type(kind)
+            .build()
+            .map_err(|error| failure(&error))?;
+        create = create.attribute_definitions(attribute).key_schema(element);
+    }
+    match create.send().await {
+        Ok(_) => {}
+        Err(error)
+            if error.as_service_error().is_some_and(
+                aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception,
+            ) =>
+        {
+            return Ok(());
+        }
+        Err(error) => return Err(failure(&DisplayErrorContext(&error))),
+    }
+    let ttl = TimeToLiveSpecification::builder()
+        .attribute_name(table::TTL)
+        .enabled(true)
+        .build()
+        .map_err(|error| failure(&error))?;
+    client
+        .update_time_to_live()
+        .table_name(name)
+        .time_to_live_specification(ttl)
+        .send()
+        .await
+        .map_err(|error| failure(&DisplayErrorContext(&error)))?;
+    Ok(())
+}
+
+/// The keys that sign tokens: of the environment, else of a file (made when absent), else new ones that end with the process.
+///
+/// # Errors
+/// When the file cannot be read or made.
+pub fn token_keys(options: &Options, config: &Config) -> Result<Secret, StartError> {
+    if let Some(keys) = &config.token_keys {
+        return Ok(keys.clone());
+    }
+    let file: Option<PathBuf> = options
+        .keys
+        .clone()
+        .or_else(|| options.data_dir.as_ref().map(|directory| directory.join("keys.json")));
+    let Some(file) = file else {
+        return new_keys();
+    };
+    let named = |cause: &dyn std::fmt::Display| failed(&format!("the key file {}", file.display()), cause);
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok(Secret::new(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let keys = new_keys()?;
+            write_private(&file, keys.expose()).map_err(|error| named(&error))?;
+            Ok(keys)
+        }
+        Err(error) => Err(named(&error)),
+    }
+}
+
+fn new_keys() -> Result<Secret, StartError> {
+    KeySet::generate().map_err(|error| failed("new token keys", error))
+}
+
+/// For its owner's eyes alone.
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(file)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,333 @@
+//! The only reader of the environment: every setting with its variable, unit and default. A bad value stops the start.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::quota::Plans;
+
+/// A value that must not be shown: its `Debug` and `Display` say nothing.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps `value`.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A setting that cannot be used: the variable's name and what is wrong with its value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct ConfigError {
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What is wrong, without the value where that is secret.
+    pub problem: String,
+}
+
+/// A judge of posts that can be configured, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderName {
+    /// The embedded model.
+    Local,
+}
+
+/// Static credentials of AWS, as Lambda puts them into the environment.
+#[derive(Debug, Clone)]
+pub struct AwsCredentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Secret,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<Secret>,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Nothing at all, not even a record per request.
+    Off,
+    /// Failures alone.
+    Error,
+    /// Failures and what is odd.
+    Warn,
+    /// And one record per request.
+    Info,
+    /// And what the libraries have to say, short of what they send.
+    Debug,
+}
+
+/// All settings. The README lists them.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `CLEARVIEW_TABLE_PREFIX`: what the tables' names start with (`clearview-`).
+    pub table_prefix: String,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`: another place than AWS's own for the tables.
+    pub table_endpoint: Option<String>,
+    /// `CLEARVIEW_TABLE_TIMEOUT_MS`: the longest that one call to a table may take (1000).
+    pub table_timeout: Duration,
+    /// `CLEARVIEW_REQUEST_TIMEOUT_MS`: the longest that a request may wait for its verdicts (8000).
+    pub request_timeout: Duration,
+    /// `CLEARVIEW_FLEET_SIZE`: by how many instances a limit is shared while no store answers (10).
+    pub fleet_size: u32,
+    /// `CLEARVIEW_PROVIDERS`: who judges, in order of preference (`local`).
+    pub providers: Vec<ProviderName>,
+    /// `CLEARVIEW_LOCAL_FALLBACK`: whether the embedded model stands in at the end of every chain (`on`).
+    pub local_fallback: bool,
+    /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
+    pub hide_threshold: f32,
+    /// `CLEARVIEW_PLANS`: what each tier may use, as JSON.
+    pub plans: Plans,
+    /// `CLEARVIEW_CORS_ORIGINS`: origins that browsers may call from, separated by commas (none).
+    pub cors_origins: Vec<String>,
+    /// `CLEARVIEW_ISSUER`: the `iss` of access tokens (`clearview`).
+    pub issuer: String,
+    /// `CLEARVIEW_AUDIENCE`: the `aud` of access tokens (`clearview`).
+    pub audience: String,
+    /// `CLEARVIEW_TOKEN_KEYS`: the key set that signs tokens, as JSON; for the auth function alone.
+    pub token_keys: Option<Secret>,
+    /// `CLEARVIEW_TOKEN_KEYS_SECRET`: the Secrets Manager secret that holds that key set instead; for the auth function alone.
+    pub token_keys_secret: Option<String>,
+    /// `CLEARVIEW_LOG`: `off`, `error`, `warn`, `info` or `debug` (`info`).
+    pub log: LogLevel,
+    /// `AWS_REGION` (`us-east-1`).
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID` and its companions.
+    pub credentials: Option<AwsCredentials>,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// The first setting whose value cannot be used.
+    #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads settings through `lookup`; an empty value counts as absent.
+    ///
+    /// # Errors
+    /// The first setting whose value cannot be used.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let env = Settings(&lookup);
+        Ok(Self {
+            table_prefix: env.text("CLEARVIEW_TABLE_PREFIX", "clearview-"),
+            table_endpoint: env.optional("AWS_ENDPOINT_URL_DYNAMODB"),
+            table_timeout: env.millis("CLEARVIEW_TABLE_TIMEOUT_MS", 1000)?,
+            request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
+            fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
+            providers: env.providers("CLEARVIEW_PROVIDERS")?,
+            local_fallback: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
+            hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
+            plans: env.plans("CLEARVIEW_PLANS")?,
+            cors_origins: env.origins("CLEARVIEW_CORS_ORIGINS")?,
+            issuer: env.text("CLEARVIEW_ISSUER", "clearview"),
+            audience: env.text("CLEARVIEW_AUDIENCE", "clearview"),
+            token_keys: env.optional("CLEARVIEW_TOKEN_KEYS").map(Secret::new),
+            token_keys_secret: env.optional("CLEARVIEW_TOKEN_KEYS_SECRET"),
+            log: env.log_level("CLEARVIEW_LOG")?,
+            region: env
+                .optional("AWS_REGION")
+                .unwrap_or_else(|| env.text("AWS_DEFAULT_REGION", "us-east-1")),
+            credentials: env.credentials(),
+        })
+    }
+}
+
+struct Settings<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Settings<'_> {
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str, default: &str) -> String {
+        self.optional(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn number<N>(&self, variable: &'static str, default: N, within: &RangeInclusive<N>) -> Result<N, ConfigError>
+    where
+        N: FromStr + PartialOrd + fmt::Display,
+    {
+        let Some(text) = self.optional(variable) else {
+            return Ok(default);
+        };
+        text.parse()
+            .ok()
+            .filter(|number| within.contains(number))
+            .ok_or_else(|| ConfigError {
+                variable,
+                problem: format!("{text:?} is not a number from {} to {}", within.start(), within.end()),
+            })
+    }
+
+    fn millis(&self, variable: &'static str, default: u64) -> Result<Duration, ConfigError> {
+        self.number(variable, default, &(1..=900_000))
+            .map(Duration::from_millis)
+    }
+
+    fn threshold(&self, variable: &'static str, default: f32) -> Result<f32, ConfigError> {
+        self.number(variable, default, &(f32::MIN_POSITIVE..=1.0))
+    }
+
+    fn switch(&self, variable: &'static str, default: bool) -> Result<bool, ConfigError> {
+        match self.optional(variable).as_deref() {
+            None => Ok(default),
+            Some("on" | "true" | "1") => Ok(true),
+            Some("off" | "false" | "0") => Ok(false),
+            Some(other) => Err(ConfigError {
+                variable,
+                problem: format!("{other:?} is neither on nor off"),
+            }),
+        }
+    }
+
+    fn providers(&self, variable: &'static str) -> Result<Vec<ProviderName>, ConfigError> {
+        self.text(variable, "local")
+            .split(',')
+            .map(|name| match name.trim() {
+                "local" => Ok(ProviderName::Local),
+                other => Err(ConfigError {
+                    variable,
+                    problem: format!("there is no provider {other:?}; this version has: local"),
+                }),
+            })
+            .collect()
+    }
+
+    fn plans(&self, variable: &'static str) -> Result<Plans, ConfigError> {
+        match self.optional(variable) {
+            None => Ok(Plans::default()),
+            Some(text) => Plans::parse(&text).map_err(|problem| ConfigError { variable, problem }),
+        }
+    }
+
+    fn origins(&self, variable: &'static str) -> Result<Vec<String>, ConfigError> {
+        let Some(text) = self.optional(variable) else {
+            return Ok(Vec::new());
+        };
+        text.split(',')
+            .map(|origin| {
+                let origin = origin.trim();
+                let rest = origin
+                    .strip_prefix("https://")
+                    .or_else(|| origin.strip_prefix("http://"));
+                match rest {
+                    Some(host) if !host.is_empty() && !host.contains(['/', '*', ' ']) => Ok(origin.to_owned()),
+                    _ => Err(ConfigError {
+                        variable,
+                        problem: format!("{origin:?} is not an origin such as https://app.example.com"),
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    fn log_level(&self, variable: &'static str) -> Result<LogLevel, ConfigError> {
+        match self.text(variable, "info").to_ascii_lowercase().as_str() {
+            "off" => Ok(LogLevel::Off),
+            "error" => Ok(LogLevel::Error),
+            "warn" => Ok(LogLevel::Warn),
+            "info" => Ok(LogLevel::Info),
+            "debug" => Ok(LogLevel::Debug),
+            other => Err(ConfigError {
+                variable,
+                problem: format!("{other:?} is none of off, error, warn, info, debug"),
+            }),
+        }
+    }
+
+    fn credentials(&self) -> Option<AwsCredentials> {
+        Some(AwsCredentials {
+            access_key_id: self.optional("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: Secret::new(self.optional("AWS_SECRET_ACCESS_KEY")?),
+            session_token: self.optional("AWS_SESSION_TOKEN").map(Secret::new),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(|name| {
+            set.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_gives_the_documented_defaults() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.table_prefix, "clearview-");
+        assert_eq!(config.table_timeout, Duration::from_secs(1));
+        assert_eq!(config.request_timeout, Duration::from_secs(8));
+        assert_eq!(config.fleet_size, 10);
+        assert_eq!(config.providers, [ProviderName::Local]);
+        assert!(config.local_fallback);
+        assert!((config.hide_threshold - 0.5).abs() < f32::EPSILON);
+        assert_eq!(config.log, LogLevel::Info);
+        assert!(config.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_the_name_of_its_variable() {
+        for (variable, value) in [
+            ("CLEARVIEW_TABLE_TIMEOUT_MS", "soon"),
+            ("CLEARVIEW_TABLE_TIMEOUT_MS", "0"),
+            ("CLEARVIEW_REQUEST_TIMEOUT_MS", "-5"),
+            ("CLEARVIEW_FLEET_SIZE", "0"),
+            ("CLEARVIEW_PROVIDERS", "local,oracle"),
+            ("CLEARVIEW_LOCAL_FALLBACK", "maybe"),
+            ("CLEARVIEW_HIDE_THRESHOLD", "NaN"),
+            ("CLEARVIEW_HIDE_THRESHOLD", "1.5"),
+            ("CLEARVIEW_PLANS", "{}"),
+            ("CLEARVIEW_CORS_ORIGINS", "*"),
+            ("CLEARVIEW_CORS_ORIGINS", "https://a.example,example.com"),
+            ("CLEARVIEW_LOG", "loud"),
+        ] {
+            let error = read(&[(variable, value)]).unwrap_err();
+            assert_eq!(error.variable, variable, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_absent() {
+        let config = read(&[("CLEARVIEW_FLEET_SIZE", " "), ("CLEARVIEW_PLANS", "")]).unwrap();
+        assert_eq!(config.fleet_size, 10);
+    }
+
+    #[test]
+    fn secrets_do_not_show_when_the_settings_are_printed() {
+        let config = read(&[
+            ("CLEARVIEW_TOKEN_KEYS", "top-secret"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "top-secret"),
+            ("AWS_SESSION_TOKEN", "top-secret"),
+        ])
+        .unwrap();
+        assert!(!format!("{config:?}").contains("top-secret"));
+    }
+}

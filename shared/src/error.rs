@@ -1,0 +1,138 @@
+//! Every way in which a request can fail, in the terms of the product. What status code that is, `http.rs` knows.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::quota::Usage;
+
+/// What went wrong with a value in the request, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    pub pointer: String,
+    /// What is wrong there, in words for the client's developer.
+    pub detail: String,
+}
+
+impl Violation {
+    /// A violation at `pointer`.
+    pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// A store or a provider did not answer, or not with sense. Its text goes to the log, never to a client.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Outage(pub String);
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request breaks a rule that the client can read in the contract.
+    #[error("the request is not valid")]
+    Invalid(Vec<Violation>),
+    /// No credential, or not a good one. The cause is for the log alone: a client learns nothing from which check failed.
+    #[error("a valid access token is required")]
+    Unauthenticated(&'static str),
+    /// A spent refresh token was shown again: its whole session family is revoked.
+    #[error("this refresh token was used before; its session is revoked")]
+    TokenReused,
+    /// There is nothing at this path.
+    #[error("there is nothing at this path")]
+    NotFound,
+    /// The path exists, but not with this method.
+    #[error("this path does not answer to this method")]
+    MethodNotAllowed,
+    /// The body is larger than a request may be.
+    #[error("the body is larger than {limit_bytes} bytes")]
+    PayloadTooLarge {
+        /// The most that is accepted.
+        limit_bytes: usize,
+    },
+    /// The body is not declared as what this endpoint reads.
+    #[error("the body must be declared as application/json in UTF-8")]
+    UnsupportedMediaType,
+    /// More requests than are let through at a time.
+    #[error("too many requests at once")]
+    RateLimitExceeded {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// The batch does not fit into what is left of the day.
+    #[error("the daily quota does not allow this batch")]
+    QuotaExceeded {
+        /// What is used and what would be allowed.
+        usage: Usage,
+        /// Until the next day starts.
+        retry_after: Duration,
+    },
+    /// A limit is kept conservatively because its store is down, and this request would overrun it.
+    #[error("limits are kept conservatively at the moment; try again soon")]
+    ReducedCapacity {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// What this endpoint cannot do without is down.
+    #[error("this is unavailable at the moment; try again soon")]
+    Unavailable(#[source] Outage),
+    /// A defect of ours.
+    #[error("something went wrong on our side")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// A single violation.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation::at(pointer, detail)])
+    }
+
+    /// Whether the same request can succeed later without being changed.
+    #[must_use]
+    pub const fn retryable(&self) -> bool {
+        match self {
+            Self::RateLimitExceeded { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::ReducedCapacity { .. }
+            | Self::Unavailable(_) => true,
+            Self::Invalid(_)
+            | Self::Unauthenticated(_)
+            | Self::TokenReused
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::PayloadTooLarge { .. }
+            | Self::UnsupportedMediaType
+            | Self::Internal(_) => false,
+        }
+    }
+
+    /// How long the client should wait, where waiting helps.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimitExceeded { retry_after }
+            | Self::QuotaExceeded { retry_after, .. }
+            | Self::ReducedCapacity { retry_after } => Some(*retry_after),
+            // Longer than a dependency is skipped after a failure, so that a retry finds it probed.
+            Self::Unavailable(_) => Some(Duration::from_secs(5)),
+            _ => None,
+        }
+    }
+
+    /// What the log should say beyond the code: the cause that the client is not told.
+    #[must_use]
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Unauthenticated(cause) => Some((*cause).to_owned()),
+            Self::Unavailable(outage) => Some(outage.to_string()),
+            Self::Internal(source) => Some(source.to_string()),
+            // Only how many: a pointer may hold a field name, and a detail a value, that the user wrote.
+            Self::Invalid(violations) => Some(format!("{} violations", violations.len())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! HTTP: the only place that knows status codes and headers. A handler opens a [`Call`], takes from it what it needs in the
+//! order of the contract (route, size, content type, credential, body), and closes it with a [`Reply`] or an [`Error`].
+
+mod json;
+mod problem;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::Serialize;
+
+use crate::admission;
+use crate::app::App;
+use crate::clock::{Stopwatch, Timestamp};
+use crate::error::Error;
+use crate::identity::{Principal, random_bytes};
+use crate::quota::{Tier, Usage};
+use crate::telemetry::{self, ErrorRecord, Record, VERSION};
+
+pub use self::json::{Object, parse, present};
+
+/// The largest body that a function reads, after base64 was taken off.
+pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// On every answer.
+const SECURITY: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=63072000; includeSubDomains"),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
+/// A method and path that a function answers, and what that is to it.
+pub type Route<A> = (Method, &'static str, A);
+
+/// One request, from its arrival to its answer.
+pub struct Call {
+    /// The time of this request: the day of its charge, its token's age and its headers agree on it.
+    pub now: Timestamp,
+    /// What will be logged.
+    pub record: Record,
+    /// The daily quota, once it is known: it goes into the headers of every answer.
+    pub usage: Option<Usage>,
+    stopwatch: Stopwatch,
+    method: Method,
+    headers: HeaderMap,
+    explain: Vec<String>,
+    body: Body,
+    allow: Vec<Method>,
+}
+
+/// What a handler answers.
+pub struct Reply {
+    status: StatusCode,
+    body: Option<Vec<u8>>,
+    cache_control: &'static str,
+    preflight: bool,
+}
+
+impl Reply {
+    /// `value` as JSON.
+    ///
+    /// # Errors
+    /// When it has no JSON form: a defect.
+    pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(value).map_err(|error| Error::Internal(Box::new(error)))?;
+        Ok(Self {
+            status,
+            body: Some(body),
+            ..Self::empty()
+        })
+    }
+
+    /// 204, without a body.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: None,
+            cache_control: "no-store",
+            preflight: false,
+        }
+    }
+
+    /// The answer to a browser that asks whether it may call.
+    #[must_use]
+    pub fn preflight() -> Self {
+        Self {
+            preflight: true,
+            ..Self::empty()
+        }
+    }
+
+    /// The same, for everybody to keep for 5 minutes.
+    #[must_use]
+    pub fn public(self) -> Self {
+        Self {
+            cache_control: "public, max-age=300",
+            ..self
+        }
+    }
+}
+
+/// A quota as answers show it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allowance<'a> {
+    tier: &'a Tier,
+    used: u64,
+    limit: u64,
+    remaining: u64,
+    reset_at: String,
+}
+
+impl<'a> Allowance<'a> {
+    /// Shows `usage`.
+    #[must_use]
+    pub fn of(usage: &'a Usage) -> Self {
+        Self {
+            tier: &usage.tier,
+            used: usage.used,
+            limit: usage.limit,
+            remaining: usage.remaining(),
+            reset_at: usage.reset_at.to_string(),
+        }
+    }
+}
+
+impl Call {
+    /// Takes a request in.
+    #[must_use]
+    pub fn open(app: &App, endpoint: &'static str, request: Request) -> Self {
+        let stopwatch = Stopwatch::start();
+        let now = app.clock.now();
+        let route = match request.request_context_ref() {
+            // Without the stage, whatever that is called.
+            Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.clone(),
+            _ => None,
+        };
+        let explain = request
+            .query_string_parameters_ref()
+            .and_then(|query| query.all("explain"))
+            .map(|values| values.into_iter().map(str::to_owned).collect())
+            .unwrap_or_default();
+        let (parts, body) = request.into_parts();
+        let record = Record {
+            time: now.to_string(),
+            correlation_id: correlation_id(&parts.headers),
+            endpoint,
+            method: parts.method.to_string(),
+            route: route.unwrap_or_else(|| parts.uri.path().to_owned()),
+            version: VERSION,
+            ..Record::default()
+        };
+        Self {
+            now,
+            record,
+            usage: None,
+            stopwatch,
+            method: parts.method,
+            headers: parts.headers,
+            explain,
+            body,
+            allow: Vec::new(),
+        }
+    }
+
+    /// What is asked for; `None` for a preflight (answer with [`Reply::preflight`]).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::MethodNotAllowed`], [`Error::PayloadTooLarge`].
+    pub fn route<A: Copy>(&mut self, routes: &[Route<A>]) -> Result<Option<A>, Error> {
+        let of_path = || routes.iter().filter(|(_, path, _)| *path == self.record.route);
+        let mut allow: Vec<Method> = of_path().map(|(method, ..)| method.clone()).collect();
+        if allow.is_empty() {
+            // A path that nobody defined may hold anything: it is not logged.
+            self.record.route.clear();
+            return Err(Error::NotFound);
+        }
+        let found = of_path()
+            .find(|(method, ..)| *method == self.method)
+            .map(|(.., action)| *action);
+        allow.push(Method::OPTIONS);
+        self.allow = allow;
+        if found.is_none() && self.method != Method::OPTIONS {
+            return Err(Error::MethodNotAllowed);
+        }
+        if self.body.len() > LARGEST_BODY {
+            return Err(Error::PayloadTooLarge {
+                limit_bytes: LARGEST_BODY,
+            });
+        }
+        Ok(found)
+    }
+
+    /// The body, for [`parse`]; declared as JSON if it is not empty. There is none left after this.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedMediaType`].
+    pub fn take_json(&mut self) -> Result<Body, Error> {
+        if self.body.is_empty() || declares_json(&self.headers) {
+            Ok(std::mem::take(&mut self.body))
+        } else {
+            Err(Error::UnsupportedMediaType)
+        }
+    }
+
+    /// The principal that the bearer token speaks for.
+    ///
+    /// # Errors
+    /// As [`admission::authenticate`].
+    pub async fn principal(&mut self, app: &App) -> Result<Principal, Error> {
+        let bearer = bearer(&self.headers)?;
+        let principal = admission::authenticate(app, bearer, self.fingerprint(), self.now).await?;
+        self.record.user_id = Some(principal.user.clone());
+        self.record.tier = Some(principal.tier.clone());
+        Ok(principal)
+    }
+
+    /// What the request says of its device.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.headers.get(FINGERPRINT).and_then(|value| value.to_str().ok())
+    }
+
+    /// The query parameter `explain`; `false` where it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is neither `true` nor `false`, or there twice.
+    pub fn explain(&self) -> Result<bool, Error> {
+        match self.explain.as_slice() {
+            [] => Ok(false),
+            [value] if value == "true" => Ok(true),
+            [value] if value == "false" => Ok(false),
+            _ => Err(Error::invalid("?explain", "must be true or false, once")),
+        }
+    }
+
+    /// Answers, and writes the record.
+    #[must_use]
+    pub fn close(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
+        let mut headers = HeaderMap::with_capacity(20);
+        let (status, body, cache_control) = match outcome {
+            Ok(reply) => {
+                if reply.preflight {
+                    self.add_preflight(&mut headers);
+                }
+                if reply.body.is_some() {
+                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                }
+                (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
+                    [] => ("ok", "info"),
+                    _ => ("degraded", "warn"),
+                };
+                (reply.status, reply.body, reply.cache_control)
+            }
+            Err(error) => {
+                let (status, body) = self.refuse(&error, &mut headers);
+                (status, Some(body), "no-store")
+            }
+        };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        headers.extend(SECURITY);
+        self.add_cors(app, &mut headers);
+        if let Some(usage) = &self.usage {
+            let (policy, limit) = limit_headers(usage, self.now);
+            headers.insert(RATE_LIMIT_POLICY, policy);
+            headers.insert(RATE_LIMIT, limit);
+        }
+        if let Ok(id) = HeaderValue::from_str(&self.record.correlation_id) {
+            headers.insert(CORRELATION_ID, id);
+        }
+        self.record.status = status.as_u16();
+        self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
+        telemetry::emit(&self.record);
+        let mut response = Response::new(body.map_or(Body::Empty, text_body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// The problem that tells of an error, with the headers that belong to it.
+    fn refuse(&mut self, error: &Error, headers: &mut HeaderMap) -> (StatusCode, Vec<u8>) {
+        let (status, code) = problem::status_and_code(error);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(wait) = error.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if matches!(error, Error::MethodNotAllowed) {
+            self.add_allow(headers);
+        }
+        if matches!(error, Error::Unauthenticated(_) | Error::TokenReused) {
+            // RFC 9110 asks for a challenge with every 401.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Error::QuotaExceeded { usage, .. } = error {
+            self.usage = Some(usage.clone());
+        }
+        self.record.outcome = if status.is_server_error() { "failed" } else { "refused" };
+        self.record.level = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => "error",
+            _ if status.is_server_error() => "warn",
+            _ => "info",
+        };
+        self.record.error = Some(ErrorRecord {
+            code,
+            retryable: error.retryable(),
+            cause: error.cause(),
+        });
+        (status, problem::body(error, &self.record.correlation_id))
+    }
+
+    fn add_allow(&self, headers: &mut HeaderMap) {
+        let names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
+        if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
+            headers.insert(header::ALLOW, allow);
+        }
+    }
+
+    fn add_preflight(&self, headers: &mut HeaderMap) {
+        self.add_allow(headers);
+        if let Some(allow) = headers.get(header::ALLOW).cloned() {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allow);
+        }
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("authorization, content-type, x-correlation-id, x-device-fingerprint"),
+        );
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    }
+
+    /// Lets a browser read the answer if its page's origin is one of those configured, exactly.
+    fn add_cors(&self, app: &App, headers: &mut HeaderMap) {
+        if app.config.cors_origins.is_empty() {
+            drop_preflight(headers);
+            return;
+        }
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        match self.headers.get(header::ORIGIN) {
+            Some(origin)
+                if app
+                    .config
+                    .cors_origins
+                    .iter()
+                    .any(|listed| listed.as_bytes() == origin.as_bytes()) =>
+            {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                headers.insert(
+                    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                    HeaderValue::from_static("x-correlation-id, ratelimit, ratelimit-policy, retry-after"),
+                );
+            }
+            _ => drop_preflight(headers),
+        }
+    }
+}
+
+/// What a gateway answers by itself, in the form of every other error. It knows the request's headers alone.
+#[must_use]
+pub fn gateway_answer(error: &Error, request: &HeaderMap) -> Response<Vec<u8>> {
+    let id = correlation_id(request);
+    let mut response = Response::new(problem::body(error, &id));
+    *response.status_mut() = problem::status_and_code(error).0;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.extend(SECURITY);
+    if let Some(wait) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(CORRELATION_ID, id);
+    }
+    response
+}
+
+fn drop_preflight(headers: &mut HeaderMap) {
+    headers.remove(header::ACCESS_CONTROL_ALLOW_METHODS);
+    headers.remove(header::ACCESS_CONTROL_ALLOW_HEADERS);
+    headers.remove(header::ACCESS_CONTROL_MAX_AGE);
+}
+
+/// JSON is text, which API Gateway passes on as it is; anything else would have to be base64.
+fn text_body(bytes: Vec<u8>) -> Body {
+    String::from_utf8(bytes).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
+}
+
+/// The client's own name for the request if it may be one, else a new one.
+fn correlation_id(headers: &HeaderMap) -> String {
+    let fits = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    let own = headers.get(CORRELATION_ID).and_then(|id| id.to_str().ok()).filter(fits);
+    own.map_or_else(new_correlation_id, str::to_owned)
+}
+
+/// 32 hexadecimal digits.
+#[must_use]
+pub fn new_correlation_id() -> String {
+    // Without random bytes the request is still worth answering; it just cannot be found by this name.
+    let bytes = random_bytes::<16>().unwrap_or_default();
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// `application/json`, in UTF-8 if a charset is named.
+fn declares_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
+            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+}
+
+/// The bearer token of the one `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Error::Unauthenticated("several credentials"));
+    }
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(Some(token.trim_matches(' ')))
+    } else {
+        Err(Error::Unauthenticated("the credential is no bearer token"))
+    }
+}
+
+/// The daily policy and what is left of it, as in IETF ratelimit-headers draft 10.
+fn limit_headers(usage: &Usage, now: Timestamp) -> (HeaderValue, HeaderValue) {
+    let value = |text: Cow<'_, str>| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+    let wait = whole_seconds(usage.reset_at.since(now));
+    (
+        value(format!("\"daily\";q={};w=86400", usage.limit).into()),
+        value(format!("\"daily\";r={};t={wait}", usage.remaining()).into()),
+    )
+}
+
+/// Rounded up: a client that waits as long as it is told is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,147 @@
+//! JSON bodies: parsed, or refused with the place of the fault.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_path_to_error::{Path, Segment};
+
+use crate::error::Error;
+
+/// A JSON object as a `T`. Without this, a struct could also be given as an array of its members' values.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+/// Parses a body, which must be an object.
+///
+/// # Errors
+/// [`Error::Invalid`] with one violation: the first place at which the body is not what it must be.
+pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    if body.is_empty() {
+        return Err(Error::invalid("", "a JSON body is required"));
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|error| Error::invalid("", format!("not UTF-8 from byte {}", error.valid_up_to())))?;
+    // Once more with the path only after a failure: keeping track of it costs every body that is well-formed.
+    serde_json::from_str(text)
+        .map(|Object(value)| value)
+        .map_err(|_| locate::<T>(text))
+}
+
+fn locate<'a, T: Deserialize<'a>>(text: &'a str) -> Error {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    match serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) {
+        Err(error) if error.inner().is_data() => Error::invalid(pointer(error.path()), error.inner().to_string()),
+        Err(error) => Error::invalid("", format!("malformed JSON: {}", error.inner())),
+        // The body itself is well-formed: what follows it is at fault.
+        Ok(_) => Error::invalid("", "malformed JSON: more than one value"),
+    }
+}
+
+/// For optional members: absent is `None`, but `null` is refused as any other value of a wrong type.
+///
+/// # Errors
+/// When the value is not a `T`.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// RFC 6901.
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        let step = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Enum { .. } | Segment::Unknown => continue,
+        };
+        pointer.push('/');
+        pointer.push_str(&step);
+    }
+    pointer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "only parsed")]
+        list: Vec<Object<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only parsed")]
+        number: f64,
+    }
+
+    #[test]
+    fn a_fault_is_reported_with_its_place() {
+        let nested = "[".repeat(100_000);
+        for (body, pointer, words) in [
+            ("", "", "required"),
+            ("{", "", "malformed JSON: EOF"),
+            ("{\"list\":[]} x", "", "more than one value"),
+            ("null", "", "invalid type: null"),
+            ("{}", "", "missing field `list`"),
+            (
+                r#"{"list":[{"number":1},{"number":"x"}]}"#,
+                "/list/1/number",
+                "invalid type: string",
+            ),
+            (
+                r#"{"list":[{"number":1,"a/b~c":2}]}"#,
+                "/list/0/a~1b~0c",
+                "unknown field",
+            ),
+            (r#"{"list":[{"number":1,"number":2}]}"#, "/list/0", "duplicate field"),
+            (r#"{"list":[{"number":1e999}]}"#, "", "number out of range"),
+            (r#"{"list":{}}"#, "/list", "invalid type: map"),
+            (&nested, "", "invalid type: sequence"),
+            (r#"{"list":[[1]]}"#, "/list/0", "expected an object"),
+            (&format!(r#"{{"list":{nested}"#), "/list/0", "invalid type: sequence"),
+        ] {
+            let Err(Error::Invalid(violations)) = parse::<Outer>(body.as_bytes()) else {
+                panic!("accepted {body}");
+            };
+            assert_eq!(violations[0].pointer, pointer, "{body:.60}");
+            assert!(violations[0].detail.contains(words), "{body}: {}", violations[0].detail);
+        }
+        assert!(parse::<Outer>(br#" {"list":[{"number":1e3}]} "#).is_ok());
+    }
+
+    #[test]
+    fn a_body_that_is_not_utf_8_is_refused_with_the_byte() {
+        let Err(Error::Invalid(violations)) = parse::<Outer>(b"{\"list\xff\":[]}") else {
+            panic!("accepted");
+        };
+        assert_eq!(violations[0].detail, "not UTF-8 from byte 6");
+    }
+}

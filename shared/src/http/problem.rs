@@ -1,0 +1,71 @@
+//! Errors as RFC 9457 problems.
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+
+use super::whole_seconds;
+use crate::error::{Error, Violation};
+
+/// The body of an error.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    error: &'static str,
+    retryable: bool,
+    correlation_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Violation],
+}
+
+/// The status and the code that a client switches on.
+pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Invalid(_) => (StatusCode::BAD_REQUEST, "INVALID_REQUEST"),
+        Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
+        Error::TokenReused => (StatusCode::UNAUTHORIZED, "TOKEN_REUSED"),
+        Error::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+        Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+        Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
+        Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+        Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
+        Error::QuotaExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
+        Error::ReducedCapacity { .. } => (StatusCode::SERVICE_UNAVAILABLE, "REDUCED_CAPACITY"),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+    }
+}
+
+/// RFC 9110's name of a status. The http crate's still says "Payload Too Large" of 413.
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        status => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+/// The problem that tells of `error`.
+pub(super) fn body(error: &Error, correlation_id: &str) -> Vec<u8> {
+    let (status, code) = status_and_code(error);
+    let problem = Problem {
+        r#type: "about:blank",
+        title: title(status),
+        status: status.as_u16(),
+        detail: error.to_string(),
+        error: code,
+        retryable: error.retryable(),
+        correlation_id,
+        // As long as the header says, which is in whole seconds.
+        retry_after_ms: error.retry_after().map(|wait| whole_seconds(wait).saturating_mul(1000)),
+        errors: match error {
+            Error::Invalid(violations) => violations,
+            _ => &[],
+        },
+    };
+    serde_json::to_vec(&problem).unwrap_or_default()
+}

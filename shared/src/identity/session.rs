@@ -1,0 +1,282 @@
+//! Sessions and their refresh tokens: what may be done with a token that was shown, decided from the session as stored.
+//!
+//! A session is a family of refresh tokens, numbered by generation. Only the newest is good, and once. Showing it again within
+//! [`GRACE`] by the same device gives the same successor (a lost answer is no theft); later, the family is revoked.
+
+use std::time::Duration;
+
+use super::keys::KeySet;
+use super::{Fingerprint, SessionId, UserId, sha256};
+use crate::clock::Timestamp;
+
+/// How long a session lives without being refreshed.
+pub const IDLE_LIFETIME: Duration = Duration::from_hours(720);
+
+/// How long a session lives at most.
+pub const TOTAL_LIFETIME: Duration = Duration::from_hours(2160);
+
+/// How long a spent token may be shown again by the device that spent it.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// A refresh token as the client shows it: user, family, generation and secret, joined with dots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its family.
+    pub session: SessionId,
+    /// How many came before it.
+    pub generation: u64,
+    secret: String,
+}
+
+impl RefreshToken {
+    /// The token of `generation` in a family.
+    #[must_use]
+    pub fn derive(keys: &KeySet, user: &UserId, session: &SessionId, generation: u64, salt: &str) -> Self {
+        Self {
+            user: user.clone(),
+            session: session.clone(),
+            generation,
+            secret: keys.refresh_secret(session, generation, salt),
+        }
+    }
+
+    /// Reads what a client shows; `None` when it is no token of ours by its form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let token = Self {
+            user: UserId::parse(parts.next()?)?,
+            session: SessionId::parse(parts.next()?)?,
+            generation: parts.next()?.parse().ok()?,
+            secret: parts.next()?.to_owned(),
+        };
+        // Compared as text, so that no other spelling (`+1`, `01`) of the same token exists.
+        (parts.next().is_none() && token.reveal() == text).then_some(token)
+    }
+
+    /// The token as the client keeps it.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        format!("{}.{}.{}.{}", self.user, self.session, self.generation, self.secret)
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        sha256(self.reveal().as_bytes())
+    }
+}
+
+/// A session as the table holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its id.
+    pub id: SessionId,
+    /// Of the newest refresh token.
+    pub generation: u64,
+    /// Of the newest refresh token.
+    pub hash: String,
+    /// What the family's tokens are derived with, beside the master.
+    pub salt: String,
+    /// The device it is bound to.
+    pub fingerprint: Option<Fingerprint>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When the token before the newest was spent; at first, when it was made.
+    pub refreshed_at: Timestamp,
+    /// Whether it was ended.
+    pub revoked: bool,
+}
+
+impl Session {
+    /// When it ends if it is not refreshed again.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.refreshed_at
+            .plus(IDLE_LIFETIME)
+            .min(self.created_at.plus(TOTAL_LIFETIME))
+    }
+}
+
+/// What is to be done about a refresh token that was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is the newest: spend it.
+    Spend,
+    /// It was spent a moment ago by the same device: give the same successor again.
+    Repeat,
+    /// It was spent before: revoke the family.
+    Reused,
+    /// It is none of ours, or of a session that has ended.
+    Refuse(&'static str),
+}
+
+/// Decides about `shown`, given its session as stored and the device's fingerprint.
+#[must_use]
+pub fn decide(
+    keys: &KeySet,
+    session: &Session,
+    shown: &RefreshToken,
+    fingerprint: Option<&Fingerprint>,
+    now: Timestamp,
+) -> Decision {
+    if session.revoked {
+        return Decision::Refuse("the session is revoked");
+    }
+    if session.expires_at() <= now {
+        return Decision::Refuse("the session has expired");
+    }
+    let newest = shown.generation == session.generation && shown.hash() == session.hash;
+    // An older one is known by deriving it again. An invented one must not be able to end somebody's session.
+    let derived = RefreshToken::derive(keys, &session.user, &session.id, shown.generation, &session.salt);
+    let spent = shown.generation < session.generation && shown.hash() == derived.hash();
+    if !newest && !spent {
+        return Decision::Refuse("the refresh token is unknown");
+    }
+    let same_device = session.fingerprint.as_ref() == fingerprint;
+    // A client that never sends its fingerprint here still gets its refresh; one that sends another does not.
+    let other_device = session.fingerprint.is_some() && fingerprint.is_some() && !same_device;
+    if newest {
+        return if other_device {
+            Decision::Refuse("the device fingerprint does not match")
+        } else {
+            Decision::Spend
+        };
+    }
+    let same_device = same_device || session.fingerprint.is_none();
+    let just_spent = shown.generation + 1 == session.generation && now.since(session.refreshed_at) <= GRACE;
+    if just_spent && same_device {
+        Decision::Repeat
+    } else {
+        Decision::Reused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_795_300_000);
+
+    fn after(seconds: u64) -> Timestamp {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    struct Fixture {
+        keys: KeySet,
+        session: Session,
+    }
+
+    impl Fixture {
+        /// A session whose newest token is of `generation`, refreshed at START.
+        fn at_generation(generation: u64, fingerprint: Option<&str>) -> Self {
+            let keys = KeySet::parse(&KeySet::generate().unwrap()).unwrap();
+            let (user, id) = (UserId::random().unwrap(), SessionId::random().unwrap());
+            let hash = RefreshToken::derive(&keys, &user, &id, generation, "salt").hash();
+            let session = Session {
+                user,
+                id,
+                generation,
+                hash,
+                salt: "salt".into(),
+                fingerprint: fingerprint.map(Fingerprint::of),
+                created_at: START,
+                refreshed_at: START,
+                revoked: false,
+            };
+            Self { keys, session }
+        }
+
+        fn token(&self, generation: u64) -> RefreshToken {
+            let Session { user, id, salt, .. } = &self.session;
+            RefreshToken::derive(&self.keys, user, id, generation, salt)
+        }
+
+        fn decide(&self, generation: u64, fingerprint: Option<&str>, now: Timestamp) -> Decision {
+            let fingerprint = fingerprint.map(Fingerprint::of);
+            decide(
+                &self.keys,
+                &self.session,
+                &self.token(generation),
+                fingerprint.as_ref(),
+                now,
+            )
+        }
+    }
+
+    #[test]
+    fn a_token_survives_being_written_and_read() {
+        let fixture = Fixture::at_generation(7, None);
+        let text = fixture.token(7).reveal();
+        assert!(RefreshToken::parse(&text).unwrap() == fixture.token(7));
+        for bad in [
+            "",
+            "a.b.c.d",
+            &format!("{text}.x"),
+            &text.replacen(".7.", ".07.", 1),
+            &text.replacen(".7.", ".+7.", 1),
+        ] {
+            assert!(RefreshToken::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_newest_token_is_spent_and_older_ones_betray_theft() {
+        let fixture = Fixture::at_generation(3, None);
+        assert_eq!(fixture.decide(3, None, after(60)), Decision::Spend);
+        assert_eq!(fixture.decide(2, None, after(10)), Decision::Repeat);
+        assert_eq!(fixture.decide(2, None, after(11)), Decision::Reused);
+        assert_eq!(fixture.decide(1, None, after(1)), Decision::Reused);
+    }
+
+    #[test]
+    fn an_invented_token_cannot_end_a_session() {
+        let fixture = Fixture::at_generation(3, None);
+        for generation in 0..5 {
+            let text = format!(
+                "{}.{}.{generation}.{}",
+                fixture.session.user,
+                fixture.session.id,
+                "A".repeat(43)
+            );
+            let invented = RefreshToken::parse(&text).unwrap();
+            let decision = decide(&fixture.keys, &fixture.session, &invented, None, after(1));
+            assert!(matches!(decision, Decision::Refuse(_)), "{generation}: {decision:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_is_repeated_for_the_same_device_alone() {
+        let fixture = Fixture::at_generation(1, Some("phone"));
+        assert_eq!(fixture.decide(0, Some("phone"), after(5)), Decision::Repeat);
+        assert_eq!(fixture.decide(0, Some("laptop"), after(5)), Decision::Reused);
+        assert_eq!(fixture.decide(0, None, after(5)), Decision::Reused);
+        assert!(matches!(
+            fixture.decide(1, Some("laptop"), after(5)),
+            Decision::Refuse(_)
+        ));
+        assert_eq!(fixture.decide(1, Some("phone"), after(5)), Decision::Spend);
+    }
+
+    #[test]
+    fn a_session_ends_idle_after_30_days_and_in_any_case_after_90() {
+        let mut fixture = Fixture::at_generation(1, None);
+        let day = |n: u64| after(n * 86_400);
+        assert_eq!(
+            fixture.decide(1, None, day(30).plus(Duration::ZERO)),
+            Decision::Refuse("the session has expired")
+        );
+        assert_eq!(fixture.decide(1, None, day(29)), Decision::Spend);
+        fixture.session.refreshed_at = day(80);
+        assert_eq!(fixture.session.expires_at(), day(90));
+        fixture.session.revoked = true;
+        assert_eq!(
+            fixture.decide(1, None, day(81)),
+            Decision::Refuse("the session is revoked")
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! Devices, users, sessions and public keys in the identity table.
+//!
+//! | owner | item | holds |
+//! |---|---|---|
+//! | `device#` SHA-256 of the device's id | `device` | the user |
+//! | `user#` user id | `user` | the tier |
+//! | `user#` user id | session id | a [`Session`] |
+//! | `keys` | `public` | the JWKS |
+
+use std::sync::Mutex;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+
+use super::session::{Session, TOTAL_LIFETIME};
+use super::{Fingerprint, SessionId, UserId, sha256};
+use crate::clock::Timestamp;
+use crate::error::{Error, Outage};
+use crate::quota::Tier;
+use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
+
+/// The identity table.
+#[derive(Debug)]
+pub struct IdentityStore {
+    table: Table,
+    /// The JWKS that this process has published last.
+    published: Mutex<Option<String>>,
+}
+
+/// How a session was changed, or why it was not.
+#[derive(Debug)]
+pub enum Rotation {
+    /// The token was spent.
+    Done,
+    /// Another request was quicker; this is the session as it left it.
+    Overtaken(Option<Session>),
+}
+
+impl IdentityStore {
+    /// A store on `table`.
+    #[must_use]
+    pub const fn new(table: Table) -> Self {
+        Self {
+            table,
+            published: Mutex::new(None),
+        }
+    }
+
+    /// The user of a device, made with `proposed` as its id and with tier `free` if the device is new.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down; the same call again leads to the same user.
+    pub async fn user_of_device(
+        &self,
+        device: &str,
+        proposed: UserId,
+        now: Timestamp,
+    ) -> Result<(UserId, Tier), Error> {
+        let device_key = format!("device#{}", sha256(device.as_bytes()));
+        let new_device = Put::builder()
+            .item("owner", text(&device_key))
+            .item("item", text("device"))
+            .item("user", text(proposed.as_str()))
+            .item("createdAt", number(now.millis()));
+        let new_user = Put::builder()
+            .item("owner", text(user_key(&proposed)))
+            .item("item", text("user"))
+            .item("device", text(&device_key))
+            .item("tier", text(Tier::free().as_str()))
+            .item("createdAt", number(now.millis()));
+        let mut call = self.table.client().transact_write_items();
+        for put in [new_device, new_user] {
+            let put = put
+                .table_name(self.table.name())
+                // Nobody has this key yet.
+                .condition_expression("attribute_not_exists(#owner)")
+                .expression_attribute_names("#owner", "owner")
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .build()
+                .map_err(|error| Error::Internal(Box::new(error)))?;
+            call = call.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match self.table.call(call.send()).await {
+            Ok(_) => Ok((proposed, Tier::free())),
+            Err(Failure::Refused(error)) => {
+                let user = match known_user(&error) {
+                    Some(user) => user,
+                    // Two first registrations of one device met: by now one of them has made the user.
+                    None => self.read_user_of_device(&device_key).await?,
+                };
+                let tier = self.tier(&user).await?.unwrap_or_else(Tier::free);
+                Ok((user, tier))
+            }
+            Err(Failure::Down(outage)) => Err(Error::Unavailable(outage)),
+        }
+    }
+
+    async fn read_user_of_device(&self, device_key: &str) -> Result<UserId, Error> {
+        let item = self.read(device_key.to_owned(), "device").await?;
+        item.and_then(|item| UserId::parse(read_text(&item, "user")?))
+            .ok_or_else(|| Error::Unavailable(Outage("a registration is under way".to_owned())))
+    }
+
+    /// The tier of a user; `None` if there is no such user.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down.
+    pub async fn tier(&self, user: &UserId) -> Result<Option<Tier>, Error> {
+        let item = self.read(user_key(user), "user").await?;
+        Ok(item.and_then(|item| Tier::parse(read_text(&item, "tier")?)))
+    }
+
+    /// Writes a new session.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down.
+    pub async fn create_session(&self, session: &Session) -> Result<(), Error> {
+        let mut call = self
+            .table
+            .client()
+            .put_item()
+            .table_name(self.table.name())
+            .item("owner", text(user_key(&session.user)))
+            .item("item", text(session.id.as_str()))
+            .item("generation", number(session.generation))
+            .item("hash", text(&session.hash))
+            .item("salt", text(&session.salt))
+            .item("createdAt", number(session.created_at.millis()))
+            .item("refreshedAt", number(session.refreshed_at.millis()))
+            .item(table::TTL, number(session.created_at.plus(TOTAL_LIFETIME).seconds()));
+        if let Some(fingerprint) = &session.fingerprint {
+            call = call.item("fingerprint", text(fingerprint.as_str()));
+        }
+        self.table.call(call.send()).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// A session with its user's tier; `None` if either is not there.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down.
+    pub async fn session(&self, user: &UserId, id: &SessionId) -> Result<Option<(Session, Tier)>, Error> {
+        let (session, tier) = tokio::join!(self.read(user_key(user), id.as_str()), self.tier(user));
+        let session = session?.and_then(|item| read_session(user, id, &item));
+        Ok(session.zip(tier?))
+    }
+
+    /// Makes the token of hash `successor` the newest of a session, spending the one that `session` names.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down: the token may or may not be spent, and showing it again within the grace helps.
+    pub async fn rotate(&self, session: &Session, successor: &str, now: Timestamp) -> Result<Rotation, Error> {
+        let call = self
+            .table
+            .client()
+            .update_item()
+            .table_name(self.table.name())
+            .key("owner", text(user_key(&session.user)))
+            .key("item", text(session.id.as_str()))
+            .update_expression("SET #hash = :successor, generation = generation + :one, refreshedAt = :now")
+            // The token is still the newest, and nobody has ended the session.
+            .condition_expression("#hash = :spent AND attribute_not_exists(revoked)")
+            .expression_attribute_names("#hash", "hash")
+            .expression_attribute_values(":successor", text(successor))
+            .expression_attribute_values(":spent", text(&session.hash))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":now", number(now.millis()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match self.table.call(call.send()).await {
+            Ok(_) => Ok(Rotation::Done),
+            Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(error))) => {
+                let item = error
+                    .item()
+                    .and_then(|item| read_session(&session.user, &session.id, item));
+                Ok(Rotation::Overtaken(item))
+            }
+            Err(failure) => Err(unavailable(failure)),
+        }
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down: the session may still be alive.
+    pub async fn revoke(&self, user: &UserId, id: &SessionId, now: Timestamp) -> Result<(), Error> {
+        let call = self
+            .table
+            .client()
+            .update_item()
+            .table_name(self.table.name())
+            .key("owner", text(user_key(user)))
+            .key("item", text(id.as_str()))
+            .update_expression("SET revoked = :now")
+            // There is such a session: none is made by ending it.
+            .condition_expression("attribute_exists(#owner)")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":now", number(now.millis()));
+        match self.table.call(call.send()).await {
+            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
+            Err(Failure::Down(outage)) => Err(Error::Unavailable(outage)),
+        }
+    }
+
+    /// Publishes a JWKS for the functions that verify tokens, unless this process has done so before.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down.
+    pub async fn publish_keys(&self, jwks: &str) -> Result<(), Error> {
+        let is_published = |published: &Option<String>| published.as_deref() == Some(jwks);
+        if self.published.lock().is_ok_and(|published| is_published(&published)) {
+            return Ok(());
+        }
+        let call = self
+            .table
+            .client()
+            .put_item()
+            .table_name(self.table.name())
+            .item("owner", text("keys"))
+            .item("item", text("public"))
+            .item("jwks", text(jwks));
+        self.table.call(call.send()).await.map_err(unavailable)?;
+        if let Ok(mut published) = self.published.lock() {
+            *published = Some(jwks.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The published JWKS.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table is down.
+    pub async fn published_keys(&self) -> Result<Option<String>, Error> {
+        let item = self.read("keys".to_owned(), "public").await?;
+        Ok(item.and_then(|item| read_text(&item, "jwks").map(str::to_owned)))
+    }
+
+    async fn read(&self, owner: String, item: &str) -> Result<Option<Item>, Error> {
+        let call = self
+            .table
+            .client()
+            .get_item()
+            .table_name(self.table.name())
+            .key("owner", text(owner))
+            .key("item", text(item))
+            // What was written a moment ago decides who is let in.
+            .consistent_read(true);
+        let output = self.table.call(call.send()).await.map_err(unavailable)?;
+        Ok(output.item)
+    }
+}
+
+fn unavailable<E: std::fmt::Debug>(failure: Failure<E>) -> Error {
+    Error::Unavailable(failure.into_outage())
+}
+
+fn user_key(user: &UserId) -> String {
+    format!("user#{user}")
+}
+
+/// The user that the device was found to have, from the first write's refusal.
+fn known_user(error: &TransactWriteItemsError) -> Option<UserId> {
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
+        return None;
+    };
+    let device = canceled.cancellation_reasons().first()?.item()?;
+    UserId::parse(read_text(device, "user")?)
+}
+
+fn read_session(user: &UserId, id: &SessionId, item: &Item) -> Option<Session> {
+    Some(Session {
+        user: user.clone(),
+        id: id.clone(),
+        generation: read_number(item, "generation")?,
+        hash: read_text(item, "hash")?.to_owned(),
+        salt: read_text(item, "salt")?.to_owned(),
+        fingerprint: read_text(item, "fingerprint").map(|digest| Fingerprint::stored(digest.to_owned())),
+        created_at: Timestamp::from_millis(read_number(item, "createdAt")?),
+        refreshed_at: Timestamp::from_millis(read_number(item, "refreshedAt")?),
+        revoked: item.contains_key("revoked"),
+    })
+}

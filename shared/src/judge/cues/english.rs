@@ -1,0 +1,79 @@
+//! The cues of English, which count in every language.
+
+use super::{Cue, Words};
+
+pub(super) static ENGLISH: Words = Words {
+    markers: "the i to and about dont show hide posts of keep please only with anything everything not me my want see \
+              that are for more less mute block like love hate content except unless stuff",
+    cues: &[
+        (
+            Cue::Filler,
+            "please kindly also me my the a an any some to you can could would let lets just really very so \
+            much many feed timeline posts post content stuff things thing tweets articles see seeing look looking read \
+            hear hearing get getting into at of on in for kind kinds sort type types need_to needs_to reason need being \
+            be was am will ever actually simply then too not_only from_me people_talking talk again id_rather those \
+            these such its it hi hello hey thanks thank feel feeling being am_going everybody i_am_ok else other \
+            personally mentions mention people_who from by with",
+        ),
+        (
+            Cue::Hide,
+            "hide block mute filter filter_out remove skip without less fewer avoid hate dislike loathe despise \
+            cant_stand cannot_stand cant_bear sick_of tired_of fed_up_with bored_of bored_by bored_with annoyed_by \
+            annoyed_with offended_by allergic_to triggered_by afraid_of scared_of get_rid_of ban exclude nothing_about \
+            nothing zero enough enough_of enough_with too_much too_many could_do_without mind miss ignore suppress hidden \
+            down_with drop ditch unfollow blacklist censor nope had_it_with cut cut_out cut_down_on delete away \
+            limit reduce minimize minimise had_enough_of over_with take_away opt_out_of",
+        ),
+        (
+            Cue::Keep,
+            "keep show allow want wanna like love enjoy prefer interested_in fan_of a_fan_of into_my care_about \
+            care_for more more_of favor favour adore cant_get_enough_of cannot_get_enough_of include leave welcome \
+            permit need give follow display bring_back unhide unblock unmute",
+        ),
+        (Cue::HideIfNegated, "hiding blocking muting filtering removing hides"),
+        (
+            Cue::KeepIfNegated,
+            "showing keeping sending pushing recommending recommend suggest suggesting shown shows into \
+            push send care",
+        ),
+        (
+            Cue::Not,
+            "not no dont do_not doesnt didnt never stop cant cannot wont isnt arent no_more none quit",
+        ),
+        (
+            Cue::Except,
+            "except except_for except_if except_when unless other_than apart_from aside_from but_not and_not \
+            excluding instead_of rather_than besides with_the_exception_of as_long_as_its_not excepting save_for",
+        ),
+        (Cue::Only, "only nothing_but solely exclusively nothing_except none_but"),
+        (
+            Cue::Universal,
+            "everything anything all every everyone whatever any_posts all_posts anyone",
+        ),
+        (Cue::But, "but however though although yet"),
+        (Cue::And, "and or nor plus"),
+        (
+            Cue::Relative,
+            "about that which who regarding concerning related_to relating_to involving containing where \
+            featuring mentioning",
+        ),
+        (Cue::Subject, "i im ive we he she theyre they"),
+        (
+            Cue::Aside,
+            "because since cause cuz coz due_to when while until if is are makes make bother bothers give gives",
+        ),
+        (
+            Cue::TrailingKeep,
+            "is_fine are_fine is_ok are_ok is_okay are_okay is_welcome are_welcome is_good are_good \
+            is_allowed are_allowed is_great are_great can_stay may_stay should_stay are_always_welcome is_cool \
+            are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome",
+        ),
+    ],
+    stop: "a an the of for to in on at by with from my me your our their his her its this that these those and or is are \
+           be been some any all about it i you we they post posts content stuff thing things tweet tweets article \
+           articles pic pics picture pictures photo photos video videos clip clips talk talking discussion discussions \
+           mention mentions related kind kinds sort type story stories update updates people someone everyone \
+           who which what how when where why so very too much many really just as up out over into more most other \
+           please also anything everything something while not stories account accounts person users user topic topics \
+           material message messages",
+};

@@ -1,0 +1,188 @@
+//! The commonest cues of German, Spanish, French, Italian and Portuguese.
+
+use super::{Cue, Words};
+
+pub(super) static GERMAN: Words = Words {
+    markers: "ich will keine kein nicht bitte und der das mit uber fur zeig zeige nur mehr sehen auch ausser außer ohne \
+              verstecke ausblenden blende alles uber beitrage mochte weniger von oder aber mir den dem zu",
+    cues: &[
+        (
+            Cue::Filler,
+            "bitte mir die der das den dem ein eine einen zu auch beitrage posts inhalte sehen lesen uber von \
+            mit es mal immer sachen dinge etwas noch gar gerne gern habe haben nachrichten_uber alle_beitrage fur bei im in auf zum zur",
+        ),
+        (
+            Cue::Hide,
+            "verstecke versteck verstecken verberge verbergen blende blende_aus ausblenden blockiere blockieren \
+            stumm entferne entfernen ohne weniger hasse hass keine_lust_auf genug_von nichts_uber nichts_von nichts \
+            vermeide filtere loschen losche zu_viel",
+        ),
+        (
+            Cue::Keep,
+            "zeig zeige zeigen behalte behalten will mochte mag liebe mehr erlaube erlauben interessiere_mich",
+        ),
+        (Cue::Not, "nicht kein keine keinen keinerlei nie niemals nix"),
+        (
+            Cue::Except,
+            "ausser außer es_sei_denn ausgenommen mit_ausnahme_von statt anstatt sondern aber_nicht aber_keine",
+        ),
+        (Cue::Only, "nur ausschliesslich ausschließlich lediglich"),
+        (Cue::Universal, "alles alle"),
+        (Cue::But, "aber jedoch doch"),
+        (Cue::And, "und oder sowie noch_auch"),
+        (Cue::Relative, "uber_das was worin"),
+        (Cue::Subject, "ich wir"),
+        (
+            Cue::Aside,
+            "weil wenn da denn ist sind aus ab sehen zeigen anzeigen haben lesen",
+        ),
+        (
+            Cue::TrailingKeep,
+            "ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_verstecken \
+            behalten nicht_blockieren",
+        ),
+    ],
+    stop: "der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder \
+           beitrage inhalte",
+};
+
+pub(super) static SPANISH: Words = Words {
+    markers: "quiero no ver mas pero los las el ninguna ocultar oculta muestra solo por favor sobre que publicaciones \
+              sin nada de la odio me gusta muestrame esconde menos y con del",
+    cues: &[
+        (
+            Cue::Filler,
+            "por_favor me los las el la un una unos unas de del a ver leer publicaciones contenido cosas sobre \
+            mensajes mi mis acerca en que",
+        ),
+        (
+            Cue::Hide,
+            "oculta ocultar ocultes oculte esconde esconder escondas bloquea bloquear silencia silenciar quita \
+            quitar elimina eliminar sin menos odio evita evitar nada nada_de harto_de harta_de cansado_de cansada_de \
+            filtra filtrar basta_de",
+        ),
+        (
+            Cue::Keep,
+            "muestra muestrame mostrar muestres muestre quiero quisiera deseo mas me_gusta me_gustan me_encanta \
+            me_encantan manten mantener deja dejar conserva permite interesa",
+        ),
+        (Cue::Not, "no nunca jamas ningun ninguna ninguno"),
+        (
+            Cue::Except,
+            "excepto salvo a_menos_que menos_si pero_no en_vez_de en_lugar_de aparte_de",
+        ),
+        (Cue::Only, "solo solamente unicamente"),
+        (Cue::Universal, "todo todos todas"),
+        (Cue::But, "pero aunque"),
+        (Cue::And, "y e o u ni"),
+        (Cue::Relative, "sobre acerca_de que"),
+        (Cue::Subject, "yo soy estoy"),
+        (Cue::Aside, "porque cuando si es son"),
+        (Cue::TrailingKeep, "esta_bien estan_bien"),
+    ],
+    stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a",
+};
+
+pub(super) static FRENCH: Words = Words {
+    markers: "je ne veux pas les des et mais sans masque masquer cache montre montrez voir sur que uniquement seulement \
+              le la du plus aucun aucune publicites tout sauf moins de afficher affiche un une",
+    cues: &[
+        (
+            Cue::Filler,
+            "s_il_vous_plait sil_vous_plait svp stp moi les des le la l un une de du d voir lire \
+            publications contenus contenu messages sur a tous_les toutes_les mes mon ma me m pas que parlant_de",
+        ),
+        (
+            Cue::Hide,
+            "masque masquez masquer cache cachez cacher bloque bloquez bloquer supprime supprimer enleve enlever \
+            sans moins deteste evite eviter pas_de pas_d plus_de_ca marre_de marre_des rien rien_sur filtre filtrer \
+            assez_de trop_de",
+        ),
+        (
+            Cue::Keep,
+            "montre montrez montrer affiche affichez afficher veux voudrais souhaite aime adore garde gardez garder \
+            plus_de davantage_de laisse laisser",
+        ),
+        (Cue::Not, "ne n non jamais aucun aucune"),
+        (
+            Cue::Except,
+            "sauf excepte a_part hormis a_moins mais_pas au_lieu_de au_lieu_des a_l_exception_de",
+        ),
+        (Cue::Only, "seulement uniquement exclusivement rien_que"),
+        (Cue::Universal, "tout tous toutes"),
+        (Cue::But, "mais cependant"),
+        (Cue::And, "et ou ni"),
+        (Cue::Relative, "sur au_sujet_de concernant qui"),
+        (Cue::Subject, "je j nous"),
+        (Cue::Aside, "parce car quand si est sont"),
+        (Cue::TrailingKeep, "ca_va sont_ok est_ok"),
+    ],
+    stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui",
+};
+
+pub(super) static ITALIAN: Words = Words {
+    markers: "non voglio vedere nascondi nascondere mostra mostrami solo senza il gli di che e ma niente la le per \
+              favore tranne tutto meno dei delle del contenuti su i",
+    cues: &[
+        (
+            Cue::Filler,
+            "per_favore mi il lo la i gli le un una di dei degli delle del della vedere leggere post contenuti \
+            contenuto cose su sui sulla sulle a che miei mie",
+        ),
+        (
+            Cue::Hide,
+            "nascondi nascondere nascondete blocca bloccare silenzia rimuovi rimuovere elimina senza meno odio \
+            evita evitare niente nulla basta basta_con stufo_di stanco_di filtra togli",
+        ),
+        (
+            Cue::Keep,
+            "mostra mostrami mostrare voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia piu",
+        ),
+        (Cue::Not, "non no mai nessun nessuna nessuno"),
+        (Cue::Except, "tranne eccetto salvo a_meno_che ma_non invece_di a_parte"),
+        (Cue::Only, "solo soltanto solamente unicamente"),
+        (Cue::Universal, "tutto tutti tutte"),
+        (Cue::But, "ma pero"),
+        (Cue::And, "e ed o ne"),
+        (Cue::Relative, "riguardo che"),
+        (Cue::Subject, "io sono"),
+        (Cue::Aside, "perche quando se va vanno"),
+        (Cue::TrailingKeep, "va_bene vanno_bene"),
+    ],
+    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie",
+};
+
+pub(super) static PORTUGUESE: Words = Words {
+    markers: "nao quero ver oculte oculta ocultar esconda esconde mostre mostra apenas sem os as sobre mas somente por \
+              favor o um uma do da dos das exceto tudo menos publicacoes e gosto mais",
+    cues: &[
+        (
+            Cue::Filler,
+            "por_favor me os as o a um uma de do da dos das ver ler publicacoes conteudo coisas sobre posts meu \
+            minha que",
+        ),
+        (
+            Cue::Hide,
+            "oculte oculta ocultar esconda esconde esconder bloqueie bloquear silencie remova remover sem menos \
+            odeio evite evitar nada nada_de chega_de cansado_de cansada_de filtre filtrar",
+        ),
+        (
+            Cue::Keep,
+            "mostre mostra mostrar quero queria gosto_de gosto adoro amo mantenha manter deixe mais",
+        ),
+        (Cue::Not, "nao nunca jamais nenhum nenhuma"),
+        (
+            Cue::Except,
+            "exceto salvo a_menos_que mas_nao em_vez_de menos_se tirando",
+        ),
+        (Cue::Only, "apenas somente so unicamente"),
+        (Cue::Universal, "tudo todos todas"),
+        (Cue::But, "mas porem"),
+        (Cue::And, "e ou nem"),
+        (Cue::Relative, "sobre que"),
+        (Cue::Subject, "eu sou estou"),
+        (Cue::Aside, "porque quando se"),
+        (Cue::TrailingKeep, "tudo_bem esta_bem"),
+    ],
+    stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha",
+};

@@ -1,0 +1,36 @@
+//! What ClearView's functions share.
+//!
+//! # Layout
+//! Decide purely, then do: rules are plain functions over values, and the store below each carries them out.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`app`] | the long-lived things of a process, put together |
+//! | [`config`], [`clock`] | the only readers of the environment and of the time |
+//! | [`error`] | every way in which a request can fail |
+//! | [`http`] | status codes, headers, bodies |
+//! | [`telemetry`] | one record per request |
+//! | [`admission`] | credential, limits, charge: where every workload starts |
+//! | [`classify`] | the use case: cache, judge, refund |
+//! | [`identity`] | principals, access tokens, sessions and their refresh tokens |
+//! | [`quota`] | plans, charges, the counter's conditional write, the ledger of an outage |
+//! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
+//! | [`provider`] | who judges; which verdicts may be shared |
+//! | [`judge`] | the embedded model |
+//! | [`table`], [`gate`] | the way to DynamoDB; skipping what has just failed |
+
+pub mod admission;
+pub mod app;
+pub mod cache;
+pub mod classify;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod gate;
+pub mod http;
+pub mod identity;
+pub mod judge;
+pub mod provider;
+pub mod quota;
+pub mod table;
+pub mod telemetry;

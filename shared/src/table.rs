@@ -1,0 +1,270 @@
+//! The way to DynamoDB: one client, a deadline on every call, no retries by the SDK, and what the tables look like.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Outage;
+use crate::gate::Gate;
+
+/// The roots of AWS's own endpoints. Parsing the system's some 140 would take longer than the rest of a cold start.
+static AMAZON_ROOTS: &str = include_str!("../certificates/amazon-roots.pem");
+
+/// An idle connection older than this is not used again: its other end may be gone since the environment was frozen.
+const IDLE_CONNECTION: Duration = Duration::from_secs(20);
+
+/// A table as template.yaml defines it and as the local server creates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// Its name without the prefix.
+    pub name: &'static str,
+    /// The partition key, a string.
+    pub hash: &'static str,
+    /// The sort key, a string, if it has one.
+    pub range: Option<&'static str>,
+}
+
+/// The key that health reads.
+const PROBE_KEY: &str = "health";
+
+/// The attribute by which items expire, in seconds since the epoch.
+pub const TTL: &str = "ttl";
+
+/// Counters of use.
+pub const QUOTA: Schema = Schema {
+    name: "quota",
+    hash: "user",
+    range: Some("meter#day"),
+};
+
+/// Devices, users, sessions and the public keys.
+pub const IDENTITY: Schema = Schema {
+    name: "identity",
+    hash: "owner",
+    range: Some("item"),
+};
+
+/// Verdicts: the cache's last layer.
+pub const VERDICTS: Schema = Schema {
+    name: "verdicts",
+    hash: "key",
+    range: None,
+};
+
+/// All tables.
+pub const ALL: [Schema; 3] = [QUOTA, IDENTITY, VERDICTS];
+
+/// One table: its name, and whether it has answered lately.
+#[derive(Debug)]
+pub struct Table {
+    client: Client,
+    schema: Schema,
+    name: String,
+    timeout: Duration,
+    clock: Clock,
+    gate: Gate,
+}
+
+/// Why a call to a table gave no result.
+#[derive(Debug)]
+pub enum Failure<E> {
+    /// The table answered, and refused: a condition did not hold.
+    Refused(E),
+    /// The table did not answer, or not with sense, or was not asked because it has just failed.
+    Down(Outage),
+}
+
+impl<E: fmt::Debug> Failure<E> {
+    /// The outage; a refusal that nobody expected counts as one.
+    pub fn into_outage(self) -> Outage {
+        match self {
+            Self::Down(outage) => outage,
+            Self::Refused(error) => Outage(format!("unexpected refusal: {error:?}")),
+        }
+    }
+}
+
+impl Table {
+    /// The table of `schema` under the configured prefix.
+    #[must_use]
+    pub fn new(client: Client, schema: Schema, config: &Config, clock: Clock) -> Self {
+        Self {
+            client,
+            schema,
+            name: format!("{}{}", config.table_prefix, schema.name),
+            timeout: config.table_timeout,
+            clock,
+            gate: Gate::default(),
+        }
+    }
+
+    /// The SDK's client, to build a call with.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The table's full name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the table answers a read.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn probe(&self) -> Result<(), Outage> {
+        let mut call = self.client.get_item().table_name(&self.name);
+        // No item has this key, and the role of health may read no other.
+        for key in [Some(self.schema.hash), self.schema.range].into_iter().flatten() {
+            call = call.key(key, text(PROBE_KEY));
+        }
+        self.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(())
+    }
+
+    /// Makes a call within the deadline, unless the table has just failed.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] when a condition did not hold, [`Failure::Down`] for everything else.
+    pub async fn call<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>>>,
+    ) -> Result<T, Failure<E>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        if !self.gate.admits(self.clock.now()) {
+            return Err(Failure::Down(Outage(format!(
+                "{} is skipped after a failure",
+                self.name
+            ))));
+        }
+        let outage = match tokio::time::timeout(self.timeout, call).await {
+            Ok(Ok(output)) => {
+                self.gate.succeed();
+                return Ok(output);
+            }
+            Ok(Err(SdkError::ServiceError(error))) if is_refusal(error.err()) => {
+                self.gate.succeed();
+                return Err(Failure::Refused(error.into_err()));
+            }
+            Ok(Err(error)) => describe(&error),
+            Err(_) => format!("no answer within {} ms", self.timeout.as_millis()),
+        };
+        self.gate.fail(self.clock.now());
+        Err(Failure::Down(Outage(format!("{}: {outage}", self.name))))
+    }
+}
+
+/// Errors that say "the table is well, and the answer is no".
+fn is_refusal(error: &impl ProvideErrorMetadata) -> bool {
+    matches!(
+        error.code(),
+        Some("ConditionalCheckFailedException" | "TransactionCanceledException" | "ValidationException")
+    )
+}
+
+/// The whole chain of causes: the outermost of an SDK error says only "dispatch failure".
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// The client for all tables, made by hand: the SDK's own loader of settings costs a cold start 4 ms.
+#[must_use]
+pub fn client(config: &Config) -> Client {
+    let mut settings = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(config.region.clone()))
+        // An addition whose answer was lost would count twice.
+        .retry_config(RetryConfig::disabled())
+        .http_client(http_client(config.table_endpoint.is_none()));
+    if let Some(endpoint) = &config.table_endpoint {
+        settings = settings.endpoint_url(endpoint);
+    }
+    if let Some(credentials) = &config.credentials {
+        settings = settings.credentials_provider(Credentials::new(
+            &credentials.access_key_id,
+            credentials.secret_access_key.expose(),
+            credentials
+                .session_token
+                .as_ref()
+                .map(|token| token.expose().to_owned()),
+            None,
+            "environment",
+        ));
+    }
+    Client::from_conf(settings.build())
+}
+
+fn http_client(amazon_alone: bool) -> SharedHttpClient {
+    let roots = if amazon_alone {
+        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+    } else {
+        TrustStore::default()
+    };
+    let provider = tls::Provider::Rustls(CryptoMode::AwsLc);
+    let builder = aws_smithy_http_client::Builder::new()
+        .tls_provider(provider)
+        .pool_idle_timeout(IDLE_CONNECTION);
+    match TlsContext::builder().with_trust_store(roots).build() {
+        Ok(context) => builder.tls_context(context).build_https(),
+        // Only a root that cannot be parsed leads here; a test builds this client.
+        Err(_) => builder.build_https(),
+    }
+}
+
+/// A string attribute.
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A number attribute.
+pub(crate) fn number(value: impl fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// An item as the SDK gives it.
+pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
+
+/// The string `name` of an item.
+pub(crate) fn read_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// The number `name` of an item.
+pub(crate) fn read_number<N: std::str::FromStr>(item: &Item, name: &str) -> Option<N> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_amazon_roots_are_read_by_the_tls_library() {
+        let count = AMAZON_ROOTS.matches("BEGIN CERTIFICATE").count();
+        assert_eq!(count, 5);
+        let store = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+        assert!(TlsContext::builder().with_trust_store(store).build().is_ok());
+        // Building an HTTPS client parses the roots for good.
+        let _client = http_client(true);
+    }
+}

@@ -1,0 +1,1 @@
+//! What the test binaries share: starting the real thing on free ports.
