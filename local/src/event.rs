@@ -75,7 +75,7 @@ pub fn of_request(parts: &Parts, body: &Bytes, origin: Origin<'_>) -> Result<Str
 
     if !body.is_empty() {
         if let Ok(text) = std::str::from_utf8(body) {
-            event.body = Some(text.to_owned())
+            event.body = Some(text.to_owned());
         } else {
             event.body = Some(STANDARD.encode(body));
             event.is_base64_encoded = true;

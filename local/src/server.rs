@@ -78,8 +78,10 @@ impl Server {
         let table_endpoint = config.table_endpoint.clone().unwrap_or_default();
         let client = table::client(&config);
         match state::create_missing_tables(&client, &config.table_prefix).await {
-            // A table service elsewhere may come later; requests are answered without it.
-            Err(error) if embedded.is_none() => tracing::warn!(%error, "the tables could not be made"),
+            Err(error) if embedded.is_none() => {
+                tracing::warn!(%error, "the tables could not be made; trying again every second");
+                tokio::spawn(state::keep_creating_tables(client.clone(), config.table_prefix.clone()));
+            }
             made => made?,
         }
         let app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;

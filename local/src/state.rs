@@ -24,6 +24,9 @@ use crate::options::Options;
 /// How often expired items are removed. Nothing relies on it: expiry is checked wherever it counts.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
+/// How long a table service may take to make a table, and how often it is asked until it does.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -122,12 +125,26 @@ pub fn use_embedded(config: &mut Config, address: SocketAddr) {
 /// Makes the tables that are not there.
 ///
 /// # Errors
-/// When the service refuses or does not answer.
+/// When the service refuses or does not answer within a second.
 pub async fn create_missing_tables(client: &Client, prefix: &str) -> Result<(), StartError> {
     for schema in table::ALL {
-        create_if_missing(client, &format!("{prefix}{}", schema.name), schema).await?;
+        let name = format!("{prefix}{}", schema.name);
+        tokio::time::timeout(RETRY_EVERY, create_if_missing(client, &name, schema))
+            .await
+            .map_err(|_| failed(&format!("table {name}"), "the service does not answer"))??;
     }
     Ok(())
+}
+
+/// Makes the tables as soon as their service, which may start later than this server, lets it.
+pub async fn keep_creating_tables(client: Client, prefix: String) {
+    let mut every = tokio::time::interval(RETRY_EVERY);
+    loop {
+        every.tick().await;
+        if create_missing_tables(&client, &prefix).await.is_ok() {
+            return;
+        }
+    }
 }
 
 async fn create_if_missing(client: &Client, name: &str, schema: Schema) -> Result<(), StartError> {

@@ -1,1 +1,20 @@
-//! What the test binaries share: starting the real thing on free ports.
+//! What the test binaries share: the real thing, started on free ports; a client; a network that fails on demand.
+//!
+//! # Layout
+//! | module | what lives there |
+//! |---|---|
+//! | [`service`] | a ClearView server in this process, with a clock set by hand |
+//! | [`client`] | requests to it, and what comes back |
+//! | [`proxy`] | a network between two parties that delays, loses, garbles |
+//! | [`program`] | the built programs as processes of their own |
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "helpers of tests: what fails here fails the test"
+)]
+
+pub mod client;
+pub mod program;
+pub mod proxy;
+pub mod service;

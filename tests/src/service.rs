@@ -1,0 +1,215 @@
+//! A ClearView server in this process: the local server's own code, on free ports, with a clock set by hand.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use aws_sdk_dynamodb::Client as TableClient;
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::options::Options;
+use local::server::Server;
+use local::state::{self, Embedded};
+use shared::clock::{Clock, Timestamp};
+use shared::config::{Config, Secret};
+use shared::identity::keys::KeySet;
+use shared::table;
+
+use crate::client::Client;
+
+/// 2100-03-01T09:00:00Z, where every test's clock starts: far from midnight, and so late that the embedded table, which has
+/// the system's time, never takes what a test stores for expired.
+pub const START: Timestamp = Timestamp::from_millis(4_107_574_800_000);
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    settings: HashMap<String, String>,
+    keys: Secret,
+    clock: Clock,
+    throttle: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let keys = KeySet::generate().expect("keys");
+        Self {
+            settings: HashMap::from([("CLEARVIEW_LOG".to_owned(), "off".to_owned())]),
+            keys,
+            clock: Clock::manual(START),
+            throttle: false,
+        }
+    }
+}
+
+impl Plan {
+    /// With an environment variable set.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With its tables at `address` instead of its own.
+    #[must_use]
+    pub fn with_tables_at(self, address: SocketAddr) -> Self {
+        self.with("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{address}"))
+            .with("AWS_ACCESS_KEY_ID", "test")
+            .with("AWS_SECRET_ACCESS_KEY", "test")
+    }
+
+    /// With API Gateway's throttling.
+    #[must_use]
+    pub const fn throttled(mut self) -> Self {
+        self.throttle = true;
+        self
+    }
+
+    /// The settings, read as the environment would be.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config::read(|name| self.settings.get(name).cloned()).expect("settings");
+        config.token_keys = Some(self.keys.clone());
+        config
+    }
+
+    /// The key set that signs this plan's tokens.
+    #[must_use]
+    pub fn keys(&self) -> KeySet {
+        KeySet::parse(&self.keys).expect("keys")
+    }
+
+    /// Starts an instance. Those of one plan share keys and clock, and tables if they are told where.
+    pub async fn start(&self) -> Service {
+        let options = Options {
+            port: 0,
+            host: Ipv4Addr::LOCALHOST.into(),
+            data_dir: None::<PathBuf>,
+            table_port: None,
+            keys: None,
+            throttle: self.throttle,
+        };
+        let server = Server::start(&options, self.config(), self.clock.clone())
+            .await
+            .expect("server");
+        Service {
+            client: Client::to(server.address),
+            clock: self.clock.clone(),
+            plan: self.clone(),
+            server,
+        }
+    }
+}
+
+/// A running server.
+pub struct Service {
+    /// Sends requests to it.
+    pub client: Client,
+    /// Its clock.
+    pub clock: Clock,
+    /// What it was started with.
+    pub plan: Plan,
+    server: Server,
+}
+
+impl Service {
+    /// With default settings.
+    pub async fn start() -> Self {
+        Plan::default().start().await
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// A client of its tables, past every proxy if `tables` says where they really are.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        Tables::at(&self.server.table_endpoint)
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+/// A table service of its own, for several instances or behind a proxy.
+pub struct TableService {
+    embedded: Embedded,
+}
+
+impl TableService {
+    /// In memory, with the tables made.
+    pub async fn start() -> Self {
+        let embedded = Embedded::start(None, 0).await.expect("embedded table");
+        let service = Self { embedded };
+        state::create_missing_tables(&service.tables().client, "clearview-")
+            .await
+            .expect("tables");
+        service
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.embedded.address
+    }
+
+    /// A client of it.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        Tables::at(&format!("http://{}", self.address()))
+    }
+}
+
+/// Looks into tables from outside.
+pub struct Tables {
+    client: TableClient,
+}
+
+impl Tables {
+    fn at(endpoint: &str) -> Self {
+        let settings = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ];
+        let config = Config::read(|name| {
+            let found = settings.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        Self {
+            client: table::client(&config.expect("settings")),
+        }
+    }
+
+    /// The SDK's client.
+    #[must_use]
+    pub const fn client(&self) -> &TableClient {
+        &self.client
+    }
+
+    /// What the quota table holds as used by a user on the day of `now`; 0 if there is no counter.
+    pub async fn used(&self, user: &str, now: Timestamp) -> u64 {
+        let output = self
+            .client
+            .get_item()
+            .table_name("clearview-quota")
+            .key("user", AttributeValue::S(user.to_owned()))
+            .key("meter#day", AttributeValue::S(format!("posts#{}", now.day())))
+            .consistent_read(true)
+            .send()
+            .await
+            .expect("the quota table answers");
+        let count = output.item.and_then(|item| item.get("used").cloned());
+        count.map_or(0, |count| count.as_n().expect("a number").parse().expect("a count"))
+    }
+
+    /// How many items a table holds.
+    pub async fn count(&self, table: &str) -> i32 {
+        let output = self.client.scan().table_name(format!("clearview-{table}")).send().await;
+        output.expect("the table answers").count()
+    }
+}

@@ -1,0 +1,4 @@
+//! Every degraded mode, one at a time.
+#![cfg(test)]
+
+mod table;
