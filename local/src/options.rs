@@ -21,7 +21,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Also serve the embedded `DynamoDB` on this port of 127.0.0.1, for the AWS CLI and for other instances; 0 picks a free one
+    /// Serve the embedded `DynamoDB` on this port of 127.0.0.1, for the AWS CLI and for other instances [default: a free one]
     #[arg(long, value_name = "PORT")]
     pub table_port: Option<u16>,
 
@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,
 
-    /// Throttle as API Gateway does in the template: 2,000 requests/s with bursts of 4,000, 50/s for auth
+    /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50/s for auth
     #[arg(long)]
     pub throttle: bool,
 }

@@ -213,6 +213,9 @@ pub fn token_keys(options: &Options, config: &Config) -> Result<Secret, StartErr
         Ok(text) => Ok(Secret::new(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let keys = new_keys()?;
+            if let Some(directory) = file.parent() {
+                fs::create_dir_all(directory).map_err(|error| named(&error))?;
+            }
             write_private(&file, keys.expose()).map_err(|error| named(&error))?;
             Ok(keys)
         }

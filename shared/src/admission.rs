@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::identity::keys::PublicKeys;
 use crate::identity::token::{self, Refusal};
 use crate::identity::{Fingerprint, Principal};
+use crate::quota::replay::IdempotencyKey;
 use crate::quota::store::Charged;
 use crate::quota::{Charge, Counter, Meter};
 
@@ -84,7 +85,9 @@ async fn read_published_keys(app: &App) -> Result<(), Error> {
     match app.identity.published_keys().await {
         Ok(Some(jwks)) => {
             let published = PublicKeys::parse(&jwks).map_err(|error| Error::Internal(Box::new(error)))?;
-            *known.keys.write().unwrap_or_else(PoisonError::into_inner) = published;
+            // Its own keys stay: what this process signs, it accepts.
+            let own = app.key_set.as_ref().map(|keys| keys.public().clone()).unwrap_or_default();
+            *known.keys.write().unwrap_or_else(PoisonError::into_inner) = published.and(own);
             Ok(())
         }
         Ok(None) => Ok(()),
@@ -96,26 +99,36 @@ async fn read_published_keys(app: &App) -> Result<(), Error> {
     }
 }
 
-/// Charges `units` of a meter to a principal, whole or not at all.
+/// What a request wants to use.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Of what.
+    pub meter: Meter,
+    /// How much.
+    pub units: u64,
+    /// Under which name, if the client may send the same again.
+    pub idempotency: Option<&'a IdempotencyKey>,
+}
+
+/// Charges a wish to a principal, whole or not at all.
 ///
 /// # Errors
-/// [`Error::QuotaExceeded`] or [`Error::ReducedCapacity`].
-pub async fn charge(
-    app: &App,
-    principal: &Principal,
-    meter: Meter,
-    units: u64,
-    now: Timestamp,
-) -> Result<Charged, Error> {
+/// As [`QuotaStore::charge`](crate::quota::store::QuotaStore::charge).
+pub async fn charge(app: &App, principal: &Principal, wish: Wish<'_>, now: Timestamp) -> Result<Charged, Error> {
+    let plans = app.plans.current(now).await;
     let charge = Charge {
         counter: Counter {
             user: principal.user.clone(),
-            meter,
+            meter: wish.meter,
             day: now.day(),
         },
         tier: principal.tier.clone(),
-        units,
-        limit: app.config.plans.allowance(&principal.tier, meter).per_day,
+        units: wish.units,
+        limit: plans.allowance(&principal.tier, wish.meter).per_day,
     };
-    app.quota.charge(&charge, now).await
+    let (charged, ()) = tokio::join!(
+        app.quota.charge(&charge, wish.idempotency, now),
+        app.plans.keep_fresh(now)
+    );
+    charged
 }

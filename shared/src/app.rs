@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::Client;
 
 use crate::admission::KnownKeys;
+use crate::audit::AuditLog;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::clock::Clock;
@@ -11,8 +12,10 @@ use crate::identity::keys::KeySet;
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
 use crate::provider::Providers;
+use crate::quota::plans::store::PlanStore;
 use crate::quota::store::QuotaStore;
 use crate::table::{self, Table};
+use crate::usage::store::UsageTable;
 
 /// One per process; handlers borrow it.
 pub struct App {
@@ -28,14 +31,20 @@ pub struct App {
     pub known_keys: KnownKeys,
     /// Devices, users, sessions.
     pub identity: IdentityStore,
+    /// What each tier may use.
+    pub plans: PlanStore,
     /// Counters.
     pub quota: QuotaStore,
+    /// Closed days.
+    pub usage: UsageTable,
+    /// Changes.
+    pub audit: AuditLog,
     /// Verdicts.
     pub cache: Cache,
     /// Judges.
     pub providers: Providers,
-    /// For health alone: a way to each table that no other request's failure shuts.
-    pub probes: [Table; 3],
+    /// For health alone: a way to each table that requests need, and that no other request's failure shuts.
+    pub probes: Vec<Table>,
 }
 
 impl App {
@@ -70,10 +79,13 @@ impl App {
             },
             known_keys: KnownKeys::new(public),
             identity: IdentityStore::new(open(table::IDENTITY)),
-            quota: QuotaStore::new(open(table::QUOTA), clock.clone(), config.fleet_size),
+            plans: PlanStore::new(open(table::SETTINGS), config.plans.clone()),
+            quota: QuotaStore::new(open(table::QUOTA), clock.clone(), &config),
+            usage: UsageTable::new(open(table::USAGE)),
+            audit: AuditLog::new(open(table::AUDIT)),
             cache: Cache::new(VerdictTable::new(open(table::VERDICTS))),
             providers: Providers::new(config.providers.clone(), config.local_fallback),
-            probes: table::ALL.map(open),
+            probes: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
             key_set,
             config,
             clock,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admission;
+use crate::admission::{self, Wish};
 use crate::app::App;
 use crate::cache::flight::{Claim, Follow, Lead};
 use crate::cache::tiers::{Claimed, Found};
@@ -13,6 +13,8 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::provider::{Answered, Question, Verdict};
+use crate::quota::replay::IdempotencyKey;
+use crate::quota::store::Certainty;
 use crate::quota::{Meter, Usage};
 
 /// What is asked: already within the contract's bounds.
@@ -24,6 +26,8 @@ pub struct Batch<'a> {
     pub posts: Vec<&'a str>,
     /// Whether to say why.
     pub explain: bool,
+    /// Under which name the client may send the same again.
+    pub idempotency: Option<IdempotencyKey>,
 }
 
 /// Where a result came from.
@@ -91,6 +95,8 @@ pub struct Figures {
     pub shared: usize,
     /// Posts whose charge was given back.
     pub refunded: usize,
+    /// Whether the charge's answer was lost.
+    pub ambiguous: bool,
     /// Why no provider judged, if none did.
     pub model_failure: Option<String>,
 }
@@ -106,9 +112,13 @@ pub async fn run(app: &App, principal: &Principal, batch: &Batch<'_>, now: Times
     let keys: Vec<Key> = contents.iter().map(|content| preference.key(content)).collect();
     let distinct = Distinct::of(&keys, &contents);
 
-    let units = batch.posts.len() as u64;
+    let wish = Wish {
+        meter: Meter::Posts,
+        units: batch.posts.len() as u64,
+        idempotency: batch.idempotency.as_ref(),
+    };
     let (charged, found) = tokio::join!(
-        admission::charge(app, principal, Meter::Posts, units, now),
+        admission::charge(app, principal, wish, now),
         app.cache.read(&distinct.keys, now)
     );
     let mut charged = charged?;
@@ -121,14 +131,13 @@ pub async fn run(app: &App, principal: &Principal, batch: &Batch<'_>, now: Times
         .iter()
         .filter(|outcome| outcome.source == Source::Default)
         .count();
-    if unjudged > 0 {
-        app.quota.refund(charged.receipt, unjudged as u64).await;
-        charged.usage.used = charged.usage.used.saturating_sub(unjudged as u64);
-        work.figures.refunded = unjudged;
-    }
-    if charged.degraded {
+    let refunded = app.quota.finish(charged.receipt, unjudged as u64).await;
+    charged.usage.used = charged.usage.used.saturating_sub(refunded);
+    work.figures.refunded = unjudged;
+    if charged.certainty != Certainty::Sure {
         work.degraded.push(Degraded::Quota);
     }
+    work.figures.ambiguous = charged.certainty == Certainty::Ambiguous;
     work.degraded.sort_unstable();
     work.degraded.dedup();
     Ok(Classified {

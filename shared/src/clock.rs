@@ -40,6 +40,15 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Reads RFC 3339.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000))
+            .ok()
+            .map(Self)
+    }
+
     /// This point, `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
@@ -87,7 +96,19 @@ impl Day {
     /// The day after it.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        self.plus(1)
+    }
+
+    /// The day so many days later.
+    #[must_use]
+    pub const fn plus(self, days: u32) -> Self {
+        Self(self.0.saturating_add_unsigned(days))
+    }
+
+    /// The day so many days earlier.
+    #[must_use]
+    pub const fn minus(self, days: u32) -> Self {
+        Self(self.0.saturating_sub_unsigned(days))
     }
 }
 

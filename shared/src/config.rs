@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::quota::Plans;
+use crate::quota::plans::Plans;
 
 /// A value that must not be shown: its `Debug` and `Display` say nothing.
 #[derive(Clone, Default, PartialEq, Eq)]

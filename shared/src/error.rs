@@ -57,6 +57,15 @@ pub enum Error {
     /// The body is not declared as what this endpoint reads.
     #[error("the body must be declared as application/json in UTF-8")]
     UnsupportedMediaType,
+    /// The first request with this idempotency key is still under way.
+    #[error("a request with this idempotency key is under way")]
+    Conflict {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// This idempotency key was used for another body.
+    #[error("this idempotency key was used with another body")]
+    IdempotencyMismatch,
     /// More requests than are let through at a time.
     #[error("too many requests at once")]
     RateLimitExceeded {
@@ -95,11 +104,13 @@ impl Error {
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
-            Self::RateLimitExceeded { .. }
+            Self::Conflict { .. }
+            | Self::RateLimitExceeded { .. }
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
+            | Self::IdempotencyMismatch
             | Self::Unauthenticated(_)
             | Self::TokenReused
             | Self::NotFound
@@ -114,7 +125,8 @@ impl Error {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimitExceeded { retry_after }
+            Self::Conflict { retry_after }
+            | Self::RateLimitExceeded { retry_after }
             | Self::QuotaExceeded { retry_after, .. }
             | Self::ReducedCapacity { retry_after } => Some(*retry_after),
             // Longer than a dependency is skipped after a failure, so that a retry finds it probed.

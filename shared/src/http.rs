@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::{Principal, random_bytes};
+use crate::quota::replay::IdempotencyKey;
 use crate::quota::{Tier, Usage};
 use crate::telemetry::{self, ErrorRecord, Record, VERSION};
 
@@ -28,6 +29,7 @@ pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -238,6 +240,23 @@ impl Call {
         self.headers.get(FINGERPRINT).and_then(|value| value.to_str().ok())
     }
 
+    /// The idempotency key of the request, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is not of the form that the contract asks for.
+    pub fn idempotency_key(&self, body: &[u8]) -> Result<Option<IdempotencyKey>, Error> {
+        let Some(value) = self.headers.get(IDEMPOTENCY_KEY) else {
+            return Ok(None);
+        };
+        let fits = |key: &&str| (1..=128).contains(&key.len()) && key.bytes().all(|b| (b' '..=b'~').contains(&b));
+        let key = value
+            .to_str()
+            .ok()
+            .filter(fits)
+            .ok_or_else(|| Error::invalid("Idempotency-Key", "must have 1 to 128 printable ASCII characters"))?;
+        Ok(Some(IdempotencyKey::of(key, body)))
+    }
+
     /// The query parameter `explain`; `false` where it is absent.
     ///
     /// # Errors
@@ -342,7 +361,9 @@ impl Call {
         }
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, x-correlation-id, x-device-fingerprint"),
+            HeaderValue::from_static(
+                "authorization, content-type, idempotency-key, x-correlation-id, x-device-fingerprint",
+            ),
         );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }

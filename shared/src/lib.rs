@@ -14,6 +14,8 @@
 //! | [`classify`] | the use case: cache, judge, refund |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens |
 //! | [`quota`] | plans, charges, the counter's conditional write, the ledger of an outage |
+//! | [`usage`] | what was used on closed days |
+//! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
 //! | [`provider`] | who judges; which verdicts may be shared |
 //! | [`judge`] | the embedded model |
@@ -21,6 +23,7 @@
 
 pub mod admission;
 pub mod app;
+pub mod audit;
 pub mod cache;
 pub mod classify;
 pub mod clock;
@@ -34,3 +37,4 @@ pub mod provider;
 pub mod quota;
 pub mod table;
 pub mod telemetry;
+pub mod usage;

@@ -1,12 +1,14 @@
-//! Quotas: what a plan allows ([`Plans`]), what a charge asks for ([`Charge`]), and the rules that decide one.
+//! Quotas: what a plan allows ([`plans`]), what a charge asks for ([`Charge`]), and the rules that decide one.
 //!
 //! The rule of the day: a batch is admitted only as a whole, and only while `used + units <= limit`. The table decides that in
 //! one conditional write ([`store`]); while it does not answer, an allowance in process does ([`ledger`]).
 
+pub mod counters;
 pub mod ledger;
+pub mod plans;
+pub mod replay;
 pub mod store;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +26,12 @@ impl Tier {
     #[must_use]
     pub fn free() -> Self {
         Self(Arc::from("free"))
+    }
+
+    /// The better of the two tiers that there are by default.
+    #[must_use]
+    pub fn pro() -> Self {
+        Self(Arc::from("pro"))
     }
 
     /// `name` as a tier, if it may be one.
@@ -50,11 +58,16 @@ impl fmt::Display for Tier {
 }
 
 /// What is counted. Keys of counters carry its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Meter {
     /// Posts judged by classify.
     Posts,
+}
+
+impl Meter {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Posts];
 }
 
 impl fmt::Display for Meter {
@@ -62,80 +75,6 @@ impl fmt::Display for Meter {
         match self {
             Self::Posts => f.write_str("posts"),
         }
-    }
-}
-
-/// What a plan allows of one meter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Allowance {
-    /// Units in a UTC day.
-    pub per_day: u64,
-    /// Units in any 60 seconds.
-    pub per_minute: u64,
-}
-
-/// The plans of all tiers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plans(BTreeMap<Tier, BTreeMap<Meter, Allowance>>);
-
-impl Default for Plans {
-    /// Free: 1,000 posts a day, 50 a minute. Pro: 50,000 and 500.
-    fn default() -> Self {
-        let posts = |per_day, per_minute| BTreeMap::from([(Meter::Posts, Allowance { per_day, per_minute })]);
-        Self(BTreeMap::from([
-            (Tier::free(), posts(1_000, 50)),
-            (Tier(Arc::from("pro")), posts(50_000, 500)),
-        ]))
-    }
-}
-
-impl Plans {
-    /// The smallest `perMinute` that a plan may have: one full batch.
-    const LEAST_PER_MINUTE: u64 = 50;
-
-    /// The most units that a plan may give a day: far beyond any use, and exact in every JSON reader (2^53 and below).
-    const MOST_PER_DAY: u64 = 1_000_000_000_000;
-
-    /// Reads plans from JSON such as `{"free":{"posts":{"perDay":1000,"perMinute":50}}}`.
-    ///
-    /// # Errors
-    /// What is wrong, in words: not of this form, a tier named badly, no `free`, a figure out of bounds.
-    pub fn parse(json: &str) -> Result<Self, String> {
-        let named: BTreeMap<String, BTreeMap<Meter, Allowance>> =
-            serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let mut plans = BTreeMap::new();
-        for (name, meters) in named {
-            let tier = Tier::parse(&name).ok_or_else(|| format!("{name:?} cannot be the name of a tier"))?;
-            let posts = meters
-                .get(&Meter::Posts)
-                .ok_or_else(|| format!("{name} has no figures for posts"))?;
-            if posts.per_minute < Self::LEAST_PER_MINUTE {
-                return Err(format!("{name}: perMinute must be at least {}", Self::LEAST_PER_MINUTE));
-            }
-            if posts.per_day > Self::MOST_PER_DAY || posts.per_minute > Self::MOST_PER_DAY {
-                return Err(format!("{name}: a figure is beyond {}", Self::MOST_PER_DAY));
-            }
-            plans.insert(tier, meters);
-        }
-        if !plans.contains_key(&Tier::free()) {
-            return Err("there must be a plan for the tier free".to_owned());
-        }
-        Ok(Self(plans))
-    }
-
-    /// What `tier` may use of `meter`. A tier without a plan of its own has that of `free`; a meter without figures allows nothing.
-    #[must_use]
-    pub fn allowance(&self, tier: &Tier, meter: Meter) -> Allowance {
-        self.0
-            .get(tier)
-            .or_else(|| self.0.get(&Tier::free()))
-            .and_then(|meters| meters.get(&meter))
-            .copied()
-            .unwrap_or(Allowance {
-                per_day: 0,
-                per_minute: 0,
-            })
     }
 }
 
@@ -189,46 +128,5 @@ impl Usage {
     #[must_use]
     pub const fn remaining(&self) -> u64 {
         self.limit.saturating_sub(self.used)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plans_are_read_and_found_by_tier() {
-        let plans = Plans::parse(
-            r#"{"free":{"posts":{"perDay":10,"perMinute":50}},"team-2":{"posts":{"perDay":99,"perMinute":60}}}"#,
-        )
-        .unwrap();
-        let per_day = |tier: &str| plans.allowance(&Tier::parse(tier).unwrap(), Meter::Posts).per_day;
-        assert_eq!(per_day("team-2"), 99);
-        assert_eq!(per_day("free"), 10);
-        assert_eq!(per_day("gone"), 10);
-    }
-
-    #[test]
-    fn plans_that_cannot_be_meant_are_refused() {
-        for (json, words) in [
-            ("[]", "invalid type"),
-            (r#"{"pro":{"posts":{"perDay":10,"perMinute":50}}}"#, "tier free"),
-            (r#"{"free":{}}"#, "no figures for posts"),
-            (r#"{"free":{"posts":{"perDay":10,"perMinute":49}}}"#, "at least 50"),
-            (r#"{"free":{"posts":{"perDay":-1,"perMinute":50}}}"#, "invalid value"),
-            (
-                r#"{"free":{"posts":{"perDay":1,"perMinute":50,"perHour":2}}}"#,
-                "unknown field",
-            ),
-            (r#"{"free":{"prayers":{"perDay":1,"perMinute":50}}}"#, "unknown variant"),
-            (r#"{"Free!":{"posts":{"perDay":1,"perMinute":50}}}"#, "name of a tier"),
-            (
-                r#"{"free":{"posts":{"perDay":10000000000000,"perMinute":50}}}"#,
-                "beyond",
-            ),
-        ] {
-            let problem = Plans::parse(json).unwrap_err();
-            assert!(problem.contains(words), "{json}: {problem}");
-        }
     }
 }

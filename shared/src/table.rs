@@ -60,8 +60,29 @@ pub const VERDICTS: Schema = Schema {
     range: None,
 };
 
+/// Plans, by the name of the setting.
+pub const SETTINGS: Schema = Schema {
+    name: "settings",
+    hash: "name",
+    range: None,
+};
+
+/// What was used on closed days, by user and in total.
+pub const USAGE: Schema = Schema {
+    name: "usage",
+    hash: "user",
+    range: Some("day"),
+};
+
+/// Every change of identity, plan and quota.
+pub const AUDIT: Schema = Schema {
+    name: "audit",
+    hash: "day",
+    range: Some("entry"),
+};
+
 /// All tables.
-pub const ALL: [Schema; 3] = [QUOTA, IDENTITY, VERDICTS];
+pub const ALL: [Schema; 6] = [QUOTA, IDENTITY, VERDICTS, SETTINGS, USAGE, AUDIT];
 
 /// One table: its name, and whether it has answered lately.
 #[derive(Debug)]
@@ -79,15 +100,17 @@ pub struct Table {
 pub enum Failure<E> {
     /// The table answered, and refused: a condition did not hold.
     Refused(E),
-    /// The table did not answer, or not with sense, or was not asked because it has just failed.
+    /// The table did not answer, or not with sense. What was asked may have been done all the same.
     Down(Outage),
+    /// The table was not asked: no connection could be made, or it has just failed. Nothing was done.
+    Unasked(Outage),
 }
 
 impl<E: fmt::Debug> Failure<E> {
     /// The outage; a refusal that nobody expected counts as one.
     pub fn into_outage(self) -> Outage {
         match self {
-            Self::Down(outage) => outage,
+            Self::Down(outage) | Self::Unasked(outage) => outage,
             Self::Refused(error) => Outage(format!("unexpected refusal: {error:?}")),
         }
     }
@@ -136,7 +159,7 @@ impl Table {
     /// Makes a call within the deadline, unless the table has just failed.
     ///
     /// # Errors
-    /// [`Failure::Refused`] when a condition did not hold, [`Failure::Down`] for everything else.
+    /// [`Failure::Refused`] when a condition did not hold, else the other two.
     pub async fn call<T, E>(
         &self,
         call: impl Future<Output = Result<T, SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>>>,
@@ -145,12 +168,12 @@ impl Table {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         if !self.gate.admits(self.clock.now()) {
-            return Err(Failure::Down(Outage(format!(
+            return Err(Failure::Unasked(Outage(format!(
                 "{} is skipped after a failure",
                 self.name
             ))));
         }
-        let outage = match tokio::time::timeout(self.timeout, call).await {
+        let (asked, outage) = match tokio::time::timeout(self.timeout, call).await {
             Ok(Ok(output)) => {
                 self.gate.succeed();
                 return Ok(output);
@@ -159,12 +182,36 @@ impl Table {
                 self.gate.succeed();
                 return Err(Failure::Refused(error.into_err()));
             }
-            Ok(Err(error)) => describe(&error),
-            Err(_) => format!("no answer within {} ms", self.timeout.as_millis()),
+            Ok(Err(error)) => (!never_connected(&error), describe(&error)),
+            Err(_) => (true, format!("no answer within {} ms", self.timeout.as_millis())),
         };
         self.gate.fail(self.clock.now());
-        Err(Failure::Down(Outage(format!("{}: {outage}", self.name))))
+        let outage = Outage(format!("{}: {outage}", self.name));
+        Err(if asked {
+            Failure::Down(outage)
+        } else {
+            Failure::Unasked(outage)
+        })
     }
+}
+
+/// Whether an error says for certain that no byte was sent.
+fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    causes(error).any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable
+            )
+        })
+    })
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 /// Errors that say "the table is well, and the answer is no".
@@ -177,14 +224,8 @@ fn is_refusal(error: &impl ProvideErrorMetadata) -> bool {
 
 /// The whole chain of causes: the outermost of an SDK error says only "dispatch failure".
 fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 /// The client for all tables, made by hand: the SDK's own loader of settings costs a cold start 4 ms.

@@ -86,6 +86,9 @@ pub struct ClassifiedRecord {
     pub charged: usize,
     /// Units given back.
     pub refunded: usize,
+    /// The charge's answer was lost: the table may count it twice.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ambiguous_charge: bool,
     /// `notAsked`, `ok` or `failed`.
     pub model_status: &'static str,
     /// Why no provider judged.
@@ -114,9 +117,11 @@ pub fn millis(span: Duration) -> f64 {
 
 /// Writes one record.
 pub fn emit(record: &Record) {
-    match serde_json::to_string(record) {
-        Ok(line) => tracing::info!(target: RECORD, line),
-        Err(error) => tracing::error!(%error, "a record could not be written"),
+    match (serde_json::to_string(record), record.level) {
+        (Ok(line), "error") => tracing::error!(target: RECORD, line),
+        (Ok(line), "warn") => tracing::warn!(target: RECORD, line),
+        (Ok(line), _) => tracing::info!(target: RECORD, line),
+        (Err(error), _) => tracing::error!(%error, "a record could not be written"),
     }
 }
 

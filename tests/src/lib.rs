@@ -7,6 +7,10 @@
 //! | [`client`] | requests to it, and what comes back |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles |
 //! | [`program`] | the built programs as processes of their own |
+//! | [`runtime_api`] | Lambda's side of a function: starts the built binary, hands it events, freezes and thaws it |
+//! | [`recorder`] | a table service that notes who asked for what |
+//! | [`events`] | the captured events, and how each must be answered |
+//! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -15,6 +19,10 @@
 )]
 
 pub mod client;
+pub mod definitions;
+pub mod events;
 pub mod program;
 pub mod proxy;
+pub mod recorder;
+pub mod runtime_api;
 pub mod service;

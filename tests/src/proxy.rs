@@ -1,6 +1,7 @@
 //! A network between two parties that fails on demand: a TCP proxy.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,12 +31,28 @@ pub enum Mode {
     Error500,
 }
 
+/// The longest that a connection may take to end once it is cut.
+const LONGEST_END: Duration = Duration::from_secs(10);
+
 /// A proxy in front of one address.
 pub struct Proxy {
     /// Where it listens.
     pub address: SocketAddr,
     mode: watch::Sender<Mode>,
+    connections: Arc<watch::Sender<Connections>>,
     accepting: JoinHandle<()>,
+}
+
+/// The connections through a proxy.
+#[derive(Debug, Default, Clone, Copy)]
+struct Connections {
+    open: usize,
+    /// How many there have been.
+    accepted: u64,
+    /// Of those, how many of the first are dead without either end knowing.
+    stranded: u64,
+    /// Requests passed on, as pieces: a large one counts more than once.
+    requests: u64,
 }
 
 impl Proxy {
@@ -44,14 +61,18 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (mode, modes) = watch::channel(Mode::Pass);
+        let connections = Arc::new(watch::Sender::default());
+        let counted = Arc::clone(&connections);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connect(client, target, modes.clone()));
+                let connection = Connection::open(Arc::clone(&counted));
+                tokio::spawn(connect(client, target, modes.clone(), connection));
             }
         });
         Self {
             address,
             mode,
+            connections,
             accepting,
         }
     }
@@ -59,6 +80,83 @@ impl Proxy {
     /// From now on.
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// Cuts every connection, and passes everything on again once none is left.
+    ///
+    /// # Panics
+    /// When one stays.
+    pub async fn cut_once(&self) {
+        self.set(Mode::Cut);
+        let mut connections = self.connections.subscribe();
+        let none_left = connections.wait_for(|connections| connections.open == 0);
+        let ended = tokio::time::timeout(LONGEST_END, none_left).await.is_ok();
+        assert!(ended, "connections outlive the cut");
+        self.set(Mode::Pass);
+    }
+
+    /// The connections that are open now are dead from now on without either end knowing, as when a frozen environment was
+    /// given up by the other side: what is sent on them never arrives, and ends them. New ones are sound.
+    pub fn strand(&self) {
+        self.connections
+            .send_modify(|connections| connections.stranded = connections.accepted);
+    }
+
+    /// Waits until so many requests in all have been passed on.
+    ///
+    /// # Panics
+    /// Never: the proxy outlives the wait.
+    pub async fn passed_on(&self, requests: u64) {
+        let mut connections = self.connections.subscribe();
+        let passed = connections
+            .wait_for(|connections| connections.requests >= requests)
+            .await;
+        assert!(passed.is_ok());
+    }
+
+    /// How many requests have been passed on, as pieces.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.connections.borrow().requests
+    }
+
+    /// How many connections there have been.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.connections.borrow().accepted
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.connections.borrow().open
+    }
+}
+
+/// One connection, counted for as long as it is open.
+struct Connection {
+    number: u64,
+    all: Arc<watch::Sender<Connections>>,
+}
+
+impl Connection {
+    fn open(all: Arc<watch::Sender<Connections>>) -> Self {
+        all.send_modify(|connections| {
+            connections.open += 1;
+            connections.accepted += 1;
+        });
+        let number = all.borrow().accepted;
+        Self { number, all }
+    }
+
+    fn is_stranded(&self) -> bool {
+        self.number <= self.all.borrow().stranded
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.all.send_modify(|connections| connections.open -= 1);
     }
 }
 
@@ -68,7 +166,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn connect(client: TcpStream, target: SocketAddr, modes: watch::Receiver<Mode>) {
+async fn connect(client: TcpStream, target: SocketAddr, modes: watch::Receiver<Mode>, connection: Connection) {
     if *modes.borrow() == Mode::Cut {
         return;
     }
@@ -80,18 +178,27 @@ async fn connect(client: TcpStream, target: SocketAddr, modes: watch::Receiver<M
     let (from_server, to_server) = server.into_split();
     let mut cut = modes.clone();
     tokio::select! {
-        () = requests(from_client, to_server, modes.clone()) => {}
+        () = requests(from_client, to_server, modes.clone(), &connection) => {}
         () = replies(from_server, to_client, modes) => {}
         _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut modes: watch::Receiver<Mode>) {
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut modes: watch::Receiver<Mode>,
+    connection: &Connection,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        if connection.is_stranded() {
+            return;
+        }
         if hold(&mut modes).await == Mode::LoseRequests || to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
+        connection.all.send_modify(|connections| connections.requests += 1);
     }
 }
 

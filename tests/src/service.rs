@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use local::options::Options;
 use local::server::Server;
 use local::state::{self, Embedded};
+use shared::app::App;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{Config, Secret};
 use shared::identity::keys::KeySet;
@@ -57,6 +58,13 @@ impl Plan {
             .with("AWS_SECRET_ACCESS_KEY", "test")
     }
 
+    /// On the system's clock, which is also that of other processes.
+    #[must_use]
+    pub fn on_system_time(mut self) -> Self {
+        self.clock = Clock::system();
+        self
+    }
+
     /// With API Gateway's throttling.
     #[must_use]
     pub const fn throttled(mut self) -> Self {
@@ -72,10 +80,36 @@ impl Plan {
         config
     }
 
+    /// The settings as the environment of another process; the key set is not among them.
+    #[must_use]
+    pub const fn variables(&self) -> &HashMap<String, String> {
+        &self.settings
+    }
+
+    /// The key set as it is stored.
+    #[must_use]
+    pub fn stored_keys(&self) -> &str {
+        self.keys.expose()
+    }
+
     /// The key set that signs this plan's tokens.
     #[must_use]
     pub fn keys(&self) -> KeySet {
         KeySet::parse(&self.keys).expect("keys")
+    }
+
+    /// Only the long-lived things of an instance, without a server.
+    #[must_use]
+    pub fn app(&self) -> App {
+        let config = self.config();
+        let client = table::client(&config);
+        App::new(config, self.clock.clone(), &client).expect("an app")
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Starts an instance. Those of one plan share keys and clock, and tables if they are told where.
@@ -205,6 +239,18 @@ impl Tables {
             .expect("the quota table answers");
         let count = output.item.and_then(|item| item.get("used").cloned());
         count.map_or(0, |count| count.as_n().expect("a number").parse().expect("a count"))
+    }
+
+    /// Empties a table.
+    pub async fn clear(&self, schema: table::Schema) {
+        let name = format!("clearview-{}", schema.name);
+        let scanned = self.client.scan().table_name(&name).send().await;
+        for item in scanned.expect("the table answers").items() {
+            let key = [Some(schema.hash), schema.range].into_iter().flatten();
+            let key = key.map(|attribute| (attribute.to_owned(), item[attribute].clone()));
+            let deleted = self.client.delete_item().table_name(&name).set_key(Some(key.collect()));
+            deleted.send().await.expect("the table answers");
+        }
     }
 
     /// How many items a table holds.

@@ -85,6 +85,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         preference: &asked.preference,
         posts: asked.posts.iter().map(|Object(post)| &*post.text).collect(),
         explain,
+        idempotency: call.idempotency_key(&body)?,
     };
     let classified = classify::run(app, &principal, &batch, call.now).await?;
 
@@ -192,6 +193,7 @@ fn record(classified: &Classified) -> ClassifiedRecord {
         hit_rate: hits as f64 / figures.distinct.max(1) as f64,
         charged: posts - figures.refunded,
         refunded: figures.refunded,
+        ambiguous_charge: figures.ambiguous,
         model_status: match (&figures.model_failure, figures.judged) {
             (Some(_), _) => "failed",
             (None, 0) => "notAsked",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -9,6 +10,7 @@ use shared::app::App;
 use shared::clock::Stopwatch;
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
+use shared::table::Table;
 use shared::telemetry::{VERSION, millis};
 
 /// What this function answers.
@@ -83,9 +85,8 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
 /// All tables at once: well if all are, as slow as the slowest.
 async fn probe_tables(app: &App) -> Dependency {
     let stopwatch = Stopwatch::start();
-    let [quota, identity, verdicts] = &app.probes;
-    let probes = tokio::join!(quota.probe(), identity.probe(), verdicts.probe());
-    let well = probes.0.is_ok() && probes.1.is_ok() && probes.2.is_ok();
+    let probes = join_all(app.probes.iter().map(Table::probe)).await;
+    let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 

@@ -1,4 +1,4 @@
-//! `GET /v1/usage`: how much of today's quota is used.
+//! `GET /v1/usage`: how much of today's quota is used, and what was used on the days before.
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
@@ -8,6 +8,7 @@ use shared::error::Error;
 use shared::http::{Allowance, Call, Reply, Route};
 use shared::identity::UserId;
 use shared::quota::{Counter, Meter, Usage};
+use shared::usage::HistoryEntry;
 
 /// What this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
@@ -19,6 +20,7 @@ struct Answer<'a> {
     day: String,
     #[serde(flatten)]
     usage: Allowance<'a>,
+    history: Vec<HistoryEntry>,
 }
 
 /// Answers one request.
@@ -39,9 +41,15 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         meter: Meter::Posts,
         day,
     };
-    let used = app.quota.used(&counter).await.map_err(Error::Unavailable)?;
+    let (used, history) = tokio::try_join!(app.quota.used(&counter), app.usage.history(&principal.user, day))
+        .map_err(Error::Unavailable)?;
     let usage = Usage {
-        limit: app.config.plans.allowance(&principal.tier, Meter::Posts).per_day,
+        limit: app
+            .plans
+            .current(call.now)
+            .await
+            .allowance(&principal.tier, Meter::Posts)
+            .per_day,
         tier: principal.tier,
         used,
         reset_at: day.next().start(),
@@ -50,6 +58,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         user_id: &principal.user,
         day: day.to_string(),
         usage: Allowance::of(&usage),
+        history,
     };
     Reply::json(StatusCode::OK, &answer)
 }

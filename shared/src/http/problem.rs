@@ -33,6 +33,8 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
         Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+        Error::Conflict { .. } => (StatusCode::CONFLICT, "CONFLICT"),
+        Error::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH"),
         Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
         Error::QuotaExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
         Error::ReducedCapacity { .. } => (StatusCode::SERVICE_UNAVAILABLE, "REDUCED_CAPACITY"),
@@ -41,10 +43,11 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
     }
 }
 
-/// RFC 9110's name of a status. The http crate's still says "Payload Too Large" of 413.
+/// RFC 9110's name of a status. Two of the http crate's are older.
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
         status => status.canonical_reason().unwrap_or("Error"),
     }
 }

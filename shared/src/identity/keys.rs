@@ -189,6 +189,13 @@ impl PublicKeys {
         ))
     }
 
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// The keys as a JWKS (RFC 7517), as `/.well-known/jwks.json` shows them.
     #[must_use]
     pub fn to_jwks(&self) -> serde_json::Value {

@@ -92,7 +92,7 @@ impl IdentityStore {
                 let tier = self.tier(&user).await?.unwrap_or_else(Tier::free);
                 Ok((user, tier))
             }
-            Err(Failure::Down(outage)) => Err(Error::Unavailable(outage)),
+            Err(failure) => Err(unavailable(failure)),
         }
     }
 
@@ -198,7 +198,7 @@ impl IdentityStore {
             .expression_attribute_values(":now", number(now.millis()));
         match self.table.call(call.send()).await {
             Ok(_) | Err(Failure::Refused(_)) => Ok(()),
-            Err(Failure::Down(outage)) => Err(Error::Unavailable(outage)),
+            Err(failure) => Err(unavailable(failure)),
         }
     }
 

@@ -1,27 +1,25 @@
-//! Counters in the quota table: one conditional write per charge, and what is done while the table is down.
+//! Charges: what was seen may refuse one without asking, the table decides, and an allowance in process stands in for it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use quick_cache::sync::Cache;
 
-use super::ledger::{Ledger, Parcel};
+use super::counters::{Added, AddedOnce, CounterTable, Recording, Silence};
+use super::ledger::Ledger;
+use super::replay::{self, IdempotencyKey, Record, Request};
 use super::{Charge, Counter, Usage};
 use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
 use crate::error::{Error, Outage};
 use crate::identity::random_bytes;
-use crate::table::{self, Failure, Table, number, read_number, text};
+use crate::table::Table;
 
 /// How long a count that was seen may refuse a charge without asking the table.
 const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 
-/// How many users' counts are remembered.
-const REMEMBERED_USERS: usize = 10_000;
-
-/// How long a counter is kept after its day, for the day's close and for history.
-const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(168);
+/// How many users' counts are remembered, and how many idempotency keys of an outage.
+const REMEMBERED: usize = 10_000;
 
 /// When a client that met a conservative limit should try again: as long as the table is skipped at the most.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
@@ -29,14 +27,26 @@ const RETRY_REDUCED: Duration = Duration::from_secs(5);
 /// Other users' parcels that one request delivers after an outage, so that no single one pays for all.
 const PARCELS_PER_REQUEST: usize = 2;
 
-/// The quota table.
+/// How often a transaction that met another one is tried.
+const ATTEMPTS: u32 = 4;
+
+/// How long one waits for the other, times the attempt.
+const CONTENTION_WAIT: Duration = Duration::from_millis(10);
+
+/// By how much the first run of an idempotency key may outlast its own deadline before it is taken for dead.
+const RUN_GRACE: Duration = Duration::from_secs(2);
+
+/// Who may use how much.
 #[derive(Debug)]
 pub struct QuotaStore {
-    table: Table,
+    counters: CounterTable,
     clock: Clock,
     fleet: u32,
+    longest_run: Duration,
     seen: Cache<Counter, Seen>,
     ledger: Mutex<Ledger>,
+    /// Idempotency keys whose charge waits in the ledger, with their bodies.
+    keys_in_ledger: Cache<String, String>,
 }
 
 /// A count that the table has told.
@@ -48,10 +58,32 @@ struct Seen {
 
 /// Units that were charged, and where: what a refund needs.
 #[derive(Debug)]
-#[must_use = "units that nobody could judge are refunded"]
+#[must_use = "a charge is finished when its units have been judged or not"]
 pub struct Receipt {
     counter: Counter,
-    in_ledger: bool,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Table,
+    TableOnce {
+        key: String,
+    },
+    Ledger,
+    /// Nothing was charged by this run.
+    Nowhere,
+}
+
+/// Whether the table knows of a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// It does.
+    Sure,
+    /// It does not yet: it was not asked.
+    Alone,
+    /// Nobody knows: it was asked, and its answer was lost.
+    Ambiguous,
 }
 
 /// A charge that was admitted.
@@ -59,72 +91,139 @@ pub struct Receipt {
 pub struct Charged {
     /// How much is used now.
     pub usage: Usage,
-    /// Whether the table was down, so that this instance admitted the charge by itself.
-    pub degraded: bool,
-    /// For a refund.
+    /// Whether the table knows of it.
+    pub certainty: Certainty,
+    /// For [`QuotaStore::finish`].
     pub receipt: Receipt,
 }
 
 impl QuotaStore {
-    /// A store on `table`, for an instance among `fleet`.
+    /// A store on the quota table.
     #[must_use]
-    pub fn new(table: Table, clock: Clock, fleet: u32) -> Self {
+    pub fn new(table: Table, clock: Clock, config: &Config) -> Self {
         Self {
-            table,
+            counters: CounterTable::new(table),
             clock,
-            fleet,
-            seen: Cache::new(REMEMBERED_USERS),
+            fleet: config.fleet_size,
+            longest_run: config.request_timeout + RUN_GRACE,
+            seen: Cache::new(REMEMBERED),
             ledger: Mutex::default(),
+            keys_in_ledger: Cache::new(REMEMBERED),
         }
     }
 
-    /// Charges all units or none.
+    /// Charges all units or none; with an idempotency key, once.
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`] when they do not fit; [`Error::ReducedCapacity`] when the table is down and they do not fit into
-    /// what this instance may admit by itself.
-    pub async fn charge(&self, charge: &Charge, now: Timestamp) -> Result<Charged, Error> {
-        let Some(room) = charge.room() else {
-            let used = self.used(&charge.counter).await.unwrap_or(0);
-            return Err(exceeded(charge, used, now));
-        };
+    /// what this instance may admit by itself; [`Error::Conflict`] and [`Error::IdempotencyMismatch`] of a key.
+    pub async fn charge(
+        &self,
+        charge: &Charge,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<Charged, Error> {
+        match key {
+            None => self.charge_plainly(charge, now).await,
+            Some(key) => self.charge_once(charge, key, now).await,
+        }
+    }
+
+    async fn charge_plainly(&self, charge: &Charge, now: Timestamp) -> Result<Charged, Error> {
+        let room = self.room(charge, now).await?;
         if let Some(used) = self.remembered(&charge.counter)
             && used > room
         {
             return Err(exceeded(charge, used, now));
         }
         if self.deliver(&charge.counter).await.is_err() {
-            return self.admit_alone(charge);
+            return self.admit_alone(charge, Certainty::Alone);
         }
-        match self.write(charge, room).await {
-            Ok(used) => {
+        match self.counters.add(charge, room).await {
+            Ok(Added::Done(used)) => {
                 self.remember(&charge.counter, used);
                 self.deliver_others().await;
-                Ok(charged(charge, used, false))
+                Ok(charged(charge, used, Certainty::Sure, Place::Table))
             }
-            Err(Failure::Refused(used)) => {
+            Ok(Added::Full(used)) => {
                 self.remember(&charge.counter, used);
                 Err(exceeded(charge, used, now))
             }
-            Err(Failure::Down(_)) => self.admit_alone(charge),
+            Err(silence) => self.admit_alone(charge, certainty(&silence)),
         }
     }
 
-    /// Gives back `units` of a charge. At most once: an answer that is lost is not asked for again, or it might count twice.
-    pub async fn refund(&self, receipt: Receipt, units: u64) {
-        if receipt.in_ledger {
-            self.ledger().refund(&receipt.counter, units);
-            return;
+    async fn charge_once(&self, charge: &Charge, key: &IdempotencyKey, now: Timestamp) -> Result<Charged, Error> {
+        if let Some(replay) = self.replay_of_ledger(charge, key) {
+            return replay;
         }
-        let call = self
-            .update(&receipt.counter)
-            .update_expression("SET used = used - :n")
-            // Never below zero.
-            .condition_expression("used >= :n")
-            .expression_attribute_values(":n", number(units));
-        // Whether or not it came through: what was seen is no longer sure, so it must not refuse anybody.
-        let _ = self.table.call(call.send()).await;
-        self.doubt(&receipt.counter);
+        if self.deliver(&charge.counter).await.is_err() {
+            return self.admit_key_alone(charge, key, Certainty::Alone);
+        }
+        let after = Record {
+            body: key.body.clone(),
+            charged: charge.units,
+            busy_until: now.plus(self.longest_run),
+            expires_at: now.plus(replay::REMEMBERED_FOR),
+        };
+        let mut before: Option<Record> = None;
+        for attempt in 1..=ATTEMPTS {
+            let rest = charge.beyond(before.as_ref().map_or(0, |record| record.charged));
+            let room = self.room(&rest, now).await?;
+            let recording = Recording {
+                key,
+                before: before.as_ref(),
+                after: &after,
+            };
+            match self.counters.add_once(&rest, room, &recording, now).await {
+                Ok(AddedOnce::Done) => {
+                    // A transaction does not tell the count that it leaves.
+                    let used = self.used(&charge.counter).await.unwrap_or(rest.units);
+                    let key = key.key.clone();
+                    return Ok(charged(charge, used, Certainty::Sure, Place::TableOnce { key }));
+                }
+                Ok(AddedOnce::Full(used)) => {
+                    self.remember(&charge.counter, used);
+                    return Err(exceeded(charge, used, now));
+                }
+                Ok(AddedOnce::Known(record)) => match replay::decide(key, Some(&record), now) {
+                    Request::Mismatch => return Err(Error::IdempotencyMismatch),
+                    Request::UnderWay(wait) => return Err(Error::Conflict { retry_after: wait }),
+                    Request::Replay(paid) if paid >= charge.units => {
+                        let used = self.used(&charge.counter).await.unwrap_or(paid);
+                        return Ok(charged(charge, used, Certainty::Sure, Place::Nowhere));
+                    }
+                    Request::Replay(_) => before = Some(record),
+                    Request::First => before = None,
+                },
+                Ok(AddedOnce::Contended) => tokio::time::sleep(CONTENTION_WAIT * attempt).await,
+                Err(silence) => return self.admit_key_alone(charge, key, certainty(&silence)),
+            }
+        }
+        Err(Error::Conflict {
+            retry_after: Duration::from_secs(1),
+        })
+    }
+
+    /// Ends a charge: gives back the units that nobody could judge. At most once: an answer that is lost is not asked for
+    /// again, or they might be given back twice. Returns how many were given back.
+    pub async fn finish(&self, receipt: Receipt, unjudged: u64) -> u64 {
+        let counter = &receipt.counter;
+        match &receipt.place {
+            Place::Nowhere => return 0,
+            Place::Ledger => self.ledger().refund(counter, unjudged),
+            // Whether or not it comes through: what was seen is no longer sure, so it must not refuse anybody.
+            Place::TableOnce { key } => {
+                let _ = self.counters.end_run(counter, key, unjudged).await;
+                self.doubt(counter);
+            }
+            Place::Table if unjudged > 0 => {
+                let _ = self.counters.take_back(counter, unjudged).await;
+                self.doubt(counter);
+            }
+            Place::Table => {}
+        }
+        unjudged
     }
 
     /// How much of a counter is used.
@@ -132,61 +231,63 @@ impl QuotaStore {
     /// # Errors
     /// When the table is down.
     pub async fn used(&self, counter: &Counter) -> Result<u64, Outage> {
-        let call = self
-            .table
-            .client()
-            .get_item()
-            .table_name(self.table.name())
-            .key("user", text(counter.user.as_str()))
-            .key("meter#day", text(meter_and_day(counter)))
-            .consistent_read(true);
-        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
-        let used = output.item.and_then(|item| read_number(&item, "used")).unwrap_or(0);
+        let used = self.counters.used(counter).await?;
         self.remember(counter, used);
         Ok(used)
     }
 
-    /// The conditional write; the count after it, or the count that refused it.
-    async fn write(&self, charge: &Charge, room: u64) -> Result<u64, Failure<u64>> {
-        let call = self
-            .update(&charge.counter)
-            .update_expression("SET used = if_not_exists(used, :zero) + :n, tier = :tier, #ttl = :ttl")
-            // The whole batch fits.
-            .condition_expression("attribute_not_exists(used) OR used <= :room")
-            .expression_attribute_names("#ttl", table::TTL)
-            .expression_attribute_values(":zero", number(0))
-            .expression_attribute_values(":n", number(charge.units))
-            .expression_attribute_values(":room", number(room))
-            .expression_attribute_values(":tier", text(charge.tier.as_str()))
-            .expression_attribute_values(":ttl", expiry(&charge.counter))
-            .return_values(ReturnValue::UpdatedNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.table.call(call.send()).await {
-            Ok(output) => Ok(output
-                .attributes()
-                .and_then(|item| read_number(item, "used"))
-                .unwrap_or(charge.units)),
-            Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(error))) => Err(Failure::Refused(
-                error
-                    .item()
-                    .and_then(|item| read_number(item, "used"))
-                    .unwrap_or(charge.limit),
-            )),
-            Err(failure) => Err(Failure::Down(failure.into_outage())),
+    /// Sets a counter to zero; what it held.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn reset(&self, counter: &Counter) -> Result<u64, Outage> {
+        let before = self.counters.reset(counter).await?;
+        self.doubt(counter);
+        Ok(before)
+    }
+
+    /// The counters themselves, for the day's close.
+    #[must_use]
+    pub const fn counters(&self) -> &CounterTable {
+        &self.counters
+    }
+
+    /// The most that may be used for a charge to fit.
+    async fn room(&self, charge: &Charge, now: Timestamp) -> Result<u64, Error> {
+        if let Some(room) = charge.room() {
+            return Ok(room);
         }
+        let used = self.used(&charge.counter).await.unwrap_or(0);
+        Err(exceeded(charge, used, now))
     }
 
     /// Admits a charge against what this instance may admit by itself. Also where the write's answer was lost: the table
     /// may then count the units twice, so that a user can lose a batch but never gain one.
-    fn admit_alone(&self, charge: &Charge) -> Result<Charged, Error> {
+    fn admit_alone(&self, charge: &Charge, certainty: Certainty) -> Result<Charged, Error> {
         let used = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
         let left = charge.limit.saturating_sub(used);
         self.ledger()
             .admit(charge, left, self.fleet)
-            .map(|admitted| charged(charge, used.saturating_add(admitted), true))
+            .map(|admitted| charged(charge, used.saturating_add(admitted), certainty, Place::Ledger))
             .ok_or(Error::ReducedCapacity {
                 retry_after: RETRY_REDUCED,
             })
+    }
+
+    /// The same, remembered here: while the table is down a replay is known to the instance that it reaches again.
+    fn admit_key_alone(&self, charge: &Charge, key: &IdempotencyKey, certainty: Certainty) -> Result<Charged, Error> {
+        let charged = self.admit_alone(charge, certainty)?;
+        self.keys_in_ledger.insert(ledger_key(charge, key), key.body.clone());
+        Ok(charged)
+    }
+
+    fn replay_of_ledger(&self, charge: &Charge, key: &IdempotencyKey) -> Option<Result<Charged, Error>> {
+        let body = self.keys_in_ledger.get(&ledger_key(charge, key))?;
+        if body != key.body {
+            return Some(Err(Error::IdempotencyMismatch));
+        }
+        let used = self.seen.get(&charge.counter).map_or(charge.units, |seen| seen.used);
+        Some(Ok(charged(charge, used, Certainty::Alone, Place::Nowhere)))
     }
 
     /// Adds to the table what was admitted for a counter while it was down.
@@ -200,7 +301,7 @@ impl QuotaStore {
             ledger.seal(counter, || crate::identity::sha256(&id))
         };
         for parcel in parcels {
-            self.send(&parcel).await?;
+            self.counters.deliver(&parcel).await?;
             self.ledger().confirm(&parcel);
             self.doubt(&parcel.counter);
         }
@@ -214,34 +315,6 @@ impl QuotaStore {
                 return;
             }
         }
-    }
-
-    async fn send(&self, parcel: &Parcel) -> Result<(), Outage> {
-        let call = self
-            .update(&parcel.counter)
-            .update_expression("SET tier = :tier, #ttl = :ttl ADD used :n, outages :ids")
-            // This parcel was not added before.
-            .condition_expression("attribute_not_exists(outages) OR NOT contains(outages, :id)")
-            .expression_attribute_names("#ttl", table::TTL)
-            .expression_attribute_values(":n", number(parcel.units))
-            .expression_attribute_values(":id", text(&parcel.id))
-            .expression_attribute_values(":ids", AttributeValue::Ss(vec![parcel.id.clone()]))
-            .expression_attribute_values(":tier", text(parcel.tier.as_str()))
-            .expression_attribute_values(":ttl", expiry(&parcel.counter));
-        match self.table.call(call.send()).await {
-            // Refused: it was added before, and the answer was lost.
-            Ok(_) | Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(_))) => Ok(()),
-            Err(failure) => Err(failure.into_outage()),
-        }
-    }
-
-    fn update(&self, counter: &Counter) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.table
-            .client()
-            .update_item()
-            .table_name(self.table.name())
-            .key("user", text(counter.user.as_str()))
-            .key("meter#day", text(meter_and_day(counter)))
     }
 
     fn remembered(&self, counter: &Counter) -> Option<u64> {
@@ -267,12 +340,16 @@ impl QuotaStore {
     }
 }
 
-fn meter_and_day(counter: &Counter) -> String {
-    format!("{}#{}", counter.meter, counter.day)
+fn ledger_key(charge: &Charge, key: &IdempotencyKey) -> String {
+    format!("{}#{}", charge.counter.user, key.key)
 }
 
-fn expiry(counter: &Counter) -> AttributeValue {
-    number(counter.day.next().start().plus(KEPT_AFTER_ITS_DAY).seconds())
+const fn certainty(silence: &Silence) -> Certainty {
+    if silence.ambiguous {
+        Certainty::Ambiguous
+    } else {
+        Certainty::Alone
+    }
 }
 
 fn usage(charge: &Charge, used: u64) -> Usage {
@@ -284,13 +361,13 @@ fn usage(charge: &Charge, used: u64) -> Usage {
     }
 }
 
-fn charged(charge: &Charge, used: u64, in_ledger: bool) -> Charged {
+fn charged(charge: &Charge, used: u64, certainty: Certainty, place: Place) -> Charged {
     Charged {
         usage: usage(charge, used),
-        degraded: in_ledger,
+        certainty,
         receipt: Receipt {
             counter: charge.counter.clone(),
-            in_ledger,
+            place,
         },
     }
 }

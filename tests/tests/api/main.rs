@@ -2,7 +2,9 @@
 #![cfg(test)]
 
 mod classify;
+mod idempotency;
 mod identity;
+mod plans;
 mod quota;
 mod refusals;
 mod surface;

@@ -121,7 +121,7 @@ async fn usage_shows_what_was_charged_and_charges_nothing() {
             usage.body,
             json!({
                 "userId": ann.user, "tier": "free", "day": "2100-03-01",
-                "used": 7, "limit": 1000, "remaining": 993, "resetAt": "2100-03-02T00:00:00Z",
+                "used": 7, "limit": 1000, "remaining": 993, "resetAt": "2100-03-02T00:00:00Z", "history": [],
             })
         );
     }

@@ -1,0 +1,117 @@
+//! The close of a day: a scan of the counters in segments, each of which notes after every page how far it has come.
+//!
+//! Whatever kills a run, the next one goes on from the notes. A page that was read twice is written twice with the same content, and
+//! counted once: its totals are noted together with the place that it ended at, under the condition that nobody had come further.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use shared::app::App;
+use shared::clock::Day;
+use shared::http::new_correlation_id;
+use shared::quota::Meter;
+use shared::usage::{Checkpoint, DayUse, Segment, Totals};
+
+use crate::Failure;
+
+/// Parts of the scan. A page is 1 MB, so a million counters of 150 bytes are ten pages in each.
+const SEGMENTS: u32 = 16;
+
+/// Segments read at a time: eight pages and their rows are far below 256 MB.
+const AT_A_TIME: usize = 8;
+
+/// Writes at a time, of one page.
+const WRITES_AT_A_TIME: usize = 8;
+
+/// Rows per write.
+const ROWS_PER_WRITE: usize = 25;
+
+/// For how long a run has the day to itself; renewed by each page. A dead one delays the next by so much.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// What a close came to.
+pub(crate) struct Closed {
+    pub(crate) totals: Totals,
+    pub(crate) pages: u64,
+}
+
+/// Closes a day, or goes on closing it.
+pub(crate) async fn run(app: &App, day: Day) -> Result<Closed, Failure> {
+    let run = Run {
+        app,
+        day,
+        name: new_correlation_id(),
+    };
+    run.lease(LEASE).await?;
+    let segments: Vec<(Checkpoint, u64)> = stream::iter(0..SEGMENTS)
+        .map(|number| {
+            let segment = Segment {
+                day,
+                number,
+                of: SEGMENTS,
+            };
+            run.close_segment(segment)
+        })
+        .buffer_unordered(AT_A_TIME)
+        .try_collect()
+        .await?;
+    let mut closed = Closed {
+        totals: Totals::default(),
+        pages: 0,
+    };
+    for (checkpoint, pages) in segments {
+        closed.totals.add(&checkpoint.totals);
+        closed.pages += pages;
+    }
+    app.usage.write_totals(day, &closed.totals).await?;
+    // Free for whoever closes it again.
+    run.lease(Duration::ZERO).await?;
+    Ok(closed)
+}
+
+struct Run<'a> {
+    app: &'a App,
+    day: Day,
+    name: String,
+}
+
+impl Run<'_> {
+    async fn lease(&self, span: Duration) -> Result<(), Failure> {
+        let now = self.app.clock.now();
+        self.app
+            .usage
+            .lease(self.day, &self.name, now, now.plus(span))
+            .await?
+            .map_err(Failure::Leased)
+    }
+
+    /// Closes what is left of a segment; its last checkpoint, and how many pages this run read.
+    async fn close_segment(&self, segment: Segment) -> Result<(Checkpoint, u64), Failure> {
+        let mut checkpoint = self.app.usage.checkpoint(segment).await?;
+        let mut pages = 0;
+        while !checkpoint.done {
+            let from = checkpoint.next.as_deref();
+            let (uses, next) = self.app.quota.counters().page(Meter::Posts, segment, from).await?;
+            let writes: Vec<Vec<DayUse>> = uses.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();
+            stream::iter(writes)
+                .map(|rows| async move { self.app.usage.write_rows(self.day, &rows).await })
+                .buffer_unordered(WRITES_AT_A_TIME)
+                .try_collect::<()>()
+                .await?;
+            let before = checkpoint.pages;
+            for day_use in &uses {
+                checkpoint.totals.count(day_use);
+            }
+            checkpoint.pages += 1;
+            checkpoint.done = next.is_none();
+            checkpoint.next = next;
+            if !self.app.usage.note(segment, before, &checkpoint).await? {
+                // Another run has come further: its notes count, not this one's.
+                checkpoint = self.app.usage.checkpoint(segment).await?;
+            }
+            pages += 1;
+            self.lease(LEASE).await?;
+        }
+        Ok((checkpoint, pages))
+    }
+}

@@ -1,0 +1,159 @@
+//! The scheduled function: closes the day before, or resets one user's day.
+//!
+//! Nobody's quota waits for it: a new day is a new counter. Closing a day means that what was used is written into the usage table.
+
+mod close;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::app::App;
+use shared::audit::Change;
+use shared::clock::Timestamp;
+use shared::error::{Error, Outage};
+use shared::identity::UserId;
+use shared::quota::{Counter, Meter};
+use shared::usage::Totals;
+
+/// What the function is called with.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Event {
+    Close(Schedule),
+    Reset(Reset),
+}
+
+/// By the scheduler: its own time, as a run can be 24 hours late.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Schedule {
+    scheduled_time: String,
+}
+
+/// By an operator.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    reset: ResetOne,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ResetOne {
+    user_id: String,
+    reason: String,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", untagged)]
+pub enum Summary {
+    /// A day was closed.
+    #[serde(rename_all = "camelCase")]
+    Closed {
+        /// Which, `YYYY-MM-DD`.
+        closed: String,
+        /// By tier.
+        tiers: Totals,
+        /// How many users used anything.
+        users: u64,
+        /// Units.
+        units: u64,
+        /// Pages read in this run; none if a run before it had read them all.
+        pages: u64,
+    },
+    /// A user's day was reset.
+    #[serde(rename_all = "camelCase")]
+    Reset {
+        /// Whose.
+        reset: UserId,
+        /// What it held.
+        before: u64,
+    },
+}
+
+/// Why nothing was done, or not all. The scheduler calls again.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The event is none of those in the contract.
+    #[error("the event is not valid: {0}")]
+    Invalid(String),
+    /// Another run is at it.
+    #[error("another run closes this day until {0}")]
+    Leased(Timestamp),
+    /// A table is down; what was done so far is kept.
+    #[error(transparent)]
+    Unavailable(#[from] Outage),
+    /// The change is made but could not be noted.
+    #[error("{0}")]
+    NotNoted(#[from] Error),
+}
+
+/// Does what an event says.
+///
+/// # Errors
+/// [`Failure`]; calling again with the same event goes on where this call ended.
+pub async fn handle(app: &App, event: Value) -> Result<Summary, Failure> {
+    let summary = match parse(event)? {
+        Event::Close(schedule) => close_day_before(app, &schedule.scheduled_time).await,
+        Event::Reset(Reset { reset }) => reset_user(app, &reset).await,
+    }?;
+    let record = serde_json::to_string(&summary).unwrap_or_default();
+    tracing::info!(record, "quota-reset");
+    Ok(summary)
+}
+
+fn parse(event: Value) -> Result<Event, Failure> {
+    serde_json::from_value(event).map_err(|_| {
+        let forms = r#"{"scheduledTime":"<RFC 3339>"} or {"reset":{"userId","reason"}}"#;
+        Failure::Invalid(format!("it must be {forms}"))
+    })
+}
+
+async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure> {
+    let scheduled = Timestamp::parse(scheduled)
+        .ok_or_else(|| Failure::Invalid(format!("scheduledTime: {scheduled:?} is not RFC 3339")))?;
+    let day = scheduled.day().minus(1);
+    if app.clock.now() < day.next().start() {
+        return Err(Failure::Invalid(format!("scheduledTime: {day} is not over")));
+    }
+    let closed = close::run(app, day).await?;
+    let sum = closed.totals.sum();
+    Ok(Summary::Closed {
+        closed: day.to_string(),
+        tiers: closed.totals,
+        users: sum.users,
+        units: sum.units,
+        pages: closed.pages,
+    })
+}
+
+async fn reset_user(app: &App, asked: &ResetOne) -> Result<Summary, Failure> {
+    let user =
+        UserId::parse(&asked.user_id).ok_or_else(|| Failure::Invalid("reset.userId: it is no user's id".to_owned()))?;
+    if !(1..=500).contains(&asked.reason.chars().count()) {
+        return Err(Failure::Invalid(
+            "reset.reason: must have 1 to 500 characters".to_owned(),
+        ));
+    }
+    let now = app.clock.now();
+    let mut before = 0;
+    for meter in Meter::ALL {
+        let counter = Counter {
+            user: user.clone(),
+            meter,
+            day: now.day(),
+        };
+        before += app.quota.reset(&counter).await?;
+    }
+    let change = Change {
+        actor: "operator",
+        action: "quota.reset",
+        target: user.as_str(),
+        before: json!({"used": before}),
+        after: json!({"used": 0}),
+        reason: Some(&asked.reason),
+        correlation_id: &shared::http::new_correlation_id(),
+    };
+    app.audit.note(&change, now).await?;
+    Ok(Summary::Reset { reset: user, before })
+}

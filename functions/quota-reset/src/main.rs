@@ -1,0 +1,20 @@
+//! The Lambda function `quota-reset`.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use shared::app::App;
+use shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = Arc::new(App::from_env()?);
+    telemetry::init(app.config.log);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
+        let app = Arc::clone(&app);
+        // Boxed: with the runtime's own around it, the type is deeper than the compiler follows.
+        async move { quota_reset::handle(&app, event.payload).await.map_err(Error::from) }.boxed()
+    }))
+    .await
+}

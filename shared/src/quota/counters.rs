@@ -1,0 +1,424 @@
+//! The quota table's calls: each one conditional, each one tried once. What to do about their outcomes, [`super::store`] says.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::ledger::Parcel;
+use super::replay::{IdempotencyKey, Record};
+use super::{Charge, Counter, Meter, Tier};
+use crate::clock::Timestamp;
+use crate::error::Outage;
+use crate::identity::UserId;
+use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
+use crate::usage::{DayUse, Segment};
+
+/// How long a counter is kept after its day, for the day's close.
+const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);
+
+/// The whole batch fits.
+const FITS: &str = "attribute_not_exists(used) OR used <= :room";
+
+const ADD: &str = "SET used = if_not_exists(used, :zero) + :n, tier = :tier, #ttl = :ttl";
+
+/// Counters, and the records of idempotency keys beside them.
+#[derive(Debug)]
+pub struct CounterTable(Table);
+
+/// What the table said to an addition.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Added {
+    /// Done; so much is used now.
+    Done(u64),
+    /// It does not fit; so much is used.
+    Full(u64),
+}
+
+/// What the table said to an addition that is made once per idempotency key.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AddedOnce {
+    /// Done, and recorded.
+    Done,
+    /// It does not fit; so much is used.
+    Full(u64),
+    /// The key is known.
+    Known(Record),
+    /// Another transaction was at it; nothing was done.
+    Contended,
+}
+
+/// No answer.
+#[derive(Debug)]
+pub struct Silence {
+    /// Why.
+    pub outage: Outage,
+    /// Whether what was asked may have been done all the same.
+    pub ambiguous: bool,
+}
+
+impl<E: std::fmt::Debug> From<Failure<E>> for Silence {
+    fn from(failure: Failure<E>) -> Self {
+        let ambiguous = !matches!(failure, Failure::Unasked(_));
+        Self {
+            outage: failure.into_outage(),
+            ambiguous,
+        }
+    }
+}
+
+/// A record to be written with an addition.
+#[derive(Debug)]
+pub struct Recording<'a> {
+    /// For this key.
+    pub key: &'a IdempotencyKey,
+    /// In place of this record, which must still be there unchanged; or of none.
+    pub before: Option<&'a Record>,
+    /// With this content.
+    pub after: &'a Record,
+}
+
+impl CounterTable {
+    /// On the quota table.
+    #[must_use]
+    pub const fn new(table: Table) -> Self {
+        Self(table)
+    }
+
+    /// How much of a counter is used.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn used(&self, counter: &Counter) -> Result<u64, Outage> {
+        let call = self
+            .0
+            .client()
+            .get_item()
+            .table_name(self.0.name())
+            .key("user", text(counter.user.as_str()))
+            .key("meter#day", text(meter_and_day(counter)))
+            .consistent_read(true);
+        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(output.item.as_ref().and_then(read_used).unwrap_or(0))
+    }
+
+    /// Adds the units of a charge if no more than `room` is used.
+    ///
+    /// # Errors
+    /// [`Silence`].
+    pub async fn add(&self, charge: &Charge, room: u64) -> Result<Added, Silence> {
+        let call = self
+            .update(&charge.counter)
+            .update_expression(ADD)
+            .condition_expression(FITS)
+            .expression_attribute_names("#ttl", table::TTL)
+            .set_expression_attribute_values(Some(addition(charge, room)))
+            .return_values(ReturnValue::UpdatedNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match self.0.call(call.send()).await {
+            Ok(output) => Ok(Added::Done(
+                output.attributes().and_then(read_used).unwrap_or(charge.units),
+            )),
+            Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(error))) => {
+                Ok(Added::Full(error.item().and_then(read_used).unwrap_or(charge.limit)))
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// The same in one transaction with the record of an idempotency key.
+    ///
+    /// # Errors
+    /// [`Silence`].
+    pub async fn add_once(
+        &self,
+        charge: &Charge,
+        room: u64,
+        recording: &Recording<'_>,
+        now: Timestamp,
+    ) -> Result<AddedOnce, Silence> {
+        let user = &charge.counter.user;
+        let add = Update::builder()
+            .table_name(self.0.name())
+            .key("user", text(user.as_str()))
+            .key("meter#day", text(meter_and_day(&charge.counter)))
+            .update_expression(ADD)
+            .condition_expression(FITS)
+            .expression_attribute_names("#ttl", table::TTL)
+            .set_expression_attribute_values(Some(addition(charge, room)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(unbuilt)?;
+        let put = Put::builder()
+            .table_name(self.0.name())
+            .set_item(Some(write_record(user, recording.key, recording.after)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match recording.before {
+            // Nobody has used the key, or not lately.
+            None => put
+                .condition_expression("attribute_not_exists(body) OR expiresAt <= :now")
+                .expression_attribute_values(":now", number(now.millis())),
+            // Nobody has charged the rest meanwhile.
+            Some(before) => put
+                .condition_expression("body = :body AND charged = :charged")
+                .expression_attribute_values(":body", text(&before.body))
+                .expression_attribute_values(":charged", number(before.charged)),
+        };
+        let put = put.build().map_err(unbuilt)?;
+        let call = self
+            .0
+            .client()
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .transact_items(TransactWriteItem::builder().update(add).build());
+        match self.0.call(call.send()).await {
+            Ok(_) => Ok(AddedOnce::Done),
+            Err(Failure::Refused(TransactWriteItemsError::TransactionCanceledException(canceled))) => {
+                let refused = |n: usize| {
+                    let reason = canceled.cancellation_reasons().get(n)?;
+                    (reason.code() == Some("ConditionalCheckFailed")).then(|| reason.item())
+                };
+                // The record first: a replay is answered although nothing is left.
+                Ok(match (refused(0), refused(1)) {
+                    (Some(record), _) => record
+                        .and_then(read_record)
+                        .map_or(AddedOnce::Contended, AddedOnce::Known),
+                    (None, Some(counter)) => AddedOnce::Full(counter.and_then(read_used).unwrap_or(charge.limit)),
+                    (None, None) => AddedOnce::Contended,
+                })
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Takes units back.
+    ///
+    /// # Errors
+    /// When the table is down. A counter that holds less than that is left alone.
+    pub async fn take_back(&self, counter: &Counter, units: u64) -> Result<(), Outage> {
+        let call = self
+            .update(counter)
+            .update_expression("SET used = used - :n")
+            // Never below zero.
+            .condition_expression("used >= :n")
+            .expression_attribute_values(":n", number(units));
+        match self.0.call(call.send()).await {
+            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
+            Err(failure) => Err(failure.into_outage()),
+        }
+    }
+
+    /// Ends the first run of an idempotency key, and takes units back that it was charged.
+    ///
+    /// # Errors
+    /// When the table is down: then the run counts as under way until its time is over.
+    pub async fn end_run(&self, counter: &Counter, key: &str, units: u64) -> Result<(), Outage> {
+        let of_record = record_key(key);
+        if units == 0 {
+            let call = self
+                .0
+                .client()
+                .update_item()
+                .table_name(self.0.name())
+                .key("user", text(counter.user.as_str()))
+                .key("meter#day", text(of_record))
+                .update_expression("SET busyUntil = :zero")
+                // No record is made by ending its run.
+                .condition_expression("attribute_exists(body)")
+                .expression_attribute_values(":zero", number(0));
+            return match self.0.call(call.send()).await {
+                Ok(_) | Err(Failure::Refused(_)) => Ok(()),
+                Err(failure) => Err(failure.into_outage()),
+            };
+        }
+        let update = |key: String, expression: &str, condition: &str| {
+            Update::builder()
+                .table_name(self.0.name())
+                .key("user", text(counter.user.as_str()))
+                .key("meter#day", text(key))
+                .update_expression(expression)
+                .condition_expression(condition)
+                .expression_attribute_values(":n", number(units))
+        };
+        let take = update(meter_and_day(counter), "SET used = used - :n", "used >= :n").build();
+        let end = update(
+            of_record,
+            "SET charged = charged - :n, busyUntil = :zero",
+            "charged >= :n",
+        )
+        .expression_attribute_values(":zero", number(0))
+        .build();
+        let (take, end) = (take.map_err(unbuilt_outage)?, end.map_err(unbuilt_outage)?);
+        let call = self
+            .0
+            .client()
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(take).build())
+            .transact_items(TransactWriteItem::builder().update(end).build());
+        match self.0.call(call.send()).await {
+            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
+            Err(failure) => Err(failure.into_outage()),
+        }
+    }
+
+    /// Adds a parcel of an outage, unless that was done before.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn deliver(&self, parcel: &Parcel) -> Result<(), Outage> {
+        let call = self
+            .update(&parcel.counter)
+            .update_expression("SET tier = :tier, #ttl = :ttl ADD used :n, outages :ids")
+            // This parcel was not added before.
+            .condition_expression("attribute_not_exists(outages) OR NOT contains(outages, :id)")
+            .expression_attribute_names("#ttl", table::TTL)
+            .expression_attribute_values(":n", number(parcel.units))
+            .expression_attribute_values(":id", text(&parcel.id))
+            .expression_attribute_values(":ids", AttributeValue::Ss(vec![parcel.id.clone()]))
+            .expression_attribute_values(":tier", text(parcel.tier.as_str()))
+            .expression_attribute_values(":ttl", expiry(&parcel.counter));
+        match self.0.call(call.send()).await {
+            // Refused: it was added before, and the answer was lost.
+            Ok(_) | Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(_))) => Ok(()),
+            Err(failure) => Err(failure.into_outage()),
+        }
+    }
+
+    /// Sets a counter to zero; what it held.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn reset(&self, counter: &Counter) -> Result<u64, Outage> {
+        let call = self
+            .update(counter)
+            .update_expression("SET used = :zero")
+            // A counter that is not there is at zero already.
+            .condition_expression("attribute_exists(used)")
+            .expression_attribute_values(":zero", number(0))
+            .return_values(ReturnValue::UpdatedOld);
+        match self.0.call(call.send()).await {
+            Ok(output) => Ok(output.attributes().and_then(read_used).unwrap_or(0)),
+            Err(Failure::Refused(_)) => Ok(0),
+            Err(failure) => Err(failure.into_outage()),
+        }
+    }
+
+    /// One page of a day's counters of `meter` in a segment of the table, from where the page before ended; and where this one does.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn page(
+        &self,
+        meter: Meter,
+        segment: Segment,
+        from: Option<&str>,
+    ) -> Result<(Vec<DayUse>, Option<String>), Outage> {
+        let day = format!("{meter}#{}", segment.day);
+        let start = from.map(|user| {
+            // Where a page ended may be another day's counter: user and sort key, which holds no line break.
+            let (user, sort) = user.split_once('\n').unwrap_or((user, &day));
+            Item::from([("user".to_owned(), text(user)), ("meter#day".to_owned(), text(sort))])
+        });
+        let call = self
+            .0
+            .client()
+            .scan()
+            .table_name(self.0.name())
+            .segment(i32::try_from(segment.number).unwrap_or(0))
+            .total_segments(i32::try_from(segment.of).unwrap_or(1))
+            .filter_expression("#counter = :day")
+            .projection_expression("#user, used, tier")
+            .expression_attribute_names("#counter", "meter#day")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":day", text(&day))
+            .consistent_read(true)
+            .set_exclusive_start_key(start);
+        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        let uses = output.items().iter().filter_map(read_day_use).collect();
+        let end = output
+            .last_evaluated_key()
+            .and_then(|key| Some(format!("{}\n{}", read_text(key, "user")?, read_text(key, "meter#day")?)));
+        Ok((uses, end))
+    }
+
+    fn update(&self, counter: &Counter) -> UpdateItemFluentBuilder {
+        self.0
+            .client()
+            .update_item()
+            .table_name(self.0.name())
+            .key("user", text(counter.user.as_str()))
+            .key("meter#day", text(meter_and_day(counter)))
+    }
+}
+
+/// The sort key of a counter.
+#[must_use]
+pub fn meter_and_day(counter: &Counter) -> String {
+    format!("{}#{}", counter.meter, counter.day)
+}
+
+fn record_key(key: &str) -> String {
+    format!("idempotency#{key}")
+}
+
+fn expiry(counter: &Counter) -> AttributeValue {
+    number(counter.day.next().start().plus(KEPT_AFTER_ITS_DAY).seconds())
+}
+
+fn addition(charge: &Charge, room: u64) -> Item {
+    Item::from([
+        (":zero".to_owned(), number(0)),
+        (":n".to_owned(), number(charge.units)),
+        (":room".to_owned(), number(room)),
+        (":tier".to_owned(), text(charge.tier.as_str())),
+        (":ttl".to_owned(), expiry(&charge.counter)),
+    ])
+}
+
+fn read_used(item: &Item) -> Option<u64> {
+    read_number(item, "used")
+}
+
+fn read_day_use(item: &Item) -> Option<DayUse> {
+    Some(DayUse {
+        user: UserId::parse(read_text(item, "user")?)?,
+        tier: Tier::parse(read_text(item, "tier")?)?,
+        used: read_used(item)?,
+    })
+}
+
+fn write_record(user: &UserId, key: &IdempotencyKey, record: &Record) -> Item {
+    Item::from([
+        ("user".to_owned(), text(user.as_str())),
+        ("meter#day".to_owned(), text(record_key(&key.key))),
+        ("body".to_owned(), text(&record.body)),
+        ("charged".to_owned(), number(record.charged)),
+        ("busyUntil".to_owned(), number(record.busy_until.millis())),
+        ("expiresAt".to_owned(), number(record.expires_at.millis())),
+        (table::TTL.to_owned(), number(record.expires_at.seconds())),
+    ])
+}
+
+fn read_record(item: &Item) -> Option<Record> {
+    Some(Record {
+        body: read_text(item, "body")?.to_owned(),
+        charged: read_number(item, "charged")?,
+        busy_until: Timestamp::from_millis(read_number(item, "busyUntil")?),
+        expires_at: Timestamp::from_millis(read_number(item, "expiresAt")?),
+    })
+}
+
+fn unbuilt_outage(error: impl std::fmt::Display) -> Outage {
+    Outage(format!("a call could not be built: {error}"))
+}
+
+fn unbuilt(error: impl std::fmt::Display) -> Silence {
+    Silence {
+        outage: unbuilt_outage(error),
+        ambiguous: false,
+    }
+}

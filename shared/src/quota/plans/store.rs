@@ -1,0 +1,179 @@
+//! Plans in the settings table: one item, an attribute per tier. Read at most every half minute, so that a change is in force
+//! within a minute everywhere, without a deployment.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use super::{Plan, Plans};
+use crate::clock::Timestamp;
+use crate::error::Outage;
+use crate::quota::Tier;
+use crate::table::{Failure, Item, Table, read_text, text};
+
+/// From this age on, a request reads the plans anew while it waits for other things.
+const REFRESH_AFTER: Duration = Duration::from_secs(30);
+
+/// From this age on, a request waits for them first.
+const GOOD_FOR: Duration = Duration::from_mins(1);
+
+/// The item that holds them.
+const ITEM: &str = "plans";
+
+/// What precedes a tier in the name of its attribute.
+const PREFIX: &str = "tier:";
+
+/// The plans in force.
+#[derive(Debug)]
+pub struct PlanStore {
+    table: Table,
+    defaults: Plans,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    plans: Arc<Plans>,
+    asked_at: Option<Timestamp>,
+}
+
+/// How urgently the plans should be read anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Not at all.
+    Fresh,
+    /// Beside something else.
+    Ageing,
+    /// Before they are used.
+    Old,
+}
+
+/// The age of what was asked for at `asked_at`. A clock that was set back makes it old.
+fn age(asked_at: Option<Timestamp>, now: Timestamp) -> Age {
+    match asked_at {
+        Some(at) if at <= now && now.since(at) < REFRESH_AFTER => Age::Fresh,
+        Some(at) if at <= now && now.since(at) < GOOD_FOR => Age::Ageing,
+        _ => Age::Old,
+    }
+}
+
+impl PlanStore {
+    /// On the settings table, over `defaults`.
+    #[must_use]
+    pub fn new(table: Table, defaults: Plans) -> Self {
+        let known = Known {
+            plans: Arc::new(defaults.clone()),
+            asked_at: None,
+        };
+        Self {
+            table,
+            defaults,
+            known: RwLock::new(known),
+        }
+    }
+
+    /// The plans in force at `now`: read from the table first if they may be a minute old. While the table is down, those
+    /// that were last read.
+    pub async fn current(&self, now: Timestamp) -> Arc<Plans> {
+        if self.age(now) == Age::Old {
+            self.refresh(now).await;
+        }
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).plans)
+    }
+
+    /// Reads the plans anew if they are no longer fresh; to be waited for beside something else.
+    pub async fn keep_fresh(&self, now: Timestamp) {
+        if self.age(now) != Age::Fresh {
+            self.refresh(now).await;
+        }
+    }
+
+    fn age(&self, now: Timestamp) -> Age {
+        age(self.known.read().unwrap_or_else(PoisonError::into_inner).asked_at, now)
+    }
+
+    async fn refresh(&self, now: Timestamp) {
+        // Noted before the answer: while the table is down it is not asked by every request, and others do not ask meanwhile.
+        self.known.write().unwrap_or_else(PoisonError::into_inner).asked_at = Some(now);
+        match self.read().await {
+            Ok(plans) => self.known.write().unwrap_or_else(PoisonError::into_inner).plans = Arc::new(plans),
+            Err(error) => tracing::debug!(%error, "the plans could not be read"),
+        }
+    }
+
+    /// The plans as the table has them now.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn read(&self) -> Result<Plans, Outage> {
+        let call = self
+            .table
+            .client()
+            .get_item()
+            .table_name(self.table.name())
+            .key("name", text(ITEM))
+            .consistent_read(true);
+        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        let stored = output.item.unwrap_or_default();
+        Ok(stored
+            .keys()
+            .filter_map(|name| stored_plan(&stored, name))
+            .fold(self.defaults.clone(), |plans, (tier, plan)| plans.with(tier, plan)))
+    }
+
+    /// Stores the plan of a tier; what was stored before, as JSON.
+    ///
+    /// # Errors
+    /// When the table is down: the plan may be stored or not, and storing it again does no harm.
+    pub async fn put(&self, tier: &Tier, plan: &Plan) -> Result<Option<String>, Outage> {
+        let json = serde_json::to_string(plan).map_err(|error| Outage(error.to_string()))?;
+        let name = format!("{PREFIX}{tier}");
+        let call = self
+            .table
+            .client()
+            .update_item()
+            .table_name(self.table.name())
+            .key("name", text(ITEM))
+            .update_expression("SET #tier = :plan")
+            .expression_attribute_names("#tier", &name)
+            .expression_attribute_values(":plan", text(json))
+            .return_values(ReturnValue::UpdatedOld);
+        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        let before = output.attributes.unwrap_or_default();
+        Ok(read_text(&before, &name).map(str::to_owned))
+    }
+}
+
+/// The plan in one attribute. One that cannot be used is passed over: the default stays in force.
+fn stored_plan(item: &Item, name: &str) -> Option<(Tier, Plan)> {
+    let tier = Tier::parse(name.strip_prefix(PREFIX)?)?;
+    match Plan::parse(read_text(item, name)?) {
+        Ok(plan) => Some((tier, plan)),
+        Err(problem) => {
+            tracing::error!(%tier, problem, "a stored plan cannot be used");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_in_force_within_a_minute_and_read_at_most_every_half() {
+        let at = |seconds| Timestamp::from_seconds(1000 + seconds);
+        for (now, expected) in [
+            (0, Age::Fresh),
+            (29, Age::Fresh),
+            (30, Age::Ageing),
+            (59, Age::Ageing),
+            (60, Age::Old),
+            (-1, Age::Old),
+        ] {
+            assert_eq!(age(Some(at(0)), at(now)), expected, "{now}");
+        }
+        assert_eq!(age(None, at(0)), Age::Old);
+    }
+}

@@ -1,0 +1,243 @@
+//! The usage table: rows of closed days, and how far a close has come.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+
+use super::{Checkpoint, DayUse, HISTORY_DAYS, HistoryEntry, Segment, Totals};
+use crate::clock::{Day, Timestamp};
+use crate::error::Outage;
+use crate::identity::UserId;
+use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
+
+/// What one `BatchWriteItem` takes.
+const ROWS_PER_WRITE: usize = 25;
+
+/// How often rows that the table left out under load are sent again.
+const ATTEMPTS: u32 = 8;
+
+/// How long is waited before that, doubled each time.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// How long rows and progress are kept beyond the days that are shown.
+const MARGIN_DAYS: u32 = 7;
+
+/// The usage table.
+#[derive(Debug)]
+pub struct UsageTable(Table);
+
+impl UsageTable {
+    /// On `table`.
+    #[must_use]
+    pub const fn new(table: Table) -> Self {
+        Self(table)
+    }
+
+    /// What a user used on closed days, oldest first: those of the 90 days before `today`.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn history(&self, user: &UserId, today: Day) -> Result<Vec<HistoryEntry>, Outage> {
+        let call = self
+            .0
+            .client()
+            .query()
+            .table_name(self.0.name())
+            .key_condition_expression("#user = :user AND #day BETWEEN :first AND :last")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_names("#day", "day")
+            .expression_attribute_values(":user", text(user.as_str()))
+            .expression_attribute_values(":first", text(today.minus(HISTORY_DAYS).to_string()))
+            .expression_attribute_values(":last", text(today.minus(1).to_string()));
+        // 90 rows of 100 bytes are one page.
+        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        let entry = |item: &Item| {
+            Some(HistoryEntry {
+                day: read_text(item, "day")?.to_owned(),
+                used: read_number(item, "used")?,
+            })
+        };
+        Ok(output.items().iter().filter_map(entry).collect())
+    }
+
+    /// Writes the rows of users for a closed day, all of them.
+    ///
+    /// # Errors
+    /// When the table is down, or does not take them all in time.
+    pub async fn write_rows(&self, day: Day, rows: &[DayUse]) -> Result<(), Outage> {
+        for chunk in rows.chunks(ROWS_PER_WRITE) {
+            let mut waiting = Vec::with_capacity(chunk.len());
+            for row in chunk {
+                let put = PutRequest::builder()
+                    .set_item(Some(write_row(day, row)))
+                    .build()
+                    .map_err(|error| Outage(error.to_string()))?;
+                waiting.push(WriteRequest::builder().put_request(put).build());
+            }
+            self.write_all(waiting).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_all(&self, mut waiting: Vec<WriteRequest>) -> Result<(), Outage> {
+        let mut wait = FIRST_WAIT;
+        for _ in 0..ATTEMPTS {
+            let call = self.0.client().batch_write_item().request_items(self.0.name(), waiting);
+            let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+            waiting = output
+                .unprocessed_items
+                .unwrap_or_default()
+                .remove(self.0.name())
+                .unwrap_or_default();
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        Err(Outage(format!("{} rows were not taken", waiting.len())))
+    }
+
+    /// Takes the close of a day for `owner` until `until`, unless another has it.
+    ///
+    /// # Errors
+    /// When the table is down. `Ok(Err(until))` tells until when another has it.
+    pub async fn lease(
+        &self,
+        day: Day,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Result<(), Timestamp>, Outage> {
+        let call = self
+            .0
+            .client()
+            .update_item()
+            .table_name(self.0.name())
+            .key("user", text(progress_key(day)))
+            .key("day", text("lease"))
+            .update_expression("SET #owner = :owner, #until = :until, #ttl = :ttl")
+            // It is free, or its time is over, or it is ours.
+            .condition_expression("attribute_not_exists(#owner) OR #until <= :now OR #owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#ttl", table::TTL)
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":until", number(until.millis()))
+            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":ttl", expiry(day, MARGIN_DAYS))
+            .return_values_on_condition_check_failure(
+                aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
+            );
+        match self.0.call(call.send()).await {
+            Ok(_) => Ok(Ok(())),
+            Err(Failure::Refused(
+                aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(error),
+            )) => {
+                let until = error.item().and_then(|item| read_number(item, "until"));
+                Ok(Err(Timestamp::from_millis(until.unwrap_or(now.millis()))))
+            }
+            Err(failure) => Err(failure.into_outage()),
+        }
+    }
+
+    /// How far the close of a segment has come.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn checkpoint(&self, segment: Segment) -> Result<Checkpoint, Outage> {
+        let call = self
+            .0
+            .client()
+            .get_item()
+            .table_name(self.0.name())
+            .key("user", text(progress_key(segment.day)))
+            .key("day", text(segment_key(segment)))
+            .consistent_read(true);
+        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(output.item.as_ref().and_then(read_checkpoint).unwrap_or_default())
+    }
+
+    /// Notes that a segment has come one page further than `before`. `false` if another run was quicker: its note counts.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn note(&self, segment: Segment, before: u64, checkpoint: &Checkpoint) -> Result<bool, Outage> {
+        let totals = serde_json::to_string(&checkpoint.totals).map_err(|error| Outage(error.to_string()))?;
+        let mut call = self
+            .0
+            .client()
+            .put_item()
+            .table_name(self.0.name())
+            .item("user", text(progress_key(segment.day)))
+            .item("day", text(segment_key(segment)))
+            .item("pages", number(checkpoint.pages))
+            .item("done", aws_sdk_dynamodb::types::AttributeValue::Bool(checkpoint.done))
+            .item("totals", text(totals))
+            .item(table::TTL, expiry(segment.day, MARGIN_DAYS))
+            // Nobody has come further meanwhile.
+            .condition_expression("attribute_not_exists(pages) OR pages = :before")
+            .expression_attribute_values(":before", number(before));
+        if let Some(next) = &checkpoint.next {
+            call = call.item("next", text(next));
+        }
+        match self.0.call(call.send()).await {
+            Ok(_) => Ok(true),
+            Err(Failure::Refused(_)) => Ok(false),
+            Err(failure) => Err(failure.into_outage()),
+        }
+    }
+
+    /// Writes the totals of a closed day.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn write_totals(&self, day: Day, totals: &Totals) -> Result<(), Outage> {
+        let json = serde_json::to_string(totals).map_err(|error| Outage(error.to_string()))?;
+        let sum = totals.sum();
+        let call = self
+            .0
+            .client()
+            .put_item()
+            .table_name(self.0.name())
+            .item("user", text("total"))
+            .item("day", text(day.to_string()))
+            .item("tiers", text(json))
+            .item("users", number(sum.users))
+            .item("used", number(sum.units));
+        self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(())
+    }
+}
+
+fn progress_key(day: Day) -> String {
+    format!("close#{day}")
+}
+
+fn segment_key(segment: Segment) -> String {
+    format!("segment#{:03}of{:03}", segment.number, segment.of)
+}
+
+fn expiry(day: Day, days: u32) -> aws_sdk_dynamodb::types::AttributeValue {
+    number(day.plus(days).start().seconds())
+}
+
+fn write_row(day: Day, row: &DayUse) -> Item {
+    HashMap::from([
+        ("user".to_owned(), text(row.user.as_str())),
+        ("day".to_owned(), text(day.to_string())),
+        ("used".to_owned(), number(row.used)),
+        ("tier".to_owned(), text(row.tier.as_str())),
+        (table::TTL.to_owned(), expiry(day, HISTORY_DAYS + MARGIN_DAYS)),
+    ])
+}
+
+fn read_checkpoint(item: &Item) -> Option<Checkpoint> {
+    Some(Checkpoint {
+        pages: read_number(item, "pages")?,
+        next: read_text(item, "next").map(str::to_owned),
+        done: item.get("done")?.as_bool().copied().ok()?,
+        totals: serde_json::from_str(read_text(item, "totals")?).ok()?,
+    })
+}

@@ -1,0 +1,114 @@
+//! The captured events under `events/`, one directory per function, and how each must be answered.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// Stands in the events for a user's access token.
+const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
+
+/// Every captured event with the status of its answer and, for an error, its code.
+pub const EXPECTED: [(&str, u16, &str); 24] = [
+    ("auth/jwks", 200, ""),
+    ("auth/method-not-allowed", 405, "METHOD_NOT_ALLOWED"),
+    ("auth/refresh-garbled", 401, "UNAUTHENTICATED"),
+    ("auth/register", 201, ""),
+    ("auth/register-short-device", 400, "INVALID_REQUEST"),
+    ("auth/register-unknown-field", 400, "INVALID_REQUEST"),
+    ("auth/revoke", 204, ""),
+    ("classify/base64-body", 200, ""),
+    ("classify/batch", 200, ""),
+    ("classify/duplicate-ids", 400, "INVALID_REQUEST"),
+    ("classify/explain", 200, ""),
+    ("classify/explain-twice", 400, "INVALID_REQUEST"),
+    ("classify/fifty-one-posts", 400, "INVALID_REQUEST"),
+    ("classify/garbled-token", 401, "UNAUTHENTICATED"),
+    ("classify/get", 405, "METHOD_NOT_ALLOWED"),
+    ("classify/no-token", 401, "UNAUTHENTICATED"),
+    ("classify/not-json", 400, "INVALID_REQUEST"),
+    ("classify/options-preflight", 204, ""),
+    ("classify/wrong-content-type", 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ("health/health", 200, ""),
+    ("health/unknown-path", 404, "NOT_FOUND"),
+    ("usage/no-token", 401, "UNAUTHENTICATED"),
+    ("usage/post", 405, "METHOD_NOT_ALLOWED"),
+    ("usage/today", 200, ""),
+];
+
+/// A captured event.
+#[derive(Debug, Clone)]
+pub struct Captured {
+    /// Its function and case, such as `classify/batch`.
+    pub name: &'static str,
+    /// The status of its answer.
+    pub status: u16,
+    /// The code of the error that it is answered with; empty if with none.
+    pub error: &'static str,
+    text: String,
+}
+
+impl Captured {
+    /// The function that it goes to.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
+    /// The event as JSON text, with `token` as the user's.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> String {
+        self.text.replace(ACCESS_TOKEN, token)
+    }
+
+    /// The event, with `token` as the user's.
+    #[must_use]
+    pub fn value(&self, token: &str) -> Value {
+        serde_json::from_str(&self.with_token(token)).expect("events are JSON")
+    }
+}
+
+/// All of them, in the order of [`EXPECTED`].
+#[must_use]
+pub fn all() -> Vec<Captured> {
+    EXPECTED.iter().map(|(name, ..)| named(name)).collect()
+}
+
+/// One of them.
+#[must_use]
+pub fn named(name: &str) -> Captured {
+    let (name, status, error) = *EXPECTED
+        .iter()
+        .find(|(expected, ..)| *expected == name)
+        .unwrap_or_else(|| panic!("{name} is not among the expected events"));
+    let path = directory().join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Captured {
+        name,
+        status,
+        error,
+        text,
+    }
+}
+
+/// The names of the files that are there, such as `classify/batch`, sorted.
+#[must_use]
+pub fn files() -> Vec<String> {
+    let entries = |path: PathBuf| {
+        std::fs::read_dir(path)
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").path())
+    };
+    let stem = |path: &PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let mut names: Vec<String> = entries(directory())
+        .flat_map(|function| {
+            let of = stem(&function);
+            entries(function).map(move |file| format!("{of}/{}", stem(&file)))
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events")
+}

@@ -1,0 +1,155 @@
+//! A table service that notes what it is asked for: the way to one elsewhere, for one caller.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A right that a call needs: an action of IAM on a table, and the partition keys that it touches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// Such as `dynamodb:GetItem`. A transaction needs the right of each write in it.
+    pub action: String,
+    /// The table's name.
+    pub table: String,
+    /// The values of the keys' attributes, where the call names keys.
+    pub keys: BTreeSet<String>,
+}
+
+/// The way to a table service.
+pub struct Recorder {
+    /// Where it listens.
+    pub address: SocketAddr,
+    seen: Arc<Mutex<BTreeSet<Access>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Recorder {
+    /// In front of the table service at `target`.
+    pub async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let (noted, http) = (Arc::clone(&seen), reqwest::Client::new());
+        let accepting = tokio::spawn(async move {
+            // Connections end with this task.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = stream.set_nodelay(true);
+                let (noted, http) = (Arc::clone(&noted), http.clone());
+                let service = service_fn(move |request| {
+                    let (noted, http) = (Arc::clone(&noted), http.clone());
+                    async move { Ok::<_, Infallible>(pass_on(&http, target, request, &noted).await) }
+                });
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self {
+            address,
+            seen,
+            accepting,
+        }
+    }
+
+    /// What was asked for so far.
+    #[must_use]
+    pub fn seen(&self) -> BTreeSet<Access> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn pass_on(
+    http: &reqwest::Client,
+    target: SocketAddr,
+    request: Request<Incoming>,
+    noted: &Mutex<BTreeSet<Access>>,
+) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.expect("a whole request").to_bytes();
+    let operation = parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
+    let operation = operation
+        .and_then(|target| target.split('.').nth(1))
+        .unwrap_or_default();
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    noted
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(accesses(operation, &asked));
+
+    let sent = http
+        .request(parts.method, format!("http://{target}{}", parts.uri))
+        .headers(parts.headers)
+        .body(body)
+        .send();
+    let Ok(answer) = sent.await else {
+        let mut down = Response::default();
+        *down.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return down;
+    };
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut response = Response::new(Full::new(answer.bytes().await.unwrap_or_default()));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What an operation of `DynamoDB` asks for, by the documentation of its IAM actions.
+fn accesses(operation: &str, asked: &Value) -> Vec<Access> {
+    let access = |action: &str, on: &Value, table: Option<&str>| {
+        let named = on["TableName"].as_str().or(table).unwrap_or_default();
+        Access {
+            action: format!("dynamodb:{action}"),
+            table: named.to_owned(),
+            keys: key_values(on),
+        }
+    };
+    match operation {
+        "TransactWriteItems" => members(&asked["TransactItems"])
+            .flat_map(|item| item.as_object().into_iter().flatten())
+            .map(|(kind, on)| match kind.as_str() {
+                "ConditionCheck" => access("ConditionCheckItem", on, None),
+                kind => access(&format!("{kind}Item"), on, None),
+            })
+            .collect(),
+        "TransactGetItems" => members(&asked["TransactItems"])
+            .map(|item| access("GetItem", &item["Get"], None))
+            .collect(),
+        "BatchGetItem" | "BatchWriteItem" => asked["RequestItems"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(table, on)| access(operation, on, Some(table)))
+            .collect(),
+        _ => vec![access(operation, asked, None)],
+    }
+}
+
+fn members(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// The values under `Key`; empty where the call names its keys otherwise.
+fn key_values(on: &Value) -> BTreeSet<String> {
+    let key = on["Key"].as_object().into_iter().flatten();
+    key.filter_map(|(_, value)| value["S"].as_str().map(str::to_owned))
+        .collect()
+}

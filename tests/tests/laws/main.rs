@@ -1,0 +1,5 @@
+//! Laws, checked on random histories: the implementation on a real table against a reference that is too simple to be wrong.
+
+#![cfg(test)]
+
+mod quota;
