@@ -1,53 +1,15 @@
 //! Who may go on: the credential, then the limits, then the charge. Every workload starts here.
 
-use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::Duration;
-
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::identity::keys::PublicKeys;
-use crate::identity::token::{self, Refusal};
+use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
+use crate::plan::Meter;
 use crate::quota::replay::IdempotencyKey;
 use crate::quota::store::Charged;
-use crate::quota::{Charge, Counter, Meter};
-
-/// How often the published keys are read at most, however many unknown ones are shown.
-const KEYS_READ_EVERY: Duration = Duration::from_mins(1);
-
-/// The public keys that this process knows, and when it last asked for more.
-#[derive(Debug, Default)]
-pub struct KnownKeys {
-    keys: RwLock<PublicKeys>,
-    read_at: Mutex<Option<Timestamp>>,
-}
-
-impl KnownKeys {
-    /// Starts with `keys`.
-    #[must_use]
-    pub fn new(keys: PublicKeys) -> Self {
-        Self {
-            keys: RwLock::new(keys),
-            read_at: Mutex::default(),
-        }
-    }
-
-    /// Whether the caller may read the published keys now: one caller a minute may.
-    fn may_read(&self, now: Timestamp) -> bool {
-        let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not keep new keys out.
-        let lately = read_at.is_some_and(|at| at <= now && now.since(at) < KEYS_READ_EVERY);
-        if !lately {
-            *read_at = Some(now);
-        }
-        !lately
-    }
-
-    fn retry_read(&self) {
-        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
+use crate::quota::{Charge, Counter};
 
 /// The principal of a request, from its bearer token and device fingerprint. Without I/O, but when a token names a key that
 /// this process has not seen: then the published keys are read, once a minute at most.
@@ -62,10 +24,7 @@ pub async fn authenticate(
 ) -> Result<Principal, Error> {
     let bearer = bearer.ok_or(Error::Unauthenticated("no bearer token"))?;
     let fingerprint = fingerprint.map(Fingerprint::of);
-    let verify = || {
-        let keys = app.known_keys.keys.read().unwrap_or_else(PoisonError::into_inner);
-        token::verify(&keys, &app.parties, bearer, fingerprint.as_ref(), now)
-    };
+    let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
     let mut verified = verify();
     if verified == Err(Refusal::UnknownKey) && app.known_keys.may_read(now) {
         read_published_keys(app).await?;
@@ -81,20 +40,23 @@ pub async fn authenticate(
 
 async fn read_published_keys(app: &App) -> Result<(), Error> {
     let known = &app.known_keys;
-    let none_known = || *known.keys.read().unwrap_or_else(PoisonError::into_inner) == PublicKeys::default();
     match app.identity.published_keys().await {
         Ok(Some(jwks)) => {
             let published = PublicKeys::parse(&jwks).map_err(|error| Error::Internal(Box::new(error)))?;
             // Its own keys stay: what this process signs, it accepts.
-            let own = app.key_set.as_ref().map(|keys| keys.public().clone()).unwrap_or_default();
-            *known.keys.write().unwrap_or_else(PoisonError::into_inner) = published.and(own);
+            let own = app
+                .key_set
+                .as_ref()
+                .map(|keys| keys.public().clone())
+                .unwrap_or_default();
+            known.replace(published.and(own));
             Ok(())
         }
         Ok(None) => Ok(()),
         Err(error) => {
             known.retry_read();
             // With some keys known, the token is simply not signed by one of them as far as can be told.
-            if none_known() { Err(error) } else { Ok(()) }
+            if known.are_none() { Err(error) } else { Ok(()) }
         }
     }
 }

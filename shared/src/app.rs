@@ -2,17 +2,17 @@
 
 use aws_sdk_dynamodb::Client;
 
-use crate::admission::KnownKeys;
 use crate::audit::AuditLog;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::identity::keys::KeySet;
+use crate::identity::known_keys::KnownKeys;
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
+use crate::plan::store::PlanStore;
 use crate::provider::Providers;
-use crate::quota::plans::store::PlanStore;
 use crate::quota::store::QuotaStore;
 use crate::table::{self, Table};
 use crate::usage::store::UsageTable;
@@ -53,7 +53,14 @@ impl App {
     /// # Errors
     /// The first setting that cannot be used.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let config = Config::from_env()?;
+        Self::from_config(Config::from_env()?)
+    }
+
+    /// From settings, on the system's clock.
+    ///
+    /// # Errors
+    /// When the configured key set cannot be used.
+    pub fn from_config(config: Config) -> Result<Self, ConfigError> {
         let client = table::client(&config);
         Self::new(config, Clock::system(), &client)
     }

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Outage};
-use crate::identity::random_bytes;
+use crate::ids::random_bytes;
 use crate::table::{self, Failure, Table, number, text};
 
 /// How long entries are kept.

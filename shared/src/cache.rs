@@ -18,7 +18,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::Timestamp;
 use crate::judge::JUDGE_VERSION;
-use crate::provider::CleanVerdict;
+use crate::provider::verdict::{CleanVerdict, Explanation, ModelClass};
 
 /// How long a verdict is served as it is.
 pub const FRESH: Duration = Duration::from_hours(6);
@@ -102,24 +102,6 @@ fn hash_parts(parts: &[&str]) -> digest::Digest {
     context.finish()
 }
 
-/// How good a model is. A better one's verdict serves a lesser plan, never the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ModelClass {
-    /// The embedded model.
-    Embedded = 0,
-}
-
-impl ModelClass {
-    /// The class stored as `number`.
-    #[must_use]
-    pub const fn stored(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Embedded),
-            _ => None,
-        }
-    }
-}
-
 /// A verdict with what a later reader needs to know of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -131,15 +113,6 @@ pub struct Entry {
     pub judged_at: Timestamp,
     /// Why, where that was asked for.
     pub explanation: Option<Arc<Explanation>>,
-}
-
-/// Why a post was judged as it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// One sentence.
-    pub reason: String,
-    /// The words of the preference that apply.
-    pub matched: Option<String>,
 }
 
 /// Whether an entry may be served.

@@ -8,14 +8,15 @@ use crate::admission::{self, Wish};
 use crate::app::App;
 use crate::cache::flight::{Claim, Follow, Lead};
 use crate::cache::tiers::{Claimed, Found};
-use crate::cache::{CanonicalPreference, Entry, Explanation, Freshness, Key, canonical};
+use crate::cache::{CanonicalPreference, Entry, Freshness, Key, canonical};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
-use crate::provider::{Answered, Question, Verdict};
+use crate::plan::{Meter, Usage};
+use crate::provider::verdict::{Explanation, Verdict};
+use crate::provider::{Answered, Question};
 use crate::quota::replay::IdempotencyKey;
 use crate::quota::store::Certainty;
-use crate::quota::{Meter, Usage};
 
 /// What is asked: already within the contract's bounds.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::quota::plans::Plans;
+use crate::plan::Plans;
 
 /// A value that must not be shown: its `Debug` and `Display` say nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub struct Config {
     pub token_keys: Option<Secret>,
     /// `CLEARVIEW_TOKEN_KEYS_SECRET`: the Secrets Manager secret that holds that key set instead; for the auth function alone.
     pub token_keys_secret: Option<String>,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`: another place than AWS's own for that secret.
+    pub secrets_endpoint: Option<String>,
     /// `CLEARVIEW_LOG`: `off`, `error`, `warn`, `info` or `debug` (`info`).
     pub log: LogLevel,
     /// `AWS_REGION` (`us-east-1`).
@@ -143,6 +145,7 @@ impl Config {
             audience: env.text("CLEARVIEW_AUDIENCE", "clearview"),
             token_keys: env.optional("CLEARVIEW_TOKEN_KEYS").map(Secret::new),
             token_keys_secret: env.optional("CLEARVIEW_TOKEN_KEYS_SECRET"),
+            secrets_endpoint: env.optional("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
             log: env.log_level("CLEARVIEW_LOG")?,
             region: env
                 .optional("AWS_REGION")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::quota::Usage;
+use crate::plan::Usage;
 
 /// What went wrong with a value in the request, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

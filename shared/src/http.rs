@@ -17,9 +17,10 @@ use crate::admission;
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
-use crate::identity::{Principal, random_bytes};
+use crate::identity::Principal;
+use crate::ids::random_bytes;
+use crate::plan::{Tier, Usage};
 use crate::quota::replay::IdempotencyKey;
-use crate::quota::{Tier, Usage};
 use crate::telemetry::{self, ErrorRecord, Record, VERSION};
 
 pub use self::json::{Object, parse, present};

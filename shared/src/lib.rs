@@ -12,18 +12,21 @@
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`classify`] | the use case: cache, judge, refund |
+//! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens |
-//! | [`quota`] | plans, charges, the counter's conditional write, the ledger of an outage |
+//! | [`quota`] | charges, the counter's conditional write, the ledger of an outage |
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
 //! | [`provider`] | who judges; which verdicts may be shared |
 //! | [`judge`] | the embedded model |
+//! | [`aws`] | what every AWS client is made with |
 //! | [`table`], [`gate`] | the way to DynamoDB; skipping what has just failed |
 
 pub mod admission;
 pub mod app;
 pub mod audit;
+pub mod aws;
 pub mod cache;
 pub mod classify;
 pub mod clock;
@@ -32,7 +35,9 @@ pub mod error;
 pub mod gate;
 pub mod http;
 pub mod identity;
+pub mod ids;
 pub mod judge;
+pub mod plan;
 pub mod provider;
 pub mod quota;
 pub mod table;

@@ -1,35 +1,13 @@
 //! Who judges posts: the configured providers in order of preference, and the embedded model that stands in for them.
 
+pub mod verdict;
+
 use std::sync::OnceLock;
 
-use crate::cache::{Explanation, ModelClass};
 use crate::config::ProviderName;
 use crate::error::Outage;
 use crate::judge::Judge;
-
-/// What somebody thinks of a post.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
-    /// How strongly the post should be hidden, 0..=1.
-    pub score: f32,
-    /// Why, where that was asked for.
-    pub explanation: Option<Explanation>,
-}
-
-/// A verdict of a configured provider, whole and checked: the only kind that may be shared. Made in this module alone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CleanVerdict {
-    verdict: Verdict,
-    class: ModelClass,
-}
-
-impl CleanVerdict {
-    /// The verdict and the class of model that gave it.
-    #[must_use]
-    pub fn into_parts(self) -> (Verdict, ModelClass) {
-        (self.verdict, self.class)
-    }
-}
+use crate::provider::verdict::{CleanVerdict, Explanation, ModelClass, Verdict};
 
 /// What is to be judged.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +60,7 @@ impl Providers {
                     let class = ModelClass::Embedded;
                     let clean = verdicts
                         .into_iter()
-                        .map(|verdict| CleanVerdict { verdict, class })
+                        .map(|verdict| CleanVerdict::new(verdict, class))
                         .collect();
                     return Answered::Provider(*provider, clean);
                 }

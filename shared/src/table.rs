@@ -6,21 +6,14 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
+use crate::aws;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Outage;
 use crate::gate::Gate;
-
-/// The roots of AWS's own endpoints. Parsing the system's some 140 would take longer than the rest of a cold start.
-static AMAZON_ROOTS: &str = include_str!("../certificates/amazon-roots.pem");
-
-/// An idle connection older than this is not used again: its other end may be gone since the environment was frozen.
-const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
 /// A table as template.yaml defines it and as the local server creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,48 +221,14 @@ fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     texts.join(": ")
 }
 
-/// The client for all tables, made by hand: the SDK's own loader of settings costs a cold start 4 ms.
+/// The client for all tables.
 #[must_use]
 pub fn client(config: &Config) -> Client {
-    let mut settings = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(config.region.clone()))
+    let settings = aws::settings(config, config.table_endpoint.as_deref());
+    let settings = aws_sdk_dynamodb::config::Builder::from(&settings)
         // An addition whose answer was lost would count twice.
-        .retry_config(RetryConfig::disabled())
-        .http_client(http_client(config.table_endpoint.is_none()));
-    if let Some(endpoint) = &config.table_endpoint {
-        settings = settings.endpoint_url(endpoint);
-    }
-    if let Some(credentials) = &config.credentials {
-        settings = settings.credentials_provider(Credentials::new(
-            &credentials.access_key_id,
-            credentials.secret_access_key.expose(),
-            credentials
-                .session_token
-                .as_ref()
-                .map(|token| token.expose().to_owned()),
-            None,
-            "environment",
-        ));
-    }
+        .retry_config(RetryConfig::disabled());
     Client::from_conf(settings.build())
-}
-
-fn http_client(amazon_alone: bool) -> SharedHttpClient {
-    let roots = if amazon_alone {
-        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-    } else {
-        TrustStore::default()
-    };
-    let provider = tls::Provider::Rustls(CryptoMode::AwsLc);
-    let builder = aws_smithy_http_client::Builder::new()
-        .tls_provider(provider)
-        .pool_idle_timeout(IDLE_CONNECTION);
-    match TlsContext::builder().with_trust_store(roots).build() {
-        Ok(context) => builder.tls_context(context).build_https(),
-        // Only a root that cannot be parsed leads here; a test builds this client.
-        Err(_) => builder.build_https(),
-    }
 }
 
 /// A string attribute.
@@ -293,19 +252,4 @@ pub(crate) fn read_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 /// The number `name` of an item.
 pub(crate) fn read_number<N: std::str::FromStr>(item: &Item, name: &str) -> Option<N> {
     item.get(name)?.as_n().ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_amazon_roots_are_read_by_the_tls_library() {
-        let count = AMAZON_ROOTS.matches("BEGIN CERTIFICATE").count();
-        assert_eq!(count, 5);
-        let store = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-        assert!(TlsContext::builder().with_trust_store(store).build().is_ok());
-        // Building an HTTPS client parses the roots for good.
-        let _client = http_client(true);
-    }
 }

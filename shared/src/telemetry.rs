@@ -14,8 +14,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogLevel;
-use crate::identity::UserId;
-use crate::quota::Tier;
+use crate::ids::UserId;
+use crate::plan::Tier;
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Day;
-use crate::identity::UserId;
-use crate::quota::Tier;
+use crate::ids::UserId;
+use crate::plan::Tier;
 
 /// For how many days a user's history is kept and shown.
 pub const HISTORY_DAYS: u32 = 90;

@@ -1,4 +1,4 @@
-//! The captured events under `events/`, one directory per function, and how each must be answered.
+//! The events under `events/`, one directory per function, and how each must be answered.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 /// Stands in the events for a user's access token.
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
-/// Every captured event with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 24] = [
+/// Every captured request with the status of its answer and, for an error, its code.
+pub const EXPECTED: [(&str, u16, &str); 25] = [
     ("auth/jwks", 200, ""),
     ("auth/method-not-allowed", 405, "METHOD_NOT_ALLOWED"),
     ("auth/refresh-garbled", 401, "UNAUTHENTICATED"),
@@ -24,6 +24,7 @@ pub const EXPECTED: [(&str, u16, &str); 24] = [
     ("classify/fifty-one-posts", 400, "INVALID_REQUEST"),
     ("classify/garbled-token", 401, "UNAUTHENTICATED"),
     ("classify/get", 405, "METHOD_NOT_ALLOWED"),
+    ("classify/idempotent", 200, ""),
     ("classify/no-token", 401, "UNAUTHENTICATED"),
     ("classify/not-json", 400, "INVALID_REQUEST"),
     ("classify/options-preflight", 204, ""),
@@ -33,6 +34,15 @@ pub const EXPECTED: [(&str, u16, &str); 24] = [
     ("usage/no-token", 401, "UNAUTHENTICATED"),
     ("usage/post", 405, "METHOD_NOT_ALLOWED"),
     ("usage/today", 200, ""),
+];
+
+/// Every event of quota-reset with the type of the error that it is answered with; empty if with none.
+pub const SCHEDULED: [(&str, &str); 5] = [
+    ("quota-reset/close", ""),
+    ("quota-reset/close-not-over", "InvalidEvent"),
+    ("quota-reset/reset", ""),
+    ("quota-reset/reset-no-reason", "InvalidEvent"),
+    ("quota-reset/unknown-form", "InvalidEvent"),
 ];
 
 /// A captured event.
@@ -80,14 +90,20 @@ pub fn named(name: &str) -> Captured {
         .iter()
         .find(|(expected, ..)| *expected == name)
         .unwrap_or_else(|| panic!("{name} is not among the expected events"));
-    let path = directory().join(format!("{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = text_of(name);
     Captured {
         name,
         status,
         error,
         text,
     }
+}
+
+/// The text of an event file, such as `quota-reset/close`.
+#[must_use]
+pub fn text_of(name: &str) -> String {
+    let path = directory().join(format!("{name}.json"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The names of the files that are there, such as `classify/batch`, sorted.

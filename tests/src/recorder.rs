@@ -112,7 +112,7 @@ async fn pass_on(
     response
 }
 
-/// What an operation of `DynamoDB` asks for, by the documentation of its IAM actions.
+/// What an operation of DynamoDB asks for, by the documentation of its IAM actions.
 fn accesses(operation: &str, asked: &Value) -> Vec<Access> {
     let access = |action: &str, on: &Value, table: Option<&str>| {
         let named = on["TableName"].as_str().or(table).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! `/v1/auth/*` and the public keys: devices register, refresh their tokens, end their sessions.
 
+pub mod secret;
+
 use std::time::Duration;
 
 use lambda_http::http::{Method, StatusCode};
@@ -11,8 +13,9 @@ use shared::http::{self, Call, Reply, Route};
 use shared::identity::keys::KeySet;
 use shared::identity::session::{Decision, RefreshToken, Session, decide};
 use shared::identity::store::Rotation;
-use shared::identity::{Fingerprint, Principal, SessionId, UserId, new_salt, token};
-use shared::quota::Tier;
+use shared::identity::{Fingerprint, Principal, new_salt, token};
+use shared::ids::{SessionId, UserId};
+use shared::plan::Tier;
 
 /// What is asked of this function.
 #[derive(Debug, Clone, Copy)]

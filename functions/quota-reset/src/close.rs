@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::app::App;
 use shared::clock::Day;
 use shared::http::new_correlation_id;
-use shared::quota::Meter;
+use shared::plan::Meter;
 use shared::usage::{Checkpoint, DayUse, Segment, Totals};
 
 use crate::Failure;

@@ -10,8 +10,9 @@ use shared::app::App;
 use shared::audit::Change;
 use shared::clock::Timestamp;
 use shared::error::{Error, Outage};
-use shared::identity::UserId;
-use shared::quota::{Counter, Meter};
+use shared::ids::UserId;
+use shared::plan::Meter;
+use shared::quota::Counter;
 use shared::usage::Totals;
 
 /// What the function is called with.
@@ -86,6 +87,19 @@ pub enum Failure {
     /// The change is made but could not be noted.
     #[error("{0}")]
     NotNoted(#[from] Error),
+}
+
+impl Failure {
+    /// The `errorType` that the caller is told.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "InvalidEvent",
+            Self::Leased(_) => "Leased",
+            Self::Unavailable(_) => "Unavailable",
+            Self::NotNoted(_) => "NotNoted",
+        }
+    }
 }
 
 /// Does what an event says.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use quota_reset::Failure;
 use shared::app::App;
 use shared::telemetry;
 
@@ -14,7 +15,19 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let app = Arc::clone(&app);
         // Boxed: with the runtime's own around it, the type is deeper than the compiler follows.
-        async move { quota_reset::handle(&app, event.payload).await.map_err(Error::from) }.boxed()
+        async move {
+            quota_reset::handle(&app, event.payload)
+                .await
+                .map_err(|failure| diagnostic(&failure))
+        }
+        .boxed()
     }))
     .await
+}
+
+fn diagnostic(failure: &Failure) -> Diagnostic {
+    Diagnostic {
+        error_type: failure.code().to_owned(),
+        error_message: failure.to_string(),
+    }
 }

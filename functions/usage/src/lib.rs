@@ -6,8 +6,9 @@ use serde::Serialize;
 use shared::app::App;
 use shared::error::Error;
 use shared::http::{Allowance, Call, Reply, Route};
-use shared::identity::UserId;
-use shared::quota::{Counter, Meter, Usage};
+use shared::ids::UserId;
+use shared::plan::{Meter, Usage};
+use shared::quota::Counter;
 use shared::usage::HistoryEntry;
 
 /// What this function answers.

@@ -81,8 +81,9 @@ impl Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{CanonicalPreference, ModelClass};
+    use crate::cache::CanonicalPreference;
     use crate::clock::Timestamp;
+    use crate::provider::verdict::ModelClass;
 
     fn entry() -> Entry {
         Entry {

@@ -54,8 +54,9 @@ impl LocalCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{CanonicalPreference, Explanation, ModelClass};
+    use crate::cache::CanonicalPreference;
     use crate::clock::Timestamp;
+    use crate::provider::verdict::{Explanation, ModelClass};
 
     fn entry(at: i64, reason_bytes: usize) -> Entry {
         Entry {

@@ -5,9 +5,10 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Entry, Explanation, Key, ModelClass};
+use super::{Entry, Key};
 use crate::clock::Timestamp;
 use crate::error::Outage;
+use crate::provider::verdict::{Explanation, ModelClass};
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
 /// What one `BatchGetItem` takes.

@@ -10,9 +10,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, sha256};
+use super::sha256;
 use crate::config::Secret;
 use crate::error::{Error, Outage};
+use crate::ids::SessionId;
 
 /// Why a key set cannot be used. Says nothing of what is in it.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,16 @@ struct StoredKeySet {
     signing_master: String,
 }
 
+/// What a stack starts with: one random master secret, from which a first key set is derived.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Initial {
+    master: String,
+}
+
+/// The fewest characters of such a master. The template's has 64 of 62 kinds: 381 bits.
+const SHORTEST_MASTER: usize = 32;
+
 /// What signs access tokens, and the masters from which refresh tokens and signing keys are derived.
 pub struct KeySet {
     active: String,
@@ -40,6 +51,36 @@ pub struct KeySet {
     public: PublicKeys,
     refresh_master: hmac::Key,
     signing_master: [u8; 32],
+}
+
+impl StoredKeySet {
+    /// The key set that a master stands for: each part is HKDF-SHA256 of it under a name of its own.
+    fn derive(master: &str) -> Result<Self, KeyError> {
+        if master.len() < SHORTEST_MASTER {
+            return Err(KeyError("the master is too short".to_owned()));
+        }
+        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"clearview first key set").extract(master.as_bytes());
+        let part = |name: &str| {
+            let mut bytes = [0; 32];
+            extracted
+                .expand(&[name.as_bytes()], hkdf::HKDF_SHA256)
+                .and_then(|expanded| expanded.fill(&mut bytes))
+                .map(|()| bytes)
+                .map_err(|_| KeyError("no keys can be derived".to_owned()))
+        };
+        let pair = Ed25519KeyPair::from_seed_unchecked(&part("token key v1")?)
+            .map_err(|_| KeyError("no token key can be derived".to_owned()))?;
+        let pkcs8 = pair
+            .to_pkcs8()
+            .map_err(|_| KeyError("no token key can be derived".to_owned()))?;
+        let kid = key_id(pair.public_key().as_ref());
+        Ok(Self {
+            keys: BTreeMap::from([(kid.clone(), STANDARD.encode(pkcs8.as_ref()))]),
+            active: kid,
+            refresh_master: STANDARD.encode(part("refresh master v1")?),
+            signing_master: STANDARD.encode(part("signing master v1")?),
+        })
+    }
 }
 
 impl KeySet {
@@ -69,8 +110,11 @@ impl KeySet {
     /// What is wrong with it, without anything of its content.
     pub fn parse(stored: &Secret) -> Result<Self, KeyError> {
         let wrong = |what: &str| KeyError(what.to_owned());
-        let stored: StoredKeySet = serde_json::from_str(stored.expose())
-            .map_err(|_| wrong("it is not of the form that this version writes"))?;
+        let stored = match serde_json::from_str::<Initial>(stored.expose()) {
+            Ok(initial) => StoredKeySet::derive(&initial.master)?,
+            Err(_) => serde_json::from_str(stored.expose())
+                .map_err(|_| wrong("it is not of the form that this version writes"))?,
+        };
         let mut public = BTreeMap::new();
         let mut signing = None;
         for (kid, pkcs8) in &stored.keys {
@@ -231,6 +275,28 @@ mod tests {
         let jwks = keys.public().to_jwks().to_string();
         assert_eq!(&PublicKeys::parse(&jwks).unwrap(), keys.public());
         assert!(!jwks.contains("\"d\""));
+    }
+
+    #[test]
+    fn a_master_stands_for_one_key_set_and_another_for_another() {
+        let of = |master: &str| KeySet::parse(&Secret::new(format!(r#"{{"master":"{master}"}}"#)));
+        let (one, same, other) = (
+            of(&"a".repeat(64)).unwrap(),
+            of(&"a".repeat(64)).unwrap(),
+            of(&"b".repeat(64)).unwrap(),
+        );
+        let session = SessionId::random().unwrap();
+        assert_eq!(one.public(), same.public());
+        assert_eq!(
+            one.refresh_secret(&session, 1, "s"),
+            same.refresh_secret(&session, 1, "s")
+        );
+        assert_ne!(one.public(), other.public());
+        assert_ne!(
+            one.refresh_secret(&session, 1, "s"),
+            other.refresh_secret(&session, 1, "s")
+        );
+        assert!(of(&"a".repeat(31)).is_err());
     }
 
     #[test]

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use super::keys::KeySet;
-use super::{Fingerprint, SessionId, UserId, sha256};
+use super::{Fingerprint, sha256};
 use crate::clock::Timestamp;
+use crate::ids::{SessionId, UserId};
 
 /// How long a session lives without being refreshed.
 pub const IDLE_LIFETIME: Duration = Duration::from_hours(720);

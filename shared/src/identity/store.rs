@@ -14,10 +14,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::session::{Session, TOTAL_LIFETIME};
-use super::{Fingerprint, SessionId, UserId, sha256};
+use super::{Fingerprint, sha256};
 use crate::clock::Timestamp;
 use crate::error::{Error, Outage};
-use crate::quota::Tier;
+use crate::ids::{SessionId, UserId};
+use crate::plan::Tier;
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
 /// The identity table.

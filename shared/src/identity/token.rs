@@ -6,10 +6,11 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::keys::{KeySet, PublicKeys};
-use super::{Fingerprint, Principal, SessionId, UserId, random_bytes};
+use super::{Fingerprint, Principal};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::quota::Tier;
+use crate::ids::{SessionId, UserId, random_bytes};
+use crate::plan::Tier;
 
 /// How long an access token lives, in seconds.
 pub const LIFETIME_SECONDS: i64 = 900;

@@ -11,10 +11,11 @@ use aws_sdk_dynamodb::types::{
 
 use super::ledger::Parcel;
 use super::replay::{IdempotencyKey, Record};
-use super::{Charge, Counter, Meter, Tier};
+use super::{Charge, Counter};
 use crate::clock::Timestamp;
 use crate::error::Outage;
-use crate::identity::UserId;
+use crate::ids::UserId;
+use crate::plan::{Meter, Tier};
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 use crate::usage::{DayUse, Segment};
 
@@ -265,11 +266,11 @@ impl CounterTable {
         }
     }
 
-    /// Adds a parcel of an outage, unless that was done before.
+    /// Adds a parcel of an outage, unless that was done before; what is used with it.
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn deliver(&self, parcel: &Parcel) -> Result<(), Outage> {
+    pub async fn deliver(&self, parcel: &Parcel) -> Result<u64, Outage> {
         let call = self
             .update(&parcel.counter)
             .update_expression("SET tier = :tier, #ttl = :ttl ADD used :n, outages :ids")
@@ -280,10 +281,15 @@ impl CounterTable {
             .expression_attribute_values(":id", text(&parcel.id))
             .expression_attribute_values(":ids", AttributeValue::Ss(vec![parcel.id.clone()]))
             .expression_attribute_values(":tier", text(parcel.tier.as_str()))
-            .expression_attribute_values(":ttl", expiry(&parcel.counter));
+            .expression_attribute_values(":ttl", expiry(&parcel.counter))
+            .return_values(ReturnValue::UpdatedNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match self.0.call(call.send()).await {
-            // Refused: it was added before, and the answer was lost.
-            Ok(_) | Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(_))) => Ok(()),
+            Ok(output) => Ok(output.attributes().and_then(read_used).unwrap_or(parcel.units)),
+            // It was added before, and the answer was lost.
+            Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(refused))) => {
+                Ok(refused.item().and_then(read_used).unwrap_or(parcel.units))
+            }
             Err(failure) => Err(failure.into_outage()),
         }
     }

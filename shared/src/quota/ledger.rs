@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::{Charge, Counter, Tier};
+use super::{Charge, Counter};
+use crate::plan::Tier;
 
 /// Units to be added to a counter, once per id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ struct Account {
     tier: Tier,
     /// What this instance may admit in this outage.
     allowance: u64,
-    /// What it has admitted and the table has not confirmed.
+    /// What it has admitted. A confirmed parcel frees nothing: the table counts it now, so a new allowance is reckoned from less.
     admitted: u64,
     /// The part of it that was never sent.
     unsent: u64,
@@ -112,11 +113,7 @@ impl Ledger {
         let Some(account) = self.accounts.get_mut(&parcel.counter) else {
             return;
         };
-        let waiting = account.sealed.len();
         account.sealed.retain(|sealed| sealed.id != parcel.id);
-        if account.sealed.len() < waiting {
-            account.admitted = account.admitted.saturating_sub(parcel.units);
-        }
         if account.sealed.is_empty() && account.unsent == 0 {
             self.accounts.remove(&parcel.counter);
         }
@@ -127,8 +124,8 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::identity::UserId;
-    use crate::quota::Meter;
+    use crate::ids::UserId;
+    use crate::plan::Meter;
 
     fn charge(units: u64) -> Charge {
         Charge {
@@ -184,6 +181,17 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.admit(&charge(80), 1000, 10);
         ledger.seal(&charge(1).counter, || "a".into());
+        assert_eq!(ledger.admit(&charge(1), 1000, 10), None);
+    }
+
+    #[test]
+    fn a_confirmed_parcel_frees_nothing_while_others_wait() {
+        let mut ledger = Ledger::default();
+        let counter = charge(1).counter;
+        ledger.admit(&charge(60), 1000, 10);
+        let parcels = ledger.seal(&counter, || "a".into());
+        ledger.admit(&charge(20), 1000, 10);
+        ledger.confirm(&parcels[0]);
         assert_eq!(ledger.admit(&charge(1), 1000, 10), None);
     }
 

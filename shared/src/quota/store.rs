@@ -8,11 +8,12 @@ use quick_cache::sync::Cache;
 use super::counters::{Added, AddedOnce, CounterTable, Recording, Silence};
 use super::ledger::Ledger;
 use super::replay::{self, IdempotencyKey, Record, Request};
-use super::{Charge, Counter, Usage};
+use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::{Error, Outage};
-use crate::identity::random_bytes;
+use crate::ids::random_bytes;
+use crate::plan::Usage;
 use crate::table::Table;
 
 /// How long a count that was seen may refuse a charge without asking the table.
@@ -301,9 +302,10 @@ impl QuotaStore {
             ledger.seal(counter, || crate::identity::sha256(&id))
         };
         for parcel in parcels {
-            self.counters.deliver(&parcel).await?;
+            let used = self.counters.deliver(&parcel).await?;
+            // What an instance may admit alone next time is reckoned from a count that knows of this parcel.
+            self.remember(&parcel.counter, used);
             self.ledger().confirm(&parcel);
-            self.doubt(&parcel.counter);
         }
         Ok(())
     }

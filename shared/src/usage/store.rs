@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use super::{Checkpoint, DayUse, HISTORY_DAYS, HistoryEntry, Segment, Totals};
 use crate::clock::{Day, Timestamp};
 use crate::error::Outage;
-use crate::identity::UserId;
+use crate::ids::UserId;
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
 /// What one `BatchWriteItem` takes.

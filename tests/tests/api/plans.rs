@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::quota::Tier;
-use shared::quota::plans::Plan as TierPlan;
+use shared::plan::Plan as TierPlan;
+use shared::plan::Tier;
 use tests::service::{Plan, Service, TableService};
 
 const SMALL: &str = r#"{"posts":{"perDay":5,"perMinute":50}}"#;

@@ -5,10 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::config::Config;
+use shared::identity::Principal;
 use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
-use shared::identity::{Principal, SessionId, UserId};
-use shared::quota::Tier;
+use shared::ids::{SessionId, UserId};
+use shared::plan::Tier;
 use tests::client::{Device, send};
 use tests::service::Service;
 

@@ -9,8 +9,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use quota_reset::{Failure, Summary, handle};
 use serde_json::{Value, json};
 use shared::app::App;
-use shared::identity::UserId;
-use shared::quota::{Charge, Counter, Meter, Tier};
+use shared::ids::UserId;
+use shared::plan::{Meter, Tier};
+use shared::quota::{Charge, Counter};
 use tests::proxy::Proxy;
 use tests::service::{Plan, START, TableService};
 

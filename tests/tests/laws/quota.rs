@@ -6,10 +6,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use shared::error::Error;
-use shared::identity::UserId;
+use shared::ids::UserId;
+use shared::plan::{Meter, Tier};
 use shared::quota::replay::IdempotencyKey;
 use shared::quota::store::Certainty;
-use shared::quota::{Charge, Counter, Meter, Tier};
+use shared::quota::{Charge, Counter};
 use tests::service::{Plan, TableService};
 
 const LIMIT: u64 = 20;

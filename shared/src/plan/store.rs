@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
-use super::{Plan, Plans};
+use super::{Plan, Plans, Tier};
 use crate::clock::Timestamp;
 use crate::error::Outage;
-use crate::quota::Tier;
 use crate::table::{Failure, Item, Table, read_text, text};
 
 /// From this age on, a request reads the plans anew while it waits for other things.
@@ -163,7 +162,7 @@ mod tests {
 
     #[test]
     fn plans_are_in_force_within_a_minute_and_read_at_most_every_half() {
-        let at = |seconds| Timestamp::from_seconds(1000 + seconds);
+        let at = |seconds: i64| Timestamp::from_seconds(1000 + seconds);
         for (now, expected) in [
             (0, Age::Fresh),
             (29, Age::Fresh),

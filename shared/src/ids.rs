@@ -1,0 +1,97 @@
+//! The names of users and sessions, and the random bytes that names and nonces are made of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::error::{Error, Outage};
+
+/// A user's id: `u_` and 22 of the base64url alphabet. Says nothing about the device.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct UserId(Arc<str>);
+
+/// A session's id: `s_` and 22 of the base64url alphabet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct SessionId(Arc<str>);
+
+impl UserId {
+    /// A new id of 128 random bits.
+    ///
+    /// # Errors
+    /// When the kernel gives no random bytes.
+    pub fn random() -> Result<Self, Error> {
+        random_id("u_").map(Self)
+    }
+
+    /// `text` as an id, if it may be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        is_id(text, "u_").then(|| Self(Arc::from(text)))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SessionId {
+    /// A new id of 128 random bits.
+    ///
+    /// # Errors
+    /// When the kernel gives no random bytes.
+    pub fn random() -> Result<Self, Error> {
+        random_id("s_").map(Self)
+    }
+
+    /// `text` as an id, if it may be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        is_id(text, "s_").then(|| Self(Arc::from(text)))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Bytes from the kernel's generator. Not AWS-LC's: its first use costs a cold start more than everything else together.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(Box::new(Outage(error.to_string()))))?;
+    Ok(bytes)
+}
+
+fn random_id(prefix: &str) -> Result<Arc<str>, Error> {
+    let mut id = String::with_capacity(24);
+    id.push_str(prefix);
+    URL_SAFE_NO_PAD.encode_string(random_bytes::<16>()?, &mut id);
+    Ok(Arc::from(id))
+}
+
+fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        rest.len() == 22
+            && rest
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    })
+}

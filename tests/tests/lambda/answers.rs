@@ -1,0 +1,121 @@
+//! An answer in a form in which two of them can be compared, whichever way they came.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use shared::http::new_correlation_id;
+
+/// An answer, without what is made anew for each.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, Vec<String>>,
+    pub(crate) body: Value,
+}
+
+/// What a server adds to a function's answer on its way.
+const OF_THE_WAY: [&str; 3] = ["connection", "content-length", "date"];
+
+/// Whether a value has the form of what it should be.
+type HasForm = fn(&Value) -> bool;
+
+/// What is another at each time: its place in a body, and its form.
+const VOLATILE: [(&str, HasForm); 4] = [
+    ("/accessToken", |token| {
+        is_text(token, |text| text.split('.').count() == 3)
+    }),
+    ("/refreshToken", |token| is_text(token, |text| text.len() > 40)),
+    ("/signingKey", |key| is_text(key, |text| text.len() == 44)),
+    ("/dependencies/table/latencyMs", |latency| {
+        latency.as_f64().is_some_and(|ms| ms > 0.0)
+    }),
+];
+
+fn is_text(value: &Value, has_form: impl Fn(&str) -> bool) -> bool {
+    value.as_str().is_some_and(has_form)
+}
+
+impl Answer {
+    /// Of a status, headers and body to a request that had `asked` as its correlation id.
+    pub(crate) fn new<'a>(
+        status: u16,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        body: &str,
+        asked: Option<&str>,
+    ) -> Self {
+        let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in headers {
+            by_name
+                .entry(name.to_ascii_lowercase())
+                .or_default()
+                .push(value.to_owned());
+        }
+        for name in OF_THE_WAY {
+            by_name.remove(name);
+        }
+        let mut body = match body {
+            "" => Value::Null,
+            text => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+        };
+        settle_correlation(&mut by_name, &mut body, asked);
+        settle_time_left(&mut by_name);
+        for (pointer, has_form) in VOLATILE {
+            if let Some(value) = body.pointer_mut(pointer) {
+                assert!(has_form(value), "{pointer} is {value}");
+                *value = json!("volatile");
+            }
+        }
+        Self {
+            status,
+            headers: by_name,
+            body,
+        }
+    }
+}
+
+/// The caller's own id stays; one that was made stands in header and body alike.
+fn settle_correlation(headers: &mut BTreeMap<String, Vec<String>>, body: &mut Value, asked: Option<&str>) {
+    let ids = headers.get_mut("x-correlation-id").expect("a correlation id");
+    let [id] = ids.as_mut_slice() else {
+        panic!("correlation ids {ids:?}")
+    };
+    if let Some(in_body) = body.get_mut("correlationId") {
+        assert_eq!(in_body, id.as_str());
+        *in_body = asked.unwrap_or("made").into();
+    }
+    if let Some(asked) = asked {
+        assert_eq!(id, asked);
+    } else {
+        assert_eq!(id.len(), new_correlation_id().len());
+        "made".clone_into(id);
+    }
+}
+
+/// The seconds until a limit starts over, which pass while a test runs.
+fn settle_time_left(headers: &mut BTreeMap<String, Vec<String>>) {
+    for limits in headers.get_mut("ratelimit").into_iter().flatten() {
+        let parts = limits.split(';').map(|part| match part.strip_prefix("t=") {
+            Some(rest) => {
+                let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                assert!(after.len() < rest.len(), "{limits}");
+                format!("t=*{after}")
+            }
+            None => part.to_owned(),
+        });
+        *limits = parts.collect::<Vec<_>>().join(";");
+    }
+}
+
+#[test]
+fn only_what_is_made_anew_is_left_out() {
+    let hex = |digit: &str| digit.repeat(32);
+    let of = |id: &str, limit: &str, score: f64| {
+        let headers = [("X-Correlation-ID", id), ("RateLimit", limit), ("Date", "today")];
+        let body = json!({"correlationId": id, "score": score, "accessToken": format!("{id}.b.c")});
+        Answer::new(200, headers, &body.to_string(), None)
+    };
+    let one = of(&hex("1"), "\"burst\";r=1;t=7, \"daily\";r=9;t=54000", 0.5);
+    assert_eq!(one, of(&hex("2"), "\"burst\";r=1;t=6, \"daily\";r=9;t=53999", 0.5));
+    assert_ne!(one, of(&hex("1"), "\"burst\";r=1;t=7, \"daily\";r=8;t=54000", 0.5));
+    assert_ne!(one, of(&hex("1"), "\"burst\";r=1;t=7, \"daily\";r=9;t=54000", 0.6));
+}

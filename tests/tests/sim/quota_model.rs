@@ -1,0 +1,391 @@
+//! One user's counter of one day, a small fleet that charges it, and a network and machines that fail.
+//!
+//! Every step that can come between two others in production is a step of its own here: a request on its way to the table, its
+//! arrival, the answer on its way back, and the loss of either. What an instance does on an answer is `protocol`, what must
+//! hold is `properties`, and `checks` explores the model as a whole.
+//!
+//! Left out, because it can only refuse: the count that an instance remembers for a minute. A table that is skipped after a
+//! failure is a lost request. Idempotency keys are not modelled, nor is a reset by an administrator. What cannot matter any
+//! more is forgotten ([`World::forget`]), so that histories that differ in nothing else are explored once.
+
+mod checks;
+mod ledger;
+mod properties;
+mod protocol;
+
+use std::collections::BTreeSet;
+
+use stateright::{Model, Property};
+
+use ledger::{Ledger, Parcel, ParcelId};
+
+/// What stands in for the table while it does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fallback {
+    /// Each instance admits its share of 80 % of what it last saw left.
+    Shares,
+    /// One ledger for the fleet, in the limits' cache, within 80 % of the limit less the shadow of the count. A charge joins the
+    /// shadow before it asks the table, and first delivers whatever waits, whoever admitted it.
+    SharedLedger,
+}
+
+/// A known way to get the protocol wrong, switched on to see that the model finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// A call without an answer is made again by the SDK.
+    SdkRetry,
+    /// Each instance admits 80 % by itself.
+    UndividedShare,
+    /// A refund without an answer is made again.
+    RefundTwice,
+    /// A parcel without an answer is sent again under a new id.
+    ParcelRenamed,
+    /// A confirmed parcel frees the allowance, and the next one is reckoned from a count that does not know of the parcel.
+    RenewedAllowance,
+    /// A charge joins the shadow only when the table has admitted it.
+    Unreserved,
+    /// A charge asks the table although units of others wait in the shared ledger.
+    Undelivered,
+}
+
+/// How often something may happen in one history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Budget {
+    charges: u8,
+    refunds: u8,
+    requests_lost: u8,
+    replies_lost: u8,
+    /// Requests that arrive after their sender has given them up.
+    requests_late: u8,
+    outages: u8,
+    crashes: u8,
+}
+
+impl Budget {
+    /// Nothing happens.
+    const NONE: Self = Self {
+        charges: 0,
+        refunds: 0,
+        requests_lost: 0,
+        replies_lost: 0,
+        requests_late: 0,
+        outages: 0,
+        crashes: 0,
+    };
+}
+
+/// What is explored.
+#[derive(Debug, Clone, Copy)]
+struct Fleet {
+    instances: usize,
+    /// Requests that an instance serves at once.
+    requests_each: usize,
+    limit: u64,
+    batches: &'static [u64],
+    fallback: Fallback,
+    fault: Option<Fault>,
+    budget: Budget,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct World {
+    table: Table,
+    instances: Vec<Instance>,
+    requests: Vec<Request>,
+    /// Writes on their way to the table that nobody waits for any more; sorted, as their order means nothing.
+    late: Vec<Write>,
+    cache: Cache,
+    truth: Truth,
+    left: Budget,
+}
+
+/// The counter's item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Table {
+    up: bool,
+    used: u64,
+    /// Parcels that were added.
+    outages: BTreeSet<ParcelId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Instance {
+    /// What it may admit alone, going by the count that the table told last; all of its share where it told none.
+    allowance: u64,
+    ledger: Ledger,
+}
+
+/// What the fleet shares besides the table; used with [`Fallback::SharedLedger`] only. It does not fail here: two stores that
+/// fail at once leave the shares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Cache {
+    /// At least what the table admitted, with the charges under way and the parcels delivered.
+    shadow: u64,
+    ledger: Ledger,
+}
+
+/// One of the requests that an instance serves; the n-th belongs to instance n modulo their number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Request {
+    step: Step,
+    /// What the table did with the write under way, once it has arrived.
+    answer: Option<Answer>,
+    /// Whether the write under way was sent before.
+    repeated: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Step {
+    Idle,
+    /// The first of the parcels is under way; then the others, then the charge, if that is what they were delivered for.
+    Delivering {
+        parcels: Vec<Parcel>,
+        charge: Option<u64>,
+    },
+    Charging(u64),
+    /// Admitted: the receipt allows one refund.
+    Admitted {
+        units: u64,
+        alone: bool,
+    },
+    Refunding(u64),
+}
+
+/// A conditional write to the counter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Write {
+    Charge(u64),
+    Parcel(Parcel),
+    Refund(u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Answer {
+    /// Whether the condition held.
+    done: bool,
+    /// The count after the write, or the count that refused it.
+    used: u64,
+}
+
+/// What nobody in the fleet knows as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Truth {
+    /// Units admitted by the table, less those refunded.
+    by_table: u64,
+    /// Units admitted by a ledger, less those refunded.
+    by_ledger: u64,
+    /// Units that the user is charged for and did not get: the answer of a charge was lost, or a refund did not come through.
+    forfeited: u64,
+    /// Units in the ledgers of crashed instances.
+    crashed: u64,
+}
+
+impl Truth {
+    /// What the user got.
+    const fn admitted(&self) -> u64 {
+        self.by_table + self.by_ledger
+    }
+}
+
+/// The owner of the parcels of the shared ledger.
+const NOBODY: usize = usize::MAX;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Charge {
+        request: usize,
+        units: u64,
+    },
+    Refund {
+        request: usize,
+        units: u64,
+    },
+    /// A request of another user delivers what waits for this one.
+    Deliver {
+        request: usize,
+    },
+    Arrive {
+        request: usize,
+    },
+    Reply {
+        request: usize,
+    },
+    LoseRequest {
+        request: usize,
+    },
+    LoseReply {
+        request: usize,
+    },
+    /// The sender gives up; the request is still on its way.
+    OverdueRequest {
+        request: usize,
+    },
+    ArriveLate {
+        index: usize,
+    },
+    TableFails,
+    TableRecovers,
+    Crash {
+        instance: usize,
+    },
+}
+
+impl Table {
+    fn apply(&mut self, write: &Write, limit: u64) -> Answer {
+        let done = match write {
+            Write::Charge(units) => self.used + units <= limit,
+            Write::Parcel(parcel) => self.outages.insert(parcel.id),
+            Write::Refund(units) => self.used >= *units,
+        };
+        if done {
+            match write {
+                Write::Charge(units) | Write::Parcel(Parcel { units, .. }) => self.used += units,
+                Write::Refund(units) => self.used -= units,
+            }
+        }
+        Answer { done, used: self.used }
+    }
+}
+
+impl Request {
+    const IDLE: Self = Self {
+        step: Step::Idle,
+        answer: None,
+        repeated: false,
+    };
+
+    /// The write that is under way.
+    fn write(&self) -> Option<Write> {
+        match &self.step {
+            Step::Delivering { parcels, .. } => parcels.first().cloned().map(Write::Parcel),
+            Step::Charging(units) => Some(Write::Charge(*units)),
+            Step::Refunding(units) => Some(Write::Refund(*units)),
+            Step::Idle | Step::Admitted { .. } => None,
+        }
+    }
+}
+
+impl World {
+    fn waits_for_delivery(&self, fallback: Fallback, instance: usize) -> bool {
+        match fallback {
+            Fallback::Shares => !self.instances[instance].ledger.is_empty(),
+            Fallback::SharedLedger => !self.cache.ledger.is_empty(),
+        }
+    }
+
+    /// Forgets receipts that cannot be used, and ids that nobody can send again.
+    fn forget(&mut self) {
+        if self.left.refunds == 0 {
+            for request in &mut self.requests {
+                if let Step::Admitted { .. } = request.step {
+                    *request = Request::IDLE;
+                }
+            }
+        }
+        let late = self.late.iter().filter_map(|write| match write {
+            Write::Parcel(parcel) => Some(parcel.id),
+            Write::Charge(_) | Write::Refund(_) => None,
+        });
+        let under_way = self.requests.iter().flat_map(|request| match &request.step {
+            Step::Delivering { parcels, .. } => parcels.as_slice(),
+            _ => &[],
+        });
+        let mut ids: BTreeSet<ParcelId> = under_way.map(|parcel| parcel.id).chain(late).collect();
+        for ledger in self.ledgers() {
+            ids.extend(ledger.ids());
+        }
+        self.table.outages.retain(|id| ids.contains(id));
+        for (owner, instance) in self.instances.iter_mut().enumerate() {
+            instance.ledger.forget(ids.iter().filter(|id| id.0 == owner));
+        }
+        self.cache.ledger.forget(ids.iter().filter(|id| id.0 == NOBODY));
+    }
+
+    fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
+        let own = self.instances.iter().map(|instance| &instance.ledger);
+        own.chain([&self.cache.ledger])
+    }
+
+    /// What a request can do or meet next.
+    fn actions_of(&self, fleet: &Fleet, request: usize, actions: &mut Vec<Action>) {
+        let Request { step, answer, .. } = &self.requests[request];
+        if let Step::Idle | Step::Admitted { .. } = step {
+            if self.left.charges > 0 {
+                actions.extend(fleet.batches.iter().map(|&units| Action::Charge { request, units }));
+            }
+            if self.waits_for_delivery(fleet.fallback, request % fleet.instances) {
+                actions.push(Action::Deliver { request });
+            }
+            if let Step::Admitted { units, .. } = *step
+                && self.left.refunds > 0
+            {
+                actions.extend((1..=units).map(|units| Action::Refund { request, units }));
+            }
+        } else if answer.is_some() {
+            actions.push(Action::Reply { request });
+            if self.left.replies_lost > 0 {
+                actions.push(Action::LoseReply { request });
+            }
+        } else {
+            if self.table.up {
+                actions.push(Action::Arrive { request });
+            }
+            if !self.table.up || self.left.requests_lost > 0 {
+                actions.push(Action::LoseRequest { request });
+            }
+            if self.left.requests_late > 0 {
+                actions.push(Action::OverdueRequest { request });
+            }
+        }
+    }
+}
+
+impl Model for Fleet {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World {
+            table: Table {
+                up: true,
+                used: 0,
+                outages: BTreeSet::new(),
+            },
+            instances: vec![self.new_instance(); self.instances],
+            requests: vec![Request::IDLE; self.instances * self.requests_each],
+            late: Vec::new(),
+            cache: Cache::default(),
+            truth: Truth::default(),
+            left: self.budget,
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        for request in 0..world.requests.len() {
+            world.actions_of(self, request, actions);
+        }
+        if world.table.up {
+            actions.extend((0..world.late.len()).map(|index| Action::ArriveLate { index }));
+            if world.left.outages > 0 {
+                actions.push(Action::TableFails);
+            }
+        } else {
+            actions.push(Action::TableRecovers);
+        }
+        if world.left.crashes > 0 {
+            let crashes = (0..self.instances).map(|instance| Action::Crash { instance });
+            actions.extend(crashes);
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut world = world.clone();
+        world.step(self, action);
+        world.forget();
+        Some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::all()
+    }
+}

@@ -1,0 +1,240 @@
+//! What is explored: the protocol as it is built, which must hold everything, and with known faults, each of which must be found.
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use super::properties::{
+    ALONE_WITHIN_80_PERCENT, LIMIT_REACHED, OWNER_LOSES_BY_CRASH, RECOVERED, TABLE_WITHIN_LIMIT, USER_LOSES_THE_LOST,
+    WITHIN_BOUND, WITHIN_LIMIT,
+};
+use super::{Budget, Fallback, Fault, Fleet};
+
+/// Two instances, one request each at a time: the smallest fleet in which instances can disagree.
+const PAIR: Fleet = Fleet {
+    instances: 2,
+    requests_each: 1,
+    limit: 5,
+    batches: &[1, 2],
+    fallback: Fallback::Shares,
+    fault: None,
+    budget: Budget {
+        charges: 3,
+        ..Budget::NONE
+    },
+};
+
+/// Explores the whole model; the names of what went wrong, or right where it is to happen some time.
+fn discoveries(fleet: Fleet) -> Vec<&'static str> {
+    let checker = fleet.checker().spawn_dfs().join();
+    assert!(checker.is_done(), "{fleet:?} was not explored as a whole");
+    let mut names: Vec<&'static str> = checker.discoveries().into_keys().collect();
+    names.sort_unstable();
+    names
+}
+
+/// Everything holds, and what is to be possible is; `also` is known not to hold.
+fn holds(fleet: Fleet, also: &[&'static str]) {
+    let mut expected = [&[LIMIT_REACHED, RECOVERED], also].concat();
+    if fleet.budget.outages + fleet.budget.requests_lost + fleet.budget.replies_lost == 0 {
+        expected.retain(|name| *name != RECOVERED);
+    }
+    expected.sort_unstable();
+    assert_eq!(discoveries(fleet), expected, "{fleet:?}");
+}
+
+fn finds(fleet: Fleet, fault: Fault, broken: &'static str) {
+    let fleet = Fleet {
+        fault: Some(fault),
+        ..fleet
+    };
+    // The first counterexample is enough: what follows a broken promise need not be explored.
+    let first = HasDiscoveries::AllOf([broken].into());
+    let checker = fleet.checker().finish_when(first).spawn_bfs().join();
+    assert!(
+        checker.discovery(broken).is_some(),
+        "{fault:?} breaks no promise that {broken:?}: {:?}",
+        checker.discoveries().keys()
+    );
+}
+
+#[test]
+fn nothing_goes_wrong_when_nothing_fails() {
+    for fallback in [Fallback::Shares, Fallback::SharedLedger] {
+        let budget = Budget {
+            charges: 5,
+            refunds: 2,
+            ..Budget::NONE
+        };
+        holds(
+            Fleet {
+                fallback,
+                budget,
+                ..PAIR
+            },
+            &[],
+        );
+    }
+}
+
+#[test]
+fn shares_hold_their_bound_whatever_is_lost_and_the_limit_itself_only_nearly() {
+    let budget = Budget {
+        charges: 3,
+        refunds: 1,
+        requests_lost: 1,
+        replies_lost: 1,
+        outages: 1,
+        ..Budget::NONE
+    };
+    holds(Fleet { budget, ..PAIR }, &[WITHIN_LIMIT]);
+}
+
+#[test]
+fn a_shared_ledger_holds_the_limit_whatever_is_lost() {
+    let budget = Budget {
+        charges: 3,
+        refunds: 1,
+        replies_lost: 1,
+        outages: 1,
+        ..Budget::NONE
+    };
+    let fallback = Fallback::SharedLedger;
+    holds(
+        Fleet {
+            fallback,
+            budget,
+            ..PAIR
+        },
+        &[],
+    );
+}
+
+#[test]
+fn requests_that_arrive_late_and_instances_that_crash_break_nothing() {
+    let budget = Budget {
+        charges: 2,
+        refunds: 1,
+        requests_late: 1,
+        outages: 1,
+        crashes: 1,
+        ..Budget::NONE
+    };
+    // Two batches do not fill a limit of 5.
+    let fleet = Fleet {
+        limit: 4,
+        batches: &[1, 2],
+        budget,
+        ..PAIR
+    };
+    holds(fleet, &[]);
+    let fallback = Fallback::SharedLedger;
+    holds(Fleet { fallback, ..fleet }, &[]);
+}
+
+#[test]
+fn two_requests_at_once_in_one_instance_share_its_ledger_rightly() {
+    let budget = Budget {
+        charges: 3,
+        replies_lost: 1,
+        outages: 1,
+        ..Budget::NONE
+    };
+    let alone = Fleet {
+        instances: 1,
+        requests_each: 2,
+        budget,
+        ..PAIR
+    };
+    holds(alone, &[WITHIN_LIMIT]);
+}
+
+#[test]
+fn a_call_that_the_sdk_repeats_is_found_to_charge_twice() {
+    let budget = Budget {
+        charges: 2,
+        replies_lost: 1,
+        ..Budget::NONE
+    };
+    finds(Fleet { budget, ..PAIR }, Fault::SdkRetry, USER_LOSES_THE_LOST);
+}
+
+#[test]
+fn eighty_percent_each_is_found_to_be_more_than_80_percent_together() {
+    let budget = Budget {
+        charges: 4,
+        outages: 1,
+        ..Budget::NONE
+    };
+    finds(Fleet { budget, ..PAIR }, Fault::UndividedShare, ALONE_WITHIN_80_PERCENT);
+}
+
+#[test]
+fn a_refund_that_is_repeated_is_found_to_give_units_away() {
+    let budget = Budget {
+        charges: 2,
+        refunds: 1,
+        replies_lost: 1,
+        ..Budget::NONE
+    };
+    finds(Fleet { budget, ..PAIR }, Fault::RefundTwice, OWNER_LOSES_BY_CRASH);
+}
+
+#[test]
+fn a_parcel_under_a_new_name_is_found_to_be_added_twice() {
+    let budget = Budget {
+        charges: 2,
+        replies_lost: 2,
+        ..Budget::NONE
+    };
+    finds(Fleet { budget, ..PAIR }, Fault::ParcelRenamed, USER_LOSES_THE_LOST);
+}
+
+#[test]
+fn an_allowance_that_renews_itself_is_found_to_break_the_bound() {
+    let budget = Budget {
+        charges: 6,
+        outages: 3,
+        ..Budget::NONE
+    };
+    let fleet = Fleet {
+        instances: 1,
+        budget,
+        ..PAIR
+    };
+    finds(fleet, Fault::RenewedAllowance, WITHIN_BOUND);
+}
+
+#[test]
+fn a_shared_ledger_without_reservation_or_delivery_is_found_to_overrun_the_limit() {
+    let budget = Budget {
+        charges: 5,
+        outages: 1,
+        replies_lost: 1,
+        ..Budget::NONE
+    };
+    let fleet = Fleet {
+        fallback: Fallback::SharedLedger,
+        budget,
+        ..PAIR
+    };
+    for fault in [Fault::Unreserved, Fault::Undelivered] {
+        finds(fleet, fault, WITHIN_LIMIT);
+    }
+}
+
+#[test]
+fn the_tables_own_condition_holds_under_every_fault() {
+    let budget = Budget {
+        charges: 3,
+        refunds: 1,
+        replies_lost: 1,
+        ..Budget::NONE
+    };
+    for fault in [Fault::UndividedShare, Fault::ParcelRenamed] {
+        let fleet = Fleet {
+            fault: Some(fault),
+            budget,
+            ..PAIR
+        };
+        assert!(!discoveries(fleet).contains(&TABLE_WITHIN_LIMIT), "{fault:?}");
+    }
+}
