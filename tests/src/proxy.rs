@@ -53,6 +53,8 @@ struct Connections {
     stranded: u64,
     /// Requests passed on, as pieces: a large one counts more than once.
     requests: u64,
+    /// Requests that came, passed on or not, as pieces.
+    received: u64,
 }
 
 impl Proxy {
@@ -112,6 +114,18 @@ impl Proxy {
             .wait_for(|connections| connections.requests >= requests)
             .await;
         assert!(passed.is_ok());
+    }
+
+    /// Waits until so many requests in all have come, whatever became of them.
+    ///
+    /// # Panics
+    /// Never: the proxy outlives the wait.
+    pub async fn received(&self, requests: u64) {
+        let mut connections = self.connections.subscribe();
+        let came = connections
+            .wait_for(|connections| connections.received >= requests)
+            .await;
+        assert!(came.is_ok());
     }
 
     /// How many requests have been passed on, as pieces.
@@ -195,6 +209,7 @@ async fn requests(
         if connection.is_stranded() {
             return;
         }
+        connection.all.send_modify(|connections| connections.received += 1);
         if hold(&mut modes).await == Mode::LoseRequests || to.write_all(&buffer[..length]).await.is_err() {
             return;
         }

@@ -4,6 +4,7 @@
 mod classify;
 mod idempotency;
 mod identity;
+mod midnight;
 mod plans;
 mod quota;
 mod refusals;

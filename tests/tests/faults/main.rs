@@ -1,4 +1,5 @@
 //! Every degraded mode, one at a time.
 #![cfg(test)]
 
+mod fleet;
 mod table;

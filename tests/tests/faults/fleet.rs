@@ -1,0 +1,221 @@
+//! Eight instances on one table, one user, and a network between that loses, cuts and delays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use shared::admission::{self, Wish};
+use shared::app::App;
+use shared::clock::Clock;
+use shared::error::Error;
+use shared::identity::Principal;
+use shared::ids::{SessionId, UserId};
+use shared::plan::{Meter, Tier};
+use shared::quota::ledger::allowance;
+use shared::quota::store::Certainty;
+use tests::proxy::{Mode, Proxy};
+use tests::service::{Plan, TableService};
+
+const INSTANCES: u32 = 8;
+const LIMIT: u64 = 1_000;
+const ROUNDS: u32 = 6;
+const BATCHES_PER_ROUND: u32 = 6;
+
+/// Longer than a count is remembered and than a failed table is skipped.
+const A_WHILE: Duration = Duration::from_secs(61);
+
+/// The same numbers for the same seed: a failing one can be run again.
+struct Dice(u64);
+
+impl Dice {
+    /// One of `0..sides` (Knuth's generator; its high bits are the good ones).
+    const fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// What was admitted to the user.
+#[derive(Debug, Default, Clone, Copy)]
+struct Admitted {
+    by_table: u64,
+    alone: u64,
+    /// The part of `alone` whose own write may have been done as well.
+    ambiguous: u64,
+}
+
+impl Admitted {
+    const fn all(self) -> u64 {
+        self.by_table + self.alone
+    }
+}
+
+struct Fleet {
+    tables: TableService,
+    clock: Clock,
+    instances: Vec<(Arc<App>, Proxy)>,
+    principal: Principal,
+}
+
+impl Fleet {
+    /// `size` is the setting: how many instances each of them thinks that there are.
+    async fn start(size: u32) -> Self {
+        let tables = TableService::start().await;
+        let plan = Plan::default()
+            .with("CLEARVIEW_FLEET_SIZE", size.to_string())
+            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
+        let mut instances = Vec::new();
+        for _ in 0..INSTANCES {
+            let proxy = Proxy::to(tables.address()).await;
+            instances.push((Arc::new(plan.clone().with_tables_at(proxy.address).app()), proxy));
+        }
+        Self {
+            tables,
+            clock: plan.clock().clone(),
+            instances,
+            principal: Principal {
+                user: UserId::random().unwrap(),
+                session: SessionId::random().unwrap(),
+                tier: Tier::free(),
+            },
+        }
+    }
+
+    /// Batches through all instances at once, each behind a network of its own.
+    async fn round(&self, dice: &mut Dice, modes: &[Mode], admitted: &mut [Admitted]) {
+        let mut charges = Vec::new();
+        for (instance, (app, proxy)) in self.instances.iter().enumerate() {
+            proxy.set(modes[usize::try_from(dice.roll(modes.len() as u64)).unwrap()]);
+            for _ in 0..BATCHES_PER_ROUND {
+                let units = 1 + dice.roll(50);
+                let wish = Wish {
+                    meter: Meter::Posts,
+                    units,
+                    idempotency: None,
+                };
+                charges.push(async move {
+                    let outcome = admission::charge(app, &self.principal, wish, self.clock.now()).await;
+                    (instance, units, outcome)
+                });
+            }
+        }
+        for (instance, units, outcome) in join_all(charges).await {
+            let mine = &mut admitted[instance];
+            match outcome {
+                Ok(charge) if charge.certainty == Certainty::Sure => mine.by_table += units,
+                Ok(charge) => {
+                    mine.alone += units;
+                    if charge.certainty == Certainty::Ambiguous {
+                        mine.ambiguous += units;
+                    }
+                }
+                Err(Error::QuotaExceeded { .. } | Error::ReducedCapacity { .. }) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+
+    /// The network is well again; what waits in the instances is delivered.
+    async fn heal(&self) {
+        for (app, proxy) in &self.instances {
+            proxy.set(Mode::Pass);
+            self.clock.advance(A_WHILE);
+            // More than fits, so that it delivers and charges nothing. What waits goes first.
+            let wish = Wish {
+                meter: Meter::Posts,
+                units: LIMIT,
+                idempotency: None,
+            };
+            let _ = admission::charge(app, &self.principal, wish, self.clock.now()).await;
+        }
+    }
+
+    async fn stored(&self) -> u64 {
+        self.tables
+            .tables()
+            .used(self.principal.user.as_str(), self.clock.now())
+            .await
+    }
+}
+
+fn sum(admitted: &[Admitted], of: impl Fn(&Admitted) -> u64) -> u64 {
+    admitted.iter().map(of).sum()
+}
+
+const ANYTHING: [Mode; 6] = [
+    Mode::Pass,
+    Mode::Pass,
+    Mode::Cut,
+    Mode::Delay(Duration::from_millis(20)),
+    Mode::LoseRequests,
+    Mode::LoseReplies,
+];
+
+#[tokio::test]
+async fn the_table_never_admits_beyond_the_limit_and_instances_alone_never_beyond_their_share() {
+    for seed in 0..6 {
+        let fleet = Fleet::start(INSTANCES).await;
+        let mut dice = Dice(seed);
+        let mut admitted = [Admitted::default(); INSTANCES as usize];
+        for round in 0..ROUNDS {
+            fleet.round(&mut dice, &ANYTHING, &mut admitted).await;
+            let what = format!("seed {seed}, round {round}: {admitted:?}");
+            assert!(sum(&admitted, |one| one.by_table) <= LIMIT, "{what}");
+            // Skipped tables are probed in the next round.
+            fleet.clock.advance(Duration::from_secs(6));
+        }
+        let together = sum(&admitted, |one| one.all());
+        let shares = u64::from(INSTANCES) * allowance(LIMIT, INSTANCES);
+        assert!(together <= LIMIT + shares, "seed {seed}: {admitted:?}");
+        fleet.heal().await;
+        // All that was admitted is counted, and beyond it no more than the writes whose answers were lost.
+        let stored = fleet.stored().await;
+        let most = together + sum(&admitted, |one| one.ambiguous) + lost_in_vain(&admitted);
+        assert!(stored >= together, "seed {seed}: {stored} of {admitted:?}");
+        assert!(stored <= most, "seed {seed}: {stored} of {admitted:?}");
+    }
+}
+
+/// A write whose answer was lost, and which no ledger admitted either, is charged in vain: at most what was refused.
+fn lost_in_vain(admitted: &[Admitted]) -> u64 {
+    LIMIT.saturating_sub(sum(admitted, |one| one.by_table))
+}
+
+#[tokio::test]
+async fn a_fleet_that_admits_nothing_alone_is_exact_whatever_the_network_does() {
+    for seed in 10..14 {
+        // The share of each is less than one unit.
+        let fleet = Fleet::start(1_000_000).await;
+        let mut dice = Dice(seed);
+        let mut admitted = [Admitted::default(); INSTANCES as usize];
+        for _ in 0..ROUNDS {
+            fleet.round(&mut dice, &ANYTHING, &mut admitted).await;
+            fleet.clock.advance(Duration::from_secs(6));
+        }
+        assert_eq!(sum(&admitted, |one| one.alone), 0, "seed {seed}");
+        assert!(sum(&admitted, |one| one.all()) <= LIMIT, "seed {seed}: {admitted:?}");
+        fleet.heal().await;
+        let stored = fleet.stored().await;
+        assert!(stored <= LIMIT, "seed {seed}: {stored}");
+        assert!(stored >= sum(&admitted, |one| one.all()), "seed {seed}: {stored}");
+    }
+}
+
+#[tokio::test]
+async fn when_nothing_fails_stored_is_what_was_admitted_to_the_unit() {
+    for seed in 20..23 {
+        let fleet = Fleet::start(INSTANCES).await;
+        let mut dice = Dice(seed);
+        let mut admitted = [Admitted::default(); INSTANCES as usize];
+        let slow_at_most = [Mode::Pass, Mode::Delay(Duration::from_millis(5))];
+        for _ in 0..ROUNDS {
+            fleet.round(&mut dice, &slow_at_most, &mut admitted).await;
+        }
+        assert_eq!(sum(&admitted, |one| one.alone), 0, "seed {seed}");
+        assert_eq!(fleet.stored().await, sum(&admitted, |one| one.by_table), "seed {seed}");
+        assert!(fleet.stored().await > LIMIT - 50, "seed {seed}: the limit was reached");
+    }
+}
