@@ -14,6 +14,7 @@ use shared::error::{Error, Outage};
 use shared::http::new_correlation_id;
 
 use crate::event::{self, Origin};
+use crate::invocations;
 use crate::server::Caller;
 
 mod throttle;
@@ -78,6 +79,9 @@ impl Gateway {
     /// What the gateway answers by itself.
     pub async fn answer(&self, parts: &Parts, body: &Bytes, caller: Caller) -> Result<Response<Bytes>, Error> {
         let path = parts.uri.path();
+        if let Some(function) = invocations::invoked(&parts.method, path) {
+            return Ok(invocations::invoke(&self.app, function, body).await);
+        }
         let (resource, function) = *self
             .routes
             .iter()

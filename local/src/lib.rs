@@ -7,10 +7,12 @@
 //! | [`server`] | connections, requests, the end |
 //! | [`gateway`] | routes, throttling, what API Gateway answers by itself |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
+//! | [`invocations`] | the scheduled functions, invoked by hand |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
 
 pub mod event;
 pub mod gateway;
+pub mod invocations;
 pub mod options;
 pub mod server;
 pub mod state;

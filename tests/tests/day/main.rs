@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod by_hand;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
