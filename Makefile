@@ -1,14 +1,18 @@
-# ClearView's commands. `make run` needs Rust alone; `make test` a C compiler too; `make check` and `make package` also Python 3.
+# ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit fmt package venv nextest deny
+.PHONY: help run test cost check contract evaluate audit sbom fmt package bench bench-quick rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
 VENV := .venv/bin
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
+CYCLONEDX_VERSION := 0.5.9
 ARGS ?=
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+ARCH ?= arm64
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -16,11 +20,11 @@ help: ## Lists these commands
 run: ## Runs ClearView here, on http://127.0.0.1:3000 (options in ARGS, such as ARGS='--data-dir state')
 	$(CARGO) run -p local --bin local -- $(ARGS)
 
-test: nextest ## Runs every test
+test: nextest redis venv ## Runs every test
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace
 
-check: venv deny ## Formatting, lints, documentation, licences and advisories, template and contract
+check: venv deny contract ## Formatting, lints, documentation, licences, template and contract, one function in an emulator
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet
@@ -29,6 +33,38 @@ check: venv deny ## Formatting, lints, documentation, licences and advisories, t
 	SAM_CLI_TELEMETRY=0 $(VENV)/sam validate --lint --region us-east-1 --template template.yaml
 	$(VENV)/cfn-lint template.yaml
 	$(VENV)/openapi-spec-validator openapi.yaml
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
+	python3 tests/scripts/cost.py --check >/dev/null
+	$(CARGO) build --workspace --bins
+	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
+
+package: venv ## Builds what `sam deploy` uploads, in .aws-sam/build; for arm64, or with ARCH=x86_64 for that
+	PATH="$(CURDIR)/$(VENV):$$PATH" SAM_CLI_TELEMETRY=0 sam build --parameter-overrides Architecture=$(ARCH)
+
+rie: venv ## Runs one function in SAM CLI's runtime interface emulator, against a local server
+	$(CARGO) build --workspace --bins
+	$(VENV)/python tests/scripts/rie.py $(TARGET)/debug
+
+bench: ## Measures what goals are held against, next to their marks (a quarter of an hour; ARGS='--only server' for a part)
+	$(CARGO) build --release --workspace --bins
+	$(TARGET)/release/bench $(ARGS)
+
+bench-quick: ## The same with fewer runs, in under two minutes once it is built
+	$(CARGO) build --release --workspace --bins
+	$(TARGET)/release/bench --quick $(ARGS)
+
+evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that it was not tuned by, --rows for its mistakes)
+	$(CARGO) run --release -p tests --bin evaluate -- $(ARGS)
+
+contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
+	$(CARGO) build -p local --bin local
+	tests/contract/run.sh target/debug/local
+
+sbom: cyclonedx ## Lists what each program is built of, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
+	$(CARGO) cyclonedx --format json --describe binaries --target-in-filename --target all
+
+cost: ## What a month costs, line by line, for 1K to 1M daily users
+	@python3 tests/scripts/cost.py
 
 audit: deny ## Known advisories against the dependencies (fetches the RustSec database)
 	$(CARGO) deny check advisories
@@ -41,13 +77,26 @@ fmt: ## Formats the code
 nextest:
 	@$(CARGO) nextest --version >/dev/null 2>&1 || { echo 'Installing cargo-nextest $(NEXTEST_VERSION)'; $(CARGO) install --locked --quiet cargo-nextest@$(NEXTEST_VERSION); }
 
+redis:
+	@command -v redis-server >/dev/null || { echo 'Installing redis-server'; $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+
 deny:
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'Installing cargo-deny $(DENY_VERSION)'; $(CARGO) install --locked --quiet cargo-deny@$(DENY_VERSION); }
 
-venv: .venv/.installed
+cyclonedx:
+	@$(CARGO) cyclonedx --version >/dev/null 2>&1 || { echo 'Installing cargo-cyclonedx $(CYCLONEDX_VERSION)'; $(CARGO) install --locked --quiet cargo-cyclonedx@$(CYCLONEDX_VERSION); }
+
+venv: .venv/.installed .venv-checkov/.installed
 
 .venv/.installed: tests/requirements.txt
 	@echo 'Installing the Python tools of tests/requirements.txt in .venv'
 	python3 -m venv .venv
 	$(VENV)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+# Its own: it pins what the others need newer.
+.venv-checkov/.installed: tests/requirements-checkov.txt
+	@echo 'Installing checkov in .venv-checkov'
+	python3 -m venv .venv-checkov
+	.venv-checkov/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-checkov.txt
 	touch $@

@@ -1,5 +1,6 @@
 //! A request as the event that API Gateway makes of it (REST API, Lambda proxy), and a function's answer as a response.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
@@ -17,10 +18,12 @@ const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What an event says of a request beyond the request itself.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Origin<'a> {
     /// The path of its route in the API's definition.
     pub resource: &'a str,
+    /// What the request has where the route leaves a part of the path open.
+    pub path_parameters: HashMap<String, String>,
     /// Whom it came from: the connection's other end, whatever the headers say.
     pub source_ip: IpAddr,
     /// The port that it came to.
@@ -31,11 +34,27 @@ pub struct Origin<'a> {
     pub now: Timestamp,
 }
 
+/// What `path` has where `route`, such as `/v1/users/{userId}`, leaves a part open; `None` if it is no path of this route.
+#[must_use]
+pub fn path_parameters(route: &str, path: &str) -> Option<HashMap<String, String>> {
+    let (mut parts, mut parameters) = (path.split('/'), HashMap::new());
+    for wanted in route.split('/') {
+        let part = parts.next()?;
+        match wanted.strip_prefix('{').and_then(|open| open.strip_suffix('}')) {
+            Some(_) if part.is_empty() => return None,
+            Some(name) => drop(parameters.insert(name.to_owned(), part.to_owned())),
+            None if part != wanted => return None,
+            None => {}
+        }
+    }
+    parts.next().is_none().then_some(parameters)
+}
+
 /// The event of a request, as JSON.
 ///
 /// # Errors
 /// When a part of it has no JSON form.
-pub fn of_request(parts: &Parts, body: &Bytes, origin: Origin<'_>) -> Result<String, serde_json::Error> {
+pub fn of_request(parts: &Parts, body: &Bytes, origin: &Origin<'_>) -> Result<String, serde_json::Error> {
     let path = parts.uri.path().to_owned();
     let headers = forwarded(&parts.headers, origin);
     let query: QueryMap = parts.uri.query().unwrap_or_default().parse().unwrap_or_default();
@@ -47,6 +66,7 @@ pub fn of_request(parts: &Parts, body: &Bytes, origin: Origin<'_>) -> Result<Str
     let mut event = ApiGatewayProxyRequest::default();
     event.resource = Some(origin.resource.to_owned());
     event.path = Some(path.clone());
+    event.path_parameters.clone_from(&origin.path_parameters);
     event.http_method = parts.method.clone();
     event.multi_value_headers = headers.clone();
     event.headers = headers;
@@ -85,7 +105,7 @@ pub fn of_request(parts: &Parts, body: &Bytes, origin: Origin<'_>) -> Result<Str
 }
 
 /// The request's headers with those that a gateway adds.
-fn forwarded(headers: &HeaderMap, origin: Origin<'_>) -> HeaderMap {
+fn forwarded(headers: &HeaderMap, origin: &Origin<'_>) -> HeaderMap {
     // An event is text: a value that is not cannot be in it.
     let mut forwarded: HeaderMap = headers.iter().filter(|(_, value)| value.to_str().is_ok()).fold(
         HeaderMap::with_capacity(headers.len() + 3),

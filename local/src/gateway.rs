@@ -11,7 +11,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use shared::app::App;
 use shared::error::{Error, Outage};
-use shared::http::new_correlation_id;
+use shared::http::{new_correlation_id, with_every_header};
 
 use crate::event::{self, Origin};
 use crate::invocations;
@@ -27,6 +27,8 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(9);
 /// A function behind the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
+    /// What operators change and look at.
+    Admin,
     /// Registration, refresh, revocation, public keys.
     Auth,
     /// Verdicts.
@@ -39,6 +41,9 @@ pub enum Function {
 
 /// Every route: its method, its path, its function. The functions' own tables, put together.
 pub fn routes() -> impl Iterator<Item = (Method, &'static str, Function)> {
+    let admin = admin::ROUTES
+        .into_iter()
+        .map(|(method, path, _)| (method, path, Function::Admin));
     let auth = auth::ROUTES
         .into_iter()
         .map(|(method, path, _)| (method, path, Function::Auth));
@@ -47,11 +52,11 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, Function)> {
         .map(|(method, path, ())| (method, path, Function::Classify));
     let health = health::ROUTES
         .into_iter()
-        .map(|(method, path, ())| (method, path, Function::Health));
+        .map(|(method, path, _)| (method, path, Function::Health));
     let usage = usage::ROUTES
         .into_iter()
         .map(|(method, path, ())| (method, path, Function::Usage));
-    auth.chain(classify).chain(health).chain(usage)
+    admin.chain(auth).chain(classify).chain(health).chain(usage)
 }
 
 /// The gateway.
@@ -82,22 +87,23 @@ impl Gateway {
         if let Some(function) = invocations::invoked(&parts.method, path) {
             return Ok(invocations::invoke(&self.app, function, body).await);
         }
-        let (resource, function) = *self
-            .routes
-            .iter()
-            .find(|(route, _)| *route == path)
-            .ok_or(Error::NotFound)?;
+        let matching = self.routes.iter().find_map(|(route, function)| {
+            let parameters = event::path_parameters(route, path)?;
+            Some((*route, *function, parameters))
+        });
+        let (resource, function, path_parameters) = matching.ok_or(Error::NotFound)?;
         if let Some(throttle) = &self.throttle {
             throttle.admit(function)?;
         }
         let origin = Origin {
             resource,
+            path_parameters,
             source_ip: caller.address.ip(),
             port: caller.port,
             request_id: &new_correlation_id(),
             now: self.app.clock.now(),
         };
-        let event = event::of_request(parts, body, origin).map_err(|error| Error::Internal(Box::new(error)))?;
+        let event = event::of_request(parts, body, &origin).map_err(|error| Error::Internal(Box::new(error)))?;
         // A task of its own: it ends what it has begun although the client hangs up, and its panic is its own.
         let invocation = tokio::spawn(invoke(Arc::clone(&self.app), function, event));
         match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
@@ -125,6 +131,7 @@ pub async fn invoke(app: Arc<App>, function: Function, event: String) -> Result<
         let app = Arc::clone(&app);
         async move {
             Ok::<_, Infallible>(match function {
+                Function::Admin => admin::handle(&app, request).await,
                 Function::Auth => auth::handle(&app, request).await,
                 Function::Classify => classify::handle(&app, request).await,
                 Function::Health => health::handle(&app, request).await,
@@ -132,6 +139,7 @@ pub async fn invoke(app: Arc<App>, function: Function, event: String) -> Result<
             })
         }
     }));
-    let Ok(answer) = adapter.call(LambdaEvent::new(request, Context::default())).await;
+    let event = with_every_header(LambdaEvent::new(request, Context::default()));
+    let Ok(answer) = adapter.call(event).await;
     serde_json::to_string(&answer)
 }

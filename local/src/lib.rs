@@ -8,7 +8,9 @@
 //! | [`gateway`] | routes, throttling, what API Gateway answers by itself |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
 //! | [`invocations`] | the scheduled functions, invoked by hand |
+//! | [`upstream`] | a scripted provider |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
+//! | [`verify`] | an export of the audit log, verified |
 
 pub mod event;
 pub mod gateway;
@@ -16,3 +18,5 @@ pub mod invocations;
 pub mod options;
 pub mod server;
 pub mod state;
+pub mod upstream;
+pub mod verify;

@@ -10,6 +10,7 @@ use clap::Parser;
 use local::options::Options;
 use local::server::Server;
 use local::state::StartError;
+use local::verify;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::telemetry::{self, VERSION};
@@ -17,8 +18,16 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let options = Options::parse();
+    let done = match &options.verify_audit {
+        Some(file) => verify::export(file).map(|(said, intact)| {
+            eprintln!("{said}");
+            if intact { ExitCode::SUCCESS } else { ExitCode::from(2) }
+        }),
+        None => run(&options).await.map(|()| ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ClearView cannot start: {error}");
             ExitCode::FAILURE
@@ -28,7 +37,7 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<(), StartError> {
     let config = Config::from_env().map_err(|error| StartError(error.to_string()))?;
-    telemetry::init(config.log);
+    telemetry::init(&config);
     let unusable = |error| StartError(format!("signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;

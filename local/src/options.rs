@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -21,7 +21,8 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Serve the embedded `DynamoDB` on this port of 127.0.0.1, for the AWS CLI and for other instances [default: a free one]
+    /// Serve the embedded `DynamoDB` on this port of that address, for the AWS CLI and for other instances [default: a free one of
+    /// 127.0.0.1]
     #[arg(long, value_name = "PORT")]
     pub table_port: Option<u16>,
 
@@ -29,7 +30,26 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,
 
+    /// Ask a provider that follows this script (JSON) instead of a real one
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+
     /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50/s for auth
     #[arg(long)]
     pub throttle: bool,
+
+    /// Verify an export of the audit log (the answers of GET /v1/admin/audit, one after the other), and serve nothing
+    #[arg(long, value_name = "FILE")]
+    pub verify_audit: Option<PathBuf>,
+}
+
+impl Options {
+    /// Where the embedded table listens. It asks for no credential, so who does not ask for its port keeps it to this machine.
+    #[must_use]
+    pub fn table_address(&self) -> SocketAddr {
+        match self.table_port {
+            Some(port) => SocketAddr::new(self.host, port),
+            None => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+        }
+    }
 }

@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
 use crate::state::{self, Embedded, StartError};
+use crate::upstream::Upstream;
 
 /// API Gateway's own limit on a request: what is larger is not even read.
 const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
@@ -57,6 +58,7 @@ pub struct Server {
     /// Where its tables are: its own, or those of a service elsewhere.
     pub table_endpoint: String,
     embedded: Option<Embedded>,
+    _upstream: Option<Upstream>,
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<()>,
 }
@@ -67,14 +69,20 @@ impl Server {
     /// # Errors
     /// What cannot be used, in words: a port, a directory, a key file, a table service.
     pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
+        let upstream = match &options.script {
+            None => None,
+            Some(file) => Some(state::use_script(&mut config, file).await?),
+        };
         let embedded = match &config.table_endpoint {
             Some(_) => None,
-            None => Some(Embedded::start(options.data_dir.as_deref(), options.table_port.unwrap_or(0)).await?),
+            None => Some(Embedded::start(options.data_dir.as_deref(), options.table_address()).await?),
         };
         if let Some(embedded) = &embedded {
             state::use_embedded(&mut config, embedded.address);
         }
-        config.token_keys = Some(state::token_keys(options, &config)?);
+        if config.token_keys_secret.is_none() {
+            config.token_keys = Some(state::token_keys(options, &config)?);
+        }
         let table_endpoint = config.table_endpoint.clone().unwrap_or_default();
         let client = table::client(&config);
         match state::create_missing_tables(&client, &config.table_prefix).await {
@@ -97,6 +105,7 @@ impl Server {
             address,
             table_endpoint,
             embedded,
+            _upstream: upstream,
             stop,
             accepting,
         })

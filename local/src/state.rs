@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use dynoxide::Database;
+use shared::config::providers::ProviderName;
 use shared::config::{AwsCredentials, Config, Secret};
 use shared::identity::keys::KeySet;
 use shared::table::{self, Schema};
@@ -20,6 +21,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::options::Options;
+use crate::upstream::Upstream;
+use crate::upstream::script::Script;
 
 /// How often expired items are removed. Nothing relies on it: expiry is checked wherever it counts.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
@@ -47,11 +50,11 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts it, in memory or in `data_dir`, on `port` or a free one.
+    /// Starts it, in memory or in `data_dir`, where `listen` says; port 0 is a free one.
     ///
     /// # Errors
     /// When the directory or the port cannot be used, or another process uses the directory.
-    pub async fn start(data_dir: Option<&Path>, port: u16) -> Result<Self, StartError> {
+    pub async fn start(data_dir: Option<&Path>, listen: SocketAddr) -> Result<Self, StartError> {
         let (database, lock) = match data_dir {
             None => (
                 Database::memory().map_err(|error| failed("the embedded table", error))?,
@@ -62,9 +65,9 @@ impl Embedded {
                 (database, Some(lock))
             }
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        let listener = TcpListener::bind(listen)
             .await
-            .map_err(|error| failed(&format!("--table-port {port}"), error))?;
+            .map_err(|error| failed(&format!("--table-port: {listen}"), error))?;
         let address = listener.local_addr().map_err(|error| failed("--table-port", error))?;
         let (stop, stopped) = oneshot::channel();
         let sweeper = tokio::spawn(sweep(database.clone()));
@@ -120,6 +123,24 @@ pub fn use_embedded(config: &mut Config, address: SocketAddr) {
         secret_access_key: Secret::new("local"),
         session_token: None,
     });
+}
+
+/// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol and Bedrock. Where no
+/// provider beyond this process is configured, it is the only one.
+///
+/// # Errors
+/// When the script cannot be read.
+pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, StartError> {
+    let named = |cause: &dyn std::fmt::Display| failed(&format!("--script {}", file.display()), cause);
+    let text = fs::read_to_string(file).map_err(|error| named(&error))?;
+    let script = Script::parse(&text).map_err(|error| named(&error))?;
+    let upstream = Upstream::start(script).await.map_err(|error| named(&error))?;
+    config.providers.openai_base_url = upstream.base_url();
+    config.providers.bedrock_endpoint = Some(format!("http://{}", upstream.address));
+    if config.providers.chain == [ProviderName::Local] {
+        config.providers.chain = vec![ProviderName::OpenAi("scripted".into())];
+    }
+    Ok(upstream)
 }
 
 /// Makes the tables that are not there.

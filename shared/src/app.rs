@@ -3,19 +3,29 @@
 use aws_sdk_dynamodb::Client;
 
 use crate::audit::AuditLog;
+use crate::breaker::fleet::Fleet;
+use crate::breaker::store::Breakers;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
+use crate::cache::valkey::SharedVerdicts;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
-use crate::identity::keys::KeySet;
+use crate::config::{Config, ConfigError, Secret};
+use crate::identity::keys::{KeyError, KeySet};
 use crate::identity::known_keys::KnownKeys;
+use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
 use crate::plan::store::PlanStore;
 use crate::provider::Providers;
+use crate::provider::remote::Remote;
 use crate::quota::store::QuotaStore;
+use crate::rate_limit::store::LimitStore;
+use crate::secrets::{self, Held, Source, WhileUnreadable};
+use crate::spend::store::SpendStore;
 use crate::table::{self, Table};
+use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
+use crate::valkey::Valkey;
 
 /// One per process; handlers borrow it.
 pub struct App {
@@ -23,10 +33,16 @@ pub struct App {
     pub config: Config,
     /// The time.
     pub clock: Clock,
+    /// What is told of each request.
+    pub telemetry: Telemetry,
     /// Who issues tokens and for whom.
     pub parties: Parties,
     /// What signs tokens; only auth has it.
-    pub key_set: Option<KeySet>,
+    pub token_keys: Held<KeySet>,
+    /// What users' requests are signed with.
+    pub signing_keys: Held<SigningKeys>,
+    /// What admins' requests are signed with.
+    pub admin_keys: Held<AdminKeys>,
     /// What verifies tokens.
     pub known_keys: KnownKeys,
     /// Devices, users, sessions.
@@ -39,12 +55,16 @@ pub struct App {
     pub usage: UsageTable,
     /// Changes.
     pub audit: AuditLog,
+    /// Limits by address and by minute, and revoked sessions.
+    pub limits: LimitStore,
     /// Verdicts.
     pub cache: Cache,
     /// Judges.
     pub providers: Providers,
     /// For health alone: a way to each table that requests need, and that no other request's failure shuts.
     pub probes: Vec<Table>,
+    /// Likewise to each shared cache.
+    pub cache_probes: Vec<Valkey>,
 }
 
 impl App {
@@ -59,7 +79,7 @@ impl App {
     /// From settings, on the system's clock.
     ///
     /// # Errors
-    /// When the configured key set cannot be used.
+    /// When configured keys cannot be used.
     pub fn from_config(config: Config) -> Result<Self, ConfigError> {
         let client = table::client(&config);
         Self::new(config, Clock::system(), &client)
@@ -68,18 +88,38 @@ impl App {
     /// From its parts.
     ///
     /// # Errors
-    /// When the configured key set cannot be used.
+    /// When configured keys cannot be used.
     pub fn new(config: Config, clock: Clock, client: &Client) -> Result<Self, ConfigError> {
-        let key_set = match &config.token_keys {
-            None => None,
-            Some(stored) => Some(KeySet::parse(stored).map_err(|error| ConfigError {
-                variable: "CLEARVIEW_TOKEN_KEYS",
-                problem: error.to_string(),
-            })?),
+        let token_keys = config.token_keys.as_ref().map(KeySet::parse).transpose();
+        let token_keys = token_keys.map_err(unusable("CLEARVIEW_TOKEN_KEYS"))?;
+        let signing_keys = config.signing_keys.as_ref().map(SigningKeys::parse).transpose();
+        let signing_keys = signing_keys.map_err(unusable("CLEARVIEW_SIGNING_KEYS"))?;
+        let admin_keys = config.admin_keys.as_ref().map(AdminKeys::parse).transpose();
+        let admin_keys = admin_keys.map_err(unusable("CLEARVIEW_ADMIN_KEYS"))?;
+        let signing_keys = match (signing_keys, &config.signing_keys_secret) {
+            (None, None) => token_keys.as_ref().map(SigningKeys::of_key_set),
+            (keys, _) => keys,
         };
-        let public = key_set.as_ref().map(|keys| keys.public().clone()).unwrap_or_default();
+        // Without any, nobody is an admin.
+        let admin_keys = match (admin_keys, &config.admin_keys_secret) {
+            (None, None) => Some(AdminKeys::default()),
+            (keys, _) => keys,
+        };
+        let source = |name: &Option<String>| match name {
+            Some(name) => Source::Named(Box::new(secrets::client(&config)), name.clone()),
+            None => Source::Nowhere,
+        };
+        let public = token_keys
+            .as_ref()
+            .map(|keys| keys.public().clone())
+            .unwrap_or_default();
         let open = |schema| Table::new(client.clone(), schema, &config, clock.clone());
+        let caches = Caches::of(&config, &clock);
+        let cache_probes = Caches::of(&config, &clock).each;
+        let fleet = caches.shared.clone().map(Fleet::new);
+        let shared = caches.shared.map(SharedVerdicts::new);
         Ok(Self {
+            telemetry: Telemetry::new(&config),
             parties: Parties {
                 issuer: config.issuer.clone(),
                 audience: config.audience.clone(),
@@ -87,15 +127,88 @@ impl App {
             known_keys: KnownKeys::new(public),
             identity: IdentityStore::new(open(table::IDENTITY)),
             plans: PlanStore::new(open(table::SETTINGS), config.plans.clone()),
-            quota: QuotaStore::new(open(table::QUOTA), clock.clone(), &config),
+            quota: QuotaStore::new(open(table::QUOTA), caches.limits.clone(), clock.clone(), &config),
+            limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
-            cache: Cache::new(VerdictTable::new(open(table::VERDICTS))),
-            providers: Providers::new(config.providers.clone(), config.local_fallback),
+            cache: Cache::new(shared, VerdictTable::new(open(table::VERDICTS)), config.cache_layers),
+            providers: Providers::new(
+                config.providers.clone(),
+                Remote::new(
+                    &config,
+                    clock.clone(),
+                    Breakers::new(config.providers.forced.clone(), fleet),
+                    SpendStore::new(open(table::SETTINGS), &config),
+                ),
+            ),
             probes: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
-            key_set,
+            cache_probes,
+            // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
+            token_keys: Held::new(
+                source(&config.token_keys_secret),
+                parse_token_keys,
+                WhileUnreadable::Keep,
+            )
+            .or_fixed(token_keys),
+            signing_keys: Held::new(
+                source(&config.signing_keys_secret),
+                parse_signing_keys,
+                WhileUnreadable::FailClosed,
+            )
+            .or_fixed(signing_keys),
+            admin_keys: Held::new(
+                source(&config.admin_keys_secret),
+                parse_admin_keys,
+                WhileUnreadable::FailClosed,
+            )
+            .or_fixed(admin_keys),
             config,
             clock,
         })
     }
+}
+
+/// The ways to the shared caches: one connection each, also where one cache serves both purposes.
+struct Caches {
+    shared: Option<Valkey>,
+    limits: Option<Valkey>,
+    /// Every cache that there is, once.
+    each: Vec<Valkey>,
+}
+
+impl Caches {
+    fn of(config: &Config, clock: &Clock) -> Self {
+        let open = |cache| Valkey::new(cache, config, clock.clone());
+        let settings = &config.cache;
+        let shared = settings.shared.as_ref().map(open);
+        let limits = if settings.limits == settings.shared {
+            shared.clone()
+        } else {
+            settings.limits.as_ref().map(open)
+        };
+        let own = limits.clone().filter(|_| settings.limits != settings.shared);
+        Self {
+            limits,
+            each: shared.clone().into_iter().chain(own).collect(),
+            shared,
+        }
+    }
+}
+fn unusable(variable: &'static str) -> impl Fn(KeyError) -> ConfigError {
+    move |error| ConfigError {
+        variable,
+        problem: error.to_string(),
+    }
+}
+
+fn parse_token_keys(secret: &Secret) -> Result<KeySet, String> {
+    KeySet::parse(secret).map_err(|error| error.to_string())
+}
+
+fn parse_signing_keys(secret: &Secret) -> Result<SigningKeys, String> {
+    SigningKeys::parse(secret).map_err(|error| error.to_string())
+}
+
+fn parse_admin_keys(secret: &Secret) -> Result<AdminKeys, String> {
+    AdminKeys::parse(secret).map_err(|error| error.to_string())
 }

@@ -1,27 +1,31 @@
 //! The audit log: who changed what, kept so that an edit, a gap, a cut or a new order shows.
 //!
-//! Each process is a writer with a chain of its own: an entry carries the hash of the one before it, and a head per writer, written
-//! in the same transaction, names the last.
+//! Each process is a writer, with a chain of its own for each day: an entry carries the hash of the one before it, and a head per
+//! chain, written in the same transaction, names the last. The log has the hashes too: whoever rewrites a whole chain with its
+//! head has not rewritten that.
+
+mod chain;
 
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::clock::Timestamp;
+use crate::clock::{Day, Timestamp};
 use crate::error::{Error, Outage};
 use crate::ids::random_bytes;
-use crate::table::{self, Failure, Table, number, text};
+use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
+
+pub use self::chain::{Broken, Entry, Head, Walk, verify};
 
 /// How long entries are kept.
 const KEPT: Duration = Duration::from_hours(400 * 24);
 
-/// The partition of the writers' heads.
-const HEADS: &str = "heads";
+/// The most entries of a page.
+const PAGE: i32 = 200;
 
 /// A change to be noted.
 #[derive(Debug, Clone)]
@@ -42,51 +46,6 @@ pub struct Change<'a> {
     pub correlation_id: &'a str,
 }
 
-/// An entry of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Which chain.
-    pub writer: String,
-    /// Its place, from 1.
-    pub sequence: u64,
-    /// The change as JSON, exactly as it was hashed.
-    pub change: String,
-    /// The hash of the entry before it; empty for the first.
-    pub previous: String,
-    /// The hash of this one.
-    pub hash: String,
-}
-
-impl Entry {
-    /// The entry that follows (`sequence`, `previous`) in a chain.
-    #[must_use]
-    pub fn following(writer: &str, sequence: u64, previous: &str, change: String) -> Self {
-        Self {
-            hash: hash(writer, sequence, previous, &change),
-            writer: writer.to_owned(),
-            sequence,
-            change,
-            previous: previous.to_owned(),
-        }
-    }
-
-    /// Whether nothing of it was changed since it was written.
-    #[must_use]
-    pub fn is_intact(&self) -> bool {
-        self.hash == hash(&self.writer, self.sequence, &self.previous, &self.change)
-    }
-}
-
-/// SHA-256 over the length-prefixed parts, in base64url.
-fn hash(writer: &str, sequence: u64, previous: &str, change: &str) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in [writer, &sequence.to_string(), previous, change] {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
-    }
-    URL_SAFE_NO_PAD.encode(context.finish())
-}
-
 /// The audit table, and this process's chain in it.
 #[derive(Debug)]
 pub struct AuditLog {
@@ -96,6 +55,7 @@ pub struct AuditLog {
 
 #[derive(Debug)]
 struct Chain {
+    day: Day,
     writer: String,
     sequence: u64,
     last: String,
@@ -129,8 +89,9 @@ impl AuditLog {
         // Held over the write: the next entry needs this one's hash.
         let mut chain = self.chain.lock().await;
         let mut current = match chain.take() {
-            Some(current) => current,
-            None => Chain {
+            Some(current) if current.day == now.day() => current,
+            _ => Chain {
+                day: now.day(),
                 writer: URL_SAFE_NO_PAD.encode(random_bytes::<12>()?),
                 sequence: 0,
                 last: String::new(),
@@ -138,10 +99,30 @@ impl AuditLog {
         };
         let entry = Entry::following(&current.writer, current.sequence + 1, &current.last, json.to_string());
         self.write(&entry, now).await.map_err(Error::Unavailable)?;
+        tracing::info!(
+            writer = entry.writer,
+            sequence = entry.sequence,
+            hash = entry.hash,
+            "audit"
+        );
         current.sequence = entry.sequence;
         current.last = entry.hash;
         *chain = Some(current);
         Ok(())
+    }
+
+    /// Notes a change that must not wait for the table: while that is down, the log has it.
+    pub async fn note_or_log(&self, change: &Change<'_>, now: Timestamp) {
+        if let Err(error) = self.note(change, now).await {
+            tracing::error!(
+                %error,
+                actor = change.actor,
+                action = change.action,
+                target = change.target,
+                correlation_id = change.correlation_id,
+                "a change could not be noted"
+            );
+        }
     }
 
     async fn write(&self, entry: &Entry, now: Timestamp) -> Result<(), Outage> {
@@ -156,19 +137,18 @@ impl AuditLog {
                 .item(table::TTL, ttl.clone())
         };
         let unbuilt = |error: aws_sdk_dynamodb::error::BuildError| Outage(error.to_string());
-        let noted = put(
-            &now.day().to_string(),
-            format!("{}#{:010}", entry.writer, entry.sequence),
-        )
-        .item("writer", text(&entry.writer))
-        .item("change", text(&entry.change))
-        .item("previous", text(&entry.previous))
-        // An entry is never written over.
-        .condition_expression("attribute_not_exists(#day)")
-        .expression_attribute_names("#day", "day")
-        .build()
-        .map_err(unbuilt)?;
-        let head = put(HEADS, entry.writer.clone()).build().map_err(unbuilt)?;
+        let noted = put(&now.day().to_string(), place(&entry.writer, entry.sequence))
+            .item("writer", text(&entry.writer))
+            .item("change", text(&entry.change))
+            .item("previous", text(&entry.previous))
+            // An entry is never written over.
+            .condition_expression("attribute_not_exists(#day)")
+            .expression_attribute_names("#day", "day")
+            .build()
+            .map_err(unbuilt)?;
+        let head = put(&heads_of(now.day()), entry.writer.clone())
+            .build()
+            .map_err(unbuilt)?;
         let call = self
             .table
             .client()
@@ -178,36 +158,155 @@ impl AuditLog {
         self.table.call(call.send()).await.map_err(Failure::into_outage)?;
         Ok(())
     }
+
+    /// A page of a day's entries, those behind `cursor`, by chain and in each by place.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn page(&self, day: Day, cursor: Option<&Cursor>) -> Result<Page, Outage> {
+        let from = cursor.map(|cursor| cursor.writer.as_str());
+        // Before the entries: what is written meanwhile is no longer in the heads, and not the other way round.
+        let mut heads = self.heads(day, from, None).await?;
+        let start = cursor.map(|cursor| key(&day.to_string(), place(&cursor.writer, cursor.sequence)));
+        let call = self
+            .table
+            .client()
+            .query()
+            .table_name(self.table.name())
+            .key_condition_expression("#day = :day")
+            .expression_attribute_names("#day", "day")
+            .expression_attribute_values(":day", text(day.to_string()))
+            .set_exclusive_start_key(start)
+            .consistent_read(true)
+            .limit(PAGE);
+        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        let mut entries: Vec<Entry> = output.items().iter().filter_map(read_entry).collect();
+        if entries.len() != output.items().len() {
+            return Err(Outage(format!("an entry of {day} cannot be read")));
+        }
+        let next = entries.last().filter(|_| output.last_evaluated_key.is_some());
+        let next = next.map(|last| Cursor {
+            writer: last.writer.clone(),
+            sequence: last.sequence,
+        });
+        let to = next.as_ref().map(|cursor| cursor.writer.as_str());
+        let begun = self.heads(day, from, to).await?;
+        heads.retain(|head| to.is_none_or(|to| head.writer.as_str() < to));
+        entries.retain(|entry| {
+            let is_of = |head: &&Head| head.writer == entry.writer;
+            match heads.iter().find(is_of) {
+                Some(head) => entry.sequence <= head.sequence,
+                None => to == Some(entry.writer.as_str()) || !begun.iter().any(|head| is_of(&head)),
+            }
+        });
+        Ok(Page { entries, heads, next })
+    }
+
+    /// The entry that a page starts behind.
+    ///
+    /// # Errors
+    /// When the table is down. `Ok(None)` if there is no such entry.
+    pub async fn entry(&self, day: Day, cursor: &Cursor) -> Result<Option<Entry>, Outage> {
+        let call = self
+            .table
+            .client()
+            .get_item()
+            .table_name(self.table.name())
+            .set_key(Some(key(&day.to_string(), place(&cursor.writer, cursor.sequence))));
+        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(output.item.as_ref().and_then(read_entry))
+    }
+
+    /// The heads of the chains from that of `from` on, up to but without that of `to`: those that a page ends.
+    async fn heads(&self, day: Day, from: Option<&str>, to: Option<&str>) -> Result<Vec<Head>, Outage> {
+        let (mut heads, mut start) = (Vec::new(), None);
+        loop {
+            let call = self
+                .table
+                .client()
+                .query()
+                .table_name(self.table.name())
+                .key_condition_expression("#day = :day AND #entry BETWEEN :from AND :to")
+                .expression_attribute_names("#day", "day")
+                .expression_attribute_names("#entry", "entry")
+                .expression_attribute_values(":day", text(heads_of(day)))
+                .expression_attribute_values(":from", text(from.unwrap_or("-")))
+                .expression_attribute_values(":to", text(to.unwrap_or("~")))
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+            heads.extend(output.items().iter().filter_map(read_head));
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        heads.retain(|head| Some(head.writer.as_str()) != to);
+        Ok(heads)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A place in a day's entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Which chain.
+    pub writer: String,
+    /// Which entry of it.
+    pub sequence: u64,
+}
 
-    #[test]
-    fn an_entry_shows_whatever_was_changed_in_it() {
-        let first = Entry::following("w", 1, "", r#"{"action":"a"}"#.to_owned());
-        let second = Entry::following("w", 2, &first.hash, r#"{"action":"b"}"#.to_owned());
-        assert!(first.is_intact() && second.is_intact());
-        for edited in [
-            Entry {
-                change: r#"{"action":"c"}"#.to_owned(),
-                ..second.clone()
-            },
-            Entry {
-                sequence: 3,
-                ..second.clone()
-            },
-            Entry {
-                previous: String::new(),
-                ..second.clone()
-            },
-            Entry {
-                writer: "v".to_owned(),
-                ..second.clone()
-            },
-        ] {
-            assert!(!edited.is_intact(), "{edited:?}");
+/// Some of a day's entries.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// By chain and place.
+    pub entries: Vec<Entry>,
+    /// The heads of the chains that end on this page.
+    pub heads: Vec<Head>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<Cursor>,
+}
+
+impl Page {
+    /// Verifies the page, given the entry that it starts behind.
+    ///
+    /// # Errors
+    /// The first entry that is wrong or missing.
+    pub fn verify(&self, behind: Option<&Entry>) -> Result<(), Broken> {
+        let mut walk = behind.map(Walk::behind).unwrap_or_default();
+        for entry in &self.entries {
+            walk.step(entry)?;
         }
+        let open = self.next.as_ref().map(|cursor| cursor.writer.as_str());
+        walk.end_but(&self.heads, open)
     }
+}
+
+fn heads_of(day: Day) -> String {
+    format!("heads#{day}")
+}
+
+fn place(writer: &str, sequence: u64) -> String {
+    format!("{writer}#{sequence:010}")
+}
+
+fn key(day: &str, entry: String) -> Item {
+    Item::from([("day".to_owned(), text(day)), ("entry".to_owned(), text(entry))])
+}
+
+fn read_entry(item: &Item) -> Option<Entry> {
+    Some(Entry {
+        writer: read_text(item, "writer")?.to_owned(),
+        sequence: read_number(item, "sequence")?,
+        change: read_text(item, "change")?.to_owned(),
+        previous: read_text(item, "previous")?.to_owned(),
+        hash: read_text(item, "hash")?.to_owned(),
+    })
+}
+
+fn read_head(item: &Item) -> Option<Head> {
+    Some(Head {
+        writer: read_text(item, "entry")?.to_owned(),
+        sequence: read_number(item, "sequence")?,
+        hash: read_text(item, "hash")?.to_owned(),
+    })
 }

@@ -9,7 +9,7 @@ use aws_types::SdkConfig;
 use crate::config::Config;
 
 /// The roots of AWS's own endpoints. Parsing the system's some 140 would take longer than the rest of a cold start.
-static AMAZON_ROOTS: &str = include_str!("../certificates/amazon-roots.pem");
+pub(crate) static AMAZON_ROOTS: &str = include_str!("../certificates/amazon-roots.pem");
 
 /// An idle connection older than this is not used again: its other end may be gone since the environment was frozen.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);

@@ -1,12 +1,19 @@
 //! Verdicts that are shared: how they are keyed ([`Key`]), what is kept ([`Entry`]), and how long one is good ([`Entry::freshness`]).
 //!
-//! Layers: [`local`] in process, [`table`] in DynamoDB; [`tiers`] reads through and writes to both; [`flight`] sees to it that
-//! a question that is being answered in this process is not asked again.
+//! Layers: [`local`] in process, [`valkey`] shared by all instances, [`table`] in DynamoDB; [`tiers`] reads through and writes
+//! to all. [`flight`] sees to it that a question that is being answered in this process is not asked again, and [`lease`] that
+//! one that is being answered anywhere in the fleet is not. [`refresh`] says when a fresh verdict is judged anew, [`unwritten`]
+//! remembers what the shared cache missed while it was down.
 
 pub mod flight;
+pub mod lease;
 pub mod local;
+pub mod refresh;
 pub mod table;
 pub mod tiers;
+pub mod unwritten;
+pub mod valkey;
+pub mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +26,19 @@ use unicode_normalization::UnicodeNormalization;
 use crate::clock::Timestamp;
 use crate::judge::JUDGE_VERSION;
 use crate::provider::verdict::{CleanVerdict, Explanation, ModelClass};
+use crate::provider::visible::visible;
 
 /// How long a verdict is served as it is.
 pub const FRESH: Duration = Duration::from_hours(6);
 
 /// How long a verdict is kept for the case that nobody can judge anew.
 pub const KEPT: Duration = Duration::from_hours(24);
+
+/// How far ahead a clock may be: what was judged later than that makes no sense.
+pub const AHEAD: Duration = Duration::from_hours(1);
+
+/// How many bytes of explanation weigh as much as an entry without.
+const BYTES_PER_UNIT: usize = 128;
 
 /// Changes with every change of what a model is asked; part of every key, with the version of the embedded judge.
 const PROMPT_VERSION: &str = "1";
@@ -38,6 +52,18 @@ impl Key {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The key of its lease, in the same hash slot.
+    #[must_use]
+    pub fn lease(&self) -> String {
+        format!("l{}", self.0.trim_start_matches('v'))
+    }
+
+    /// What decides its hash slot: the preference's version.
+    #[must_use]
+    pub fn slot(&self) -> &str {
+        self.0.split(['{', '}']).nth(1).unwrap_or_default()
     }
 }
 
@@ -65,10 +91,11 @@ impl CanonicalPreference {
         Self { text, version }
     }
 
-    /// The key of `content`, canonical, under this preference: SHA-256 over the length-prefixed parts.
+    /// The key of `content`, canonical, under this preference: SHA-256 over the length-prefixed parts. Among them is what a
+    /// reader sees of the content, which is what a model is shown.
     #[must_use]
     pub fn key(&self, content: &str) -> Key {
-        let hash = hash_parts(&[&self.text, content, PROMPT_VERSION, JUDGE_VERSION]);
+        let hash = hash_parts(&[&self.text, content, &visible(content), PROMPT_VERSION, JUDGE_VERSION]);
         Key(Arc::from(format!(
             "v:{{{}}}:{}",
             self.version,
@@ -85,11 +112,22 @@ pub fn canonical(text: &str) -> String {
         if !canonical.is_empty() {
             canonical.push(' ');
         }
-        // Composed before and after: lower-casing one composed character can give two.
-        let composed: String = word.nfc().collect();
-        canonical.extend(composed.to_lowercase().nfc());
+        if word.is_ascii() {
+            // Composed as it is, like most words: the long way took a third of a cached request.
+            let start = canonical.len();
+            canonical.push_str(word);
+            canonical[start..].make_ascii_lowercase();
+        } else {
+            canonical.push_str(&lower_and_composed(word));
+        }
     }
     canonical
+}
+
+/// Composed before and after: lower-casing one composed character can give two.
+fn lower_and_composed(word: &str) -> String {
+    let composed: String = word.nfc().collect();
+    composed.to_lowercase().nfc().collect()
 }
 
 /// Length-prefixed, so that no two lists of parts are the same bytes.
@@ -113,6 +151,26 @@ pub struct Entry {
     pub judged_at: Timestamp,
     /// Why, where that was asked for.
     pub explanation: Option<Arc<Explanation>>,
+}
+
+/// A verdict that was just given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// On which question.
+    pub key: Key,
+    /// What is kept of it.
+    pub entry: Entry,
+    /// What was judged later than this was not known when this question was taken up.
+    pub known: Timestamp,
+}
+
+impl Judgement {
+    /// One that was given before, told again.
+    #[must_use]
+    pub const fn repeated(key: Key, entry: Entry) -> Self {
+        let known = entry.judged_at;
+        Self { key, entry, known }
+    }
 }
 
 /// Whether an entry may be served.
@@ -139,11 +197,13 @@ impl Entry {
         }
     }
 
-    /// Whether this may be served at `now`. A judgement from the future is one of a clock that is ahead: fresh.
+    /// Whether this may be served at `now`. A judgement from the near future is one of a clock that is ahead: fresh.
     #[must_use]
     pub fn freshness(&self, now: Timestamp) -> Freshness {
         let age = now.since(self.judged_at);
-        if age < FRESH {
+        if self.judged_at > now.plus(AHEAD) {
+            Freshness::Gone
+        } else if age < FRESH {
             Freshness::Fresh
         } else if age < KEPT {
             Freshness::Stale
@@ -156,6 +216,15 @@ impl Entry {
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.judged_at.plus(KEPT)
+    }
+
+    /// How much room this takes: 1 without an explanation, and 1 for each 128 bytes of that.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        let bytes = self.explanation.as_ref().map_or(0, |explanation| {
+            explanation.reason.len() + explanation.matched.as_ref().map_or(0, String::len)
+        });
+        1 + bytes.div_ceil(BYTES_PER_UNIT) as u64
     }
 }
 
@@ -188,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn the_short_way_of_plain_words_leads_where_the_long_one_does() {
+        let printable: String = ('!'..='~').collect();
+        let with_controls: String = ('\0'..='\u{7f}').filter(|c| !c.is_whitespace()).collect();
+        for word in [printable, with_controls] {
+            assert_eq!(canonical(&word), lower_and_composed(&word));
+        }
+    }
+
+    #[test]
     fn canonical_text_stays_as_it_is() {
         for text in [
             "",
@@ -213,7 +291,8 @@ mod tests {
         };
         let hour = 3600;
         for (age, expected) in [
-            (-10, Freshness::Fresh),
+            (-hour - 1, Freshness::Gone),
+            (-hour, Freshness::Fresh),
             (0, Freshness::Fresh),
             (6 * hour - 1, Freshness::Fresh),
             (6 * hour, Freshness::Stale),

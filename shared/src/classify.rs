@@ -1,22 +1,27 @@
 //! The use case classify: which posts does this user not want to see? Charge, cache, judge, refund.
 
+mod work;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::{self, Wish};
 use crate::app::App;
-use crate::cache::flight::{Claim, Follow, Lead};
-use crate::cache::tiers::{Claimed, Found};
-use crate::cache::{CanonicalPreference, Entry, Freshness, Key, canonical};
-use crate::clock::{Stopwatch, Timestamp};
+use crate::cache::lease::Token;
+use crate::cache::{CanonicalPreference, Key, canonical};
+use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::plan::{Meter, Usage};
-use crate::provider::verdict::{Explanation, Verdict};
-use crate::provider::{Answered, Question};
+use crate::provider::remote::Bill;
+use crate::provider::verdict::{Explanation, ModelClass};
 use crate::quota::replay::IdempotencyKey;
 use crate::quota::store::Certainty;
+use crate::rate_limit::store::Admitted;
+use crate::telemetry::Signal;
+
+use self::work::Work;
 
 /// What is asked: already within the contract's bounds.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Batch<'a> {
 /// Where a result came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
+    /// A configured model, now.
+    Model,
     /// A shared verdict that is fresh.
     Cache,
     /// A shared verdict past its time, as nobody could judge anew.
@@ -62,8 +69,12 @@ pub enum Degraded {
     Cache,
     /// The quota table.
     Quota,
+    /// The cache that limits are kept in.
+    RateLimit,
     /// Every configured provider.
     Model,
+    /// The better model, or every paid one: the day's limit on spending is near or reached.
+    Spend,
 }
 
 /// The answer to a batch.
@@ -88,25 +99,54 @@ pub struct Figures {
     pub distinct: usize,
     /// Of those, known in this process.
     pub local_hits: usize,
+    /// Of those, known in the shared cache.
+    pub shared_hits: usize,
     /// Of those, known in the table.
     pub table_hits: usize,
+    /// Of those, judged meanwhile for another request, here or elsewhere in the fleet.
+    pub joined: usize,
     /// Of those, judged for this request.
     pub judged: usize,
-    /// Of those, judged meanwhile for another request.
-    pub shared: usize,
+    /// Of those judged, known and fresh: judged anew before they ran out.
+    pub refreshed: usize,
+    /// Verdicts that this process keeps, whosoever's.
+    pub kept: usize,
+    /// Verdicts that this request pushed out of this process.
+    pub evicted: usize,
     /// Posts whose charge was given back.
     pub refunded: usize,
     /// Whether the charge's answer was lost.
     pub ambiguous: bool,
-    /// Why no provider judged, if none did.
+    /// What went wrong with providers, if anything did.
     pub model_failure: Option<String>,
+    /// What was asked of models over the network.
+    pub bill: Bill,
+    /// Where the time went.
+    pub spans: Spans,
 }
 
-/// Classifies a batch for `principal`.
+/// How long the parts of a request took, one after the other.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Spans {
+    /// Charge and caches, which are asked at the same time.
+    pub lookup: Duration,
+    /// Judging, or waiting for who judges, and writing it down.
+    pub judging: Duration,
+    /// Giving back what nobody could judge, and keeping books.
+    pub settling: Duration,
+}
+
+/// Classifies a batch for `principal`, whom the limits have `admitted`.
 ///
 /// # Errors
 /// [`Error::QuotaExceeded`] or [`Error::ReducedCapacity`]; then nothing was charged or judged.
-pub async fn run(app: &App, principal: &Principal, batch: &Batch<'_>, now: Timestamp) -> Result<Classified, Error> {
+pub async fn run(
+    app: &App,
+    principal: &Principal,
+    batch: &Batch<'_>,
+    admitted: &Admitted,
+    now: Timestamp,
+) -> Result<Classified, Error> {
     let deadline = Deadline::after(app.config.request_timeout);
     let preference = CanonicalPreference::of(batch.preference);
     let contents: Vec<String> = batch.posts.iter().map(|post| canonical(post)).collect();
@@ -117,15 +157,38 @@ pub async fn run(app: &App, principal: &Principal, batch: &Batch<'_>, now: Times
         meter: Meter::Posts,
         units: batch.posts.len() as u64,
         idempotency: batch.idempotency.as_ref(),
+        reserved: admitted.reservation.as_ref(),
     };
-    let (charged, found) = tokio::join!(
+    let looking_up = Stopwatch::start();
+    let (charged, mut found) = tokio::join!(
         admission::charge(app, principal, wish, now),
         app.cache.read(&distinct.keys, now)
     );
     let mut charged = charged?;
+    let lookup = looking_up.elapsed();
+    let judging = Stopwatch::start();
 
-    let mut work = Work::start(found, &distinct, now);
-    work.judge_misses(app, &preference, batch.explain, deadline, now).await;
+    let ask = Ask {
+        app,
+        principal,
+        preference: &preference,
+        explain: batch.explain,
+        deadline,
+        now,
+        token: Token::draw(),
+        class: app.providers.class_for(&principal.tier),
+    };
+    let news = std::mem::take(&mut found.news);
+    let mut work = Work::start(found, &distinct, &ask);
+    let (told, ()) = tokio::join!(app.cache.tell(&news, now), work.judge_misses(&ask));
+    if !told {
+        work.degraded.push(Degraded::Cache);
+    }
+    work.figures.kept = app.cache.kept();
+    let (judging, settling) = (judging.elapsed(), Stopwatch::start());
+    if work.figures.bill.opened > 0 {
+        app.telemetry.raise(Signal::BreakerOpened, now);
+    }
 
     let outcomes: Vec<Outcome> = keys.iter().map(|key| work.outcome(key, batch.explain)).collect();
     let unjudged = outcomes
@@ -135,8 +198,16 @@ pub async fn run(app: &App, principal: &Principal, batch: &Batch<'_>, now: Times
     let refunded = app.quota.finish(charged.receipt, unjudged as u64).await;
     charged.usage.used = charged.usage.used.saturating_sub(refunded);
     work.figures.refunded = unjudged;
+    work.figures.spans = Spans {
+        lookup,
+        judging,
+        settling: settling.elapsed(),
+    };
     if charged.certainty != Certainty::Sure {
         work.degraded.push(Degraded::Quota);
+    }
+    if admitted.degraded {
+        work.degraded.push(Degraded::RateLimit);
     }
     work.figures.ambiguous = charged.certainty == Certainty::Ambiguous;
     work.degraded.sort_unstable();
@@ -150,22 +221,18 @@ pub async fn run(app: &App, principal: &Principal, batch: &Batch<'_>, now: Times
     })
 }
 
-/// How long a request may still wait.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    started: Stopwatch,
-    limit: Duration,
-}
-
-impl Deadline {
-    fn after(limit: Duration) -> Self {
-        let started = Stopwatch::start();
-        Self { started, limit }
-    }
-
-    fn left(self) -> Duration {
-        self.limit.saturating_sub(self.started.elapsed())
-    }
+/// What stays the same while a batch is answered.
+struct Ask<'a> {
+    app: &'a App,
+    principal: &'a Principal,
+    preference: &'a CanonicalPreference,
+    explain: bool,
+    deadline: Deadline,
+    now: Timestamp,
+    /// Names this request to other instances; without one it takes no lease.
+    token: Option<Token>,
+    /// The class of model that the principal's plan is given.
+    class: ModelClass,
 }
 
 /// The different questions of a batch.
@@ -186,195 +253,5 @@ impl<'a> Distinct<'a> {
             }
         }
         distinct
-    }
-}
-
-/// A batch being answered.
-struct Work<'a> {
-    contents: &'a HashMap<Key, &'a str>,
-    settled: HashMap<Key, Outcome>,
-    stale: HashMap<Key, Entry>,
-    open: Vec<Key>,
-    degraded: Vec<Degraded>,
-    figures: Figures,
-}
-
-impl<'a> Work<'a> {
-    /// Settles what the cache knows fresh.
-    fn start(found: Found, distinct: &'a Distinct<'_>, now: Timestamp) -> Self {
-        let mut work = Self {
-            contents: &distinct.contents,
-            settled: HashMap::with_capacity(distinct.keys.len()),
-            stale: HashMap::new(),
-            open: Vec::new(),
-            degraded: Vec::new(),
-            figures: Figures {
-                distinct: distinct.keys.len(),
-                local_hits: found.local,
-                table_hits: found.table,
-                ..Figures::default()
-            },
-        };
-        if found.degraded {
-            work.degraded.push(Degraded::Cache);
-        }
-        let mut entries = found.entries;
-        for key in &distinct.keys {
-            match entries.remove(key) {
-                Some(entry) if entry.freshness(now) == Freshness::Fresh => work.settle(key, &entry, Source::Cache),
-                stale => {
-                    work.open.push(key.clone());
-                    work.stale.extend(stale.map(|entry| (key.clone(), entry)));
-                }
-            }
-        }
-        work
-    }
-
-    /// Settles the rest: judges what nobody is judging, waits for what somebody is.
-    async fn judge_misses(
-        &mut self,
-        app: &App,
-        preference: &CanonicalPreference,
-        explain: bool,
-        deadline: Deadline,
-        now: Timestamp,
-    ) {
-        let mut leads = Vec::new();
-        let mut follows = Vec::new();
-        for key in std::mem::take(&mut self.open) {
-            match app.cache.claim(&key, now) {
-                Claimed::Known(entry) => {
-                    self.figures.shared += 1;
-                    self.settle(&key, &entry, Source::Cache);
-                }
-                Claimed::Unknown(Claim::Lead(lead)) => leads.push((key, lead)),
-                Claimed::Unknown(Claim::Follow(follow)) => follows.push((key, follow)),
-            }
-        }
-        self.judge(app, preference, explain, leads, now).await;
-        // Only after judging its own: two requests that lead one key each and follow the other's would wait for ever.
-        let abandoned = self.follow(follows, deadline).await;
-        self.judge(app, preference, explain, abandoned, now).await;
-    }
-
-    /// Waits for those who judge. What they give up comes back, to be judged here, though nobody is told of it then.
-    async fn follow(&mut self, follows: Vec<(Key, Follow)>, deadline: Deadline) -> Vec<(Key, Option<Lead>)> {
-        let mut abandoned = Vec::new();
-        for (key, follow) in follows {
-            match tokio::time::timeout(deadline.left(), follow.wait()).await {
-                Ok(Some(entry)) => {
-                    self.figures.shared += 1;
-                    self.settle(&key, &entry, Source::Cache);
-                }
-                Ok(None) | Err(_) => abandoned.push((key, None)),
-            }
-        }
-        abandoned
-    }
-
-    /// Judges questions and tells everybody; where no provider answers, goes down the ladder.
-    async fn judge<L: Into<Option<Lead>>>(
-        &mut self,
-        app: &App,
-        preference: &CanonicalPreference,
-        explain: bool,
-        leads: Vec<(Key, L)>,
-        now: Timestamp,
-    ) {
-        if leads.is_empty() {
-            return;
-        }
-        let posts: Vec<&str> = leads.iter().map(|(key, _)| self.contents[key]).collect();
-        let question = Question {
-            preference: &preference.text,
-            posts: &posts,
-            explain,
-        };
-        match app.providers.judge(question).await {
-            Answered::Provider(_, verdicts) => {
-                self.figures.judged += verdicts.len();
-                let mut entries = Vec::with_capacity(verdicts.len());
-                for ((key, lead), verdict) in leads.into_iter().zip(verdicts) {
-                    let entry = Entry::of(verdict, now);
-                    self.settle(&key, &entry, Source::Local);
-                    entries.push((key, entry, lead.into()));
-                }
-                self.share(app, entries).await;
-            }
-            Answered::Nobody(outage) => {
-                self.degraded.push(Degraded::Model);
-                self.figures.model_failure = Some(outage.to_string());
-                let keys: Vec<Key> = leads.into_iter().map(|(key, _)| key).collect();
-                self.go_down_the_ladder(app, question, keys).await;
-            }
-        }
-    }
-
-    /// Tells those who wait, then writes to every layer.
-    async fn share(&mut self, app: &App, judged: Vec<(Key, Entry, Option<Lead>)>) {
-        let mut entries = Vec::with_capacity(judged.len());
-        let mut leads = Vec::with_capacity(judged.len());
-        for (key, entry, lead) in judged {
-            leads.extend(lead.map(|lead| (lead, entry.clone())));
-            entries.push((key, entry));
-        }
-        let written = app.cache.write(&entries);
-        for (lead, entry) in leads {
-            lead.answer(entry);
-        }
-        if !written.await {
-            self.degraded.push(Degraded::Cache);
-        }
-    }
-
-    /// Nobody who is configured answered: a stale verdict, else the stand-in's, else none (which allows the post).
-    async fn go_down_the_ladder(&mut self, app: &App, question: Question<'_>, keys: Vec<Key>) {
-        let (with_stale, without): (Vec<Key>, Vec<Key>) =
-            keys.into_iter().partition(|key| self.stale.contains_key(key));
-        for key in with_stale {
-            if let Some(entry) = self.stale.remove(&key) {
-                self.settle(&key, &entry, Source::Stale);
-            }
-        }
-        let posts: Vec<&str> = without.iter().map(|key| self.contents[key]).collect();
-        let question = Question {
-            posts: &posts,
-            ..question
-        };
-        if let Ok(verdicts) = app.providers.stand_in(question).await {
-            for (key, verdict) in without.into_iter().zip(verdicts) {
-                self.settled.insert(key, standing_in(verdict));
-            }
-        }
-    }
-
-    fn settle(&mut self, key: &Key, entry: &Entry, source: Source) {
-        let outcome = Outcome {
-            score: entry.score,
-            source,
-            explanation: entry.explanation.clone(),
-        };
-        self.settled.insert(key.clone(), outcome);
-    }
-
-    fn outcome(&self, key: &Key, explain: bool) -> Outcome {
-        let mut outcome = self.settled.get(key).cloned().unwrap_or(Outcome {
-            score: 0.0,
-            source: Source::Default,
-            explanation: None,
-        });
-        if !explain {
-            outcome.explanation = None;
-        }
-        outcome
-    }
-}
-
-fn standing_in(verdict: Verdict) -> Outcome {
-    Outcome {
-        score: verdict.score,
-        source: Source::Local,
-        explanation: verdict.explanation.map(Arc::new),
     }
 }

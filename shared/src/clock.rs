@@ -58,6 +58,15 @@ impl Timestamp {
         )
     }
 
+    /// This point, `span` earlier.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -87,6 +96,14 @@ impl fmt::Display for Timestamp {
 pub struct Day(i32);
 
 impl Day {
+    /// Reads `YYYY-MM-DD`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let day = Timestamp::parse(&format!("{text}T00:00:00Z"))?.day();
+        // No other spelling of the same day.
+        (day.to_string() == text).then_some(day)
+    }
+
     /// Its first moment, 00:00:00Z.
     #[must_use]
     pub const fn start(self) -> Timestamp {
@@ -183,6 +200,34 @@ impl Stopwatch {
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+/// How long a request may still wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    started: Stopwatch,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// A deadline that is this far away.
+    #[must_use]
+    pub fn after(limit: Duration) -> Self {
+        let started = Stopwatch::start();
+        Self { started, limit }
+    }
+
+    /// What is left until then; zero once it has passed.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.limit.saturating_sub(self.started.elapsed())
+    }
+
+    /// Whether no more than a quarter of the time is left.
+    #[must_use]
+    pub fn is_near(self) -> bool {
+        self.left() <= self.limit / 4
     }
 }
 

@@ -1,11 +1,21 @@
 //! The only reader of the environment: every setting with its variable, unit and default. A bad value stops the start.
 
+mod cache;
+mod endpoint;
+mod layers;
+pub mod providers;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use self::providers::ProviderSettings;
 use crate::plan::Plans;
+
+pub use self::cache::{CacheSettings, SharedCache};
+pub use self::endpoint::Endpoint;
+pub use self::layers::{CacheLayers, CacheReads, CacheWrites};
 
 /// A value that must not be shown: its `Debug` and `Display` say nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -38,13 +48,6 @@ pub struct ConfigError {
     pub variable: &'static str,
     /// What is wrong, without the value where that is secret.
     pub problem: String,
-}
-
-/// A judge of posts that can be configured, in the order in which they are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderName {
-    /// The embedded model.
-    Local,
 }
 
 /// Static credentials of AWS, as Lambda puts them into the environment.
@@ -82,14 +85,16 @@ pub struct Config {
     pub table_endpoint: Option<String>,
     /// `CLEARVIEW_TABLE_TIMEOUT_MS`: the longest that one call to a table may take (1000).
     pub table_timeout: Duration,
+    /// `CLEARVIEW_CACHE_…`, `CLEARVIEW_LIMITS_…` and the limits by address.
+    pub cache: CacheSettings,
+    /// `CLEARVIEW_CACHE_WRITE` and `CLEARVIEW_CACHE_READ`.
+    pub cache_layers: CacheLayers,
     /// `CLEARVIEW_REQUEST_TIMEOUT_MS`: the longest that a request may wait for its verdicts (8000).
     pub request_timeout: Duration,
     /// `CLEARVIEW_FLEET_SIZE`: by how many instances a limit is shared while no store answers (10).
     pub fleet_size: u32,
-    /// `CLEARVIEW_PROVIDERS`: who judges, in order of preference (`local`).
-    pub providers: Vec<ProviderName>,
-    /// `CLEARVIEW_LOCAL_FALLBACK`: whether the embedded model stands in at the end of every chain (`on`).
-    pub local_fallback: bool,
+    /// Who judges: `CLEARVIEW_PROVIDERS` and what belongs to it.
+    pub providers: ProviderSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: what each tier may use, as JSON.
@@ -104,8 +109,25 @@ pub struct Config {
     pub token_keys: Option<Secret>,
     /// `CLEARVIEW_TOKEN_KEYS_SECRET`: the Secrets Manager secret that holds that key set instead; for the auth function alone.
     pub token_keys_secret: Option<String>,
-    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`: another place than AWS's own for that secret.
+    /// `CLEARVIEW_SIGNING_KEYS`: the masters of request-signing keys, as JSON (derived from the token keys, where there are any).
+    pub signing_keys: Option<Secret>,
+    /// `CLEARVIEW_SIGNING_KEYS_SECRET`: the Secrets Manager secret that holds them instead.
+    pub signing_keys_secret: Option<String>,
+    /// `CLEARVIEW_ADMIN_KEYS`: the admins' keys, as JSON of keyid and base64 (none).
+    pub admin_keys: Option<Secret>,
+    /// `CLEARVIEW_ADMIN_KEYS_SECRET`: the Secrets Manager secret that holds them instead.
+    pub admin_keys_secret: Option<String>,
+    /// `CLEARVIEW_REQUIRE_SIGNATURES`: whether requests with a bearer token must be signed too (`off`).
+    pub require_signatures: bool,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`: another place than AWS's own for these secrets.
     pub secrets_endpoint: Option<String>,
+    /// `CLEARVIEW_METRICS_NAMESPACE`: the CloudWatch namespace of the fleet's metrics. With it, the log carries them and
+    /// `/metrics` is the fleet's, for signed requests alone; without it, `/metrics` is this process's, for everybody (none).
+    pub metrics_namespace: Option<String>,
+    /// `AWS_ENDPOINT_URL_CLOUDWATCH`: another place than AWS's own for those metrics.
+    pub metrics_endpoint: Option<String>,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: megabytes of this function, which what it costs is computed with (256).
+    pub memory_megabytes: u32,
     /// `CLEARVIEW_LOG`: `off`, `error`, `warn`, `info` or `debug` (`info`).
     pub log: LogLevel,
     /// `AWS_REGION` (`us-east-1`).
@@ -134,10 +156,11 @@ impl Config {
             table_prefix: env.text("CLEARVIEW_TABLE_PREFIX", "clearview-"),
             table_endpoint: env.optional("AWS_ENDPOINT_URL_DYNAMODB"),
             table_timeout: env.millis("CLEARVIEW_TABLE_TIMEOUT_MS", 1000)?,
+            cache: CacheSettings::read(&env)?,
+            cache_layers: CacheLayers::read(&env)?,
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
-            providers: env.providers("CLEARVIEW_PROVIDERS")?,
-            local_fallback: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
+            providers: ProviderSettings::read(&env)?,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             cors_origins: env.origins("CLEARVIEW_CORS_ORIGINS")?,
@@ -145,7 +168,15 @@ impl Config {
             audience: env.text("CLEARVIEW_AUDIENCE", "clearview"),
             token_keys: env.optional("CLEARVIEW_TOKEN_KEYS").map(Secret::new),
             token_keys_secret: env.optional("CLEARVIEW_TOKEN_KEYS_SECRET"),
+            signing_keys: env.optional("CLEARVIEW_SIGNING_KEYS").map(Secret::new),
+            signing_keys_secret: env.optional("CLEARVIEW_SIGNING_KEYS_SECRET"),
+            admin_keys: env.optional("CLEARVIEW_ADMIN_KEYS").map(Secret::new),
+            admin_keys_secret: env.optional("CLEARVIEW_ADMIN_KEYS_SECRET"),
+            require_signatures: env.switch("CLEARVIEW_REQUIRE_SIGNATURES", false)?,
             secrets_endpoint: env.optional("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            metrics_namespace: env.optional("CLEARVIEW_METRICS_NAMESPACE"),
+            metrics_endpoint: env.optional("AWS_ENDPOINT_URL_CLOUDWATCH"),
+            memory_megabytes: env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, &(128..=32_768))?,
             log: env.log_level("CLEARVIEW_LOG")?,
             region: env
                 .optional("AWS_REGION")
@@ -205,19 +236,6 @@ impl Settings<'_> {
         }
     }
 
-    fn providers(&self, variable: &'static str) -> Result<Vec<ProviderName>, ConfigError> {
-        self.text(variable, "local")
-            .split(',')
-            .map(|name| match name.trim() {
-                "local" => Ok(ProviderName::Local),
-                other => Err(ConfigError {
-                    variable,
-                    problem: format!("there is no provider {other:?}; this version has: local"),
-                }),
-            })
-            .collect()
-    }
-
     fn plans(&self, variable: &'static str) -> Result<Plans, ConfigError> {
         match self.optional(variable) {
             None => Ok(Plans::default()),
@@ -271,6 +289,7 @@ impl Settings<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::providers::ProviderName;
     use super::*;
 
     fn read(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -288,8 +307,10 @@ mod tests {
         assert_eq!(config.table_timeout, Duration::from_secs(1));
         assert_eq!(config.request_timeout, Duration::from_secs(8));
         assert_eq!(config.fleet_size, 10);
-        assert_eq!(config.providers, [ProviderName::Local]);
-        assert!(config.local_fallback);
+        assert_eq!(config.providers.chain, [ProviderName::Local]);
+        assert!(config.providers.stand_in);
+        assert_eq!(config.providers.call_timeout, Duration::from_secs(5));
+        assert_eq!(config.providers.daily_spend_limit, None);
         assert!((config.hide_threshold - 0.5).abs() < f32::EPSILON);
         assert_eq!(config.log, LogLevel::Info);
         assert!(config.cors_origins.is_empty());
@@ -303,6 +324,24 @@ mod tests {
             ("CLEARVIEW_REQUEST_TIMEOUT_MS", "-5"),
             ("CLEARVIEW_FLEET_SIZE", "0"),
             ("CLEARVIEW_PROVIDERS", "local,oracle"),
+            ("CLEARVIEW_PROVIDERS", "openai:"),
+            ("CLEARVIEW_PROVIDERS", "bedrock"),
+            ("CLEARVIEW_PROVIDERS", "local:big"),
+            ("CLEARVIEW_PROVIDERS", "bedrock:a b"),
+            ("CLEARVIEW_PROVIDERS", "bedrock:a,bedrock:a"),
+            ("CLEARVIEW_PROVIDERS", "local,bedrock:a"),
+            ("CLEARVIEW_PROVIDERS_BY_TIER", "{\"Pro!\":\"local\"}"),
+            ("CLEARVIEW_PROVIDERS_BY_TIER", "{\"pro\":\"oracle\"}"),
+            ("CLEARVIEW_OPENAI_BASE_URL", "api.openai.com"),
+            ("CLEARVIEW_OPENAI_API_KEY", "two words"),
+            ("CLEARVIEW_OPENAI_TEMPERATURE", "3"),
+            ("CLEARVIEW_MODEL_TIMEOUT_MS", "0"),
+            ("CLEARVIEW_PARALLEL_CALLS", "0"),
+            ("CLEARVIEW_CALL_TOKENS", "few"),
+            ("CLEARVIEW_PRICES", "{\"local\":{\"input\":-1,\"output\":0}}"),
+            ("CLEARVIEW_PRICES", "{\"gpt\":{\"input\":1,\"output\":0}}"),
+            ("CLEARVIEW_DAILY_SPEND_LIMIT", "-1"),
+            ("CLEARVIEW_BREAKERS", "local=ajar"),
             ("CLEARVIEW_LOCAL_FALLBACK", "maybe"),
             ("CLEARVIEW_HIDE_THRESHOLD", "NaN"),
             ("CLEARVIEW_HIDE_THRESHOLD", "1.5"),
@@ -317,6 +356,53 @@ mod tests {
     }
 
     #[test]
+    fn providers_are_read_in_order_and_by_tier() {
+        let config = read(&[
+            (
+                "CLEARVIEW_PROVIDERS",
+                "openai:gpt-5-mini, bedrock:anthropic.claude-v1:0 ,local",
+            ),
+            ("CLEARVIEW_PROVIDERS_BY_TIER", r#"{"pro":"openai:gpt-5,local"}"#),
+            ("CLEARVIEW_OPENAI_API_KEY", "sk-1"),
+            ("CLEARVIEW_OPENAI_BASE_URL", "http://127.0.0.1:1/v1/"),
+            ("CLEARVIEW_BREAKERS", "bedrock:anthropic.claude-v1:0=open"),
+        ]);
+        let providers = config.unwrap().providers;
+        let names = |names: Vec<&ProviderName>| names.into_iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            names(providers.all()),
+            [
+                "openai:gpt-5-mini",
+                "bedrock:anthropic.claude-v1:0",
+                "local",
+                "openai:gpt-5"
+            ]
+        );
+        assert_eq!(providers.openai_base_url, "http://127.0.0.1:1/v1");
+        assert_eq!(
+            names(providers.forced.keys().collect()),
+            ["bedrock:anthropic.claude-v1:0"]
+        );
+    }
+
+    #[test]
+    fn what_a_chain_needs_must_be_set_with_it() {
+        let chain = ("CLEARVIEW_PROVIDERS", "openai:gpt-5-mini");
+        let error = read(&[chain]).unwrap_err();
+        assert_eq!(error.variable, "CLEARVIEW_OPENAI_API_KEY");
+        assert!(read(&[chain, ("CLEARVIEW_OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")]).is_ok());
+
+        let limited = [
+            chain,
+            ("CLEARVIEW_OPENAI_API_KEY", "sk-1"),
+            ("CLEARVIEW_DAILY_SPEND_LIMIT", "10"),
+        ];
+        assert_eq!(read(&limited).unwrap_err().variable, "CLEARVIEW_PRICES");
+        let price = ("CLEARVIEW_PRICES", r#"{"openai:gpt-5-mini":{"input":0.25,"output":2}}"#);
+        assert!(read(&[&limited[..], &[price]].concat()).is_ok());
+    }
+
+    #[test]
     fn an_empty_value_counts_as_absent() {
         let config = read(&[("CLEARVIEW_FLEET_SIZE", " "), ("CLEARVIEW_PLANS", "")]).unwrap();
         assert_eq!(config.fleet_size, 10);
@@ -326,6 +412,9 @@ mod tests {
     fn secrets_do_not_show_when_the_settings_are_printed() {
         let config = read(&[
             ("CLEARVIEW_TOKEN_KEYS", "top-secret"),
+            ("CLEARVIEW_SIGNING_KEYS", "top-secret"),
+            ("CLEARVIEW_ADMIN_KEYS", "top-secret"),
+            ("CLEARVIEW_OPENAI_API_KEY", "top-secret"),
             ("AWS_ACCESS_KEY_ID", "id"),
             ("AWS_SECRET_ACCESS_KEY", "top-secret"),
             ("AWS_SESSION_TOKEN", "top-secret"),

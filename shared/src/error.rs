@@ -37,7 +37,7 @@ pub enum Error {
     #[error("the request is not valid")]
     Invalid(Vec<Violation>),
     /// No credential, or not a good one. The cause is for the log alone: a client learns nothing from which check failed.
-    #[error("a valid access token is required")]
+    #[error("a valid credential is required")]
     Unauthenticated(&'static str),
     /// A spent refresh token was shown again: its whole session family is revoked.
     #[error("this refresh token was used before; its session is revoked")]
@@ -118,6 +118,26 @@ impl Error {
             | Self::PayloadTooLarge { .. }
             | Self::UnsupportedMediaType
             | Self::Internal(_) => false,
+        }
+    }
+
+    /// What it means to the user, for the log: nothing, if the app made a mistake; a wait; a new sign-in; no answer.
+    #[must_use]
+    pub const fn user_impact(&self) -> &'static str {
+        match self {
+            Self::Invalid(_)
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::PayloadTooLarge { .. }
+            | Self::UnsupportedMediaType
+            | Self::IdempotencyMismatch => "none",
+            Self::Conflict { .. }
+            | Self::RateLimitExceeded { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::ReducedCapacity { .. }
+            | Self::Unavailable(_) => "mustWait",
+            Self::Unauthenticated(_) | Self::TokenReused => "signedOut",
+            Self::Internal(_) => "failed",
         }
     }
 

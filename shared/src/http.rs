@@ -1,29 +1,37 @@
 //! HTTP: the only place that knows status codes and headers. A handler opens a [`Call`], takes from it what it needs in the
 //! order of the contract (route, size, content type, credential, body), and closes it with a [`Reply`] or an [`Error`].
 
+mod credential;
+mod event;
 mod json;
+mod limits;
 mod problem;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
+use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Serialize;
 
-use crate::admission;
+use crate::admission::{self, Entrance};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
-use crate::identity::Principal;
 use crate::ids::random_bytes;
 use crate::plan::{Tier, Usage};
 use crate::quota::replay::IdempotencyKey;
+use crate::rate_limit::store::Admitted;
+use crate::rate_limit::{Source, Standing};
+use crate::telemetry::trace::Trace;
 use crate::telemetry::{self, ErrorRecord, Record, VERSION};
 
+pub use self::event::{run, with_every_header};
 pub use self::json::{Object, parse, present};
+
+use self::credential::Signed;
 
 /// The largest body that a function reads, after base64 was taken off.
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -31,8 +39,7 @@ pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// On every answer.
 const SECURITY: [(HeaderName, HeaderValue); 4] = [
@@ -59,10 +66,16 @@ pub struct Call {
     pub record: Record,
     /// The daily quota, once it is known: it goes into the headers of every answer.
     pub usage: Option<Usage>,
+    /// How the limits stand that it met: likewise.
+    standings: Vec<Standing>,
+    source: Source,
     stopwatch: Stopwatch,
     method: Method,
     headers: HeaderMap,
-    explain: Vec<String>,
+    query: Vec<(String, String)>,
+    path_parameters: Vec<(String, String)>,
+    /// What a signature covers, if there is one.
+    signed: Option<Signed>,
     body: Body,
     allow: Vec<Method>,
 }
@@ -71,6 +84,7 @@ pub struct Call {
 pub struct Reply {
     status: StatusCode,
     body: Option<Vec<u8>>,
+    content_type: &'static str,
     cache_control: &'static str,
     preflight: bool,
 }
@@ -89,12 +103,24 @@ impl Reply {
         })
     }
 
+    /// 200, with a text of another type than JSON.
+    #[must_use]
+    pub fn text(content_type: &'static str, text: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: Some(text.into_bytes()),
+            content_type,
+            ..Self::empty()
+        }
+    }
+
     /// 204, without a body.
     #[must_use]
     pub const fn empty() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
             body: None,
+            content_type: "application/json",
             cache_control: "no-store",
             preflight: false,
         }
@@ -150,19 +176,26 @@ impl Call {
     pub fn open(app: &App, endpoint: &'static str, request: Request) -> Self {
         let stopwatch = Stopwatch::start();
         let now = app.clock.now();
-        let route = match request.request_context_ref() {
+        let (route, source) = match request.request_context_ref() {
             // Without the stage, whatever that is called.
-            Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.clone(),
-            _ => None,
+            Some(RequestContext::ApiGatewayV1(context)) => {
+                (context.resource_path.clone(), context.identity.source_ip.as_deref())
+            }
+            _ => (None, None),
         };
-        let explain = request
-            .query_string_parameters_ref()
-            .and_then(|query| query.all("explain"))
-            .map(|values| values.into_iter().map(str::to_owned).collect())
-            .unwrap_or_default();
+        let source = Source::of(source);
+        let query = pairs(request.query_string_parameters_ref());
+        let path_parameters = pairs(request.path_parameters_ref());
+        let signed = Signed::collect(&request, &query);
+        let amazon = request
+            .lambda_context_ref()
+            .and_then(|context| context.xray_trace_id.clone());
         let (parts, body) = request.into_parts();
+        let w3c = parts.headers.get(TRACE_PARENT).and_then(|value| value.to_str().ok());
         let record = Record {
             time: now.to_string(),
+            time_millis: now.millis(),
+            trace: Trace::of(amazon.as_deref(), w3c),
             correlation_id: correlation_id(&parts.headers),
             endpoint,
             method: parts.method.to_string(),
@@ -174,10 +207,14 @@ impl Call {
             now,
             record,
             usage: None,
+            standings: Vec::new(),
+            source,
             stopwatch,
             method: parts.method,
             headers: parts.headers,
-            explain,
+            query,
+            path_parameters,
+            signed,
             body,
             allow: Vec::new(),
         }
@@ -223,16 +260,38 @@ impl Call {
         }
     }
 
-    /// The principal that the bearer token speaks for.
+    /// A part of the path that the route leaves open; empty if it has none of this name.
+    #[must_use]
+    pub fn path_parameter(&self, name: &str) -> &str {
+        let mut named = self.path_parameters.iter().filter(|(named, _)| named == name);
+        named.next().map_or("", |(_, value)| value)
+    }
+
+    /// All values of a parameter of the query.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Vec<&str> {
+        let named = self.query.iter().filter(|(named, _)| named == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// Lets the request on if its limits do; how they stand goes into the headers of every answer.
     ///
     /// # Errors
-    /// As [`admission::authenticate`].
-    pub async fn principal(&mut self, app: &App) -> Result<Principal, Error> {
-        let bearer = bearer(&self.headers)?;
-        let principal = admission::authenticate(app, bearer, self.fingerprint(), self.now).await?;
-        self.record.user_id = Some(principal.user.clone());
-        self.record.tier = Some(principal.tier.clone());
-        Ok(principal)
+    /// As [`admission::limit`].
+    pub async fn admit(&mut self, app: &App, entrance: Entrance<'_>) -> Result<Admitted, Error> {
+        match admission::limit(app, &self.source, entrance, self.now).await {
+            Ok(admitted) => {
+                self.standings.clone_from(&admitted.standings);
+                if admitted.degraded {
+                    self.record.degraded.push("rateLimit");
+                }
+                Ok(admitted)
+            }
+            Err(refused) => {
+                self.standings = refused.standings;
+                Err(refused.error)
+            }
+        }
     }
 
     /// What the request says of its device.
@@ -263,10 +322,9 @@ impl Call {
     /// # Errors
     /// [`Error::Invalid`] when it is neither `true` nor `false`, or there twice.
     pub fn explain(&self) -> Result<bool, Error> {
-        match self.explain.as_slice() {
-            [] => Ok(false),
-            [value] if value == "true" => Ok(true),
-            [value] if value == "false" => Ok(false),
+        match self.query("explain").as_slice() {
+            [] | ["false"] => Ok(false),
+            ["true"] => Ok(true),
             _ => Err(Error::invalid("?explain", "must be true or false, once")),
         }
     }
@@ -281,7 +339,7 @@ impl Call {
                     self.add_preflight(&mut headers);
                 }
                 if reply.body.is_some() {
-                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
                 }
                 (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
                     [] => ("ok", "info"),
@@ -297,17 +355,16 @@ impl Call {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
         headers.extend(SECURITY);
         self.add_cors(app, &mut headers);
-        if let Some(usage) = &self.usage {
-            let (policy, limit) = limit_headers(usage, self.now);
-            headers.insert(RATE_LIMIT_POLICY, policy);
-            headers.insert(RATE_LIMIT, limit);
-        }
+        limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
         if let Ok(id) = HeaderValue::from_str(&self.record.correlation_id) {
             headers.insert(CORRELATION_ID, id);
         }
         self.record.status = status.as_u16();
+        self.record.failed = status.is_server_error().into();
+        self.record.defects = (status == StatusCode::INTERNAL_SERVER_ERROR).into();
+        self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
         self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
-        telemetry::emit(&self.record);
+        app.telemetry.emit(&mut self.record);
         let mut response = Response::new(body.map_or(Body::Empty, text_body));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -343,6 +400,7 @@ impl Call {
         self.record.error = Some(ErrorRecord {
             code,
             retryable: error.retryable(),
+            user_impact: error.user_impact(),
             cause: error.cause(),
         });
         (status, problem::body(error, &self.record.correlation_id))
@@ -363,7 +421,7 @@ impl Call {
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static(
-                "authorization, content-type, idempotency-key, x-correlation-id, x-device-fingerprint",
+                "authorization, content-digest, content-type, idempotency-key, signature, signature-input, x-correlation-id, x-device-fingerprint",
             ),
         );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
@@ -423,6 +481,11 @@ fn drop_preflight(headers: &mut HeaderMap) {
     headers.remove(header::ACCESS_CONTROL_MAX_AGE);
 }
 
+fn pairs(map: Option<&QueryMap>) -> Vec<(String, String)> {
+    let pairs = map.into_iter().flat_map(QueryMap::iter);
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 /// JSON is text, which API Gateway passes on as it is; anything else would have to be base64.
 fn text_body(bytes: Vec<u8>) -> Body {
     String::from_utf8(bytes).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
@@ -461,35 +524,11 @@ fn declares_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The bearer token of the one `Authorization` header.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Error::Unauthenticated("several credentials"));
-    }
-    let (scheme, token) = value
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .unwrap_or_default();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(Some(token.trim_matches(' ')))
-    } else {
-        Err(Error::Unauthenticated("the credential is no bearer token"))
-    }
-}
-
-/// The daily policy and what is left of it, as in IETF ratelimit-headers draft 10.
-fn limit_headers(usage: &Usage, now: Timestamp) -> (HeaderValue, HeaderValue) {
-    let value = |text: Cow<'_, str>| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
-    let wait = whole_seconds(usage.reset_at.since(now));
-    (
-        value(format!("\"daily\";q={};w=86400", usage.limit).into()),
-        value(format!("\"daily\";r={};t={wait}", usage.remaining()).into()),
-    )
+/// The part of a day's quota that is left, in per cent; a plan that allows nothing leaves nothing.
+#[expect(clippy::cast_precision_loss, reason = "quotas are far below 2^52")]
+fn left_percent(usage: &Usage) -> f64 {
+    let percent = usage.remaining() as f64 * 100.0 / usage.limit.max(1) as f64;
+    (percent * 100.0).round() / 100.0
 }
 
 /// Rounded up: a client that waits as long as it is told is not too early.

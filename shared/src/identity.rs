@@ -1,10 +1,12 @@
-//! Who is calling: [`Principal`], and the rules for access tokens and refresh tokens.
+//! Who is calling: [`Principal`], and the rules for access tokens, refresh tokens and signatures of requests.
 //!
-//! Keys live in [`keys`], sessions in [`store`]. Nothing here does I/O.
+//! Keys live in [`keys`] and [`signing_keys`], sessions in [`store`]. Nothing here does I/O.
 
 pub mod keys;
 pub mod known_keys;
 pub mod session;
+pub mod signature;
+pub mod signing_keys;
 pub mod store;
 pub mod token;
 

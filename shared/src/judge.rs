@@ -1,11 +1,13 @@
 //! The embedded judge: answers "should this post be hidden?" in process, when no model can be asked.
 //!
-//! A preference is split into clauses (`judge/preference.rs`), its topics are compared with a post by words and by
-//! likeness of static embeddings (`judge/weigh.rs`). It knows no world and little grammar: an honest stand-in, whose
-//! threshold is set for few false hides.
+//! A preference is split into clauses (`judge/preference.rs`), its topics are compared with a post by words, by what
+//! those words give away (`judge/lexicon.rs`) and by likeness of static embeddings, and both are weighed
+//! (`judge/weigh.rs`). It knows little of the world and little grammar: an honest stand-in, whose threshold is set for
+//! few false hides. docs/JUDGE.md has its figures.
 
 mod cues;
 mod embedding;
+mod form;
 mod lexicon;
 mod phrase;
 mod post;
@@ -26,7 +28,7 @@ use topic::{Keys, Sources, Topic};
 use weigh::{Decider, Weighed};
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "minilm-static-256/1";
+pub const JUDGE_VERSION: &str = "lexicon-minilm-256/2";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;
@@ -78,7 +80,7 @@ pub struct Opinion {
 }
 
 impl Judge {
-    /// Reads the embedded table and vocabulary: about a millisecond.
+    /// Reads the embedded table, vocabulary and lexicon: a few milliseconds.
     ///
     /// # Errors
     /// If the embedded files are damaged.
@@ -118,7 +120,7 @@ impl Judge {
             };
         }
         let post = post::read(text, keys, self.sources());
-        let Weighed { score, decider } = weigh::weigh(topics, keys, *only, &post);
+        let Weighed { score, decider } = weigh::weigh(topics, *only, &post);
         Opinion {
             score,
             matched: matched(&decider, score),

@@ -12,21 +12,27 @@
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`classify`] | the use case: cache, judge, refund |
+//! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
-//! | [`identity`] | principals, access tokens, sessions and their refresh tokens |
+//! | [`identity`] | principals, access tokens, sessions and their refresh tokens, signatures of requests |
 //! | [`quota`] | charges, the counter's conditional write, the ledger of an outage |
+//! | [`rate_limit`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
 //! | [`provider`] | who judges; which verdicts may be shared |
+//! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
+//! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
 //! | [`judge`] | the embedded model |
 //! | [`aws`] | what every AWS client is made with |
-//! | [`table`], [`gate`] | the way to DynamoDB; skipping what has just failed |
+//! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
+pub mod account;
 pub mod admission;
 pub mod app;
 pub mod audit;
 pub mod aws;
+pub mod breaker;
 pub mod cache;
 pub mod classify;
 pub mod clock;
@@ -37,9 +43,14 @@ pub mod http;
 pub mod identity;
 pub mod ids;
 pub mod judge;
+pub mod money;
 pub mod plan;
 pub mod provider;
 pub mod quota;
+pub mod rate_limit;
+pub mod secrets;
+pub mod spend;
 pub mod table;
 pub mod telemetry;
 pub mod usage;
+pub mod valkey;

@@ -108,6 +108,14 @@ impl Plan {
         Ok(plan)
     }
 
+    /// This plan, if its figures are within bounds.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn checked(self) -> Result<Self, String> {
+        self.check().map(|()| self)
+    }
+
     fn check(&self) -> Result<(), String> {
         let posts = self.0.get(&Meter::Posts).ok_or("it has no figures for posts")?;
         if posts.per_minute < Self::LEAST_PER_MINUTE {

@@ -1,10 +1,13 @@
 //! Quotas: what a charge asks for ([`Charge`]), and the rules that decide one.
 //!
 //! The rule of the day: a batch is admitted only as a whole, and only while `used + units <= limit`. The table decides that in
-//! one conditional write ([`store`]); while it does not answer, an allowance in process does ([`ledger`]).
+//! one conditional write ([`store`]); while it does not answer, one ledger for the fleet does ([`outage`]), and without that an
+//! allowance in process ([`ledger`]).
 
 pub mod counters;
+pub mod fallback;
 pub mod ledger;
+pub mod outage;
 pub mod replay;
 pub mod store;
 

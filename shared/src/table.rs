@@ -1,5 +1,7 @@
 //! The way to DynamoDB: one client, a deadline on every call, no retries by the SDK, and what the tables look like.
 
+mod partition;
+
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;

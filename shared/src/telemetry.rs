@@ -1,9 +1,16 @@
-//! The log: one JSON line per request ([`Record`]), and one for whatever else is worth a line.
+//! What is told of each request: one JSON line ([`Record`]) that CloudWatch also reads metrics from, and the process's own figures.
+//! Whatever else is worth a line has one too.
+
+pub mod cost;
+mod emf;
+pub mod figures;
+pub mod open_metrics;
+mod record;
+pub mod trace;
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -13,9 +20,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::LogLevel;
-use crate::ids::UserId;
-use crate::plan::Tier;
+use crate::clock::Timestamp;
+use crate::config::{Config, LogLevel};
+use crate::telemetry::figures::Figures;
+
+pub use self::emf::{METRICS, Metric, SIGNALS, Shape, Unit, names_of_degraded};
+pub use self::record::{ClassifiedRecord, ErrorRecord, Record, Signal};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -23,110 +33,57 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The target of the lines that carry a [`Record`].
 const RECORD: &str = "clearview::record";
 
-/// What is logged of one request. Never a token, an address, or anything that a user wrote.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// When the request came, RFC 3339.
-    pub time: String,
-    /// `info`, or `error` for a defect, or `warn` where a dependency was missed.
-    pub level: &'static str,
-    /// The name for this request that the client knows too.
-    pub correlation_id: String,
-    /// The function.
-    pub endpoint: &'static str,
-    /// The request's method, if it is one that exists.
-    pub method: String,
-    /// The route's path as in the contract.
-    pub route: String,
-    /// The answer's status code.
-    pub status: u16,
-    /// From the request's arrival to its answer.
-    pub duration_ms: f64,
-    /// Who asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<UserId>,
-    /// Under which plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tier: Option<Tier>,
-    /// What classify did.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub classified: Option<ClassifiedRecord>,
-    /// What was done without.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub degraded: Vec<&'static str>,
-    /// `ok`, `degraded`, `refused` (the client's doing) or `failed` (ours).
-    pub outcome: &'static str,
-    /// Why it was not answered as asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<ErrorRecord>,
-    /// The version that answered.
-    pub version: &'static str,
-}
-
-/// Classify's part of a [`Record`].
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClassifiedRecord {
-    /// Posts asked for.
-    pub posts: usize,
-    /// Different questions among them.
-    pub distinct: usize,
-    /// Of those, answered by this process's cache.
-    pub local_hits: usize,
-    /// Of those, answered by the table.
-    pub table_hits: usize,
-    /// Of those, answered by a judgement made for another request meanwhile.
-    pub shared_hits: usize,
-    /// Of those, judged for this request.
-    pub judged: usize,
-    /// The part of the distinct questions that cost no judgement, 0..=1.
-    pub hit_rate: f64,
-    /// Units charged and kept.
-    pub charged: usize,
-    /// Units given back.
-    pub refunded: usize,
-    /// The charge's answer was lost: the table may count it twice.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub ambiguous_charge: bool,
-    /// `notAsked`, `ok` or `failed`.
-    pub model_status: &'static str,
-    /// Why no provider judged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_failure: Option<String>,
-}
-
-/// An error in a [`Record`].
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrorRecord {
-    /// The code that the client was told.
-    pub code: &'static str,
-    /// Whether the same request can succeed later.
-    pub retryable: bool,
-    /// What the client was not told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<String>,
-}
-
 /// A span in milliseconds, to the microsecond.
 #[must_use]
 pub fn millis(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Writes one record.
-pub fn emit(record: &Record) {
-    match (serde_json::to_string(record), record.level) {
-        (Ok(line), "error") => tracing::error!(target: RECORD, line),
-        (Ok(line), "warn") => tracing::warn!(target: RECORD, line),
-        (Ok(line), _) => tracing::info!(target: RECORD, line),
-        (Err(error), _) => tracing::error!(%error, "a record could not be written"),
+/// Tells what happens in this process.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    /// What has happened since the start.
+    pub figures: Figures,
+    directives: Option<emf::Directives>,
+    memory_megabytes: u32,
+}
+
+impl Telemetry {
+    /// As the settings want it: with a namespace, lines carry metrics.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            figures: Figures::default(),
+            directives: config.metrics_namespace.as_deref().map(emf::Directives::new),
+            memory_megabytes: config.memory_megabytes,
+        }
+    }
+
+    /// Writes the record of a request, and counts it.
+    pub fn emit(&self, record: &mut Record) {
+        record.cost_micro_usd = cost::micro_usd(&record.measured(), self.memory_megabytes);
+        self.figures.count(record);
+        match (emf::line(record, self.directives.as_ref()), record.level) {
+            (Ok(line), "error") => tracing::error!(target: RECORD, line),
+            (Ok(line), "warn") => tracing::warn!(target: RECORD, line),
+            (Ok(line), _) => tracing::info!(target: RECORD, line),
+            (Err(error), _) => tracing::error!(%error, "a record could not be written"),
+        }
+    }
+
+    /// Tells of something that no request's record tells of.
+    pub fn raise(&self, signal: Signal, now: Timestamp) {
+        self.figures.raise(signal);
+        let line = emf::signal(signal, now, self.directives.as_ref());
+        tracing::warn!(target: RECORD, line);
     }
 }
 
 /// Starts the log on standard output. Later calls change nothing.
-pub fn init(level: LogLevel) {
+///
+/// Records that carry metrics are written at every level but `off`: without them the alarms would be blind.
+pub fn init(config: &Config) {
+    let level = config.log;
     let ours = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -143,9 +100,24 @@ pub fn init(level: LogLevel) {
         .with_default(theirs)
         // The embedded table warns of every refused condition, which is how quotas work.
         .with_target("dynoxide", theirs.min(LevelFilter::ERROR));
-    let targets = ["clearview", "shared", "classify", "auth", "usage", "health", "local"]
-        .into_iter()
+    let ours_by_name = ["clearview", "shared", "local"].into_iter();
+    let functions = [
+        "admin",
+        "auth",
+        "classify",
+        "health",
+        "key_rotation",
+        "quota_reset",
+        "usage",
+    ];
+    let targets = ours_by_name
+        .chain(functions)
         .fold(targets, |targets, name| targets.with_target(name, ours));
+    let records = match (level, &config.metrics_namespace) {
+        (LogLevel::Off, _) | (_, None) => ours,
+        (_, Some(_)) => ours.max(LevelFilter::INFO),
+    };
+    let targets = targets.with_target(RECORD, records);
     let lines = tracing_subscriber::fmt::layer().event_format(JsonLines);
     if tracing_subscriber::registry()
         .with(targets)

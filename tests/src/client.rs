@@ -37,6 +37,15 @@ impl Answer {
         self.body["error"].as_str().unwrap_or_default()
     }
 
+    /// What a header says of one limit, such as `r=12;t=7` of `ratelimit` or `q=50;w=60` of `ratelimit-policy`; empty if nothing.
+    #[must_use]
+    pub fn limit(&self, header: &str, name: &str) -> &str {
+        let mut members = self.header(header).split(", ");
+        members
+            .find_map(|member| member.strip_prefix('"')?.strip_prefix(name)?.strip_prefix("\";"))
+            .unwrap_or_default()
+    }
+
     /// The pointers of an error's violations.
     #[must_use]
     pub fn pointers(&self) -> Vec<&str> {
@@ -57,9 +66,17 @@ pub struct Device {
     pub access: String,
     /// Its refresh token.
     pub refresh: String,
+    /// What it may sign its requests with.
+    pub signing_key: String,
 }
 
 impl Device {
+    /// The id of its session.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        self.refresh.split('.').nth(1).unwrap_or_default()
+    }
+
     /// From the answer to a registration or a refresh.
     #[must_use]
     pub fn of(answer: &Answer) -> Self {
@@ -73,6 +90,7 @@ impl Device {
             user: text("userId"),
             access: text("accessToken"),
             refresh: text("refreshToken"),
+            signing_key: text("signingKey"),
         }
     }
 }
@@ -85,6 +103,12 @@ impl Client {
             http: reqwest::Client::new(),
             base: format!("http://{address}"),
         }
+    }
+
+    /// Host and port, as requests name them.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.base.trim_start_matches("http://")
     }
 
     /// A request to be completed and sent with [`send`].

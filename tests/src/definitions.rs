@@ -1,5 +1,6 @@
 //! template.yaml and openapi.yaml as JSON values, and questions about them that several tests have.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use local::gateway::Function;
@@ -61,6 +62,57 @@ impl Template {
             .0
     }
 
+    /// The alias under which a function is called; `None` where it is called as it is.
+    #[must_use]
+    pub fn alias(&self, id: &str) -> Option<&str> {
+        self.resource(id)["Properties"]["AutoPublishAlias"].as_str()
+    }
+
+    /// What a caller invokes, as `Fn::Sub` names it: the alias's resource, which SAM makes, or the function's ARN.
+    #[must_use]
+    pub fn invoked(&self, id: &str) -> String {
+        match self.alias(id) {
+            Some(alias) => format!("{id}Alias{alias}"),
+            None => format!("{id}.Arn"),
+        }
+    }
+
+    /// The parameters that a value depends on, through references, substitutions and conditions.
+    #[must_use]
+    pub fn parameters_of(&self, value: &Value) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        self.collect_parameters(value, &mut found);
+        found
+    }
+
+    fn collect_parameters(&self, value: &Value, found: &mut BTreeSet<String>) {
+        let parameters = &self.0["Parameters"];
+        match value {
+            Value::Array(members) => members.iter().for_each(|member| self.collect_parameters(member, found)),
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let mut named = Vec::new();
+                    match (name.as_str(), member) {
+                        ("Ref", Value::String(name)) => named.push(name.as_str()),
+                        ("Fn::Sub", Value::String(text)) => named.extend(substituted(text)),
+                        ("Fn::If", Value::Array(parts)) => {
+                            let condition = parts[0].as_str().unwrap_or_default();
+                            self.collect_parameters(&self.0["Conditions"][condition], found);
+                        }
+                        ("Fn::Condition" | "Condition", Value::String(condition)) => {
+                            self.collect_parameters(&self.0["Conditions"][condition], found);
+                        }
+                        _ => {}
+                    }
+                    let parameters = named.into_iter().filter(|name| !parameters[*name].is_null());
+                    found.extend(parameters.map(str::to_owned));
+                    self.collect_parameters(member, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The statements of a function's role.
     #[must_use]
     pub fn statements(&self, function: &Value) -> Vec<&Value> {
@@ -94,6 +146,7 @@ impl Template {
 #[must_use]
 pub const fn binary_of(function: Function) -> &'static str {
     match function {
+        Function::Admin => "admin",
         Function::Auth => "auth",
         Function::Classify => "classify",
         Function::Health => "health",
@@ -135,6 +188,21 @@ pub fn list(value: &Value) -> Vec<&Value> {
 pub fn attribute_of(value: &Value) -> Option<String> {
     let attribute = value["Fn::GetAtt"].as_str().and_then(|path| path.strip_suffix(".Arn"));
     attribute.or_else(|| value["Ref"].as_str()).map(str::to_owned)
+}
+
+/// The bytes of a file of this project.
+///
+/// # Panics
+/// When it cannot be read.
+#[must_use]
+pub fn bytes_of(path: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names that a text for `Fn::Sub` has in `${…}`.
+pub fn substituted(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|rest| rest.split('}').next())
 }
 
 fn read_yaml(path: &str) -> Value {

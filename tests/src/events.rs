@@ -8,14 +8,21 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 25] = [
+pub const EXPECTED: [(&str, u16, &str); 32] = [
+    ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
+    ("admin/options-preflight", 204, ""),
+    ("admin/tier-unsigned", 401, "UNAUTHENTICATED"),
     ("auth/jwks", 200, ""),
+    ("auth/me-erase-no-token", 401, "UNAUTHENTICATED"),
+    ("auth/me-export", 200, ""),
     ("auth/method-not-allowed", 405, "METHOD_NOT_ALLOWED"),
     ("auth/refresh-garbled", 401, "UNAUTHENTICATED"),
     ("auth/register", 201, ""),
     ("auth/register-short-device", 400, "INVALID_REQUEST"),
     ("auth/register-unknown-field", 400, "INVALID_REQUEST"),
     ("auth/revoke", 204, ""),
+    ("auth/sessions", 200, ""),
+    ("auth/sessions-end-unknown", 404, "NOT_FOUND"),
     ("classify/base64-body", 200, ""),
     ("classify/batch", 200, ""),
     ("classify/duplicate-ids", 400, "INVALID_REQUEST"),
@@ -43,6 +50,18 @@ pub const SCHEDULED: [(&str, &str); 5] = [
     ("quota-reset/reset", ""),
     ("quota-reset/reset-no-reason", "InvalidEvent"),
     ("quota-reset/unknown-form", "InvalidEvent"),
+];
+
+/// Every event of key-rotation, in an order in which they can be sent, with the type of the error that it is answered with; empty if
+/// with none.
+pub const ROTATION: [(&str, &str); 7] = [
+    ("key-rotation/another-secret", "InvalidEvent"),
+    ("key-rotation/create-secret", ""),
+    ("key-rotation/set-secret", ""),
+    ("key-rotation/test-secret", ""),
+    ("key-rotation/finish-secret", ""),
+    ("key-rotation/unknown-form", "InvalidEvent"),
+    ("key-rotation/withdraw-unknown-key", "InvalidEvent"),
 ];
 
 /// A captured event.

@@ -5,12 +5,18 @@
 //! |---|---|
 //! | [`service`] | a ClearView server in this process, with a clock set by hand |
 //! | [`client`] | requests to it, and what comes back |
+//! | [`signer`] | signatures of requests, written anew from the RFC |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles |
+//! | [`redis`] | a real Redis server: plain, as a cluster, with TLS |
+//! | [`upstream`] | a provider that follows a script |
 //! | [`program`] | the built programs as processes of their own |
 //! | [`runtime_api`] | Lambda's side of a function: starts the built binary, hands it events, freezes and thaws it |
 //! | [`recorder`] | a table service that notes who asked for what |
+//! | [`secrets_manager`] | a Secrets Manager, and the Python of the project |
 //! | [`events`] | the captured events, and how each must be answered |
+//! | [`fuzz`] | what every parser is held to |
 //! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
+//! | [`evaluation`] | the judge's evaluation set, and its figures |
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -20,9 +26,15 @@
 
 pub mod client;
 pub mod definitions;
+pub mod evaluation;
 pub mod events;
+pub mod fuzz;
 pub mod program;
 pub mod proxy;
 pub mod recorder;
+pub mod redis;
 pub mod runtime_api;
+pub mod secrets_manager;
 pub mod service;
+pub mod signer;
+pub mod upstream;

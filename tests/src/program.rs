@@ -1,7 +1,8 @@
 //! The built programs as processes of their own. `make test` builds them before it runs the tests.
 
+use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -13,18 +14,34 @@ use tokio::process::{Child, ChildStderr, Command};
 /// When it has not been built.
 #[must_use]
 pub fn path_of(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let path = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("target/debug/deps")
-        .join(name);
+    let path = profile_directory().join(name);
     assert!(
         path.exists(),
         "{} is not built: run `cargo build --workspace --bins`",
         path.display()
     );
     path
+}
+
+/// The directory of everything that is built.
+///
+/// # Panics
+/// When this program was moved.
+#[must_use]
+pub fn target_directory() -> PathBuf {
+    profile_directory().parent().expect("target").to_owned()
+}
+
+/// Where programs of this program's profile are built, such as `target/debug`: a test lies one deeper, a program in it.
+fn profile_directory() -> PathBuf {
+    let this = std::env::current_exe().expect("the path of this program");
+    let directory = this.parent().expect("its directory");
+    let profile = if directory.ends_with("deps") {
+        directory.parent().expect("target/debug")
+    } else {
+        directory
+    };
+    profile.to_owned()
 }
 
 /// The local server as a process.
@@ -43,12 +60,25 @@ impl LocalServer {
     /// # Panics
     /// When it ends without one.
     pub async fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let variables = [variables, &[("CLEARVIEW_LOG", "off")]].concat();
+        Self::spawn(arguments, &variables, Stdio::null()).await
+    }
+
+    /// The same, with what it logs in the file `log`.
+    ///
+    /// # Panics
+    /// When it ends without a greeting, or the file cannot be made.
+    pub async fn start_logged(log: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let file = File::create(log).expect("a file for the log");
+        Self::spawn(arguments, variables, file.into()).await
+    }
+
+    async fn spawn(arguments: &[&str], variables: &[(&str, &str)], stdout: Stdio) -> Self {
         let mut process = Command::new(path_of("local"))
             .args(["--port", "0"])
             .args(arguments)
             .envs(variables.iter().copied())
-            .env("CLEARVIEW_LOG", "off")
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -75,12 +105,21 @@ impl LocalServer {
         }
     }
 
+    /// The process's id, for `/proc`.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id().expect("a running process")
+    }
+
     /// Ctrl-C; how it ended.
     ///
     /// # Panics
     /// When it cannot be told to end.
     pub async fn interrupt(mut self) -> ExitStatus {
-        let id = self.process.id().expect("a running process").to_string();
+        let id = self.process_id().to_string();
         let told = Command::new("kill").args(["-INT", &id]).status().await.expect("kill");
         assert!(told.success());
         while let Ok(Some(_)) = self.stderr.next_line().await {}

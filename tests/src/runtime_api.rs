@@ -169,10 +169,18 @@ impl Environment {
     /// # Errors
     /// [`InvokeFailure`].
     pub async fn invoke(&self, event: impl AsRef<[u8]>) -> Result<Value, InvokeFailure> {
+        self.invoke_within(LONGEST_WAIT, event).await
+    }
+
+    /// The same for an event whose answer may take up to `limit`.
+    ///
+    /// # Errors
+    /// [`InvokeFailure`].
+    pub async fn invoke_within(&self, limit: Duration, event: impl AsRef<[u8]>) -> Result<Value, InvokeFailure> {
         let answer = self.runtime_api.submit(event.as_ref().to_vec());
         tokio::select! {
             biased;
-            answer = timeout(LONGEST_WAIT, answer) => match answer {
+            answer = timeout(limit, answer) => match answer {
                 Ok(Ok(Ok(answer))) => Ok(serde_json::from_slice(&answer).expect("an answer in JSON")),
                 Ok(Ok(Err(diagnostic))) => Err(InvokeFailure::Reported(diagnostic)),
                 Ok(Err(_)) | Err(_) => Err(InvokeFailure::TimedOut),

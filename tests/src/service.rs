@@ -15,11 +15,29 @@ use shared::config::{Config, Secret};
 use shared::identity::keys::KeySet;
 use shared::table;
 
-use crate::client::Client;
+use crate::client::{Client, Device};
+use crate::signer::Signer;
 
 /// 2100-03-01T09:00:00Z, where every test's clock starts: far from midnight, and so late that the embedded table, which has
 /// the system's time, never takes what a test stores for expired.
 pub const START: Timestamp = Timestamp::from_millis(4_107_574_800_000);
+
+/// No log, and limits by minute and by address that no test meets whose subject they are not. The day's limits are the default ones.
+const QUIET_AND_GENEROUS: [(&str, &str); 4] = [
+    ("CLEARVIEW_LOG", "off"),
+    (
+        "CLEARVIEW_PLANS",
+        r#"{"free":{"posts":{"perDay":1000,"perMinute":100000}},"pro":{"posts":{"perDay":50000,"perMinute":100000}}}"#,
+    ),
+    ("CLEARVIEW_IP_PER_MINUTE", "100000"),
+    ("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", "100000"),
+];
+
+/// The one admin of every test.
+const ADMIN: &str = "alice";
+
+/// What she signs with.
+const ADMIN_KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC1zZWNyZXQ=";
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -34,7 +52,14 @@ impl Default for Plan {
     fn default() -> Self {
         let keys = KeySet::generate().expect("keys");
         Self {
-            settings: HashMap::from([("CLEARVIEW_LOG".to_owned(), "off".to_owned())]),
+            settings: QUIET_AND_GENEROUS
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into_iter()
+                .chain([(
+                    "CLEARVIEW_ADMIN_KEYS".to_owned(),
+                    format!(r#"{{"{ADMIN}":"{ADMIN_KEY}"}}"#),
+                )])
+                .collect(),
             keys,
             clock: Clock::manual(START),
             throttle: false,
@@ -58,6 +83,21 @@ impl Plan {
             .with("AWS_SECRET_ACCESS_KEY", "test")
     }
 
+    /// With the limits by minute and by address that a deployment has by default.
+    #[must_use]
+    pub fn with_default_limits(mut self) -> Self {
+        for (name, _) in &QUIET_AND_GENEROUS[1..] {
+            self.settings.remove(*name);
+        }
+        self
+    }
+
+    /// With a shared cache.
+    #[must_use]
+    pub fn with_cache_at(self, url: impl Into<String>) -> Self {
+        self.with("CLEARVIEW_CACHE_URL", url)
+    }
+
     /// On the system's clock, which is also that of other processes.
     #[must_use]
     pub fn on_system_time(mut self) -> Self {
@@ -76,7 +116,9 @@ impl Plan {
     #[must_use]
     pub fn config(&self) -> Config {
         let mut config = Config::read(|name| self.settings.get(name).cloned()).expect("settings");
-        config.token_keys = Some(self.keys.clone());
+        if config.token_keys_secret.is_none() {
+            config.token_keys = Some(self.keys.clone());
+        }
         config
     }
 
@@ -84,6 +126,18 @@ impl Plan {
     #[must_use]
     pub const fn variables(&self) -> &HashMap<String, String> {
         &self.settings
+    }
+
+    /// Signs as the admin whom every server of this plan knows.
+    #[must_use]
+    pub fn admin(&self) -> Signer {
+        Signer::new(ADMIN, ADMIN_KEY, &self.clock)
+    }
+
+    /// Signs as a device.
+    #[must_use]
+    pub fn signer(&self, device: &Device) -> Signer {
+        Signer::new(device.session(), &device.signing_key, &self.clock)
     }
 
     /// The key set as it is stored.
@@ -120,7 +174,9 @@ impl Plan {
             data_dir: None::<PathBuf>,
             table_port: None,
             keys: None,
+            script: None,
             throttle: self.throttle,
+            verify_audit: None,
         };
         let server = Server::start(&options, self.config(), self.clock.clone())
             .await
@@ -157,6 +213,13 @@ impl Service {
         self.server.address
     }
 
+    /// Where it has its tables.
+    #[must_use]
+    pub fn tables_address(&self) -> SocketAddr {
+        let endpoint = self.server.table_endpoint.trim_start_matches("http://");
+        endpoint.parse().expect("an address")
+    }
+
     /// A client of its tables, past every proxy if `tables` says where they really are.
     #[must_use]
     pub fn tables(&self) -> Tables {
@@ -177,7 +240,9 @@ pub struct TableService {
 impl TableService {
     /// In memory, with the tables made.
     pub async fn start() -> Self {
-        let embedded = Embedded::start(None, 0).await.expect("embedded table");
+        let embedded = Embedded::start(None, (Ipv4Addr::LOCALHOST, 0).into())
+            .await
+            .expect("embedded table");
         let service = Self { embedded };
         state::create_missing_tables(&service.tables().client, "clearview-")
             .await

@@ -1,18 +1,24 @@
-//! `/v1/auth/*` and the public keys: devices register, refresh their tokens, end their sessions.
+//! `/v1/auth/*` and the public keys: devices register, refresh their tokens, end their sessions; users see and erase what is kept
+//! of them.
 
-pub mod secret;
+mod me;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::account;
+use shared::admission::Entrance;
 use shared::app::App;
+use shared::audit::Change;
 use shared::error::{Error, Outage, Violation};
 use shared::http::{self, Call, Reply, Route};
 use shared::identity::keys::KeySet;
 use shared::identity::session::{Decision, RefreshToken, Session, decide};
-use shared::identity::store::Rotation;
+use shared::identity::store::{Published, Rotation};
 use shared::identity::{Fingerprint, Principal, new_salt, token};
 use shared::ids::{SessionId, UserId};
 use shared::plan::Tier;
@@ -26,15 +32,27 @@ pub enum Action {
     Refresh,
     /// A session ends.
     Revoke,
+    /// A user wants to see the sessions.
+    Sessions,
+    /// A user ends a session.
+    EndSession,
+    /// A user wants to see what is kept.
+    Export,
+    /// A user wants nothing to be kept.
+    Erase,
     /// Anybody wants the public keys.
     PublicKeys,
 }
 
 /// What this function answers.
-pub const ROUTES: [Route<Action>; 4] = [
+pub const ROUTES: [Route<Action>; 8] = [
     (Method::POST, "/v1/auth/register", Action::Register),
     (Method::POST, "/v1/auth/refresh", Action::Refresh),
     (Method::POST, "/v1/auth/revoke", Action::Revoke),
+    (Method::GET, "/v1/auth/sessions", Action::Sessions),
+    (Method::DELETE, "/v1/auth/sessions/{sid}", Action::EndSession),
+    (Method::GET, "/v1/auth/me", Action::Export),
+    (Method::DELETE, "/v1/auth/me", Action::Erase),
     (Method::GET, "/.well-known/jwks.json", Action::PublicKeys),
 ];
 
@@ -79,19 +97,22 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let Some(action) = call.route(&ROUTES)? else {
         return Ok(Reply::preflight());
     };
-    let keys = app
-        .key_set
-        .as_ref()
-        .ok_or_else(|| Error::Internal(Box::new(Outage("this process has no keys to sign with".to_owned()))))?;
     match action {
-        Action::Register => register(app, keys, call).await,
-        Action::Refresh => refresh(app, keys, call).await,
+        Action::Register => register(app, call).await,
+        Action::Refresh => refresh(app, call).await,
         Action::Revoke => revoke(app, call).await,
-        Action::PublicKeys => Ok(Reply::json(StatusCode::OK, &keys.public().to_jwks())?.public()),
+        Action::Sessions => me::sessions(app, call).await,
+        Action::EndSession => me::end_session(app, call).await,
+        Action::Export => me::export(app, call).await,
+        Action::Erase => me::erase(app, call).await,
+        Action::PublicKeys => {
+            let keys = token_keys(app, call).await?;
+            Ok(Reply::json(StatusCode::OK, &keys.public().clone().at(call.now).to_jwks())?.public())
+        }
     }
 }
 
-async fn register(app: &App, keys: &KeySet, call: &mut Call) -> Result<Reply, Error> {
+async fn register(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let asked: Registration = http::parse(&body)?;
     let mut violations = Vec::new();
@@ -109,47 +130,47 @@ async fn register(app: &App, keys: &KeySet, call: &mut Call) -> Result<Reply, Er
         return Err(Error::Invalid(violations));
     }
 
-    publish(app, keys).await?;
+    call.admit(app, Entrance::Registration).await?;
+    let keys = publish(app, call).await?;
     let (user, tier) = app
         .identity
         .user_of_device(&asked.device_id, UserId::random()?, call.now)
         .await?;
-    let (id, salt) = (SessionId::random()?, new_salt()?);
-    let refresh_token = RefreshToken::derive(keys, &user, &id, 0, &salt);
-    let session = Session {
+    let mut session = Session {
         user,
-        id,
+        id: SessionId::random()?,
         generation: 0,
-        hash: refresh_token.hash(),
-        salt,
+        hash: String::new(),
+        salt: new_salt()?,
+        master: keys.refresh_master(call.now),
         fingerprint: asked.fingerprint.as_deref().map(Fingerprint::of),
         created_at: call.now,
         refreshed_at: call.now,
         revoked: false,
     };
+    let refresh_token = derive(&keys, &session, 0)?;
+    session.hash = refresh_token.hash();
     app.identity.create_session(&session).await?;
-    let tokens = tokens(app, keys, call, &session, tier, &refresh_token)?;
+    let tokens = tokens(app, &keys, call, &session, tier, &refresh_token).await?;
+    let made = json!({"session": session.id, "bound": session.fingerprint.is_some()});
+    note(app, call, "device.register", &session.user, Value::Null, made).await;
     Reply::json(StatusCode::CREATED, &tokens)
 }
 
-async fn refresh(app: &App, keys: &KeySet, call: &mut Call) -> Result<Reply, Error> {
+async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
-    let Some(shown) = read_shown(&http::parse(&body)?)? else {
+    let shown = read_shown(&http::parse(&body)?)?;
+    call.admit(app, Entrance::Visit).await?;
+    let Some(shown) = shown else {
         return Err(Error::Unauthenticated("the refresh token is malformed"));
     };
     let fingerprint = call.fingerprint().map(Fingerprint::of);
-    publish(app, keys).await?;
+    let keys = publish(app, call).await?;
     let stored = app.identity.session(&shown.user, &shown.session).await?;
     let (mut session, tier) = stored.ok_or(Error::Unauthenticated("there is no such session"))?;
-    let successor = RefreshToken::derive(
-        keys,
-        &session.user,
-        &session.id,
-        shown.generation.saturating_add(1),
-        &session.salt,
-    );
+    let successor = derive(&keys, &session, shown.generation.saturating_add(1))?;
     loop {
-        match decide(keys, &session, &shown, fingerprint.as_ref(), call.now) {
+        match decide(&keys, &session, &shown, fingerprint.as_ref(), call.now) {
             Decision::Spend => match app.identity.rotate(&session, &successor.hash(), call.now).await? {
                 Rotation::Done => session.refreshed_at = call.now,
                 // Decided anew on the session as the quicker request left it: a generation ends this loop at the second turn.
@@ -161,12 +182,17 @@ async fn refresh(app: &App, keys: &KeySet, call: &mut Call) -> Result<Reply, Err
             },
             Decision::Repeat => {}
             Decision::Reused => {
-                app.identity.revoke(&session.user, &session.id, call.now).await?;
+                end(app, call, &session.user, &session.id).await?;
+                let (of, newest) = (json!({"generation": shown.generation}), json!({"revoked": session.id}));
+                note(app, call, "token.reuse", &session.user, of, newest).await;
                 return Err(Error::TokenReused);
             }
             Decision::Refuse(cause) => return Err(Error::Unauthenticated(cause)),
         }
-        let tokens = tokens(app, keys, call, &session, tier, &successor)?;
+        let tokens = tokens(app, &keys, call, &session, tier, &successor).await?;
+        let (before, after) = (shown.generation, successor.generation);
+        let of = |generation| json!({"session": session.id, "generation": generation});
+        note(app, call, "token.refresh", &session.user, of(before), of(after)).await;
         return Reply::json(StatusCode::OK, &tokens);
     }
 }
@@ -175,16 +201,27 @@ async fn refresh(app: &App, keys: &KeySet, call: &mut Call) -> Result<Reply, Err
 async fn revoke(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let shown = read_shown(&http::parse(&body)?)?;
-    let (Some(shown), Some(keys)) = (shown, &app.key_set) else {
+    call.admit(app, Entrance::Visit).await?;
+    let Some(shown) = shown else {
         return Ok(Reply::empty());
     };
+    let keys = token_keys(app, call).await?;
     if let Some((session, _)) = app.identity.session(&shown.user, &shown.session).await?
-        && shown == RefreshToken::derive(keys, &session.user, &session.id, shown.generation, &session.salt)
         && shown.generation <= session.generation
+        && RefreshToken::derive(&keys, &session, shown.generation).is_some_and(|ours| ours == shown)
     {
-        app.identity.revoke(&session.user, &session.id, call.now).await?;
+        end(app, call, &session.user, &session.id).await?;
+        let (before, after) = (json!({"revoked": session.revoked}), json!({"revoked": session.id}));
+        note(app, call, "session.revoke", &session.user, before, after).await;
     }
     Ok(Reply::empty())
+}
+
+async fn end(app: &App, call: &mut Call, user: &UserId, session: &SessionId) -> Result<(), Error> {
+    if !account::end_session(app, user, session, call.now).await? {
+        call.record.degraded.push("rateLimit");
+    }
+    Ok(())
 }
 
 /// The refresh token of a body; `None` if it is none of ours by its form.
@@ -198,12 +235,49 @@ fn read_shown(shown: &Shown) -> Result<Option<RefreshToken>, Error> {
     Ok(RefreshToken::parse(&shown.refresh_token))
 }
 
-/// No token is given out before those who verify it can know its key.
-async fn publish(app: &App, keys: &KeySet) -> Result<(), Error> {
-    app.identity.publish_keys(&keys.public().to_jwks().to_string()).await
+/// The refresh token of `generation`; a session whose master was withdrawn has none any more.
+fn derive(keys: &KeySet, session: &Session, generation: u64) -> Result<RefreshToken, Error> {
+    RefreshToken::derive(keys, session, generation).ok_or(Error::Unauthenticated("the session's master is withdrawn"))
 }
 
-fn tokens(
+async fn token_keys(app: &App, call: &Call) -> Result<Arc<KeySet>, Error> {
+    app.token_keys.current(call.now).await.map_err(Error::Unavailable)
+}
+
+/// The keys in force. No token is given out before those who verify it can know its key.
+async fn publish(app: &App, call: &Call) -> Result<Arc<KeySet>, Error> {
+    let published = |keys: &KeySet| Published {
+        jwks: keys.public().to_jwks().to_string(),
+        version: keys.version(),
+    };
+    let keys = token_keys(app, call).await?;
+    if app.identity.publish_keys(published(&keys)).await? {
+        return Ok(keys);
+    }
+    // A newer set is published, which this process has not read yet.
+    let keys = app.token_keys.refresh(call.now).await.map_err(Error::Unavailable)?;
+    if app.identity.publish_keys(published(&keys)).await? {
+        return Ok(keys);
+    }
+    let old = "the published keys are newer than those of this process";
+    Err(Error::Unavailable(Outage(old.to_owned())))
+}
+
+/// Notes what was done to a user's sessions. While the audit table is down, sessions go on, and the log has the entry.
+async fn note(app: &App, call: &Call, action: &'static str, user: &UserId, before: Value, after: Value) {
+    let change = Change {
+        actor: user.as_str(),
+        action,
+        target: user.as_str(),
+        before,
+        after,
+        reason: None,
+        correlation_id: &call.record.correlation_id,
+    };
+    app.audit.note_or_log(&change, call.now).await;
+}
+
+async fn tokens(
     app: &App,
     keys: &KeySet,
     call: &mut Call,
@@ -211,6 +285,7 @@ fn tokens(
     tier: Tier,
     refresh_token: &RefreshToken,
 ) -> Result<Tokens, Error> {
+    let signing_keys = app.signing_keys.current(call.now).await.map_err(Error::Unavailable)?;
     let principal = Principal {
         user: session.user.clone(),
         session: session.id.clone(),
@@ -222,7 +297,7 @@ fn tokens(
         expires_in: token::LIFETIME_SECONDS,
         refresh_token: refresh_token.reveal(),
         refresh_expires_in: Duration::as_secs(&session.expires_at().since(call.now)),
-        signing_key: keys.request_signing_key(&session.id)?,
+        signing_key: signing_keys.give(&session.id, call.now)?,
         user_id: principal.user,
         tier: principal.tier,
     };

@@ -1,23 +1,17 @@
 //! The Lambda function `auth`.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use lambda_http::service_fn;
 use shared::app::App;
-use shared::config::Config;
 use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let mut config = Config::from_env()?;
-    auth::secret::load(&mut config).await?;
-    let app = Arc::new(App::from_config(config)?);
-    telemetry::init(app.config.log);
+    let app = Arc::new(App::from_env()?);
+    telemetry::init(&app.config);
+    // While the start costs nobody anything. Whoever asks next learns of a failure.
+    let now = app.clock.now();
+    let _ = tokio::join!(app.token_keys.current(now), app.signing_keys.current(now));
     lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
-    lambda_http::run_concurrent(service_fn(move |request| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(auth::handle(&app, request).await) }
-    }))
-    .await
+    shared::http::run(app, |app, request| async move { auth::handle(&app, request).await }).await
 }

@@ -6,11 +6,13 @@ use std::collections::HashSet;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
+use shared::admission::Entrance;
 use shared::app::App;
 use shared::classify::{self, Batch, Classified, Degraded, Outcome, Source};
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Object, Reply, Route};
-use shared::telemetry::ClassifiedRecord;
+use shared::plan::Meter;
+use shared::telemetry::{ClassifiedRecord, millis};
 
 /// What this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::POST, "/v1/classify", ())];
@@ -87,9 +89,12 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         explain,
         idempotency: call.idempotency_key(&body)?,
     };
-    let classified = classify::run(app, &principal, &batch, call.now).await?;
+    let entrance = Entrance::Use(&principal, Meter::Posts, batch.posts.len() as u64);
+    let admitted = call.admit(app, entrance).await?;
+    let classified = classify::run(app, &principal, &batch, &admitted, call.now).await?;
 
-    call.record.degraded = classified.degraded.iter().copied().map(name_degraded).collect();
+    let degraded = classified.degraded.iter().copied().map(name_degraded);
+    call.record.degraded.extend(degraded);
     call.record.classified = Some(record(&classified));
     let results = asked.posts.iter().zip(&classified.outcomes);
     let reply = Reply::json(
@@ -158,6 +163,7 @@ fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> Verdict<'a> {
         },
         score: outcome.score,
         source: match outcome.source {
+            Source::Model => "model",
             Source::Cache => "cache",
             Source::Stale => "stale",
             Source::Local => "local",
@@ -174,7 +180,9 @@ const fn name_degraded(degraded: Degraded) -> &'static str {
     match degraded {
         Degraded::Cache => "cache",
         Degraded::Quota => "quota",
+        Degraded::RateLimit => "rateLimit",
         Degraded::Model => "model",
+        Degraded::Spend => "spend",
     }
 }
 
@@ -182,23 +190,38 @@ const fn name_degraded(degraded: Degraded) -> &'static str {
 fn record(classified: &Classified) -> ClassifiedRecord {
     let figures = &classified.figures;
     let posts = classified.outcomes.len();
-    let hits = figures.local_hits + figures.table_hits + figures.shared;
+    let hits = figures.local_hits + figures.shared_hits + figures.table_hits + figures.joined;
     ClassifiedRecord {
         posts,
         distinct: figures.distinct,
         local_hits: figures.local_hits,
+        shared_hits: figures.shared_hits,
         table_hits: figures.table_hits,
-        shared_hits: figures.shared,
+        joined: figures.joined,
         judged: figures.judged,
+        refreshed: figures.refreshed,
+        kept: figures.kept,
+        evicted: figures.evicted,
         hit_rate: hits as f64 / figures.distinct.max(1) as f64,
         charged: posts - figures.refunded,
         refunded: figures.refunded,
         ambiguous_charge: figures.ambiguous,
+        lookup_ms: millis(figures.spans.lookup),
+        judging_ms: millis(figures.spans.judging),
+        settling_ms: millis(figures.spans.settling),
         model_status: match (&figures.model_failure, figures.judged) {
-            (Some(_), _) => "failed",
+            (Some(_), 0) => "failed",
+            (Some(_), _) => "partial",
             (None, 0) => "notAsked",
             (None, _) => "ok",
         },
         model_failure: figures.model_failure.clone(),
+        model_failures: figures.bill.failures,
+        model_timeouts: figures.bill.timeouts,
+        model_calls: figures.bill.calls,
+        model_retries: figures.bill.retries,
+        input_tokens: figures.bill.tokens.input,
+        output_tokens: figures.bill.tokens.output,
+        spent_nano_dollars: figures.bill.money.nanos(),
     }
 }

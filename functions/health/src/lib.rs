@@ -1,4 +1,6 @@
-//! `GET /health`: can requests be answered?
+//! `GET /health`: can requests be answered? `GET /metrics`: what has happened?
+
+pub mod fleet_metrics;
 
 use std::collections::BTreeMap;
 
@@ -11,10 +13,23 @@ use shared::clock::Stopwatch;
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 use shared::table::Table;
-use shared::telemetry::{VERSION, millis};
+use shared::telemetry::{VERSION, millis, open_metrics};
+use shared::valkey::Valkey;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Whether requests can be answered.
+    Health,
+    /// What has happened.
+    Metrics,
+}
 
 /// What this function answers.
-pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/health", ())];
+pub const ROUTES: [Route<Action>; 2] = [
+    (Method::GET, "/health", Action::Health),
+    (Method::GET, "/metrics", Action::Metrics),
+];
 
 #[derive(Serialize)]
 struct Answer {
@@ -46,18 +61,41 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
-    if call.route(&ROUTES)?.is_none() {
-        return Ok(Reply::preflight());
+    match call.route(&ROUTES)? {
+        None => Ok(Reply::preflight()),
+        Some(Action::Health) => health(app, call).await,
+        Some(Action::Metrics) => metrics(app, call).await,
     }
-    let table = probe_tables(app).await;
+}
+
+/// The figures of this process for everybody, or those of the fleet for an operator.
+async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
+    let text = match &app.config.metrics_namespace {
+        None => open_metrics::of_process(&app.telemetry.figures),
+        Some(namespace) => {
+            call.admin(app).await?;
+            fleet_metrics::read(&app.config, namespace, call.now)
+                .await
+                .map_err(Error::Unavailable)?
+        }
+    };
+    Ok(Reply::text(open_metrics::CONTENT_TYPE, text))
+}
+
+async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
+    let (table, cache) = tokio::join!(probe_tables(app), probe_caches(app));
     let providers: BTreeMap<String, Dependency> = app
         .providers
         .status()
+        .await
         .into_iter()
-        .map(|(provider, status)| (provider.to_string(), dependency(status.is_ok(), None)))
+        .map(|(provider, well)| (provider.to_string(), dependency(well, None)))
         .collect();
     if table.status != "ok" {
         call.record.degraded.push("table");
+    }
+    if cache.status == "down" {
+        call.record.degraded.push("cache");
     }
     if providers.values().any(|provider| provider.status != "ok") {
         call.record.degraded.push("model");
@@ -72,10 +110,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         version: VERSION,
         dependencies: Dependencies {
             table,
-            cache: Dependency {
-                status: "off",
-                latency_ms: None,
-            },
+            cache,
             providers,
         },
     };
@@ -86,6 +121,20 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
 async fn probe_tables(app: &App) -> Dependency {
     let stopwatch = Stopwatch::start();
     let probes = join_all(app.probes.iter().map(Table::probe)).await;
+    let well = probes.iter().all(Result::is_ok);
+    dependency(well, Some(millis(stopwatch.elapsed())))
+}
+
+/// Likewise the shared caches; there may be none.
+async fn probe_caches(app: &App) -> Dependency {
+    if app.cache_probes.is_empty() {
+        return Dependency {
+            status: "none",
+            latency_ms: None,
+        };
+    }
+    let stopwatch = Stopwatch::start();
+    let probes = join_all(app.cache_probes.iter().map(Valkey::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }

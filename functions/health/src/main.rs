@@ -1,20 +1,14 @@
 //! The Lambda function `health`.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use lambda_http::service_fn;
 use shared::app::App;
 use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let app = Arc::new(App::from_env()?);
-    telemetry::init(app.config.log);
+    telemetry::init(&app.config);
     lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
-    lambda_http::run_concurrent(service_fn(move |request| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(health::handle(&app, request).await) }
-    }))
-    .await
+    shared::http::run(app, |app, request| async move { health::handle(&app, request).await }).await
 }

@@ -13,6 +13,7 @@ use shared::error::{Error, Outage};
 use shared::ids::UserId;
 use shared::plan::Meter;
 use shared::quota::Counter;
+use shared::telemetry::Signal;
 use shared::usage::Totals;
 
 /// What the function is called with.
@@ -131,6 +132,7 @@ async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure
         return Err(Failure::Invalid(format!("scheduledTime: {day} is not over")));
     }
     let closed = close::run(app, day).await?;
+    app.telemetry.raise(Signal::DayClosed, app.clock.now());
     let sum = closed.totals.sum();
     Ok(Summary::Closed {
         closed: day.to_string(),

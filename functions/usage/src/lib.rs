@@ -3,12 +3,13 @@
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
+use shared::admission::{self, Entrance};
 use shared::app::App;
 use shared::error::Error;
 use shared::http::{Allowance, Call, Reply, Route};
 use shared::ids::UserId;
 use shared::plan::{Meter, Usage};
-use shared::quota::Counter;
+use shared::rate_limit::store::Admitted;
 use shared::usage::HistoryEntry;
 
 /// What this function answers.
@@ -21,7 +22,14 @@ struct Answer<'a> {
     day: String,
     #[serde(flatten)]
     usage: Allowance<'a>,
+    burst: Burst,
     history: Vec<HistoryEntry>,
+}
+
+#[derive(Serialize)]
+struct Burst {
+    limit: u64,
+    remaining: u64,
 }
 
 /// Answers one request.
@@ -36,12 +44,9 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         return Ok(Reply::preflight());
     }
     let principal = call.principal(app).await?;
-    let day = call.now.day();
-    let counter = Counter {
-        user: principal.user.clone(),
-        meter: Meter::Posts,
-        day,
-    };
+    let admitted = call.admit(app, Entrance::Look(&principal, Meter::Posts)).await?;
+    let counter = admission::counter(&principal, Meter::Posts, call.now);
+    let day = counter.day;
     let (used, history) = tokio::try_join!(app.quota.used(&counter), app.usage.history(&principal.user, day))
         .map_err(Error::Unavailable)?;
     let usage = Usage {
@@ -59,7 +64,21 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         user_id: &principal.user,
         day: day.to_string(),
         usage: Allowance::of(&usage),
+        burst: burst(&admitted),
         history,
     };
-    Reply::json(StatusCode::OK, &answer)
+    let reply = Reply::json(StatusCode::OK, &answer);
+    call.usage = Some(usage);
+    reply
+}
+
+fn burst(admitted: &Admitted) -> Burst {
+    let standing = admitted
+        .standings
+        .iter()
+        .find(|standing| standing.policy.name == "burst");
+    Burst {
+        limit: standing.map_or(0, |standing| standing.policy.limit),
+        remaining: standing.map_or(0, |standing| standing.remaining),
+    }
 }

@@ -7,10 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::{Entry, Key};
+use crate::error::Outage;
 
 /// All questions under way.
 #[derive(Debug, Clone, Default)]
-pub struct Flights(Arc<Mutex<HashMap<Key, watch::Receiver<Option<Entry>>>>>);
+pub struct Flights(Arc<Mutex<HashMap<Key, watch::Receiver<Option<Landing>>>>>);
+
+/// How a flight ended.
+#[derive(Debug, Clone)]
+pub enum Landing {
+    /// With a verdict.
+    Judged(Entry),
+    /// Every provider was asked, and none could judge.
+    Unjudged(Outage),
+}
 
 /// What a caller is to do about a question.
 #[derive(Debug)]
@@ -26,12 +36,12 @@ pub enum Claim {
 pub struct Lead {
     flights: Flights,
     key: Key,
-    answer: watch::Sender<Option<Entry>>,
+    answer: watch::Sender<Option<Landing>>,
 }
 
 /// A place among those who wait for an answer.
 #[derive(Debug)]
-pub struct Follow(watch::Receiver<Option<Entry>>);
+pub struct Follow(watch::Receiver<Option<Landing>>);
 
 impl Flights {
     /// Takes the lead on a question, or joins those who wait for it.
@@ -54,9 +64,9 @@ impl Flights {
 }
 
 impl Lead {
-    /// Gives the answer to all who wait.
-    pub fn answer(self, entry: Entry) {
-        self.answer.send_replace(Some(entry));
+    /// Tells all who wait how it ended.
+    pub fn land(self, landing: Landing) {
+        self.answer.send_replace(Some(landing));
     }
 }
 
@@ -68,8 +78,8 @@ impl Drop for Lead {
 }
 
 impl Follow {
-    /// The answer, or `None` when whoever had the lead gave none.
-    pub async fn wait(mut self) -> Option<Entry> {
+    /// How it ended, or `None` when whoever had the lead went away.
+    pub async fn wait(mut self) -> Option<Landing> {
         self.0
             .wait_for(Option::is_some)
             .await
@@ -113,20 +123,21 @@ mod tests {
         let (flights, key) = (Flights::default(), CanonicalPreference::of("hide").key("post"));
         let leader = lead(flights.claim(&key));
         let followers = [follow(flights.claim(&key)), follow(flights.claim(&key))];
-        leader.answer(entry());
+        leader.land(Landing::Judged(entry()));
         for follower in followers {
-            assert_eq!(follower.wait().await, Some(entry()));
+            let landing = follower.wait().await;
+            assert!(matches!(landing, Some(Landing::Judged(judged)) if judged == entry()));
         }
         assert!(matches!(flights.claim(&key), Claim::Lead(_)), "the flight has landed");
     }
 
     #[tokio::test]
-    async fn a_leader_who_gives_up_frees_the_question() {
+    async fn a_leader_who_goes_away_frees_the_question() {
         let (flights, key) = (Flights::default(), CanonicalPreference::of("hide").key("post"));
         let leader = lead(flights.claim(&key));
         let follower = follow(flights.claim(&key));
         drop(leader);
-        assert_eq!(follower.wait().await, None);
+        assert!(follower.wait().await.is_none());
         assert!(matches!(flights.claim(&key), Claim::Lead(_)));
     }
 }

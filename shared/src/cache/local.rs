@@ -1,37 +1,43 @@
 //! The cache's first layer: verdicts in process, evicted by use.
 
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 use super::{Entry, Key};
 
 /// How much is kept: as many entries without explanation.
 const CAPACITY: u64 = 10_000;
 
-/// How many bytes of explanation weigh as much as an entry without.
-const BYTES_PER_UNIT: usize = 128;
-
 /// Up to 10,000 verdicts, fewer where many have an explanation. Scan-resistant: a burst of posts seen once does not push out
 /// those that many users share.
 #[derive(Debug)]
-pub struct LocalCache(Cache<Key, Entry, ByExplanation>);
+pub struct LocalCache(Cache<Key, Entry, ByExplanation, DefaultHashBuilder, CountEvictions>);
 
 #[derive(Debug, Clone)]
 struct ByExplanation;
 
 impl Weighter<Key, Entry> for ByExplanation {
     fn weight(&self, _: &Key, entry: &Entry) -> u64 {
-        let bytes = entry.explanation.as_ref().map_or(0, |explanation| {
-            explanation.reason.len() + explanation.matched.as_ref().map_or(0, String::len)
-        });
-        1 + bytes.div_ceil(BYTES_PER_UNIT) as u64
+        entry.weight()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct CountEvictions;
+
+impl Lifecycle<Key, Entry> for CountEvictions {
+    type RequestState = usize;
+
+    fn on_evict(&self, evicted: &mut usize, _: Key, _: Entry) {
+        *evicted += 1;
     }
 }
 
 impl Default for LocalCache {
     fn default() -> Self {
         // The estimate sizes no buffer beyond what is used: the cache grows with its content.
-        Self(Cache::with_weighter(1000, CAPACITY, ByExplanation))
+        let hasher = DefaultHashBuilder::default();
+        Self(Cache::with(1000, CAPACITY, ByExplanation, hasher, CountEvictions))
     }
 }
 
@@ -42,12 +48,27 @@ impl LocalCache {
         self.0.get(key)
     }
 
-    /// Keeps an entry, unless a newer one is there.
-    pub fn put(&self, key: &Key, entry: &Entry) {
+    /// Keeps an entry, unless a newer one is there; how many others that has pushed out.
+    #[must_use]
+    pub fn put(&self, key: &Key, entry: &Entry) -> usize {
+        let mut evicted = 0;
         let newer_is_there = self.0.peek(key).is_some_and(|kept| kept.judged_at > entry.judged_at);
         if !newer_is_there {
-            self.0.insert(key.clone(), entry.clone());
+            self.0.insert_with_lifecycle(key.clone(), entry.clone(), &mut evicted);
         }
+        evicted
+    }
+
+    /// How many entries are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -77,11 +98,13 @@ mod tests {
         let preference = CanonicalPreference::of("hide");
         for (reason_bytes, least, most) in [(0, 9_000, 10_000), (1270, 800, 910)] {
             let cache = LocalCache::default();
+            let mut evicted = 0;
             for n in 0..20_000 {
-                cache.put(&preference.key(&n.to_string()), &entry(0, reason_bytes));
+                evicted += cache.put(&preference.key(&n.to_string()), &entry(0, reason_bytes));
             }
-            let kept = cache.0.len();
+            let kept = cache.len();
             assert!((least..=most).contains(&kept), "{kept} of {reason_bytes} bytes");
+            assert_eq!(kept + evicted, 20_000, "every eviction is counted");
         }
     }
 
@@ -89,8 +112,8 @@ mod tests {
     fn an_older_entry_does_not_replace_a_newer_one() {
         let cache = LocalCache::default();
         let key = CanonicalPreference::of("hide").key("post");
-        cache.put(&key, &entry(2, 0));
-        cache.put(&key, &entry(1, 0));
+        assert_eq!(cache.put(&key, &entry(2, 0)), 0);
+        assert_eq!(cache.put(&key, &entry(1, 0)), 0);
         assert_eq!(cache.get(&key).map(|entry| entry.judged_at.millis()), Some(2));
     }
 }

@@ -1,11 +1,14 @@
 //! The cache's last layer: verdicts in DynamoDB, which outlive every instance.
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Entry, Key};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::{AHEAD, Entry, Judgement, Key};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::provider::verdict::{Explanation, ModelClass};
@@ -14,8 +17,11 @@ use crate::table::{self, Failure, Item, Table, number, read_number, read_text, t
 /// What one `BatchGetItem` takes.
 const KEYS_PER_READ: usize = 100;
 
-/// What one `BatchWriteItem` takes.
-const ITEMS_PER_WRITE: usize = 25;
+/// How many writes are under way at a time: each has a connection of its own.
+const WRITES_AT_ONCE: usize = 8;
+
+/// There is nothing, or nothing newer, or nothing that makes sense.
+const IF_NOT_OLDER: &str = "attribute_not_exists(#at) OR #at <= :at OR #at > :soon OR NOT attribute_type(#at, :number)";
 
 /// The verdicts table.
 #[derive(Debug)]
@@ -60,24 +66,44 @@ impl VerdictTable {
         Ok(found)
     }
 
-    /// Writes entries. What the table left out under load is not tried again: a verdict can be had anew.
+    /// Writes verdicts, never an older one over a newer one. One that the table refused is not tried again: a verdict can be
+    /// had anew.
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn write(&self, entries: &[(Key, Entry)]) -> Result<(), Outage> {
-        for chunk in entries.chunks(ITEMS_PER_WRITE) {
-            let mut writes = Vec::with_capacity(chunk.len());
-            for (key, entry) in chunk {
-                let put = PutRequest::builder()
-                    .set_item(Some(write_entry(key, entry)))
-                    .build()
-                    .map_err(|error| Outage(error.to_string()))?;
-                writes.push(WriteRequest::builder().put_request(put).build());
+    pub async fn write(&self, judgements: &[&Judgement]) -> Result<(), Outage> {
+        // A batch takes no conditions, and costs as much.
+        let (mut all, mut rest) = (Ok(()), judgements.iter());
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < WRITES_AT_ONCE
+                && let Some(judgement) = rest.next()
+            {
+                under_way.push(self.put(&judgement.key, &judgement.entry));
             }
-            let call = self.0.client().batch_write_item().request_items(self.0.name(), writes);
-            self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+            match under_way.next().await {
+                Some(one) => all = all.and(one),
+                None => return all,
+            }
         }
-        Ok(())
+    }
+
+    async fn put(&self, key: &Key, entry: &Entry) -> Result<(), Outage> {
+        let call = self
+            .0
+            .client()
+            .put_item()
+            .table_name(self.0.name())
+            .set_item(Some(write_entry(key, entry)))
+            .condition_expression(IF_NOT_OLDER)
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", number(entry.judged_at.millis()))
+            .expression_attribute_values(":soon", number(entry.judged_at.plus(AHEAD).millis()))
+            .expression_attribute_values(":number", text("N"));
+        match self.0.call(call.send()).await {
+            Ok(_) | Err(Failure::Refused(PutItemError::ConditionalCheckFailedException(_))) => Ok(()),
+            Err(failure) => Err(failure.into_outage()),
+        }
     }
 }
 

@@ -53,11 +53,32 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
 fn locate<'a, T: Deserialize<'a>>(text: &'a str) -> Error {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) {
-        Err(error) if error.inner().is_data() => Error::invalid(pointer(error.path()), error.inner().to_string()),
+        Err(error) if error.inner().is_data() => {
+            let detail = without_value(&error.inner().to_string());
+            Error::invalid(pointer(error.path()), detail)
+        }
         Err(error) => Error::invalid("", format!("malformed JSON: {}", error.inner())),
         // The body itself is well-formed: what follows it is at fault.
         Ok(_) => Error::invalid("", "malformed JSON: more than one value"),
     }
+}
+
+/// What is wrong, without the text that is: it may be a secret in the wrong place, and answers are kept where requests are not.
+fn without_value(message: &str) -> String {
+    let quoted = [
+        "invalid type: string \"",
+        "invalid value: string \"",
+        "unknown variant `",
+    ];
+    let cut = quoted.iter().find_map(|start| {
+        let rest = message.strip_prefix(start)?;
+        let (_, expected) = rest.rsplit_once(", expected")?;
+        Some(format!(
+            "{}, expected{expected}",
+            start.trim_end_matches([' ', '"', '`'])
+        ))
+    });
+    cut.unwrap_or_else(|| message.to_owned())
 }
 
 /// For optional members: absent is `None`, but `null` is refused as any other value of a wrong type.
@@ -135,6 +156,17 @@ mod tests {
             assert!(violations[0].detail.contains(words), "{body}: {}", violations[0].detail);
         }
         assert!(parse::<Outer>(br#" {"list":[{"number":1e3}]} "#).is_ok());
+    }
+
+    #[test]
+    fn a_value_in_the_wrong_place_is_not_shown() {
+        for body in [r#"{"list":"hush"}"#, r#"{"list":[{"number":"hush\", expected \"a"}]}"#] {
+            let Err(Error::Invalid(violations)) = parse::<Outer>(body.as_bytes()) else {
+                panic!("accepted {body}");
+            };
+            assert!(!violations[0].detail.contains("hush"), "{}", violations[0].detail);
+            assert!(violations[0].detail.starts_with("invalid type: string, expected"));
+        }
     }
 
     #[test]

@@ -1,86 +1,60 @@
 //! The keys: [`KeySet`] signs (only auth has it), [`PublicKeys`] verify (every function has them).
 
+mod public;
+mod stored;
+
 use std::collections::BTreeMap;
 
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use aws_lc_rs::{hkdf, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, EncodingKey};
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::EncodingKey;
 
-use super::sha256;
+use crate::clock::Timestamp;
 use crate::config::Secret;
-use crate::error::{Error, Outage};
+use crate::error::Error;
 use crate::ids::SessionId;
+
+pub use self::public::PublicKeys;
+pub use self::stored::{ANNOUNCED, rotated, without};
+pub(super) use self::stored::{derivation, new_master};
+
+use self::public::PublicKey;
+use self::stored::{StoredKeySet, key_id};
 
 /// Why a key set cannot be used. Says nothing of what is in it.
 #[derive(Debug, thiserror::Error)]
 #[error("the key set cannot be used: {0}")]
 pub struct KeyError(String);
 
-/// The key set as it is kept at rest, in a file of the local server or in Secrets Manager.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct StoredKeySet {
-    /// The `kid` of the key that signs.
-    active: String,
-    /// PKCS#8 of each Ed25519 key, in base64.
-    keys: BTreeMap<String, String>,
-    /// 32 bytes in base64, from which refresh tokens are derived.
-    refresh_master: String,
-    /// 32 bytes in base64, from which request-signing keys are derived.
-    signing_master: String,
+impl KeyError {
+    pub(super) fn new(what: &str) -> Self {
+        Self(what.to_owned())
+    }
 }
 
-/// What a stack starts with: one random master secret, from which a first key set is derived.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Initial {
-    master: String,
-}
-
-/// The fewest characters of such a master. The template's has 64 of 62 kinds: 381 bits.
-const SHORTEST_MASTER: usize = 32;
-
-/// What signs access tokens, and the masters from which refresh tokens and signing keys are derived.
+/// What signs access tokens, and the masters from which refresh tokens are derived.
 pub struct KeySet {
-    active: String,
-    signing: EncodingKey,
+    version: u64,
+    signing: BTreeMap<String, Timed<EncodingKey>>,
     public: PublicKeys,
-    refresh_master: hmac::Key,
+    refresh_masters: BTreeMap<String, Timed<hmac::Key>>,
     signing_master: [u8; 32],
 }
 
-impl StoredKeySet {
-    /// The key set that a master stands for: each part is HKDF-SHA256 of it under a name of its own.
-    fn derive(master: &str) -> Result<Self, KeyError> {
-        if master.len() < SHORTEST_MASTER {
-            return Err(KeyError("the master is too short".to_owned()));
-        }
-        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"clearview first key set").extract(master.as_bytes());
-        let part = |name: &str| {
-            let mut bytes = [0; 32];
-            extracted
-                .expand(&[name.as_bytes()], hkdf::HKDF_SHA256)
-                .and_then(|expanded| expanded.fill(&mut bytes))
-                .map(|()| bytes)
-                .map_err(|_| KeyError("no keys can be derived".to_owned()))
-        };
-        let pair = Ed25519KeyPair::from_seed_unchecked(&part("token key v1")?)
-            .map_err(|_| KeyError("no token key can be derived".to_owned()))?;
-        let pkcs8 = pair
-            .to_pkcs8()
-            .map_err(|_| KeyError("no token key can be derived".to_owned()))?;
-        let kid = key_id(pair.public_key().as_ref());
-        Ok(Self {
-            keys: BTreeMap::from([(kid.clone(), STANDARD.encode(pkcs8.as_ref()))]),
-            active: kid,
-            refresh_master: STANDARD.encode(part("refresh master v1")?),
-            signing_master: STANDARD.encode(part("signing master v1")?),
-        })
-    }
+/// A secret, and from when on it is used, in seconds since the epoch.
+struct Timed<T> {
+    secret: T,
+    from: i64,
+}
+
+/// What is used at `now`: of those whose time has come, the last; before all of them, the first.
+fn in_use<T>(all: &BTreeMap<String, Timed<T>>, now: Timestamp) -> Option<(&String, &T)> {
+    let come = all.iter().filter(|(_, timed)| timed.from <= now.seconds());
+    come.max_by_key(|(_, timed)| timed.from)
+        .or_else(|| all.iter().min_by_key(|(_, timed)| timed.from))
+        .map(|(name, timed)| (name, &timed.secret))
 }
 
 impl KeySet {
@@ -89,19 +63,7 @@ impl KeySet {
     /// # Errors
     /// When no random bytes are to be had.
     pub fn generate() -> Result<Secret, Error> {
-        let unusable = |_| Error::Internal(Box::new(Outage("no key could be made".into())));
-        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(unusable)?;
-        let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref())
-            .map_err(|error| Error::Internal(Box::new(Outage(error.to_string()))))?;
-        let kid = key_id(pair.public_key().as_ref());
-        let stored = StoredKeySet {
-            keys: BTreeMap::from([(kid.clone(), STANDARD.encode(pkcs8.as_ref()))]),
-            active: kid,
-            refresh_master: STANDARD.encode(super::random_bytes::<32>()?),
-            signing_master: STANDARD.encode(super::random_bytes::<32>()?),
-        };
-        let text = serde_json::to_string_pretty(&stored).map_err(|error| Error::Internal(Box::new(error)))?;
-        Ok(Secret::new(text))
+        StoredKeySet::generate()
     }
 
     /// Reads a key set from its stored form.
@@ -109,169 +71,118 @@ impl KeySet {
     /// # Errors
     /// What is wrong with it, without anything of its content.
     pub fn parse(stored: &Secret) -> Result<Self, KeyError> {
-        let wrong = |what: &str| KeyError(what.to_owned());
-        let stored = match serde_json::from_str::<Initial>(stored.expose()) {
-            Ok(initial) => StoredKeySet::derive(&initial.master)?,
-            Err(_) => serde_json::from_str(stored.expose())
-                .map_err(|_| wrong("it is not of the form that this version writes"))?,
-        };
-        let mut public = BTreeMap::new();
-        let mut signing = None;
-        for (kid, pkcs8) in &stored.keys {
-            let pkcs8 = STANDARD.decode(pkcs8).map_err(|_| wrong("a key is not base64"))?;
-            let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| wrong("a key is not PKCS#8 of Ed25519"))?;
-            let bytes = pair.public_key().as_ref();
-            if *kid != key_id(bytes) {
-                return Err(wrong("a key does not belong to its name"));
+        let stored = StoredKeySet::read(stored)?;
+        let (mut public, mut signing) = (BTreeMap::new(), BTreeMap::new());
+        for (kid, kept) in stored.keys {
+            let pkcs8 = STANDARD
+                .decode(&kept.secret)
+                .map_err(|_| KeyError::new("a key is not base64"))?;
+            let pair =
+                Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| KeyError::new("a key is not PKCS#8 of Ed25519"))?;
+            let (bytes, until) = (pair.public_key().as_ref().to_vec(), kept.until);
+            if kid != key_id(&bytes) {
+                return Err(KeyError::new("a key does not belong to its name"));
             }
-            public.insert(kid.clone(), bytes.to_vec());
-            if *kid == stored.active {
-                signing = Some(EncodingKey::from_ed_der(&pkcs8));
-            }
+            public.insert(kid.clone(), PublicKey { bytes, until });
+            let secret = EncodingKey::from_ed_der(&pkcs8);
+            let from = kept.from;
+            signing.insert(kid, Timed { secret, from });
+        }
+        let mut refresh_masters = BTreeMap::new();
+        for (name, kept) in stored.refresh_masters {
+            let secret = hmac::Key::new(hmac::HMAC_SHA256, &master(&kept.secret)?);
+            let from = kept.from;
+            refresh_masters.insert(name, Timed { secret, from });
+        }
+        if signing.is_empty() || refresh_masters.is_empty() {
+            return Err(KeyError::new("it has no keys"));
         }
         Ok(Self {
-            active: stored.active,
-            signing: signing.ok_or_else(|| wrong("the active key is not among the keys"))?,
+            version: stored.version,
+            signing,
             public: PublicKeys(public),
-            refresh_master: hmac::Key::new(hmac::HMAC_SHA256, &master(&stored.refresh_master)?),
+            refresh_masters,
             signing_master: master(&stored.signing_master)?,
         })
     }
 
-    /// The `kid` of the key that signs, and the key.
-    pub(super) const fn signing(&self) -> (&String, &EncodingKey) {
-        (&self.active, &self.signing)
+    /// Which of the sets of a deployment it is: a later one has a higher number.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
-    /// The keys that verify what this set has signed.
+    /// The `kid` of the key that signs at `now`, and the key.
+    pub(super) fn signing(&self, now: Timestamp) -> Option<(&String, &EncodingKey)> {
+        in_use(&self.signing, now)
+    }
+
+    /// The keys that verify what this set has signed or will.
     #[must_use]
     pub const fn public(&self) -> &PublicKeys {
         &self.public
     }
 
-    /// The secret part of a family's refresh token: HMAC-SHA256 of family, generation and salt under the refresh master.
-    pub(super) fn refresh_secret(&self, family: &SessionId, generation: u64, salt: &str) -> String {
-        let mut context = hmac::Context::with_key(&self.refresh_master);
+    /// The name of the master that a new family's refresh tokens are derived from.
+    #[must_use]
+    pub fn refresh_master(&self, now: Timestamp) -> String {
+        in_use(&self.refresh_masters, now)
+            .map(|(name, _)| name.clone())
+            .unwrap_or_default()
+    }
+
+    /// The secret part of a family's refresh token: HMAC-SHA256 of family, generation and salt under its master; `None` if that
+    /// was withdrawn.
+    pub(super) fn refresh_secret(
+        &self,
+        master: &str,
+        family: &SessionId,
+        generation: u64,
+        salt: &str,
+    ) -> Option<String> {
+        let mut context = hmac::Context::with_key(&self.refresh_masters.get(master)?.secret);
         for part in ["clearview refresh v1", family.as_str(), &generation.to_string(), salt] {
             // Length-prefixed, so that no two lists of parts are the same bytes.
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part.as_bytes());
         }
-        URL_SAFE_NO_PAD.encode(context.sign())
+        Some(URL_SAFE_NO_PAD.encode(context.sign()))
     }
 
-    /// The key with which a session may sign its requests: HKDF-SHA256 of the signing master for that session, in base64.
-    ///
-    /// # Errors
-    /// Never for 32 bytes; the library's signature allows it.
-    pub fn request_signing_key(&self, session: &SessionId) -> Result<String, Error> {
-        let failed = |_| Error::Internal(Box::new(Outage("no signing key could be derived".into())));
-        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"clearview").extract(&self.signing_master);
-        let info = [b"request signing v1 ", session.as_str().as_bytes()];
-        let mut key = [0; 32];
-        extracted
-            .expand(&info, hkdf::HKDF_SHA256)
-            .and_then(|expanded| expanded.fill(&mut key))
-            .map_err(failed)?;
-        Ok(STANDARD.encode(key))
+    /// From what request-signing keys are derived where no secret of its own is set for them: on one machine.
+    pub(super) const fn signing_master(&self) -> &[u8; 32] {
+        &self.signing_master
     }
 }
 
-fn master(base64: &str) -> Result<[u8; 32], KeyError> {
+pub(super) fn master(base64: &str) -> Result<[u8; 32], KeyError> {
     STANDARD
         .decode(base64)
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| KeyError("a master is not 32 bytes in base64".to_owned()))
-}
-
-/// The start of the key's RFC 7638 thumbprint: 96 bits are plenty to tell a handful of keys apart.
-fn key_id(public: &[u8]) -> String {
-    let jwk = format!(
-        r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
-        URL_SAFE_NO_PAD.encode(public)
-    );
-    let mut kid = sha256(jwk.as_bytes());
-    kid.truncate(16);
-    kid
-}
-
-/// The keys that verify access tokens, by `kid`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PublicKeys(BTreeMap<String, Vec<u8>>);
-
-#[derive(Serialize, Deserialize)]
-struct Jwks {
-    keys: Vec<Jwk>,
-}
-
-/// RFC 8037: an Ed25519 key as a JWK.
-#[derive(Serialize, Deserialize)]
-struct Jwk {
-    kty: String,
-    crv: String,
-    #[serde(rename = "use")]
-    usage: String,
-    alg: String,
-    kid: String,
-    x: String,
-}
-
-impl PublicKeys {
-    /// Reads a JWKS; keys of other kinds are passed over.
-    ///
-    /// # Errors
-    /// When it is no JWKS at all.
-    pub fn parse(jwks: &str) -> Result<Self, KeyError> {
-        let set: Jwks = serde_json::from_str(jwks).map_err(|_| KeyError("it is no JWKS".to_owned()))?;
-        Ok(Self(
-            set.keys
-                .into_iter()
-                .filter(|key| key.kty == "OKP" && key.crv == "Ed25519")
-                .filter_map(|key| Some((key.kid, URL_SAFE_NO_PAD.decode(key.x).ok()?)))
-                .collect(),
-        ))
-    }
-
-    /// These and others.
-    #[must_use]
-    pub fn and(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
-        self
-    }
-
-    /// The keys as a JWKS (RFC 7517), as `/.well-known/jwks.json` shows them.
-    #[must_use]
-    pub fn to_jwks(&self) -> serde_json::Value {
-        let keys = self
-            .0
-            .iter()
-            .map(|(kid, public)| Jwk {
-                kty: "OKP".to_owned(),
-                crv: "Ed25519".to_owned(),
-                usage: "sig".to_owned(),
-                alg: "EdDSA".to_owned(),
-                kid: kid.clone(),
-                x: URL_SAFE_NO_PAD.encode(public),
-            })
-            .collect();
-        serde_json::to_value(Jwks { keys }).unwrap_or_default()
-    }
-
-    /// The key named `kid`.
-    pub(super) fn find(&self, kid: &str) -> Option<DecodingKey> {
-        self.0.get(kid).map(|public| DecodingKey::from_ed_der(public))
-    }
+        .ok_or_else(|| KeyError::new("a master is not 32 bytes in base64"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_300_000);
+
+    fn parse(stored: &Secret) -> KeySet {
+        KeySet::parse(stored).unwrap()
+    }
+
+    fn signing(keys: &KeySet, now: Timestamp) -> String {
+        keys.signing(now).unwrap().0.clone()
+    }
 
     #[test]
     fn a_generated_key_set_reads_back_and_publishes_no_secret() {
         let stored = KeySet::generate().unwrap();
-        let keys = KeySet::parse(&stored).unwrap();
+        let keys = parse(&stored);
         let jwks = keys.public().to_jwks().to_string();
         assert_eq!(&PublicKeys::parse(&jwks).unwrap(), keys.public());
         assert!(!jwks.contains("\"d\""));
@@ -286,16 +197,11 @@ mod tests {
             of(&"b".repeat(64)).unwrap(),
         );
         let session = SessionId::random().unwrap();
+        let secret = |keys: &KeySet| keys.refresh_secret("1", &session, 1, "s").unwrap();
         assert_eq!(one.public(), same.public());
-        assert_eq!(
-            one.refresh_secret(&session, 1, "s"),
-            same.refresh_secret(&session, 1, "s")
-        );
+        assert_eq!(secret(&one), secret(&same));
         assert_ne!(one.public(), other.public());
-        assert_ne!(
-            one.refresh_secret(&session, 1, "s"),
-            other.refresh_secret(&session, 1, "s")
-        );
+        assert_ne!(secret(&one), secret(&other));
         assert!(of(&"a".repeat(31)).is_err());
     }
 
@@ -303,7 +209,7 @@ mod tests {
     fn a_damaged_key_set_is_refused_without_showing_it() {
         let good = KeySet::generate().unwrap();
         let mut stored: serde_json::Value = serde_json::from_str(good.expose()).unwrap();
-        stored["active"] = "another".into();
+        stored["keys"] = serde_json::json!({});
         for text in [
             String::new(),
             "{}".to_owned(),
@@ -319,16 +225,69 @@ mod tests {
 
     #[test]
     fn derived_secrets_differ_by_every_part_and_are_stable() {
-        let keys = KeySet::parse(&KeySet::generate().unwrap()).unwrap();
+        let keys = parse(&KeySet::generate().unwrap());
         let (a, b) = (SessionId::random().unwrap(), SessionId::random().unwrap());
-        let base = keys.refresh_secret(&a, 1, "salt");
-        assert_eq!(base, keys.refresh_secret(&a, 1, "salt"));
-        assert_ne!(base, keys.refresh_secret(&b, 1, "salt"));
-        assert_ne!(base, keys.refresh_secret(&a, 2, "salt"));
-        assert_ne!(base, keys.refresh_secret(&a, 1, "pepper"));
-        assert_ne!(
-            keys.request_signing_key(&a).unwrap(),
-            keys.request_signing_key(&b).unwrap()
-        );
+        let base = keys.refresh_secret("1", &a, 1, "salt").unwrap();
+        assert_eq!(Some(&base), keys.refresh_secret("1", &a, 1, "salt").as_ref());
+        for other in [
+            keys.refresh_secret("1", &b, 1, "salt"),
+            keys.refresh_secret("1", &a, 2, "salt"),
+            keys.refresh_secret("1", &a, 1, "pepper"),
+        ] {
+            assert_ne!(base, other.unwrap());
+        }
+        assert_eq!(keys.refresh_secret("2", &a, 1, "salt"), None);
+    }
+
+    #[test]
+    fn a_successor_is_published_a_day_before_it_signs_and_the_old_key_outlives_its_tokens() {
+        let first = KeySet::generate().unwrap();
+        let second = rotated(&first, NOW).unwrap();
+        let (before, after) = (parse(&first), parse(&second));
+        let old = signing(&before, NOW);
+        let at = |hours: u64, seconds: u64| NOW.plus(Duration::from_secs(hours * 3600 + seconds));
+        assert_eq!(after.public().ids().count(), 2, "the next key is published at once");
+        assert_eq!(signing(&after, at(23, 3599)), old);
+        let new = signing(&after, at(24, 0));
+        assert_ne!(new, old);
+        // A token of the old key's last second lives for 905 s more.
+        assert!(after.public().find(&old, at(24, 905)).is_some());
+        assert!(after.public().find(&old, at(25, 0)).is_none());
+        assert!(after.public().clone().at(at(25, 0)).find(&new, at(25, 0)).is_some());
+
+        let month = NOW.plus(Duration::from_hours(720));
+        let third = parse(&rotated(&second, month).unwrap());
+        assert_eq!(third.public().ids().count(), 2, "the first is gone");
+        assert_eq!(third.version(), 3);
+    }
+
+    #[test]
+    fn a_family_keeps_its_master_until_it_must_have_ended() {
+        let mut stored = KeySet::generate().unwrap();
+        let family = SessionId::random().unwrap();
+        let secret = |stored: &Secret| parse(stored).refresh_secret("1", &family, 5, "salt");
+        let first = secret(&stored);
+        let mut now = NOW;
+        for _ in 0..3 {
+            stored = rotated(&stored, now).unwrap();
+            now = now.plus(Duration::from_hours(720));
+            assert_eq!(secret(&stored), first);
+        }
+        let newest = parse(&stored).refresh_master(now);
+        assert_eq!(newest, "4");
+        now = now.plus(Duration::from_hours(720));
+        assert_eq!(secret(&rotated(&stored, now).unwrap()), None, "no family of it is left");
+    }
+
+    #[test]
+    fn a_withdrawn_key_is_gone_and_another_signs_at_once() {
+        let first = KeySet::generate().unwrap();
+        let kid = signing(&parse(&first), NOW);
+        let left = parse(&without(&rotated(&first, NOW).unwrap(), &kid, NOW).unwrap());
+        assert!(left.public().find(&kid, NOW).is_none());
+        let signs = signing(&left, NOW);
+        assert!(left.public().find(&signs, NOW).is_some());
+        assert_eq!(left.version(), 3);
+        assert!(matches!(without(&first, "another", NOW), Err(Error::Invalid(_))));
     }
 }

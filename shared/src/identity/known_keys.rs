@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+
 use crate::clock::Timestamp;
 use crate::identity::keys::PublicKeys;
 use crate::identity::token::{self, Parties, Refusal};
@@ -11,11 +13,17 @@ use crate::identity::{Fingerprint, Principal};
 /// How often the published keys are read at most, however many unknown ones are shown.
 const KEYS_READ_EVERY: Duration = Duration::from_mins(1);
 
+/// How old what is known may be before a request reads it anew: a withdrawn key is refused within five minutes.
+const GOOD_FOR: Duration = Duration::from_mins(4);
+
 /// The public keys that this process knows, and when it last asked for more.
 #[derive(Debug, Default)]
 pub struct KnownKeys {
     keys: RwLock<PublicKeys>,
     read_at: Mutex<Option<Timestamp>>,
+    /// When they were read, or were first asked for where a process started with some.
+    known_at: Mutex<Option<Timestamp>>,
+    reading: AsyncMutex<()>,
 }
 
 impl KnownKeys {
@@ -25,6 +33,8 @@ impl KnownKeys {
         Self {
             keys: RwLock::new(keys),
             read_at: Mutex::default(),
+            known_at: Mutex::default(),
+            reading: AsyncMutex::default(),
         }
     }
 
@@ -50,8 +60,22 @@ impl KnownKeys {
     }
 
     /// From now on, knows `keys`.
-    pub fn replace(&self, keys: PublicKeys) {
+    pub fn replace(&self, keys: PublicKeys, now: Timestamp) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.known_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Whether what is known should be read anew, as a key may have been withdrawn since.
+    pub fn are_old(&self, now: Timestamp) -> bool {
+        let mut known_at = self.known_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = *known_at.get_or_insert(now);
+        at > now || now.since(at) >= GOOD_FOR
+    }
+
+    /// Waits for whoever reads the published keys, and keeps others waiting until the guard is dropped. A new environment may be
+    /// given many requests at once: while one of them reads, the others' tokens are not unknown yet.
+    pub async fn reading(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().await
     }
 
     /// Whether the caller may read the published keys now: one caller a minute may.

@@ -32,15 +32,15 @@ pub struct RefreshToken {
 }
 
 impl RefreshToken {
-    /// The token of `generation` in a family.
+    /// The token of `generation` in the family that `session` is; `None` if its master was withdrawn.
     #[must_use]
-    pub fn derive(keys: &KeySet, user: &UserId, session: &SessionId, generation: u64, salt: &str) -> Self {
-        Self {
-            user: user.clone(),
-            session: session.clone(),
+    pub fn derive(keys: &KeySet, session: &Session, generation: u64) -> Option<Self> {
+        Some(Self {
+            user: session.user.clone(),
+            session: session.id.clone(),
             generation,
-            secret: keys.refresh_secret(session, generation, salt),
-        }
+            secret: keys.refresh_secret(&session.master, &session.id, generation, &session.salt)?,
+        })
     }
 
     /// Reads what a client shows; `None` when it is no token of ours by its form.
@@ -83,6 +83,8 @@ pub struct Session {
     pub hash: String,
     /// What the family's tokens are derived with, beside the master.
     pub salt: String,
+    /// The name of that master.
+    pub master: String,
     /// The device it is bound to.
     pub fingerprint: Option<Fingerprint>,
     /// When it was made.
@@ -100,6 +102,12 @@ impl Session {
         self.refreshed_at
             .plus(IDLE_LIFETIME)
             .min(self.created_at.plus(TOTAL_LIFETIME))
+    }
+
+    /// Whether it is neither ended nor over.
+    #[must_use]
+    pub fn lives(&self, now: Timestamp) -> bool {
+        !self.revoked && self.expires_at() > now
     }
 }
 
@@ -133,8 +141,8 @@ pub fn decide(
     }
     let newest = shown.generation == session.generation && shown.hash() == session.hash;
     // An older one is known by deriving it again. An invented one must not be able to end somebody's session.
-    let derived = RefreshToken::derive(keys, &session.user, &session.id, shown.generation, &session.salt);
-    let spent = shown.generation < session.generation && shown.hash() == derived.hash();
+    let derived = || RefreshToken::derive(keys, session, shown.generation);
+    let spent = shown.generation < session.generation && derived().is_some_and(|token| token.hash() == shown.hash());
     if !newest && !spent {
         return Decision::Refuse("the refresh token is unknown");
     }
@@ -177,24 +185,24 @@ mod tests {
         fn at_generation(generation: u64, fingerprint: Option<&str>) -> Self {
             let keys = KeySet::parse(&KeySet::generate().unwrap()).unwrap();
             let (user, id) = (UserId::random().unwrap(), SessionId::random().unwrap());
-            let hash = RefreshToken::derive(&keys, &user, &id, generation, "salt").hash();
-            let session = Session {
+            let mut session = Session {
                 user,
                 id,
                 generation,
-                hash,
+                hash: String::new(),
                 salt: "salt".into(),
+                master: "1".into(),
                 fingerprint: fingerprint.map(Fingerprint::of),
                 created_at: START,
                 refreshed_at: START,
                 revoked: false,
             };
+            session.hash = RefreshToken::derive(&keys, &session, generation).unwrap().hash();
             Self { keys, session }
         }
 
         fn token(&self, generation: u64) -> RefreshToken {
-            let Session { user, id, salt, .. } = &self.session;
-            RefreshToken::derive(&self.keys, user, id, generation, salt)
+            RefreshToken::derive(&self.keys, &self.session, generation).unwrap()
         }
 
         fn decide(&self, generation: u64, fingerprint: Option<&str>, now: Timestamp) -> Decision {

@@ -5,7 +5,12 @@
 //! | `device#` SHA-256 of the device's id | `device` | the user |
 //! | `user#` user id | `user` | the tier |
 //! | `user#` user id | session id | a [`Session`] |
-//! | `keys` | `public` | the JWKS |
+//! | `keys` | `public` | the JWKS, and the version of the key set that it is of |
+//! | `nonce#` SHA-256 of key and nonce | `nonce` | nothing: that it was used |
+
+mod account;
+
+pub use self::account::Account;
 
 use std::sync::Mutex;
 
@@ -25,8 +30,17 @@ use crate::table::{self, Failure, Item, Table, number, read_number, read_text, t
 #[derive(Debug)]
 pub struct IdentityStore {
     table: Table,
-    /// The JWKS that this process has published last.
-    published: Mutex<Option<String>>,
+    /// The JWKS that this process has published last, with its version.
+    published: Mutex<Option<Published>>,
+}
+
+/// The public keys as they are published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// All of a key set's public keys, those of the future too.
+    pub jwks: String,
+    /// The version of that key set.
+    pub version: u64,
 }
 
 /// How a session was changed, or why it was not.
@@ -127,6 +141,7 @@ impl IdentityStore {
             .item("generation", number(session.generation))
             .item("hash", text(&session.hash))
             .item("salt", text(&session.salt))
+            .item("master", text(&session.master))
             .item("createdAt", number(session.created_at.millis()))
             .item("refreshedAt", number(session.refreshed_at.millis()))
             .item(table::TTL, number(session.created_at.plus(TOTAL_LIFETIME).seconds()));
@@ -180,11 +195,11 @@ impl IdentityStore {
         }
     }
 
-    /// Ends a session.
+    /// Ends a session; `false` if there is none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down: the session may still be alive.
-    pub async fn revoke(&self, user: &UserId, id: &SessionId, now: Timestamp) -> Result<(), Error> {
+    pub async fn revoke(&self, user: &UserId, id: &SessionId, now: Timestamp) -> Result<bool, Error> {
         let call = self
             .table
             .client()
@@ -198,19 +213,20 @@ impl IdentityStore {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":now", number(now.millis()));
         match self.table.call(call.send()).await {
-            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Failure::Refused(_)) => Ok(false),
             Err(failure) => Err(unavailable(failure)),
         }
     }
 
-    /// Publishes a JWKS for the functions that verify tokens, unless this process has done so before.
+    /// Publishes public keys for the functions that verify tokens, unless this process has done so before. `false` if those of a
+    /// newer key set are published: then a key of this one may have been withdrawn.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down.
-    pub async fn publish_keys(&self, jwks: &str) -> Result<(), Error> {
-        let is_published = |published: &Option<String>| published.as_deref() == Some(jwks);
-        if self.published.lock().is_ok_and(|published| is_published(&published)) {
-            return Ok(());
+    pub async fn publish_keys(&self, keys: Published) -> Result<bool, Error> {
+        if self.published.lock().is_ok_and(|done| done.as_ref() == Some(&keys)) {
+            return Ok(true);
         }
         let call = self
             .table
@@ -219,21 +235,36 @@ impl IdentityStore {
             .table_name(self.table.name())
             .item("owner", text("keys"))
             .item("item", text("public"))
-            .item("jwks", text(jwks));
-        self.table.call(call.send()).await.map_err(unavailable)?;
-        if let Ok(mut published) = self.published.lock() {
-            *published = Some(jwks.to_owned());
+            .item("jwks", text(&keys.jwks))
+            .item("version", number(keys.version))
+            // No newer set is published.
+            .condition_expression("attribute_not_exists(version) OR version <= :version")
+            .expression_attribute_values(":version", number(keys.version));
+        match self.table.call(call.send()).await {
+            Ok(_) => {
+                if let Ok(mut published) = self.published.lock() {
+                    *published = Some(keys);
+                }
+                Ok(true)
+            }
+            Err(Failure::Refused(_)) => Ok(false),
+            Err(failure) => Err(unavailable(failure)),
         }
-        Ok(())
     }
 
-    /// The published JWKS.
+    /// The published keys.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down.
-    pub async fn published_keys(&self) -> Result<Option<String>, Error> {
+    pub async fn published_keys(&self) -> Result<Option<Published>, Error> {
         let item = self.read("keys".to_owned(), "public").await?;
-        Ok(item.and_then(|item| read_text(&item, "jwks").map(str::to_owned)))
+        let published = |item: Item| {
+            Some(Published {
+                jwks: read_text(&item, "jwks")?.to_owned(),
+                version: read_number(&item, "version").unwrap_or(0),
+            })
+        };
+        Ok(item.and_then(published))
     }
 
     async fn read(&self, owner: String, item: &str) -> Result<Option<Item>, Error> {
@@ -275,6 +306,7 @@ fn read_session(user: &UserId, id: &SessionId, item: &Item) -> Option<Session> {
         generation: read_number(item, "generation")?,
         hash: read_text(item, "hash")?.to_owned(),
         salt: read_text(item, "salt")?.to_owned(),
+        master: read_text(item, "master")?.to_owned(),
         fingerprint: read_text(item, "fingerprint").map(|digest| Fingerprint::stored(digest.to_owned())),
         created_at: Timestamp::from_millis(read_number(item, "createdAt")?),
         refreshed_at: Timestamp::from_millis(read_number(item, "refreshedAt")?),

@@ -23,6 +23,8 @@ pub(super) enum Cue {
     KeepIfNegated,
     /// not, no, never: hides, and turns the verb after it round
     Not,
+    /// nothing, nada, rien: hides, negated or not (negative concord: "no quiero nada")
+    Nothing,
     /// except, unless, instead of: the opposite of what was said so far
     Except,
     /// only: what is kept is all that is kept
@@ -37,10 +39,16 @@ pub(super) enum Cue {
     Relative,
     /// I, we: without a cue, the sentence tells about its writer
     Subject,
-    /// because, when, is: what follows is not part of the topic
+    /// is, are: says something about the item before it
+    Copula,
+    /// because, when: what follows is not part of the topic
     Aside,
     /// are fine: the item before it is to be kept
     TrailingKeep,
+    /// nothing else: what was named is all that is kept
+    NothingElse,
+    /// just: only, where a preference starts so
+    Just,
     /// politely passed over
     Filler,
 }

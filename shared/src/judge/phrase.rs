@@ -22,8 +22,8 @@ pub(super) struct PhraseWord {
 
 /// The topic that the words of an item make, if any of them has content.
 pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<Phrase> {
-    let last = item.iter().rposition(|word| !trails(language, word))?;
-    let item = &item[..=last];
+    let rest = item.get(1..)?.iter().rposition(|word| !trails(language, word));
+    let item = &item[..=rest.map_or(0, |last| last + 1)];
     let (first, last) = (item.first()?, item.last()?);
     let mut content: Vec<PhraseWord> = Vec::new();
     let mut named = false;

@@ -1,21 +1,25 @@
-//! A post as evidence: which of a preference's words occur in which window, and the windows' directions.
+//! A post as evidence: which of a preference's words occur in which window, what subjects it gives away, its directions.
 
 use super::embedding::{Direction, Sum};
+use super::form::{Address, signs};
+use super::lexicon::{PHRASE_WORDS, PREFIXES, Subject, joined, start_of_word};
 use super::tokenizer::{normalise, words};
 use super::topic::{Keys, Sources};
-use super::words::Stem;
+use super::words::{Fnv, Stem};
 
 /// A long post is cut into about this many windows, so the work per topic is bounded.
 const WINDOWS: usize = 16;
 /// Windows per mask.
 const MASK_BITS: usize = 32;
 /// Words that make a window of their own.
-const WINDOW_WORDS: usize = 24;
+const WINDOW_WORDS: usize = 40;
 
 /// What a post says about a preference's keys.
 pub(super) struct Evidence {
     /// By number of the key: a bit for each window it occurs in.
     pub(super) masks: Vec<u32>,
+    /// By subject of the lexicon: how much of it there is, per window's worth of words.
+    pub(super) subjects: Vec<f32>,
     /// What the words around the preference's own words say: likeness and common words are two pieces of evidence
     /// only if the common words are left out of the likeness ("a swift answer" is like "Taylor Swift" by one word).
     pub(super) windows: Vec<Option<Direction>>,
@@ -27,25 +31,41 @@ pub(super) struct Evidence {
 /// Reads a post once, in order.
 pub(super) fn read(text: &str, keys: &Keys, sources: Sources<'_>) -> Evidence {
     let normalised = normalise(text);
-    let count = words(&normalised).filter(|word| !is_mark(word)).count();
-    let size = WINDOW_WORDS.max(count.div_ceil(WINDOWS));
+    let words: Vec<&str> = words(&normalised).collect();
+    let count = words.iter().filter(|word| !is_mark(word)).count();
     let mut post = Reading {
-        size,
+        size: WINDOW_WORDS.max(count.div_ceil(WINDOWS)),
         masks: vec![0; keys.len()],
+        subjects: vec![0.0; sources.lexicon.len()],
         ..Reading::default()
     };
-    for word in words(&normalised) {
+    for key in signs(text) {
+        post.hint(key, sources);
+    }
+    let mut contraction = String::new();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        at += 1;
         if is_mark(word) {
             post.end_sentence(word);
+        } else if let Some(end) = contracted(&words[at..]) {
+            at += 2;
+            contraction.clear();
+            contraction.push_str(word);
+            contraction.push_str(end);
+            post.take(&contraction, word, keys, sources);
         } else {
-            post.take(word, keys, sources);
+            for part in parts(word) {
+                post.take(part, part, keys, sources);
+            }
         }
     }
     post.end_window();
     let mut whole = Sum::default();
     post.windows.iter().for_each(|window| whole.add(window));
     Evidence {
-        masks: post.masks,
+        masks: std::mem::take(&mut post.masks),
+        subjects: post.subjects(count, sources),
         whole: whole.direction(),
         windows: post.windows.iter().map(Sum::direction).collect(),
         readable: post.readable,
@@ -56,28 +76,80 @@ fn is_mark(word: &str) -> bool {
     word.chars().next().is_some_and(super::unicode::is_punctuation)
 }
 
+/// The end of a word such as "don't", whose apostrophe and end follow.
+fn contracted<'a>(rest: &[&'a str]) -> Option<&'a str> {
+    match rest {
+        ["'" | "’", end @ ("t" | "s" | "re" | "ve" | "ll" | "m" | "d"), ..] => Some(end),
+        _ => None,
+    }
+}
+
+/// A word and the emoji that stick to it.
+fn parts(word: &str) -> impl Iterator<Item = &str> {
+    let is_symbol = |c: char| c >= '\u{2190}' && !c.is_alphanumeric();
+    word.split_inclusive(is_symbol)
+        .flat_map(
+            move |run| match run.char_indices().next_back().filter(|(_, c)| is_symbol(*c)) {
+                Some((at, _)) => [&run[..at], &run[at..]],
+                None => [run, ""],
+            },
+        )
+        // Joiners and variation selectors say nothing.
+        .filter(|part| !part.is_empty() && !matches!(*part, "\u{200d}" | "\u{fe0f}"))
+}
+
 #[derive(Default)]
 struct Reading {
     size: usize,
     masks: Vec<u32>,
+    subjects: Vec<f32>,
+    /// Hints that have been counted, and the words that prefixes were found in.
+    seen: Vec<u32>,
+    address: Address,
     windows: Vec<Sum>,
     window: Sum,
     /// Words in the current window.
     filled: usize,
     before: Option<Stem>,
+    /// The phrases of one word and more that end here.
+    phrases: [Option<Fnv>; PHRASE_WORDS],
+    last: String,
     readable: usize,
     pieces: Vec<u32>,
 }
 
 impl Reading {
-    fn take(&mut self, word: &str, keys: &Keys, sources: Sources<'_>) {
+    /// `word` for looking up, `known` for the table.
+    fn take(&mut self, word: &str, known: &str, keys: &Keys, sources: Sources<'_>) {
         let stem = Stem::of(word);
+        self.address.note(word);
         self.mark(keys, stem.exact);
         self.mark(keys, stem.loose);
-        let asked_for = keys.is_topic_word(stem);
+        self.hint(stem.exact, sources);
+        self.hint_prefixes(word, sources);
         if let Some(before) = self.before.replace(stem) {
             self.mark(keys, Stem::pair(before, stem));
+            // What is one word in the preference may be two here.
+            self.last.push_str(word);
+            self.mark(keys, Stem::of(&self.last).exact);
         }
+        self.last.clear();
+        self.last.push_str(word);
+        for length in (1..PHRASE_WORDS).rev() {
+            self.phrases[length] = self.phrases[length - 1].map(|phrase| joined(phrase, stem));
+            if let Some(phrase) = self.phrases[length] {
+                self.hint(phrase.finish(), sources);
+            }
+        }
+        self.phrases[0] = Some(joined(Fnv::default(), stem));
+        self.add(known, keys.is_topic_word(stem), sources);
+        self.filled += 1;
+        if self.filled >= self.size {
+            self.end_window();
+        }
+    }
+
+    fn add(&mut self, word: &str, asked_for: bool, sources: Sources<'_>) {
         self.pieces.clear();
         // Unknown words are left out: `[UNK]` would make all texts in an unknown script alike.
         if sources.tokenizer.split(word, &mut self.pieces) {
@@ -88,10 +160,6 @@ impl Reading {
             }
             self.readable += usize::from(word.is_ascii());
         }
-        self.filled += 1;
-        if self.filled >= self.size {
-            self.end_window();
-        }
     }
 
     fn mark(&mut self, keys: &Keys, key: u64) {
@@ -100,12 +168,35 @@ impl Reading {
         }
     }
 
+    /// Counts what a key gives away, once a post.
+    fn hint(&mut self, key: u64, sources: Sources<'_>) {
+        let Some((place, hints)) = sources
+            .lexicon
+            .hints(key)
+            .filter(|(place, _)| !self.seen.contains(place))
+        else {
+            return;
+        };
+        self.seen.push(place);
+        for (subject, strength) in hints {
+            self.subjects[usize::from(*subject)] += strength;
+        }
+    }
+
+    fn hint_prefixes(&mut self, word: &str, sources: Sources<'_>) {
+        let mut start = start_of_word();
+        for (before, byte) in word.bytes().enumerate().take(*PREFIXES.end()) {
+            start = start.with(&[byte]);
+            if before + 1 >= *PREFIXES.start() {
+                self.hint(start.finish(), sources);
+            }
+        }
+    }
+
     fn end_sentence(&mut self, mark: &str) {
         if matches!(mark, "." | "!" | "?" | "。" | "！" | "？") {
             self.before = None;
-            if self.filled * 2 >= self.size {
-                self.end_window();
-            }
+            self.phrases = [None; PHRASE_WORDS];
         }
     }
 
@@ -119,5 +210,21 @@ impl Reading {
                 last.add(&std::mem::take(&mut self.window));
             }
         }
+    }
+
+    /// Of a long post only what it keeps coming back to counts.
+    fn subjects(&mut self, words: usize, sources: Sources<'_>) -> Vec<f32> {
+        let length = u16::try_from(words.div_ceil(WINDOW_WORDS).max(1)).map_or(f32::MAX, f32::from);
+        let mut subjects = std::mem::take(&mut self.subjects);
+        for (subject, strength) in (0..).zip(&mut subjects) {
+            let subject: Subject = subject;
+            let share = if sources.lexicon.is_directed(subject) {
+                self.address.share()
+            } else {
+                1.0
+            };
+            *strength *= share / length;
+        }
+        subjects
     }
 }

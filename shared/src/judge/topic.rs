@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::embedding::{Direction, Embedding, Sum};
-use super::lexicon::{Lexicon, hints};
+use super::lexicon::{Lexicon, PHRASE_WORDS, Subject, joined};
 use super::phrase::Phrase;
 use super::preference::{Action, Clause};
 use super::tokenizer::Tokenizer;
-use super::words::Stem;
+use super::words::{Fnv, Stem};
 
 /// What the judge looks up while it reads a preference.
 #[derive(Clone, Copy)]
@@ -39,8 +39,8 @@ pub(super) struct TopicWord {
     /// Places in `Keys`.
     pub(super) exact: usize,
     pub(super) loose: usize,
-    /// Places in `Keys::senses`.
-    pub(super) senses: Vec<usize>,
+    /// The lexicon's subjects that it names.
+    pub(super) senses: Vec<Subject>,
     /// How much it counts among the topic's words.
     pub(super) weight: f32,
     /// A name or a word so rare that nothing else stands for it.
@@ -53,10 +53,6 @@ pub(super) struct Keys {
     numbers: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     /// The roots of the topics' own words.
     topic_words: HashSet<u64, BuildHasherDefault<Hashed>>,
-    /// The hints of each subject that the preference names: number of the key, strength.
-    pub(super) senses: Vec<Vec<(usize, f32)>>,
-    /// The lexicon's number of each of `senses`.
-    subjects: Vec<usize>,
 }
 
 impl Keys {
@@ -76,19 +72,6 @@ impl Keys {
     fn add(&mut self, key: u64) -> usize {
         let next = self.numbers.len();
         *self.numbers.entry(key).or_insert(next)
-    }
-
-    fn add_sense(&mut self, subject: usize) -> usize {
-        if let Some(at) = self.subjects.iter().position(|known| *known == subject) {
-            return at;
-        }
-        let hints = hints(subject)
-            .iter()
-            .map(|(key, strength)| (self.add(*key), *strength))
-            .collect();
-        self.subjects.push(subject);
-        self.senses.push(hints);
-        self.senses.len() - 1
     }
 }
 
@@ -141,9 +124,11 @@ fn prepare_words(phrase: &Phrase, sources: Sources<'_>, keys: &mut Keys) -> (Vec
         words.push(TopicWord {
             exact: keys.add(stems[at].exact),
             loose: keys.add(stems[at].loose),
-            senses: subjects.iter().map(|subject| keys.add_sense(*subject)).collect(),
+            senses: subjects,
             weight: if required {
                 RARE
+            } else if stems.len() > 1 && is_light(&word.word) {
+                LIGHT
             } else {
                 own.length().clamp(COMMON, RARE)
             },
@@ -159,15 +144,37 @@ fn prepare_words(phrase: &Phrase, sources: Sources<'_>, keys: &mut Keys) -> (Vec
 const COMMON: f32 = 1.2;
 const RARE: f32 = 4.0;
 
-/// The subjects that a word names alone, or together with a neighbour.
-fn named_subjects(stems: &[Stem], at: usize, lexicon: &Lexicon) -> Vec<usize> {
-    let mut subjects = lexicon.named(stems[at].exact).to_vec();
-    let before = at.checked_sub(1).map(|before| Stem::pair(stems[before], stems[at]));
-    let after = stems.get(at + 1).map(|after| Stem::pair(stems[at], *after));
-    for pair in [before, after].into_iter().flatten() {
-        subjects.extend(lexicon.named(pair));
+const LIGHT: f32 = 0.15;
+
+/// Words that colour a topic but hardly occur in a post about it: "crypto news", "diet talk".
+fn is_light(word: &str) -> bool {
+    LIGHT_WORDS.split(' ').any(|light| light == word)
+}
+
+static LIGHT_WORDS: &str = "news talk talks hype culture rant rants drama discourse debate debates advice tips trends obsession \
+     fans nonsense noticias notizie nachrichten meldungen actualites nouvelles infos info industry people \
+     leute gente gens announcements reviews coverage issues related focused heavy themed bashing opinions \
+     takes reports bros bro gurus guru crap garbage updates update content haul personalities figures \
+     players matches scores highlights recaps photos world scene community shows stuff things stories \
+     pictures hot scary crazy random online modern daily constant endless stupid silly annoying boring \
+     dumb all-time kram zeug sachen themen cosas rollo choses trucs cose roba coisas papo assuntos storie \
+     histoires historias geschichten";
+
+/// The subjects that a word names together with its neighbours, or else alone.
+fn named_subjects(stems: &[Stem], at: usize, lexicon: &Lexicon) -> Vec<Subject> {
+    for length in (2..=PHRASE_WORDS.min(stems.len())).rev() {
+        let phrases = stems.windows(length).enumerate();
+        for (_, phrase) in phrases.filter(|(start, _)| (*start..start + length).contains(&at)) {
+            let key = phrase
+                .iter()
+                .fold(Fnv::default(), |hash, stem| joined(hash, *stem))
+                .finish();
+            if !lexicon.named(key).is_empty() {
+                return lexicon.named(key).to_vec();
+            }
+        }
     }
-    subjects
+    lexicon.named(stems[at].exact).to_vec()
 }
 
 /// Passes keys through that are hashes already.

@@ -1,22 +1,37 @@
 //! From evidence to a score: words and likeness per topic, then hide against keep.
 
+use super::lexicon::Subject;
 use super::post::Evidence;
 use super::preference::Action;
-use super::topic::{Keys, Topic, TopicWord};
+use super::topic::{Topic, TopicWord};
 
 /// What a word of the topic is worth when only a form of it occurs (boxing, box).
 const LOOSE: f32 = 0.65;
-/// What one strong word of a subject is worth.
-const HINT: f32 = 0.8;
+/// What a common word itself is worth.
+const ALONE: f32 = 0.78;
+/// What the word itself is worth when the lexicon knows its subject.
+const EXACT: f32 = 0.7;
+/// Strength of a subject's words that is worth one half.
+const HALF: f32 = 0.5;
 /// Likeness below this is what any two texts have in common.
 const NOISE: f32 = 0.1;
-/// Balance of the score: words and likeness against a threshold, such that all words alone, or a likeness that
-/// unrelated texts hardly ever reach, make it positive.
-const WORDS: f32 = 3.0;
-const LIKENESS: f32 = 3.2;
-const THRESHOLD: f32 = 1.45;
-/// The same for "only": how much hides a post is the lack of all likeness.
-const ONLY_THRESHOLD: f32 = 0.35;
+/// The log-odds that a post should be hidden, by words and likeness: a logistic regression over the tuned rows of the
+/// evaluation set, its intercept lowered until false hides are rare.
+const WORDS: f32 = 10.0;
+const LIKENESS: f32 = 4.0;
+const INTERCEPT: f32 = -6.2;
+/// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
+/// odds grow faster above and fall slower below it than the regression has it.
+const ABOVE: f32 = 2.5;
+const BELOW: f32 = 0.55;
+/// The same for "only": what is wanted shows in few words, so their lack says much where the lexicon knows the subject,
+/// and little where it does not.
+const LACK_OF_KNOWN: f32 = -0.7;
+const LACK_OF_UNKNOWN: f32 = -0.7;
+const ONLY_WORDS: f32 = -9.0;
+const ONLY_LIKENESS: f32 = -6.0;
+/// What another subject in the post adds to that.
+const OTHER: f32 = 1.6;
 /// Latin words that a post needs before its lack of likeness says anything.
 const READABLE: usize = 3;
 /// From here on a keep clause weakens a hide clause; at one half it has won.
@@ -49,8 +64,8 @@ pub(super) enum Decider<'a> {
 }
 
 /// Weighs all topics. `only`: whether everything is hidden that no topic to keep applies to.
-pub(super) fn weigh<'a>(topics: &'a [Topic], keys: &Keys, only: bool, post: &Evidence) -> Weighed<'a> {
-    let applies: Vec<Applies> = topics.iter().map(|topic| apply(topic, keys, post)).collect();
+pub(super) fn weigh<'a>(topics: &'a [Topic], only: bool, post: &Evidence) -> Weighed<'a> {
+    let applies: Vec<Applies> = topics.iter().map(|topic| apply(topic, post)).collect();
     let hide = hardest(topics, &applies);
     if only
         && let Some((nearest, lack)) = not_wanted(topics, &applies, post)
@@ -82,7 +97,7 @@ fn hardest<'a>(topics: &'a [Topic], applies: &[Applies]) -> Option<(&'a Topic, f
         let against = |keep: &Topic| keep.action == Action::Keep && keep.except_of.is_none_or(|of| of == topic.clause);
         let keep = strongest(topics, applies, against).map_or(0.0, |(_, strength)| strength);
         let share = ((keep - KEEP_FROM) / (0.5 - KEEP_FROM)).clamp(0.0, 1.0);
-        (topic, applied.strength(THRESHOLD) * (1.0 - KEEP_WEIGHT * share))
+        (topic, applied.strength() * (1.0 - KEEP_WEIGHT * share))
     });
     weakened.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
@@ -93,43 +108,78 @@ fn strongest<'a>(
     wanted: impl Fn(&Topic) -> bool,
 ) -> Option<(&'a Topic, f32)> {
     let some = topics.iter().zip(applies).filter(|(topic, _)| wanted(topic));
-    let scored = some.map(|(topic, applies)| (topic, applies.strength(THRESHOLD)));
+    let scored = some.map(|(topic, applies)| (topic, applies.strength()));
     scored.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
 /// How far the post is from all topics to keep, and the nearest of them. None for a post that the table cannot read.
 fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence) -> Option<(Option<&'a Topic>, f32)> {
-    let keeps = topics
-        .iter()
-        .zip(applies)
-        .filter(|(topic, _)| topic.action == Action::Keep);
-    let near = keeps.map(|(topic, applies)| (topic, applies.strength(ONLY_THRESHOLD)));
-    let nearest = near.reduce(|best, next| if next.1 > best.1 { next } else { best });
-    match nearest {
-        None => Some((None, UNIVERSAL)),
-        Some(_) if post.readable < READABLE => None,
-        Some((topic, strength)) => Some((Some(topic), 1.0 - strength)),
+    let keeps = || {
+        topics
+            .iter()
+            .zip(applies)
+            .filter(|(topic, _)| topic.action == Action::Keep)
+    };
+    let near = keeps().map(|(topic, applies)| (topic, ONLY_WORDS * applies.words + ONLY_LIKENESS * applies.likeness));
+    let Some((nearest, nearness)) = near.reduce(|best, next| if next.1 < best.1 { next } else { best }) else {
+        return Some((None, UNIVERSAL));
+    };
+    if post.readable < READABLE {
+        return None;
     }
+    let known = keeps().all(|(topic, _)| topic.words.iter().any(|word| !word.senses.is_empty()));
+    let lack = if known { LACK_OF_KNOWN } else { LACK_OF_UNKNOWN };
+    let named: Vec<Subject> = keeps()
+        .flat_map(|(topic, _)| &topic.words)
+        .flat_map(|word| word.senses.clone())
+        .collect();
+    let others = (0..)
+        .zip(&post.subjects)
+        .filter(|(subject, _)| !named.contains(subject));
+    let other = others.fold(0.0_f32, |most, (_, strength)| most.max(*strength));
+    Some((Some(nearest), chance(lack + nearness + OTHER * other / (other + HALF))))
 }
 
 /// The score of a post under "hide everything".
 const UNIVERSAL: f32 = 0.9;
 
 impl Applies {
-    /// 0..=1, one half where words and likeness reach the threshold. x / (1 + |x|) rather than a logistic: no
-    /// transcendental function, so scores are the same on every machine.
-    fn strength(self, threshold: f32) -> f32 {
-        let balance = 2.0 * (WORDS * self.words + LIKENESS * self.likeness - threshold);
-        0.5 + 0.5 * balance / (1.0 + balance.abs())
+    fn strength(self) -> f32 {
+        let odds = WORDS * self.words + LIKENESS * self.likeness + INTERCEPT;
+        chance(odds * if odds > 0.0 { ABOVE } else { BELOW })
     }
 }
 
-fn apply(topic: &Topic, keys: &Keys, post: &Evidence) -> Applies {
+/// Log-odds as a chance: the logistic function, between these places a straight line, so that scores are the same on
+/// every machine.
+fn chance(log_odds: f32) -> f32 {
+    const PLACES: [(f32, f32); 11] = [
+        (-6.0, 0.0),
+        (-4.0, 0.018),
+        (-3.0, 0.047),
+        (-2.0, 0.119),
+        (-1.0, 0.269),
+        (0.0, 0.5),
+        (1.0, 0.731),
+        (2.0, 0.881),
+        (3.0, 0.953),
+        (4.0, 0.982),
+        (6.0, 1.0),
+    ];
+    let odds = log_odds.clamp(-6.0, 6.0);
+    let between = |pair: &&[(f32, f32)]| odds <= pair[1].0;
+    let Some([low, high]) = PLACES.windows(2).find(between) else {
+        return 1.0;
+    };
+    low.1 + (high.1 - low.1) * (odds - low.0) / (high.0 - low.0)
+}
+
+fn apply(topic: &Topic, post: &Evidence) -> Applies {
     let windows = post.windows.len().max(1);
     let mut best = 0.0_f32;
     let mut covered = 0_u16;
     for window in 0..windows {
-        let coverage = coverage(topic, keys, &post.masks, 1 << window);
+        let coverage = coverage(topic, post, 1 << window);
         best = best.max(coverage);
         covered += u16::from(coverage >= 0.5);
     }
@@ -154,13 +204,13 @@ fn likeness(topic: &Topic, post: &Evidence) -> f32 {
 }
 
 /// The weighted share of the topic's words that occur in a window.
-fn coverage(topic: &Topic, keys: &Keys, masks: &[u32], window: u32) -> f32 {
-    let occurs = |number: usize| masks.get(number).is_some_and(|mask| mask & window != 0);
+fn coverage(topic: &Topic, post: &Evidence, window: u32) -> f32 {
+    let occurs = |number: usize| post.masks.get(number).is_some_and(|mask| mask & window != 0);
     let mut found = 0.0;
     let mut all = 0.0;
     let mut missing = false;
     for word in &topic.words {
-        let hit = occurrence(word, keys, &occurs);
+        let hit = occurrence(word, &post.subjects, &occurs);
         found += word.weight * hit;
         all += word.weight;
         missing |= word.required && hit == 0.0;
@@ -171,22 +221,20 @@ fn coverage(topic: &Topic, keys: &Keys, masks: &[u32], window: u32) -> f32 {
     if missing { share * share * 0.3 } else { share * share }
 }
 
-fn occurrence(word: &TopicWord, keys: &Keys, occurs: &impl Fn(usize) -> bool) -> f32 {
-    if occurs(word.exact) {
-        return 1.0;
-    }
-    let loose = if occurs(word.loose) { LOOSE } else { 0.0 };
-    let hints = word
-        .senses
-        .iter()
-        .filter_map(|sense| keys.senses.get(*sense))
-        .map(|hints| {
-            let strength: f32 = hints
-                .iter()
-                .filter(|(number, _)| occurs(*number))
-                .map(|(_, strength)| strength)
-                .sum();
-            (HINT * strength).min(1.0)
-        });
-    hints.fold(loose, f32::max)
+/// How well a word of the topic is found: itself, a form of it, or what it names.
+fn occurrence(word: &TopicWord, subjects: &[f32], occurs: &impl Fn(usize) -> bool) -> f32 {
+    let itself = if occurs(word.exact) {
+        match word {
+            TopicWord { required: true, .. } => 1.0,
+            TopicWord { senses, .. } if senses.is_empty() => ALONE,
+            _ => EXACT,
+        }
+    } else if occurs(word.loose) {
+        LOOSE
+    } else {
+        0.0
+    };
+    let named = word.senses.iter().filter_map(|sense| subjects.get(usize::from(*sense)));
+    let evidence = named.fold(0.0_f32, |most, strength| most.max(*strength));
+    itself.max(evidence / (evidence + HALF))
 }

@@ -23,6 +23,12 @@ impl CleanVerdict {
         Self { verdict, class }
     }
 
+    /// The class of model that gave it.
+    #[must_use]
+    pub const fn class(&self) -> ModelClass {
+        self.class
+    }
+
     /// The verdict and the class of model that gave it.
     #[must_use]
     pub fn into_parts(self) -> (Verdict, ModelClass) {
@@ -35,6 +41,10 @@ impl CleanVerdict {
 pub enum ModelClass {
     /// The embedded model.
     Embedded = 0,
+    /// A model of the chain that every plan has.
+    Standard = 1,
+    /// A model that only the chains of some plans have.
+    Better = 2,
 }
 
 impl ModelClass {
@@ -43,6 +53,8 @@ impl ModelClass {
     pub const fn stored(number: u8) -> Option<Self> {
         match number {
             0 => Some(Self::Embedded),
+            1 => Some(Self::Standard),
+            2 => Some(Self::Better),
             _ => None,
         }
     }

@@ -9,6 +9,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
+use serde::Serialize;
+
 use super::ledger::Parcel;
 use super::replay::{IdempotencyKey, Record};
 use super::{Charge, Counter};
@@ -51,6 +53,14 @@ pub enum AddedOnce {
     Known(Record),
     /// Another transaction was at it; nothing was done.
     Contended,
+}
+
+/// What a counter of a user holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Count {
+    meter: String,
+    day: String,
+    used: u64,
 }
 
 /// No answer.
@@ -351,6 +361,23 @@ impl CounterTable {
         Ok((uses, end))
     }
 
+    /// All counters of a user that are still kept, in the order of their days.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn all_of(&self, user: &UserId) -> Result<Vec<Count>, Outage> {
+        let items = self.0.partition(user.as_str()).await?;
+        Ok(items.iter().filter_map(read_count).collect())
+    }
+
+    /// Deletes all counters of a user, and the records of idempotency keys; how many items that were.
+    ///
+    /// # Errors
+    /// When the table is down; the same call again deletes the rest.
+    pub async fn erase(&self, user: &UserId) -> Result<usize, Outage> {
+        self.0.delete_partition(user.as_str()).await
+    }
+
     fn update(&self, counter: &Counter) -> UpdateItemFluentBuilder {
         self.0
             .client()
@@ -387,6 +414,15 @@ fn addition(charge: &Charge, room: u64) -> Item {
 
 fn read_used(item: &Item) -> Option<u64> {
     read_number(item, "used")
+}
+
+fn read_count(item: &Item) -> Option<Count> {
+    let (meter, day) = read_text(item, "meter#day")?.split_once('#')?;
+    Some(Count {
+        meter: meter.to_owned(),
+        day: day.to_owned(),
+        used: read_used(item)?,
+    })
 }
 
 fn read_day_use(item: &Item) -> Option<DayUse> {

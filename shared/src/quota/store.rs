@@ -1,20 +1,21 @@
-//! Charges: what was seen may refuse one without asking, the table decides, and an allowance in process stands in for it.
+//! Charges: what was seen may refuse one without asking, the table decides, and the fleet's ledger stands in for it, or an
+//! allowance in process.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
 use super::counters::{Added, AddedOnce, CounterTable, Recording, Silence};
-use super::ledger::Ledger;
+use super::fallback::{Fallback, Held};
+use super::outage::{OutageLedger, Reservation};
 use super::replay::{self, IdempotencyKey, Record, Request};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::{Error, Outage};
-use crate::ids::random_bytes;
 use crate::plan::Usage;
 use crate::table::Table;
+use crate::valkey::Valkey;
 
 /// How long a count that was seen may refuse a charge without asking the table.
 const REMEMBERED_FOR: Duration = Duration::from_mins(1);
@@ -24,9 +25,6 @@ const REMEMBERED: usize = 10_000;
 
 /// When a client that met a conservative limit should try again: as long as the table is skipped at the most.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
-
-/// Other users' parcels that one request delivers after an outage, so that no single one pays for all.
-const PARCELS_PER_REQUEST: usize = 2;
 
 /// How often a transaction that met another one is tried.
 const ATTEMPTS: u32 = 4;
@@ -42,10 +40,9 @@ const RUN_GRACE: Duration = Duration::from_secs(2);
 pub struct QuotaStore {
     counters: CounterTable,
     clock: Clock,
-    fleet: u32,
     longest_run: Duration,
     seen: Cache<Counter, Seen>,
-    ledger: Mutex<Ledger>,
+    fallback: Fallback,
     /// Idempotency keys whose charge waits in the ledger, with their bodies.
     keys_in_ledger: Cache<String, String>,
 }
@@ -71,7 +68,7 @@ enum Place {
     TableOnce {
         key: String,
     },
-    Ledger,
+    Ledger(Held),
     /// Nothing was charged by this run.
     Nowhere,
 }
@@ -99,50 +96,57 @@ pub struct Charged {
 }
 
 impl QuotaStore {
-    /// A store on the quota table.
+    /// A store on the quota table, with a ledger for its outages in the cache of the limits.
     #[must_use]
-    pub fn new(table: Table, clock: Clock, config: &Config) -> Self {
+    pub fn new(table: Table, limits: Option<Valkey>, clock: Clock, config: &Config) -> Self {
         Self {
             counters: CounterTable::new(table),
             clock,
-            fleet: config.fleet_size,
             longest_run: config.request_timeout + RUN_GRACE,
             seen: Cache::new(REMEMBERED),
-            ledger: Mutex::default(),
+            fallback: Fallback::new(limits.map(OutageLedger::new), config.fleet_size),
             keys_in_ledger: Cache::new(REMEMBERED),
         }
     }
 
-    /// Charges all units or none; with an idempotency key, once.
+    /// Charges all units or none; with an idempotency key, once. `reserved` is what the limits' round trip did for the charge.
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`] when they do not fit; [`Error::ReducedCapacity`] when the table is down and they do not fit into
-    /// what this instance may admit by itself; [`Error::Conflict`] and [`Error::IdempotencyMismatch`] of a key.
+    /// what may be admitted without it; [`Error::Conflict`] and [`Error::IdempotencyMismatch`] of a key.
     pub async fn charge(
         &self,
         charge: &Charge,
         key: Option<&IdempotencyKey>,
+        reserved: Option<&Reservation>,
         now: Timestamp,
     ) -> Result<Charged, Error> {
         match key {
-            None => self.charge_plainly(charge, now).await,
-            Some(key) => self.charge_once(charge, key, now).await,
+            None => self.charge_plainly(charge, reserved, now).await,
+            Some(key) => self.charge_once(charge, key, reserved, now).await,
         }
     }
 
-    async fn charge_plainly(&self, charge: &Charge, now: Timestamp) -> Result<Charged, Error> {
+    async fn charge_plainly(
+        &self,
+        charge: &Charge,
+        reserved: Option<&Reservation>,
+        now: Timestamp,
+    ) -> Result<Charged, Error> {
         let room = self.room(charge, now).await?;
         if let Some(used) = self.remembered(&charge.counter)
             && used > room
         {
             return Err(exceeded(charge, used, now));
         }
-        if self.deliver(&charge.counter).await.is_err() {
-            return self.admit_alone(charge, Certainty::Alone);
+        if self.deliver(charge, reserved).await.is_err() {
+            return self.admit_alone(charge, reserved, Certainty::Alone).await;
         }
         match self.counters.add(charge, room).await {
             Ok(Added::Done(used)) => {
                 self.remember(&charge.counter, used);
+                let others = used.saturating_sub(charge.units);
+                self.fallback.learn(&charge.counter, reserved, others).await;
                 self.deliver_others().await;
                 Ok(charged(charge, used, Certainty::Sure, Place::Table))
             }
@@ -150,16 +154,22 @@ impl QuotaStore {
                 self.remember(&charge.counter, used);
                 Err(exceeded(charge, used, now))
             }
-            Err(silence) => self.admit_alone(charge, certainty(&silence)),
+            Err(silence) => self.admit_alone(charge, reserved, certainty(&silence)).await,
         }
     }
 
-    async fn charge_once(&self, charge: &Charge, key: &IdempotencyKey, now: Timestamp) -> Result<Charged, Error> {
+    async fn charge_once(
+        &self,
+        charge: &Charge,
+        key: &IdempotencyKey,
+        reserved: Option<&Reservation>,
+        now: Timestamp,
+    ) -> Result<Charged, Error> {
         if let Some(replay) = self.replay_of_ledger(charge, key) {
             return replay;
         }
-        if self.deliver(&charge.counter).await.is_err() {
-            return self.admit_key_alone(charge, key, Certainty::Alone);
+        if self.deliver(charge, reserved).await.is_err() {
+            return self.admit_key_alone(charge, key, reserved, Certainty::Alone).await;
         }
         let after = Record {
             body: key.body.clone(),
@@ -180,6 +190,8 @@ impl QuotaStore {
                 Ok(AddedOnce::Done) => {
                     // A transaction does not tell the count that it leaves.
                     let used = self.used(&charge.counter).await.unwrap_or(rest.units);
+                    let others = used.saturating_sub(rest.units);
+                    self.fallback.learn(&charge.counter, reserved, others).await;
                     let key = key.key.clone();
                     return Ok(charged(charge, used, Certainty::Sure, Place::TableOnce { key }));
                 }
@@ -198,7 +210,7 @@ impl QuotaStore {
                     Request::First => before = None,
                 },
                 Ok(AddedOnce::Contended) => tokio::time::sleep(CONTENTION_WAIT * attempt).await,
-                Err(silence) => return self.admit_key_alone(charge, key, certainty(&silence)),
+                Err(silence) => return self.admit_key_alone(charge, key, reserved, certainty(&silence)).await,
             }
         }
         Err(Error::Conflict {
@@ -212,7 +224,7 @@ impl QuotaStore {
         let counter = &receipt.counter;
         match &receipt.place {
             Place::Nowhere => return 0,
-            Place::Ledger => self.ledger().refund(counter, unjudged),
+            Place::Ledger(held) => self.fallback.refund(counter, unjudged, *held).await,
             // Whether or not it comes through: what was seen is no longer sure, so it must not refuse anybody.
             Place::TableOnce { key } => {
                 let _ = self.counters.end_run(counter, key, unjudged).await;
@@ -244,6 +256,7 @@ impl QuotaStore {
     pub async fn reset(&self, counter: &Counter) -> Result<u64, Outage> {
         let before = self.counters.reset(counter).await?;
         self.doubt(counter);
+        self.fallback.start_over(counter).await;
         Ok(before)
     }
 
@@ -262,22 +275,32 @@ impl QuotaStore {
         Err(exceeded(charge, used, now))
     }
 
-    /// Admits a charge against what this instance may admit by itself. Also where the write's answer was lost: the table
-    /// may then count the units twice, so that a user can lose a batch but never gain one.
-    fn admit_alone(&self, charge: &Charge, certainty: Certainty) -> Result<Charged, Error> {
-        let used = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
-        let left = charge.limit.saturating_sub(used);
-        self.ledger()
-            .admit(charge, left, self.fleet)
-            .map(|admitted| charged(charge, used.saturating_add(admitted), certainty, Place::Ledger))
+    /// Admits a charge without the table. Also where the write's answer was lost: the table may then count the units twice, so
+    /// that a user can lose a batch but never gain one.
+    async fn admit_alone(
+        &self,
+        charge: &Charge,
+        reserved: Option<&Reservation>,
+        certainty: Certainty,
+    ) -> Result<Charged, Error> {
+        let seen = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
+        let admitted = self.fallback.admit(charge, reserved, seen).await;
+        admitted
+            .map(|(used, held)| charged(charge, used, certainty, Place::Ledger(held)))
             .ok_or(Error::ReducedCapacity {
                 retry_after: RETRY_REDUCED,
             })
     }
 
     /// The same, remembered here: while the table is down a replay is known to the instance that it reaches again.
-    fn admit_key_alone(&self, charge: &Charge, key: &IdempotencyKey, certainty: Certainty) -> Result<Charged, Error> {
-        let charged = self.admit_alone(charge, certainty)?;
+    async fn admit_key_alone(
+        &self,
+        charge: &Charge,
+        key: &IdempotencyKey,
+        reserved: Option<&Reservation>,
+        certainty: Certainty,
+    ) -> Result<Charged, Error> {
+        let charged = self.admit_alone(charge, reserved, certainty).await?;
         self.keys_in_ledger.insert(ledger_key(charge, key), key.body.clone());
         Ok(charged)
     }
@@ -292,30 +315,17 @@ impl QuotaStore {
     }
 
     /// Adds to the table what was admitted for a counter while it was down.
-    async fn deliver(&self, counter: &Counter) -> Result<(), Outage> {
-        let parcels = {
-            let mut ledger = self.ledger();
-            if ledger.is_empty() {
-                return Ok(());
-            }
-            let id = random_bytes::<12>().map_err(|error| Outage(error.to_string()))?;
-            ledger.seal(counter, || crate::identity::sha256(&id))
-        };
-        for parcel in parcels {
-            let used = self.counters.deliver(&parcel).await?;
-            // What an instance may admit alone next time is reckoned from a count that knows of this parcel.
-            self.remember(&parcel.counter, used);
-            self.ledger().confirm(&parcel);
+    async fn deliver(&self, charge: &Charge, reserved: Option<&Reservation>) -> Result<(), Outage> {
+        if let Some(used) = self.fallback.deliver(&self.counters, charge, reserved).await? {
+            // What an instance may admit alone next time is reckoned from a count that knows of the parcels.
+            self.remember(&charge.counter, used);
         }
         Ok(())
     }
 
     async fn deliver_others(&self) {
-        for _ in 0..PARCELS_PER_REQUEST {
-            let Some(counter) = self.ledger().any() else { return };
-            if self.deliver(&counter).await.is_err() {
-                return;
-            }
+        for (counter, used) in self.fallback.deliver_others(&self.counters).await {
+            self.remember(&counter, used);
         }
     }
 
@@ -335,10 +345,6 @@ impl QuotaStore {
             let at = Timestamp::from_millis(i64::MIN / 2);
             self.seen.insert(counter.clone(), Seen { at, ..seen });
         }
-    }
-
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The usage table: rows of closed days, and how far a close has come.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 
@@ -13,12 +12,6 @@ use crate::table::{self, Failure, Item, Table, number, read_number, read_text, t
 
 /// What one `BatchWriteItem` takes.
 const ROWS_PER_WRITE: usize = 25;
-
-/// How often rows that the table left out under load are sent again.
-const ATTEMPTS: u32 = 8;
-
-/// How long is waited before that, doubled each time.
-const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 /// How long rows and progress are kept beyond the days that are shown.
 const MARGIN_DAYS: u32 = 7;
@@ -75,28 +68,17 @@ impl UsageTable {
                     .map_err(|error| Outage(error.to_string()))?;
                 waiting.push(WriteRequest::builder().put_request(put).build());
             }
-            self.write_all(waiting).await?;
+            self.0.write_all(waiting).await?;
         }
         Ok(())
     }
 
-    async fn write_all(&self, mut waiting: Vec<WriteRequest>) -> Result<(), Outage> {
-        let mut wait = FIRST_WAIT;
-        for _ in 0..ATTEMPTS {
-            let call = self.0.client().batch_write_item().request_items(self.0.name(), waiting);
-            let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
-            waiting = output
-                .unprocessed_items
-                .unwrap_or_default()
-                .remove(self.0.name())
-                .unwrap_or_default();
-            if waiting.is_empty() {
-                return Ok(());
-            }
-            tokio::time::sleep(wait).await;
-            wait *= 2;
-        }
-        Err(Outage(format!("{} rows were not taken", waiting.len())))
+    /// Deletes all rows of a user; how many there were.
+    ///
+    /// # Errors
+    /// When the table is down; the same call again deletes the rest.
+    pub async fn erase(&self, user: &UserId) -> Result<usize, Outage> {
+        self.0.delete_partition(user.as_str()).await
     }
 
     /// Takes the close of a day for `owner` until `until`, unless another has it.

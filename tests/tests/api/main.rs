@@ -1,6 +1,7 @@
 //! The contract, from outside: requests over HTTP to the local server, and what comes back.
 #![cfg(test)]
 
+mod admin;
 mod classify;
 mod idempotency;
 mod identity;

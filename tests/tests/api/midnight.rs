@@ -87,6 +87,7 @@ async fn clocks_five_minutes_apart_admit_no_more_than_each_days_limit() {
                 meter: Meter::Posts,
                 units: 50,
                 idempotency: None,
+                reserved: None,
             };
             let charged = admission::charge(app, &principal, wish, clock.now()).await;
             admitted += charged.map_or(0, |_| 50);

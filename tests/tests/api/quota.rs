@@ -73,7 +73,7 @@ async fn a_batch_that_does_not_fit_is_refused_whole_and_a_smaller_one_passes() {
     assert_eq!(refused.body["retryable"], true);
     assert_eq!(refused.body["retryAfterMs"], 15 * 3600 * 1000);
     assert_eq!(refused.header("retry-after"), (15 * 3600).to_string());
-    assert_eq!(refused.header("ratelimit"), r#""daily";r=1;t=54000"#);
+    assert_eq!(refused.limit("ratelimit", "daily"), "r=1;t=54000");
     assert_eq!(service.tables().used(&ann.user, service.clock.now()).await, 999);
     let fits = service.client.classify(&ann, PREFERENCE, &["a"]).await;
     assert_eq!(fits.status, 200);
@@ -107,7 +107,7 @@ async fn a_batch_larger_than_the_whole_plan_is_refused_with_what_was_used() {
     spend(&service.client, &ann, 2).await;
     let refused = service.client.classify(&ann, PREFERENCE, &["a", "b", "c", "d"]).await;
     assert_eq!((refused.status, refused.error()), (429, "QUOTA_EXCEEDED"));
-    assert_eq!(refused.header("ratelimit"), r#""daily";r=1;t=54000"#);
+    assert_eq!(refused.limit("ratelimit", "daily"), "r=1;t=54000");
 }
 
 #[tokio::test]
@@ -122,6 +122,7 @@ async fn usage_shows_what_was_charged_and_charges_nothing() {
             json!({
                 "userId": ann.user, "tier": "free", "day": "2100-03-01",
                 "used": 7, "limit": 1000, "remaining": 993, "resetAt": "2100-03-02T00:00:00Z", "history": [],
+                "burst": {"limit": 100_000, "remaining": 99_993},
             })
         );
     }

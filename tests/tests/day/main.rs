@@ -40,7 +40,7 @@ async fn charge_day(app: &App, users: u64) -> Vec<UserId> {
             units: n,
             limit: 1_000_000,
         };
-        let charged = app.quota.charge(&charge, None, START).await.unwrap();
+        let charged = app.quota.charge(&charge, None, None, START).await.unwrap();
         app.quota.finish(charged.receipt, 0).await;
         ids.push(user);
     }
@@ -180,7 +180,7 @@ async fn closing_twice_late_or_with_traffic_going_on_changes_nothing() {
     };
     let (again, charged) = tokio::join!(
         handle(&app, event()),
-        app.quota.charge(&tomorrow, None, plan.clock().now())
+        app.quota.charge(&tomorrow, None, None, plan.clock().now())
     );
     app.quota.finish(charged.unwrap().receipt, 0).await;
     let totals = |summary: &Summary| {

@@ -95,6 +95,7 @@ impl Fleet {
                     meter: Meter::Posts,
                     units,
                     idempotency: None,
+                    reserved: None,
                 };
                 charges.push(async move {
                     let outcome = admission::charge(app, &self.principal, wish, self.clock.now()).await;
@@ -128,6 +129,7 @@ impl Fleet {
                 meter: Meter::Posts,
                 units: LIMIT,
                 idempotency: None,
+                reserved: None,
             };
             let _ = admission::charge(app, &self.principal, wish, self.clock.now()).await;
         }

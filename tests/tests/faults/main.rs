@@ -1,5 +1,7 @@
-//! Every degraded mode, one at a time.
+//! What is down, slow or talks nonsense, and what users see of it.
 #![cfg(test)]
 
+mod cache;
 mod fleet;
 mod table;
+mod valkey;

@@ -20,16 +20,19 @@ const OF_THE_WAY: [&str; 3] = ["connection", "content-length", "date"];
 type HasForm = fn(&Value) -> bool;
 
 /// What is another at each time: its place in a body, and its form.
-const VOLATILE: [(&str, HasForm); 4] = [
+const VOLATILE: [(&str, HasForm); 5] = [
     ("/accessToken", |token| {
         is_text(token, |text| text.split('.').count() == 3)
     }),
     ("/refreshToken", |token| is_text(token, |text| text.len() > 40)),
     ("/signingKey", |key| is_text(key, |text| text.len() == 44)),
-    ("/dependencies/table/latencyMs", |latency| {
-        latency.as_f64().is_some_and(|ms| ms > 0.0)
-    }),
+    ("/dependencies/cache/latencyMs", is_positive),
+    ("/dependencies/table/latencyMs", is_positive),
 ];
+
+fn is_positive(number: &Value) -> bool {
+    number.as_f64().is_some_and(|number| number > 0.0)
+}
 
 fn is_text(value: &Value, has_form: impl Fn(&str) -> bool) -> bool {
     value.as_str().is_some_and(has_form)
@@ -91,9 +94,14 @@ fn settle_correlation(headers: &mut BTreeMap<String, Vec<String>>, body: &mut Va
     }
 }
 
-/// The seconds until a limit starts over, which pass while a test runs.
+/// The seconds until a limit starts over, which pass while a test runs; and how many requests came from an address, as each way
+/// has its own.
 fn settle_time_left(headers: &mut BTreeMap<String, Vec<String>>) {
     for limits in headers.get_mut("ratelimit").into_iter().flatten() {
+        if let Some((before, rest)) = limits.split_once("\"ip\";r=") {
+            let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            *limits = format!("{before}\"ip\";r=*{after}");
+        }
         let parts = limits.split(';').map(|part| match part.strip_prefix("t=") {
             Some(rest) => {
                 let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());

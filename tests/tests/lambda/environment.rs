@@ -9,7 +9,7 @@ use tests::runtime_api::InitFailure;
 
 use crate::stage::{Stage, batch, body_of, classify, token_of};
 
-const FUNCTIONS: [&str; 4] = ["auth", "classify", "health", "usage"];
+const FUNCTIONS: [&str; 5] = ["auth", "classify", "health", "quota-reset", "usage"];
 
 /// So slow that what was left running behind an answer would not have arrived when the answer has.
 const SLOW: Mode = Mode::Delay(Duration::from_millis(60));
@@ -83,10 +83,11 @@ async fn an_idle_environment_ends_when_it_is_told_to() {
                 1,
                 "only who registers one is told of the end"
             );
-            environment
-                .invoke(tests::events::named("usage/today").with_token(token_of(&registration)))
-                .await
-                .unwrap();
+            let event = match name {
+                "quota-reset" => tests::events::text_of("quota-reset/close"),
+                _ => tests::events::named("usage/today").with_token(token_of(&registration)),
+            };
+            environment.invoke(event).await.unwrap();
             environment.is_idle().await;
             let status = environment.terminate().await;
             assert!(status.success(), "{name}: {status}");
@@ -119,6 +120,24 @@ async fn environments_of_one_function_share_what_they_know_through_the_tables() 
         .collect();
     used.sort_unstable();
     assert_eq!(used, [4, 5, 6], "on {}", Clock::system().now().day());
+}
+
+#[tokio::test]
+async fn requests_that_come_together_to_a_new_environment_are_all_let_in() {
+    let stage = Stage::start().await;
+    let registration = stage.register("ann").await;
+    let proxy = Proxy::to(stage.tables.address()).await;
+    // So slow that all of them have come before the first has read the keys.
+    proxy.set(SLOW);
+    let function = stage.function_at("classify", proxy.address).with_concurrency(4);
+    let environment = function.start().await.unwrap();
+    environment.is_idle().await;
+    let events = ["one", "two", "three", "four"].map(|text| batch(&registration, &[text]));
+    let answers = futures_util::future::join_all(events.iter().map(|event| environment.invoke(event))).await;
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert_eq!(answer["statusCode"], 200, "{answer}");
+    }
 }
 
 #[tokio::test]

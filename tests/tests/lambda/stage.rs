@@ -21,6 +21,10 @@ impl Stage {
         let plan = Plan::default()
             .on_system_time()
             .with_tables_at(tables.address())
+            .with(
+                "CLEARVIEW_SIGNING_KEYS",
+                format!(r#"{{"master":"{}"}}"#, "m".repeat(64)),
+            )
             .with("CLEARVIEW_CORS_ORIGINS", "https://app.example.com");
         Self { tables, plan }
     }

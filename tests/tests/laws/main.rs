@@ -2,4 +2,6 @@
 
 #![cfg(test)]
 
+mod leases;
 mod quota;
+mod refresh;

@@ -170,7 +170,7 @@ async fn compare(tables: &TableService, steps: &[Step]) -> Result<(), TestCaseEr
                 let named =
                     key.map(|(key, body)| IdempotencyKey::of(&key.to_string(), format!("{body} {units}").as_bytes()));
                 let (expected, due) = reference.charge(*units, *key);
-                let charged = app.quota.charge(&charge, named.as_ref(), now).await;
+                let charged = app.quota.charge(&charge, named.as_ref(), None, now).await;
                 let outcome = match &charged {
                     Ok(charged) => {
                         prop_assert_eq!(charged.certainty, Certainty::Sure);

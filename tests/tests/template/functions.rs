@@ -62,15 +62,28 @@ fn each_function_has_a_role_and_a_log_of_its_own() {
         .resources("AWS::Scheduler::Schedule")
         .filter_map(|(_, schedule)| attribute_of(&schedule["Properties"]["Target"]["RoleArn"]));
     seen.extend(of_schedules);
+    seen.insert("ApiLogRole".to_owned());
     let spare: Vec<&String> = roles.difference(&seen).collect();
-    assert!(spare.is_empty(), "roles of no function and no schedule: {spare:?}");
+    assert!(
+        spare.is_empty(),
+        "roles of no function, no schedule and not of the gateway: {spare:?}"
+    );
 }
 
 #[test]
 fn each_setting_of_a_function_is_one_that_the_code_reads() {
     let template = Template::read();
-    let source = text_of("shared/src/config.rs");
-    let read = source.split("#[cfg(test)]").next().unwrap();
+    let read: String = [
+        "config.rs",
+        "config/cache.rs",
+        "config/layers.rs",
+        "config/providers.rs",
+    ]
+    .map(|file| {
+        let source = text_of(&format!("shared/src/{file}"));
+        source.split("#[cfg(test)]").next().unwrap().to_owned()
+    })
+    .concat();
     let globals = &template.value()["Globals"]["Function"];
     let functions = template
         .functions()
@@ -93,7 +106,7 @@ fn each_function_has_captured_events_that_succeed_and_some_that_fail() {
     let template = Template::read();
     let deployed: BTreeSet<&str> = template.functions().map(|(_, binary, _)| binary).collect();
     let requests = events::EXPECTED.iter().map(|(name, ..)| *name);
-    let scheduled = events::SCHEDULED.iter().map(|(name, _)| *name);
+    let scheduled = events::SCHEDULED.iter().chain(&events::ROTATION).map(|(name, _)| *name);
     let captured: BTreeSet<&str> = requests
         .chain(scheduled)
         .map(|name| name.split('/').next().unwrap())
@@ -102,7 +115,8 @@ fn each_function_has_captured_events_that_succeed_and_some_that_fail() {
     for binary in deployed {
         let of_binary = |name: &str| name.split('/').next() == Some(binary);
         let requests = events::EXPECTED.iter().filter(|(name, ..)| of_binary(name));
-        let scheduled = events::SCHEDULED.iter().filter(|(name, _)| of_binary(name));
+        let scheduled = events::SCHEDULED.iter().chain(&events::ROTATION);
+        let scheduled = scheduled.filter(|(name, _)| of_binary(name));
         let good: Vec<bool> = requests
             .map(|(_, status, _)| *status < 400)
             .chain(scheduled.map(|(_, error)| error.is_empty()))

@@ -1,9 +1,14 @@
 //! template.yaml, openapi.yaml, the routes, the binaries, the events and the tables say the same.
 #![cfg(test)]
 
+mod attributes;
+mod edge;
 mod functions;
 mod gateway_responses;
+mod prices;
 mod rights;
 mod routes;
 mod schedules;
 mod tables;
+mod versions;
+mod watching;

@@ -44,10 +44,10 @@ fn every_role_is_its_services_to_take_and_has_no_other_rights_than_those_written
         let [trust] = trust.as_slice() else {
             panic!("{id}: {trust:?}")
         };
-        let service = if id.ends_with("ScheduleRole") {
-            "scheduler"
-        } else {
-            "lambda"
+        let service = match id {
+            "ApiLogRole" => "apigateway",
+            _ if id.ends_with("ScheduleRole") => "scheduler",
+            _ => "lambda",
         };
         assert_eq!(
             trust["Principal"],
@@ -55,13 +55,79 @@ fn every_role_is_its_services_to_take_and_has_no_other_rights_than_those_written
             "{id}"
         );
         assert_eq!(list(&trust["Action"]), [&json!("sts:AssumeRole")], "{id}");
-        assert!(role["Properties"]["ManagedPolicyArns"].is_null(), "{id}");
+        let mut beyond = role["Properties"]["ManagedPolicyArns"].clone();
+        if id == "HealthRole" {
+            assert_eq!(beyond.as_array_mut().unwrap().remove(1), json!({"Ref": "ReadsMetrics"}));
+        }
+        let beyond = beyond.to_string();
+        let traced = json!([{"Ref": "Traced"}]).to_string();
+        let in_network =
+            json!([{"Ref": "Traced"}, {"Fn::If": ["UsesCache", {"Ref": "InNetwork"}, {"Ref": "AWS::NoValue"}]}]);
+        let expected = match service {
+            "lambda" if beyond == traced => traced,
+            "lambda" => in_network.to_string(),
+            // The one role of AWS's own making: it serves every API of the account.
+            "apigateway" => json!([{"Fn::Sub":
+                "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}])
+            .to_string(),
+            _ => Value::Null.to_string(),
+        };
+        assert_eq!(beyond, expected, "{id}");
     }
     for (id, _, function) in template.functions() {
         assert!(
             function["Properties"]["Policies"].is_null(),
             "{id}: its role says what it may"
         );
+    }
+}
+
+#[test]
+fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the_cache() {
+    let template = Template::read();
+    let actions = |id: &str| -> Vec<(String, String)> {
+        list(&template.resource(id)["Properties"]["PolicyDocument"]["Statement"])
+            .into_iter()
+            .flat_map(|statement| {
+                let effect = statement["Effect"].as_str().unwrap().to_owned();
+                list(&statement["Action"])
+                    .into_iter()
+                    .map(move |action| (effect.clone(), action.as_str().unwrap().to_owned()))
+            })
+            .collect()
+    };
+    assert!(
+        actions("Traced")
+            .iter()
+            .all(|(_, action)| action.starts_with("xray:Put"))
+    );
+    let in_network = actions("InNetwork");
+    let (denied, allowed): (Vec<_>, Vec<_>) = in_network.into_iter().partition(|(effect, _)| effect == "Deny");
+    let mut names: Vec<String> = denied.into_iter().map(|(_, action)| action).collect();
+    // What Lambda may do with the role, the function's own code may not.
+    names.push("elasticache:Connect".to_owned());
+    let allowed: Vec<String> = allowed.into_iter().map(|(_, action)| action).collect();
+    assert_eq!(allowed, names);
+    let policies: Vec<&str> = template
+        .resources("AWS::IAM::ManagedPolicy")
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(policies, ["InNetwork", "ReadsMetrics", "Traced"]);
+    assert_eq!(
+        actions("ReadsMetrics"),
+        [("Allow".to_owned(), "cloudwatch:GetMetricData".to_owned())]
+    );
+}
+
+#[test]
+fn a_function_is_in_the_network_if_and_only_if_it_may_be() {
+    let template = Template::read();
+    for (id, _, function) in template.functions() {
+        let role = attribute_of(&function["Properties"]["Role"]).unwrap();
+        let may = template.resource(&role)["Properties"]["ManagedPolicyArns"]
+            .to_string()
+            .contains("InNetwork");
+        assert_eq!(may, !function["Properties"]["VpcConfig"].is_null(), "{id}");
     }
 }
 
@@ -87,42 +153,85 @@ fn each_role_writes_the_log_of_its_function_and_no_other() {
     }
 }
 
+/// Which secret each function may read, and what it may do with it beyond that.
+const SECRETS: [(&str, &[&str], &[&str]); 6] = [
+    ("admin", &["AdminKeys"], &[]),
+    ("auth", &["TokenKeys", "SigningKeys"], &[]),
+    ("classify", &["ModelKey", "SigningKeys"], &[]),
+    ("health", &["AdminKeys", "ModelKey"], &[]),
+    (
+        "key-rotation",
+        &["TokenKeys", "SigningKeys"],
+        &["DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage"],
+    ),
+    ("usage", &["SigningKeys"], &[]),
+];
+
 #[test]
-fn nobody_but_auth_can_read_the_keys_that_sign_tokens() {
+fn each_secret_is_read_by_those_who_need_it_and_told_to_them_alone() {
     let template = Template::read();
-    let secrets: Vec<&str> = template
-        .resources("AWS::SecretsManager::Secret")
-        .map(|(id, _)| id)
-        .collect();
     for (id, binary, function) in template.functions() {
-        let reads: Vec<Value> = template
-            .statements(function)
-            .into_iter()
+        let of_function = SECRETS.iter().find(|(name, ..)| *name == binary);
+        let (secrets, more) = of_function.map_or((&[][..], &[][..]), |(_, secrets, more)| (*secrets, *more));
+        let mut actions: Vec<String> = more.iter().map(|action| format!("secretsmanager:{action}")).collect();
+        actions.push("secretsmanager:GetSecretValue".to_owned());
+        actions.sort();
+        let statements = template.statements(function).into_iter();
+        let on_secrets: Vec<&Value> = statements
             .filter(|statement| statement["Action"].to_string().contains("secretsmanager:"))
-            .cloned()
             .collect();
+        let readable: Vec<String> = on_secrets
+            .iter()
+            .flat_map(|statement| {
+                let mut allowed: Vec<&str> = list(&statement["Action"])
+                    .into_iter()
+                    .filter_map(Value::as_str)
+                    .collect();
+                allowed.sort_unstable();
+                assert_eq!(allowed, actions, "{id}");
+                list(&statement["Resource"])
+            })
+            .map(|secret| attribute_of(secret).unwrap())
+            .collect();
+        assert_eq!(readable, secrets, "{id}");
         let variables = function["Properties"]["Environment"]["Variables"].as_object();
-        let told: Vec<&String> = variables
+        let mut told: Vec<&str> = variables
             .into_iter()
-            .flat_map(serde_json::Map::keys)
-            .filter(|name| name.starts_with("CLEARVIEW_TOKEN_KEYS"))
+            .flatten()
+            // An empty one, for `sam local` to fill, holds nothing.
+            .filter(|(name, value)| (name.contains("KEYS") || name.ends_with("_SECRET")) && *value != "")
+            .map(|(name, value)| {
+                assert!(name.ends_with("_SECRET"), "{id}: {name} would hold the secret itself");
+                value["Ref"].as_str().unwrap()
+            })
             .collect();
-        if binary == "auth" {
-            let [read] = reads.as_slice() else {
-                panic!("{id}: {reads:?}")
-            };
-            assert_eq!(list(&read["Action"]), [&json!("secretsmanager:GetSecretValue")], "{id}");
-            let secret = attribute_of(&read["Resource"]).unwrap();
-            assert_eq!(secrets, [secret.as_str()], "{id}");
-            let variable = &function["Properties"]["Environment"]["Variables"]["CLEARVIEW_TOKEN_KEYS_SECRET"];
-            assert_eq!(variable["Ref"], secret, "{id}");
-        } else {
-            assert!(reads.is_empty() && told.is_empty(), "{id}: {reads:?} {told:?}");
-        }
+        told.sort_unstable();
+        let mut secrets = secrets.to_vec();
+        secrets.sort_unstable();
+        assert_eq!(told, secrets, "{id}");
     }
     let globals = &template.value()["Globals"]["Function"]["Environment"]["Variables"];
-    assert!(
-        !globals.to_string().contains("TOKEN_KEYS"),
-        "all functions would be told"
-    );
+    assert!(!globals.to_string().contains("KEYS"), "all functions would be told");
+}
+
+#[test]
+fn the_keys_that_a_function_makes_up_are_rotated_every_month() {
+    let template = Template::read();
+    let rotated: Vec<&str> = template
+        .resources("AWS::SecretsManager::RotationSchedule")
+        .map(|(id, schedule)| {
+            let properties = &schedule["Properties"];
+            assert_eq!(
+                attribute_of(&properties["RotationLambdaARN"]).as_deref(),
+                Some(template.function_id("key-rotation")),
+                "{id}"
+            );
+            assert_eq!(
+                properties["RotationRules"]["ScheduleExpression"], "rate(30 days)",
+                "{id}"
+            );
+            properties["SecretId"]["Ref"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(rotated, ["SigningKeys", "TokenKeys"]);
 }

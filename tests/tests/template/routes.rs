@@ -48,7 +48,7 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
     let (openapi, template) = (openapi(), Template::read());
     for (path, item) in paths(&openapi) {
         let (.., function) = local::gateway::routes().find(|(_, route, _)| *route == path).unwrap();
-        let id = template.function_id(binary_of(function));
+        let target = template.invoked(template.function_id(binary_of(function)));
         assert!(
             item.get(ANY).is_some(),
             "{path} does not send every method to its function"
@@ -63,7 +63,7 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
             assert_eq!(integration["httpMethod"], "POST", "{path} {method}");
             let uri = integration["uri"]["Fn::Sub"].as_str().unwrap();
             let expected = format!(
-                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{id}.Arn}}/invocations"
+                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{target}}}/invocations"
             );
             assert_eq!(uri, expected, "{path} {method}");
         }
@@ -94,11 +94,11 @@ fn the_gateway_may_invoke_each_function_for_exactly_the_paths_that_it_serves() {
     for (id, binary, _) in template.functions() {
         let patterns: Vec<String> = template
             .resources("AWS::Lambda::Permission")
-            .filter(|(_, permission)| permission["Properties"]["FunctionName"]["Ref"] == id)
+            .filter(|(_, permission)| permission["Properties"]["FunctionName"]["Ref"] == permitted(&template, id))
+            .filter(|(_, permission)| permission["Properties"]["Principal"] == "apigateway.amazonaws.com")
             .map(|(name, permission)| {
                 let properties = &permission["Properties"];
                 assert_eq!(properties["Action"], "lambda:InvokeFunction", "{name}");
-                assert_eq!(properties["Principal"], "apigateway.amazonaws.com", "{name}");
                 let arn = properties["SourceArn"]["Fn::Sub"].as_str().unwrap();
                 let api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/${Stage}/";
                 let of_api = arn.strip_prefix(api);
@@ -126,10 +126,39 @@ fn the_gateway_may_invoke_each_function_for_exactly_the_paths_that_it_serves() {
 #[test]
 fn every_permission_is_of_a_function_in_the_template() {
     let template = Template::read();
-    let ids: BTreeSet<&str> = template.functions().map(|(id, ..)| id).collect();
+    let ids: BTreeSet<String> = template.functions().map(|(id, ..)| permitted(&template, id)).collect();
     for (name, permission) in template.resources("AWS::Lambda::Permission") {
         let of = permission["Properties"]["FunctionName"]["Ref"].as_str().unwrap();
         assert!(ids.contains(of), "{name}: {of}");
+    }
+}
+
+#[test]
+fn nobody_but_the_gateway_and_secrets_manager_may_invoke_a_function() {
+    let template = Template::read();
+    for (name, permission) in template.resources("AWS::Lambda::Permission") {
+        let properties = &permission["Properties"];
+        match properties["Principal"].as_str() {
+            Some("apigateway.amazonaws.com") => assert!(!properties["SourceArn"].is_null(), "{name}"),
+            Some("secretsmanager.amazonaws.com") => {
+                assert_eq!(
+                    properties["FunctionName"]["Ref"],
+                    template.function_id("key-rotation"),
+                    "{name}"
+                );
+                assert_eq!(properties["SourceAccount"]["Ref"], "AWS::AccountId", "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+/// What a permission to invoke a function names: its alias, where it has one, as a caller of the alias needs just that.
+fn permitted(template: &Template, id: &str) -> String {
+    if template.alias(id).is_some() {
+        format!("{id}.Alias")
+    } else {
+        id.to_owned()
     }
 }
 

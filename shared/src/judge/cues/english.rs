@@ -11,7 +11,7 @@ pub(super) static ENGLISH: Words = Words {
             "please kindly also me my the a an any some to you can could would let lets just really very so \
             much many feed timeline posts post content stuff things thing tweets articles see seeing look looking read \
             hear hearing get getting into at of on in for kind kinds sort type types need_to needs_to reason need being \
-            be was am will ever actually simply then too not_only from_me people_talking talk again id_rather those \
+            be am will ever actually simply then too not_only from_me people_talking talk again id_rather those \
             these such its it hi hello hey thanks thank feel feeling being am_going everybody i_am_ok else other \
             personally mentions mention people_who from by with",
         ),
@@ -22,7 +22,7 @@ pub(super) static ENGLISH: Words = Words {
             annoyed_with offended_by allergic_to triggered_by afraid_of scared_of get_rid_of ban exclude nothing_about \
             nothing zero enough enough_of enough_with too_much too_many could_do_without mind miss ignore suppress hidden \
             down_with drop ditch unfollow blacklist censor nope had_it_with cut cut_out cut_down_on delete away \
-            limit reduce minimize minimise had_enough_of over_with take_away opt_out_of",
+            not_into not_interested_in dont_care_about so_tired_of so_sick_of no_interest_in get_rid_of kill hide_all limit reduce minimize minimise had_enough_of over_with take_away opt_out_of",
         ),
         (
             Cue::Keep,
@@ -51,7 +51,7 @@ pub(super) static ENGLISH: Words = Words {
             "everything anything all every everyone whatever any_posts all_posts anyone",
         ),
         (Cue::But, "but however though although yet"),
-        (Cue::And, "and or nor plus"),
+        (Cue::And, "and or nor plus as_well_as und oder et ou nem ni"),
         (
             Cue::Relative,
             "about that which who regarding concerning related_to relating_to involving containing where \
@@ -60,8 +60,11 @@ pub(super) static ENGLISH: Words = Words {
         (Cue::Subject, "i im ive we he she theyre they"),
         (
             Cue::Aside,
-            "because since cause cuz coz due_to when while until if is are makes make bother bothers give gives",
+            "because since cause cuz coz due_to when while until if makes make bother bothers give gives",
         ),
+        (Cue::NothingElse, "nothing_else and_nothing_else thats_all thats_it"),
+        (Cue::Just, "just"),
+        (Cue::Copula, "is are was were"),
         (
             Cue::TrailingKeep,
             "is_fine are_fine is_ok are_ok is_okay are_okay is_welcome are_welcome is_good are_good \
@@ -75,5 +78,5 @@ pub(super) static ENGLISH: Words = Words {
            mention mentions related kind kinds sort type story stories update updates people someone everyone \
            who which what how when where why so very too much many really just as up out over into more most other \
            please also anything everything something while not stories account accounts person users user topic topics \
-           material message messages",
+           material message messages hype though instead recently lately anymore feed timeline rn atm pls plz thanks each other",
 };

@@ -9,19 +9,23 @@ pub(super) static GERMAN: Words = Words {
         (
             Cue::Filler,
             "bitte mir die der das den dem ein eine einen zu auch beitrage posts inhalte sehen lesen uber von \
-            mit es mal immer sachen dinge etwas noch gar gerne gern habe haben nachrichten_uber alle_beitrage fur bei im in auf zum zur",
+            mit es mal immer sachen dinge etwas noch gar gerne gern habe haben kann konnen horen mehr_horen ertragen mehr_ertragen bitte_alle mich interessiert alles_was alles_uber nachrichten_uber alle_beitrage fur bei im in auf zum zur",
         ),
         (
             Cue::Hide,
             "verstecke versteck verstecken verberge verbergen blende blende_aus ausblenden blockiere blockieren \
-            stumm entferne entfernen ohne weniger hasse hass keine_lust_auf genug_von nichts_uber nichts_von nichts \
+            stumm entferne entfernen ohne weniger hasse hass keine_lust_auf genug_von \
             vermeide filtere loschen losche zu_viel",
         ),
         (
             Cue::Keep,
             "zeig zeige zeigen behalte behalten will mochte mag liebe mehr erlaube erlauben interessiere_mich",
         ),
-        (Cue::Not, "nicht kein keine keinen keinerlei nie niemals nix"),
+        (Cue::Nothing, "nichts nichts_uber nichts_von nichts_mehr nichts_zu"),
+        (
+            Cue::Not,
+            "nicht kein keine keinen keinerlei keiner nie niemals nix nicht_mehr keine_mehr",
+        ),
         (
             Cue::Except,
             "ausser außer es_sei_denn ausgenommen mit_ausnahme_von statt anstatt sondern aber_nicht aber_keine",
@@ -43,7 +47,7 @@ pub(super) static GERMAN: Words = Words {
         ),
     ],
     stop: "der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder \
-           beitrage inhalte",
+           beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen",
 };
 
 pub(super) static SPANISH: Words = Words {
@@ -53,18 +57,22 @@ pub(super) static SPANISH: Words = Words {
         (
             Cue::Filler,
             "por_favor me los las el la un una unos unas de del a ver leer publicaciones contenido cosas sobre \
-            mensajes mi mis acerca en que",
+            mensajes mi mis acerca en que saber oir todo_lo_que todo_sobre todo_lo_de lo_que",
         ),
         (
             Cue::Hide,
             "oculta ocultar ocultes oculte esconde esconder escondas bloquea bloquear silencia silenciar quita \
-            quitar elimina eliminar sin menos odio evita evitar nada nada_de harto_de harta_de cansado_de cansada_de \
+            quitar elimina eliminar sin menos odio evita evitar harto_de harta_de cansado_de cansada_de \
             filtra filtrar basta_de",
         ),
         (
             Cue::Keep,
-            "muestra muestrame mostrar muestres muestre quiero quisiera deseo mas me_gusta me_gustan me_encanta \
+            "muestra muestrame ensename ensenar mostrarme mostrar muestres muestre quiero quisiera deseo mas me_gusta me_gustan me_encanta \
             me_encantan manten mantener deja dejar conserva permite interesa",
+        ),
+        (
+            Cue::Nothing,
+            "nada nada_de nada_sobre nada_que_ver_con saber_nada_de saber_nada",
         ),
         (Cue::Not, "no nunca jamas ningun ninguna ninguno"),
         (
@@ -78,9 +86,11 @@ pub(super) static SPANISH: Words = Words {
         (Cue::Relative, "sobre acerca_de que"),
         (Cue::Subject, "yo soy estoy"),
         (Cue::Aside, "porque cuando si es son"),
+        (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
+        (Cue::NothingElse, "y_nada_mas nada_mas"),
         (Cue::TrailingKeep, "esta_bien estan_bien"),
     ],
-    stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a",
+    stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas",
 };
 
 pub(super) static FRENCH: Words = Words {
@@ -90,19 +100,20 @@ pub(super) static FRENCH: Words = Words {
         (
             Cue::Filler,
             "s_il_vous_plait sil_vous_plait svp stp moi les des le la l un une de du d voir lire \
-            publications contenus contenu messages sur a tous_les toutes_les mes mon ma me m pas que parlant_de",
+            publications contenus contenu messages sur a tous_les toutes_les mes mon ma me m pas que parlant_de ce_qui_parle_de tout_ce_qui_parle_de tout_ce_qui_concerne tout_sur savoir entendre entendre_parler entendre_parler_de plus ca de_la",
         ),
         (
             Cue::Hide,
-            "masque masquez masquer cache cachez cacher bloque bloquez bloquer supprime supprimer enleve enlever \
-            sans moins deteste evite eviter pas_de pas_d plus_de_ca marre_de marre_des rien rien_sur filtre filtrer \
+            "masque masquez masquer retire retirez retirer stop cache cachez cacher bloque bloquez bloquer supprime supprimer enleve enlever \
+            sans moins deteste evite eviter pas_de pas_d plus_de_ca marre_de marre_des filtre filtrer \
             assez_de trop_de",
         ),
         (
             Cue::Keep,
-            "montre montrez montrer affiche affichez afficher veux voudrais souhaite aime adore garde gardez garder \
+            "montre montre_moi montrez montrez_moi montrer affiche affichez afficher veux voudrais souhaite aime adore garde gardez garder \
             plus_de davantage_de laisse laisser",
         ),
+        (Cue::Nothing, "rien rien_sur plus_rien rien_savoir"),
         (Cue::Not, "ne n non jamais aucun aucune"),
         (
             Cue::Except,
@@ -115,9 +126,10 @@ pub(super) static FRENCH: Words = Words {
         (Cue::Relative, "sur au_sujet_de concernant qui"),
         (Cue::Subject, "je j nous"),
         (Cue::Aside, "parce car quand si est sont"),
+        (Cue::NothingElse, "rien_d_autre et_rien_d_autre"),
         (Cue::TrailingKeep, "ca_va sont_ok est_ok"),
     ],
-    stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui",
+    stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos",
 };
 
 pub(super) static ITALIAN: Words = Words {
@@ -127,17 +139,18 @@ pub(super) static ITALIAN: Words = Words {
         (
             Cue::Filler,
             "per_favore mi il lo la i gli le un una di dei degli delle del della vedere leggere post contenuti \
-            contenuto cose su sui sulla sulle a che miei mie",
+            contenuto cose su sui sulla sulle a che miei mie sapere sentire sentir_parlare_di tutto_su tutto_quello_che ogni",
         ),
         (
             Cue::Hide,
-            "nascondi nascondere nascondete blocca bloccare silenzia rimuovi rimuovere elimina senza meno odio \
-            evita evitare niente nulla basta basta_con stufo_di stanco_di filtra togli",
+            "nascondi nascondimi nascondere nascondete nascondermi blocca bloccare silenzia rimuovi rimuovere elimina senza meno odio \
+            evita evitare basta basta_con stufo_di stanco_di filtra togli",
         ),
         (
             Cue::Keep,
-            "mostra mostrami mostrare voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia piu",
+            "mostra mostrami mostrare mostrarmi mostratemi fammi_vedere voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia piu",
         ),
+        (Cue::Nothing, "niente nulla niente_su nulla_su piu_niente"),
         (Cue::Not, "non no mai nessun nessuna nessuno"),
         (Cue::Except, "tranne eccetto salvo a_meno_che ma_non invece_di a_parte"),
         (Cue::Only, "solo soltanto solamente unicamente"),
@@ -147,29 +160,31 @@ pub(super) static ITALIAN: Words = Words {
         (Cue::Relative, "riguardo che"),
         (Cue::Subject, "io sono"),
         (Cue::Aside, "perche quando se va vanno"),
+        (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (Cue::TrailingKeep, "va_bene vanno_bene"),
     ],
-    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie",
+    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu",
 };
 
 pub(super) static PORTUGUESE: Words = Words {
-    markers: "nao quero ver oculte oculta ocultar esconda esconde mostre mostra apenas sem os as sobre mas somente por \
+    markers: "nao nem nada quero ver oculte oculta ocultar esconda esconde mostre mostra apenas sem os as sobre mas somente por \
               favor o um uma do da dos das exceto tudo menos publicacoes e gosto mais",
     cues: &[
         (
             Cue::Filler,
             "por_favor me os as o a um uma de do da dos das ver ler publicacoes conteudo coisas sobre posts meu \
-            minha que",
+            minha que saber ouvir tudo_sobre tudo_o_que",
         ),
         (
             Cue::Hide,
-            "oculte oculta ocultar esconda esconde esconder bloqueie bloquear silencie remova remover sem menos \
-            odeio evite evitar nada nada_de chega_de cansado_de cansada_de filtre filtrar",
+            "oculte oculta ocultar ocultes tire tirar pare_de silencie esconda esconde esconder bloqueie bloquear silencie remova remover sem menos \
+            odeio evite evitar chega_de cansado_de cansada_de filtre filtrar",
         ),
         (
             Cue::Keep,
-            "mostre mostra mostrar quero queria gosto_de gosto adoro amo mantenha manter deixe mais",
+            "mostre mostra mostrar me_mostre mostre_me exiba exibir quero queria gosto_de gosto adoro amo mantenha manter deixe deixa mais",
         ),
+        (Cue::Nothing, "nada nada_de nada_sobre saber_nada_de saber_de"),
         (Cue::Not, "nao nunca jamais nenhum nenhuma"),
         (
             Cue::Except,
@@ -182,7 +197,8 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::Relative, "sobre que"),
         (Cue::Subject, "eu sou estou"),
         (Cue::Aside, "porque quando se"),
+        (Cue::NothingElse, "e_nada_mais nada_mais"),
         (Cue::TrailingKeep, "tudo_bem esta_bem"),
     ],
-    stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha",
+    stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais",
 };

@@ -5,6 +5,12 @@ use super::super::phrase::{is_remark, phrase};
 use super::super::scan::{Break, Token, Word};
 use super::{Action, Clause};
 
+/// Orders that are also what people want hidden: "no insults, no hate".
+const NOUNS: [&str; 5] = ["hate", "hass", "odio", "haine", "spam"];
+
+/// How an exception may end that negates the verb after it: "pero no me muestres".
+const NEGATIONS: [&str; 6] = ["not", "nicht", "no", "pas", "non", "nao"];
+
 /// What has been said so far.
 #[derive(Clone, Debug, Default)]
 #[expect(
@@ -36,6 +42,8 @@ pub(super) struct Parser<'a> {
     /// The state before a parenthesis.
     outer: Option<State>,
     item: Vec<&'a Word>,
+    /// The item's cue, if it may be a noun as well.
+    noun: Option<&'a Word>,
 }
 
 impl Parser<'_> {
@@ -65,7 +73,11 @@ impl Parser<'_> {
     }
 
     fn end_item(&mut self) {
-        let item = std::mem::take(&mut self.item);
+        let mut item = std::mem::take(&mut self.item);
+        if let Some(noun) = self.noun.take().filter(|_| item.is_empty()) {
+            self.state.action = Action::Hide;
+            item.push(noun);
+        }
         let background = !self.state.cued && (self.state.subject || self.state.clause.is_some() && is_remark(&item));
         if let Some(phrase) = phrase(self.text, self.language, &item).filter(|_| !background) {
             if self.state.only && !(self.state.explicit && self.state.action == Action::Hide) {
@@ -129,6 +141,7 @@ impl<'a> Parser<'a> {
             state: State::default(),
             outer: None,
             item,
+            noun: None,
         }
     }
 
@@ -147,13 +160,20 @@ impl<'a> Parser<'a> {
             .take(5)
             .map(|word| word.key.as_str())
             .collect();
-        match self.language.cue(&ahead).filter(|_| !word.hyphenated) {
+        match self
+            .language
+            .cue(&ahead)
+            .filter(|(_, length)| !word.hyphenated || *length > 1)
+        {
             Some((cue, length)) if self.apply(cue) => {
-                if cue == Cue::Aside && self.item.is_empty() && self.state.clause.is_some() && !self.state.locked {
-                    return rest
-                        .iter()
-                        .position(|token| token.word().is_none())
-                        .unwrap_or(rest.len());
+                self.noun = Some(word).filter(|word| NOUNS.contains(&word.key.as_str()));
+                if cue == Cue::Except && ahead[..length].last().is_some_and(|last| NEGATIONS.contains(last)) {
+                    self.state.negated = true;
+                }
+                let aside = matches!(cue, Cue::Aside | Cue::Copula);
+                if aside && self.item.is_empty() && self.state.clause.is_some() && !self.state.locked {
+                    let end = rest.iter().position(|token| token.word().is_none());
+                    return end.unwrap_or(rest.len());
                 }
                 length
             }
@@ -193,19 +213,33 @@ impl<'a> Parser<'a> {
             Cue::Except => self.except(),
             Cue::But if self.excepts_from_everything() => self.except(),
             Cue::But | Cue::And => self.end_item(),
-            Cue::TrailingKeep => self.keep_last(),
-            Cue::Aside if !self.item.is_empty() => self.end_item(),
+            Cue::TrailingKeep => self.keep_last(false),
+            Cue::NothingElse => self.keep_last(true),
+            Cue::Just if self.item.is_empty() && !self.state.subject && self.clauses.is_empty() => self.note(Cue::Only),
+            Cue::Copula if self.is_remark() => self.item.clear(),
+            Cue::Aside | Cue::Copula if !self.item.is_empty() => self.end_item(),
             _ if !self.item.is_empty() => return false,
             Cue::Not if self.excepts_from_everything() => self.except(),
             Cue::Not if self.hides_what_is_not() => {
                 self.state.universal = true;
                 self.except();
             }
-            Cue::Filler | Cue::Aside | Cue::Relative | Cue::Subject | Cue::Universal | Cue::Only => self.note(cue),
+            Cue::Filler
+            | Cue::Just
+            | Cue::Aside
+            | Cue::Copula
+            | Cue::Relative
+            | Cue::Subject
+            | Cue::Universal
+            | Cue::Only => self.note(cue),
             _ if self.state.locked => return false,
             Cue::Not => {
                 self.decide(Action::Hide);
                 self.state.negated = true;
+            }
+            Cue::Nothing => {
+                self.decide(Action::Hide);
+                self.state.negated = false;
             }
             Cue::Hide => self.decide(Action::Hide.unless(self.state.negated)),
             Cue::Keep => self.decide(Action::Keep.unless(self.state.negated)),
@@ -214,6 +248,11 @@ impl<'a> Parser<'a> {
             Cue::HideIfNegated | Cue::KeepIfNegated => return false,
         }
         true
+    }
+
+    /// ", kids are watching": an item without a cue of its own, after a clause, about which something is said.
+    fn is_remark(&self) -> bool {
+        !self.item.is_empty() && !self.state.cued && self.state.clause.is_some()
     }
 
     fn note(&mut self, cue: Cue) {
@@ -274,8 +313,8 @@ impl<'a> Parser<'a> {
         };
     }
 
-    /// "football is fine": the item, or all of a sentence that gave no order, is to be kept.
-    fn keep_last(&mut self) {
+    /// "football is fine": the item, or all of a sentence that gave no order, is to be kept; "nothing else": and only that.
+    fn keep_last(&mut self, only: bool) {
         let explicit = self.state.explicit;
         self.state.subject = false;
         let before = self.clauses.len();
@@ -296,7 +335,7 @@ impl<'a> Parser<'a> {
         self.clauses.push(Clause {
             action: Action::Keep,
             universal: false,
-            only: false,
+            only,
             except_of,
             topics: flipped,
         });

@@ -128,6 +128,12 @@ fn only_means_hide_the_rest() {
         ("I only want to see running and cycling", "only running, cycling"),
         ("show me only cats", "only cats"),
         ("nothing but music", "only music"),
+        (
+            "just history and archaeology, nothing else",
+            "only history, archaeology",
+        ),
+        ("Cats and dogs, nothing else", "only Cats, dogs"),
+        ("I just don't want golf", "hide golf"),
         ("only hide crypto", "hide crypto"),
         ("hide only crypto", "hide crypto"),
     ]);
@@ -139,6 +145,7 @@ fn remarks_are_not_topics() {
         ("hide spiders, I am arachnophobic", "hide spiders"),
         ("I'm a teacher. Hide politics", "hide politics"),
         ("hide ads because they are boring", "hide ads"),
+        ("no swearing please, kids are watching", "hide swearing"),
         ("no nsfw please, kids use this phone", "hide nsfw"),
         ("everything about chess is a spoiler for me, hide it", "hide chess"),
     ]);
@@ -181,6 +188,17 @@ fn other_languages() {
         ("Non voglio vedere il calcio", "hide calcio"),
         ("Não quero ver futebol", "hide futebol"),
         ("Mostre apenas receitas", "only receitas"),
+        ("Je ne veux rien voir sur la guerre", "hide guerre"),
+        ("Não quero nada sobre doenças", "hide doenças"),
+        ("No quiero saber nada de dietas", "hide dietas"),
+        ("Ich kann nichts mehr über Fußball hören", "hide Fußball"),
+        ("Keine Beleidigungen und kein Hass", "hide Beleidigungen, Hass"),
+        ("Montre-moi uniquement des livres", "only livres"),
+        (
+            "No ocultes la música, pero no me muestres horóscopos",
+            "keep música | hide horóscopos",
+        ),
+        ("Pas de politique s'il vous plaît", "hide politique"),
     ]);
 }
 

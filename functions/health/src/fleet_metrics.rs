@@ -1,0 +1,220 @@
+//! The fleet's figures from CloudWatch, which has them from every instance's log: what they came to in the last five whole minutes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::config::Builder;
+use aws_sdk_cloudwatch::config::retry::RetryConfig;
+use aws_sdk_cloudwatch::config::timeout::TimeoutConfig;
+use aws_sdk_cloudwatch::error::DisplayErrorContext;
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{Dimension, Metric as CloudWatchMetric, MetricDataQuery, MetricStat};
+use shared::aws;
+use shared::clock::Timestamp;
+use shared::config::Config;
+use shared::error::Outage;
+use shared::telemetry::figures::{ENDPOINTS, TIERS};
+use shared::telemetry::open_metrics::{self, Kind};
+use shared::telemetry::{METRICS, SIGNALS, Shape, Signal, Unit, names_of_degraded};
+
+/// The span that a figure is of, in seconds, and the grid that it lies on.
+const SPAN_SECONDS: i32 = 300;
+
+/// The longest that CloudWatch may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One figure: what is asked of CloudWatch, and how it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// The metric in CloudWatch.
+    pub metric: &'static str,
+    /// `Sum`, `Average`, `SampleCount`, `p50`, `p95` or `p99`.
+    pub statistic: &'static str,
+    /// What it is told apart by, with the value.
+    pub dimension: Option<(&'static str, &'static str)>,
+    /// Its name in `/metrics`.
+    pub name: String,
+    /// What CloudWatch's number is multiplied by.
+    pub factor: f64,
+}
+
+/// Every figure, those of one name together.
+#[must_use]
+pub fn figures() -> Vec<Figure> {
+    let mut figures: Vec<Figure> = METRICS
+        .iter()
+        .flat_map(|metric| {
+            let statistics: &[(&str, &str, f64)] = match (metric.name, metric.unit) {
+                ("durationMs", _) => &[
+                    ("SampleCount", "requests", 1.0),
+                    ("p50", "duration_p50_seconds", 1e-3),
+                    ("p95", "duration_p95_seconds", 1e-3),
+                    ("p99", "duration_p99_seconds", 1e-3),
+                ],
+                ("costMicroUsd", _) => &[("Sum", "cost_usd", 1e-6)],
+                (_, Unit::Percent) => &[("Average", "", 1.0)],
+                _ => &[("Sum", "", 1.0)],
+            };
+            statistics.iter().flat_map(move |(statistic, name, factor)| {
+                let name = match *name {
+                    "" => snake_case(metric.name),
+                    name => name.to_owned(),
+                };
+                dimensions(metric.shape).into_iter().map(move |dimension| Figure {
+                    metric: metric.name,
+                    statistic,
+                    dimension,
+                    name: format!("clearview_recent_{name}"),
+                    factor: *factor,
+                })
+            })
+        })
+        .collect();
+    let once = names_of_degraded()
+        .map(|(_, name)| name)
+        .chain(SIGNALS.map(Signal::name));
+    figures.extend(once.map(|metric| Figure {
+        metric,
+        statistic: "Sum",
+        dimension: None,
+        name: format!("clearview_recent_{}", snake_case(metric)),
+        factor: 1.0,
+    }));
+    figures
+}
+
+/// The values of what a shape's metrics are told apart by; a tier's total is no sample, as the samples add up to it.
+fn dimensions(shape: Shape) -> Vec<Option<(&'static str, &'static str)>> {
+    let of = |dimension, values: &[&'static str]| {
+        let known = values.iter().filter(|value| **value != "other");
+        known.map(|value| Some((dimension, *value))).collect()
+    };
+    match shape {
+        Shape::Request => of("endpoint", &ENDPOINTS),
+        Shape::Classified => vec![None],
+        Shape::ByTier => of("tier", &TIERS),
+    }
+}
+
+/// `localHits` as `local_hits`.
+fn snake_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+/// The figures as `/metrics` shows them. What CloudWatch has no value of is not shown: nothing of it happened.
+#[must_use]
+pub fn show(figures: &[Figure], values: &BTreeMap<usize, f64>) -> String {
+    let mut text = open_metrics::start();
+    let mut last = "";
+    for (n, figure) in figures.iter().enumerate() {
+        let Some(value) = values.get(&n) else { continue };
+        if figure.name != last {
+            let help = format!(
+                "{} of {} in the last five whole minutes.",
+                figure.statistic, figure.metric
+            );
+            text.family(&figure.name, Kind::Gauge, &help);
+            last = &figure.name;
+        }
+        let labels: Vec<(&str, &str)> = figure.dimension.into_iter().collect();
+        text.sample(&figure.name, &labels, value * figure.factor);
+    }
+    text.finish()
+}
+
+/// Reads the figures of `namespace` from CloudWatch and shows them.
+///
+/// # Errors
+/// When CloudWatch does not answer in 5 s, or not with figures.
+pub async fn read(config: &Config, namespace: &str, now: Timestamp) -> Result<String, Outage> {
+    let figures = figures();
+    let span = i64::from(SPAN_SECONDS);
+    let end = now.seconds() - now.seconds().rem_euclid(span);
+    let queries = figures
+        .iter()
+        .enumerate()
+        .map(|(n, figure)| query(n, figure, namespace));
+    let output = client(config)
+        .get_metric_data()
+        .set_metric_data_queries(Some(queries.collect()))
+        .start_time(DateTime::from_secs(end - span))
+        .end_time(DateTime::from_secs(end))
+        .send()
+        .await
+        .map_err(|error| Outage(format!("CloudWatch: {}", DisplayErrorContext(error))))?;
+    let values = output.metric_data_results().iter().filter_map(|result| {
+        let number = result.id()?.strip_prefix('m')?.parse().ok()?;
+        Some((number, *result.values().first()?))
+    });
+    Ok(show(&figures, &values.collect()))
+}
+
+fn query(number: usize, figure: &Figure, namespace: &str) -> MetricDataQuery {
+    let dimension = figure
+        .dimension
+        .map(|(name, value)| Dimension::builder().name(name).value(value).build());
+    let metric = CloudWatchMetric::builder()
+        .namespace(namespace)
+        .metric_name(figure.metric)
+        .set_dimensions(dimension.map(|dimension| vec![dimension]))
+        .build();
+    let statistic = MetricStat::builder()
+        .metric(metric)
+        .period(SPAN_SECONDS)
+        .stat(figure.statistic)
+        .build();
+    MetricDataQuery::builder()
+        .id(format!("m{number}"))
+        .metric_stat(statistic)
+        .build()
+}
+
+/// By IPv6 where there is no other way out of the network (`Egress` in template.yaml).
+fn client(config: &Config) -> Client {
+    let endpoint = config.metrics_endpoint.as_deref();
+    let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
+    let settings = Builder::from(&aws::settings(config, endpoint))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts);
+    let settings = match endpoint {
+        Some(_) => settings,
+        None => settings.use_dual_stack(true),
+    };
+    Client::from_conf(settings.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_one_name_stand_together() {
+        let figures = figures();
+        assert!(figures.len() < 500, "more than one call may ask for");
+        let mut names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+        names.dedup();
+        let mut distinct = names.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(names.len(), distinct.len());
+    }
+
+    #[test]
+    fn what_cloudwatch_does_not_know_is_not_shown() {
+        let figures = figures();
+        let requests = figures
+            .iter()
+            .position(|figure| figure.statistic == "p99" && figure.dimension == Some(("endpoint", "classify")));
+        let text = show(&figures, &BTreeMap::from([(requests.unwrap(), 123.0)]));
+        assert!(text.contains("clearview_recent_duration_p99_seconds{endpoint=\"classify\"} 0.123\n"));
+        assert_eq!(text.matches("# TYPE").count(), 2, "{text}");
+    }
+}

@@ -1,0 +1,164 @@
+//! New keys each month, in Secrets Manager's four steps; and the withdrawal of one key at once.
+//!
+//! A new key is published a day before it signs, and the old one counts until no token of it can live: so nobody notices a
+//! rotation, and no step of it has to wait.
+
+mod steps;
+mod withdraw;
+
+use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent;
+use aws_sdk_secretsmanager::Client;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::app::App;
+use shared::config::Secret;
+use shared::error::{Error, Outage};
+use shared::identity::keys::KeySet;
+use shared::identity::store::Published;
+use shared::secrets;
+
+/// What the function is called with.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Event {
+    Rotation(SecretsManagerSecretRotationEvent),
+    Withdrawal(Withdrawal),
+}
+
+/// By an operator.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Withdrawal {
+    withdraw: Withdraw,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Withdraw {
+    pub(crate) kid: String,
+    pub(crate) reason: String,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The step, or `withdraw`.
+    pub done: String,
+    /// The public keys that count from now on; none where only masters changed.
+    pub keys: Vec<String>,
+}
+
+/// Why nothing was done. Secrets Manager calls again.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The event is none that this function knows, or not for a secret of this deployment.
+    #[error("the event is not valid: {0}")]
+    Invalid(String),
+    /// A service is down.
+    #[error(transparent)]
+    Unavailable(#[from] Outage),
+    /// The new secret does not do what it must.
+    #[error("the new secret is not good: {0}")]
+    Untested(String),
+    /// Keys could not be made or noted.
+    #[error("{0}")]
+    Failed(#[from] Error),
+}
+
+impl Failure {
+    /// The `errorType` that the caller is told.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "InvalidEvent",
+            Self::Unavailable(_) => "Unavailable",
+            Self::Untested(_) => "Untested",
+            Self::Failed(_) => "Failed",
+        }
+    }
+}
+
+/// Which secret is rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// What signs tokens, and the masters of refresh tokens.
+    TokenKeys,
+    /// The masters of request-signing keys.
+    SigningKeys,
+}
+
+/// Does what an event says.
+///
+/// # Errors
+/// [`Failure`]; calling again with the same event does no harm.
+pub async fn handle(app: &App, event: Value) -> Result<Summary, Failure> {
+    let event = serde_json::from_value(event).map_err(|_| {
+        let forms = r#"one of Secrets Manager's rotation, or {"withdraw":{"kid","reason"}}"#;
+        Failure::Invalid(format!("it must be {forms}"))
+    })?;
+    let client = secrets::client(&app.config);
+    let summary = match event {
+        Event::Rotation(rotation) => {
+            let kind = kind_of(app, &rotation.secret_id)?;
+            steps::take(app, &client, kind, &rotation).await
+        }
+        Event::Withdrawal(Withdrawal { withdraw }) => withdraw::run(app, &client, &withdraw).await,
+    }?;
+    let record = serde_json::to_string(&summary).unwrap_or_default();
+    tracing::info!(record, "key-rotation");
+    Ok(summary)
+}
+
+fn kind_of(app: &App, secret: &str) -> Result<Kind, Failure> {
+    let is = |configured: &Option<String>| configured.as_deref() == Some(secret);
+    if is(&app.config.token_keys_secret) {
+        Ok(Kind::TokenKeys)
+    } else if is(&app.config.signing_keys_secret) {
+        Ok(Kind::SigningKeys)
+    } else {
+        Err(Failure::Invalid(
+            "SecretId: it is no secret of this deployment".to_owned(),
+        ))
+    }
+}
+
+fn parse(secret: &Secret) -> Result<KeySet, Failure> {
+    KeySet::parse(secret).map_err(|error| Failure::Untested(error.to_string()))
+}
+
+/// Publishes the public keys of a set, for everybody who verifies.
+async fn publish(app: &App, keys: &KeySet) -> Result<(), Failure> {
+    let published = Published {
+        jwks: keys.public().to_jwks().to_string(),
+        version: keys.version(),
+    };
+    if app.identity.publish_keys(published).await? {
+        Ok(())
+    } else {
+        Err(Failure::Untested("the published keys are of a newer set".to_owned()))
+    }
+}
+
+fn ids(keys: &KeySet) -> Vec<String> {
+    keys.public().ids().map(str::to_owned).collect()
+}
+
+/// A version of a secret, by its stage.
+async fn version(client: &Client, secret: &str, version: Option<&str>, stage: &str) -> Result<Option<Secret>, Outage> {
+    let call = client
+        .get_secret_value()
+        .secret_id(secret)
+        .set_version_id(version.map(str::to_owned))
+        .version_stage(stage);
+    match secrets::in_time(call.send()).await? {
+        Ok(output) => Ok(output.secret_string.map(Secret::new)),
+        Err(error) if error.as_service_error().is_some_and(is_absent) => Ok(None),
+        Err(error) => Err(secrets::outage(&error)),
+    }
+}
+
+/// Also "you can't perform this operation on a secret without that version", which Secrets Manager calls an invalid request.
+fn is_absent(error: &aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError) -> bool {
+    error.is_resource_not_found_exception() || error.is_invalid_request_exception()
+}

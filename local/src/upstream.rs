@@ -1,0 +1,229 @@
+//! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and does what a script says. For
+//! demonstrations (`--script FILE`) and for tests.
+
+pub mod script;
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use self::script::{Act, Asked, Script, content, wait};
+
+/// A call that has come.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its path.
+    pub path: String,
+    /// Its `Authorization`; empty if there was none.
+    pub authorization: String,
+    /// Its body.
+    pub body: Value,
+    /// The question in it; `None` if there was none that could be read.
+    pub asked: Option<Asked>,
+}
+
+/// A running scripted provider.
+pub struct Upstream {
+    /// Where it listens.
+    pub address: SocketAddr,
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+}
+
+struct State {
+    script: Mutex<Script>,
+    calls: watch::Sender<Vec<Call>>,
+}
+
+impl Upstream {
+    /// Starts one on a free port.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn start(script: Script) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State {
+            script: Mutex::new(script),
+            calls: watch::Sender::default(),
+        });
+        let shared = Arc::clone(&state);
+        let accepting = tokio::spawn(async move {
+            // Connections end with this task.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = stream.set_nodelay(true);
+                let state = Arc::clone(&shared);
+                let service = service_fn(move |request| {
+                    let state = Arc::clone(&state);
+                    async move { serve(&state, request).await }
+                });
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Ok(Self {
+            address,
+            state,
+            accepting,
+        })
+    }
+
+    /// What clients of OpenAI's protocol call the base URL.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Follows another script from now on.
+    pub fn follow(&self, script: Script) {
+        *self.state.script() = script;
+    }
+
+    /// The calls that have come, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.state.calls.borrow().clone()
+    }
+
+    /// Waits until so many calls have come in all.
+    pub async fn called(&self, times: usize) {
+        // The sender lives as long as this.
+        let _ = self
+            .state
+            .calls
+            .subscribe()
+            .wait_for(|calls| calls.len() >= times)
+            .await;
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl State {
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An error ends the connection without an answer.
+async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if parts
+        .headers
+        .get("x-amz-target")
+        .is_some_and(|target| target == "secretsmanager.GetSecretValue")
+    {
+        return Ok(json_response(
+            &json!({"Name": body["SecretId"], "SecretString": "sk-from-the-secret"}),
+        ));
+    }
+    let converse = parts.uri.path().ends_with("/converse");
+    let asked = asked(&body, converse);
+    state
+        .calls
+        .send_modify(|calls| calls.push(call(&parts, &body, asked.clone())));
+    let act = state.script().take();
+    tokio::time::sleep(wait(&act)).await;
+    match (&act, asked) {
+        (Act::Cut, _) => Err(std::io::Error::other("cut")),
+        (Act::Hang, _) => {
+            let never: Infallible = std::future::pending().await;
+            match never {}
+        }
+        (Act::Status { status, retry_after }, _) => Ok(status_response(*status, *retry_after)),
+        (Act::Junk, _) => Ok(Response::new(Full::from("\u{0}\u{1}{{{ no JSON"))),
+        (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
+        // What is not asked as the contract says is not answered.
+        (_, None) => Ok(status_response(400, None)),
+        (act, Some(asked)) => Ok(json_response(&answer(&body, &content(act, &asked), converse))),
+    }
+}
+
+fn call(parts: &Parts, body: &Value, asked: Option<Asked>) -> Call {
+    let authorization = parts.headers.get(header::AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    Call {
+        path: parts.uri.path().to_owned(),
+        authorization: authorization.unwrap_or_default().to_owned(),
+        body: body.clone(),
+        asked,
+    }
+}
+
+/// The question in a body: the user message, which must be one JSON object and nothing else.
+fn asked(body: &Value, converse: bool) -> Option<Asked> {
+    let messages = body["messages"].as_array()?;
+    let mut of_user = messages.iter().filter(|message| message["role"] == "user");
+    let (message, None) = (of_user.next()?, of_user.next()) else {
+        return None;
+    };
+    let text = if converse {
+        &message["content"][0]["text"]
+    } else {
+        &message["content"]
+    };
+    serde_json::from_str(text.as_str()?).ok()
+}
+
+fn answer(body: &Value, content: &str, converse: bool) -> Value {
+    let (read, written) = (body.to_string().len() / 4, content.len() / 4);
+    if converse {
+        let said = match serde_json::from_str::<Value>(content) {
+            Ok(input) => json!({"toolUse": {"toolUseId": "tooluse_1", "name": "verdicts", "input": input}}),
+            Err(_) => json!({"text": content}),
+        };
+        return json!({
+            "output": {"message": {"role": "assistant", "content": [said]}},
+            "stopReason": "tool_use",
+            "usage": {"inputTokens": read, "outputTokens": written, "totalTokens": read + written},
+            "metrics": {"latencyMs": 1},
+        });
+    }
+    json!({
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "created": 1_795_305_600,
+        "model": body["model"],
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": content, "refusal": null},
+            "finish_reason": "stop",
+        }],
+        "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
+    })
+}
+
+fn json_response(body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.to_string()));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+fn status_response(status: u16, retry_after: Option<u64>) -> Response<Full<Bytes>> {
+    let mut response = json_response(&json!({"error": {"message": "scripted", "type": "scripted", "code": null}}));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}

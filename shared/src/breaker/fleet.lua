@@ -1,0 +1,95 @@
+-- What the fleet has seen of a provider: the counts of breaker/window.rs, kept for all. What follows from them is decided by the
+-- caller. The numbers in capitals come before this text.
+-- KEYS: the state, and who was blamed for failures; in one slot.
+-- ARGV: what is to be done, the time (ms), the caller's epoch, then:
+--   look, lease, retry: nothing; shift: the phase (0 closed, 1 open, 2 half-open), until (ms), its span (ms);
+--   report: good, failed or neutral; slow (0 or 1); until when not to call (ms, 0 for never); then whom to blame, if anybody.
+-- Returns whether that was done, the epoch, the phase, until, span, leased, good, bad, the streak, held until, and of the last
+-- seconds the calls, failures, slow ones, retries.
+local what, now, epoch = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local second = math.floor(now / 1000)
+local names = {'e', 'p', 'u', 's', 'l', 'g', 'b', 'k', 'h'}
+local s = {}
+for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(names))) do
+    s[names[i]] = tonumber(value or 0) or 0
+end
+
+-- Seconds are a ring of fields, each with its own number: what it holds of another time does not count.
+local function read(at)
+    local n, c, f, w, r = string.match(redis.call('HGET', KEYS[1], 'w' .. at % SECONDS) or '', '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
+    return tonumber(n), {tonumber(c), tonumber(f), tonumber(w), tonumber(r)}
+end
+local function add(place, more)
+    local n, counts = read(second)
+    if n ~= second then counts = {0, 0, 0, 0} end
+    for i, count in ipairs(more) do counts[place[i]] = counts[place[i]] + count end
+    redis.call('HSET', KEYS[1], 'w' .. second % SECONDS, second .. ':' .. table.concat(counts, ':'))
+end
+local function sums()
+    local total = {0, 0, 0, 0}
+    for at = 0, SECONDS - 1 do
+        local n, counts = read(at)
+        if n and second - n < SECONDS and n - second <= SECONDS then
+            for i = 1, 4 do total[i] = total[i] + counts[i] end
+        end
+    end
+    return total
+end
+
+local done = 0
+if what == 'lease' then
+    if s.p == 2 and s.l < PROBES and s.e == epoch then
+        s.l, done = s.l + 1, 1
+    end
+elseif what == 'shift' then
+    if s.e == epoch then
+        done = 1
+        redis.call('DEL', KEYS[1])
+        s = {e = epoch + 1, p = tonumber(ARGV[4]), u = tonumber(ARGV[5]), s = tonumber(ARGV[6]), l = 0, g = 0, b = 0, k = 0, h = s.h}
+    end
+elseif what == 'retry' then
+    local total = sums()
+    if (total[4] + 1) * CALLS_PER_RETRY <= total[1] then
+        done = 1
+        add({4}, {1})
+    end
+elseif what == 'report' then
+    local outcome, slow = ARGV[4], tonumber(ARGV[5])
+    s.h = math.max(s.h, tonumber(ARGV[6]))
+    if #ARGV > 6 then
+        local spent = redis.call('HLEN', KEYS[2]) >= MOST_NAMES
+        for i = 7, #ARGV do
+            spent = spent or tonumber(redis.call('HGET', KEYS[2], ARGV[i]) or 0) >= MOST_BLAMED
+        end
+        if spent then
+            outcome = 'neutral'
+        else
+            for i = 7, #ARGV do redis.call('HINCRBY', KEYS[2], ARGV[i], 1) end
+            if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], BLAME_SPAN) end
+        end
+    end
+    if s.e == epoch then
+        done = 1
+        if s.p == 2 then
+            if outcome == 'good' then s.g = s.g + 1
+            elseif outcome == 'failed' then s.b = s.b + 1
+            else s.l = math.max(0, s.l - 1) end
+        end
+        if outcome ~= 'neutral' then
+            local failed = outcome == 'failed' and 1 or 0
+            s.k = failed == 1 and s.k + 1 or 0
+            add({1, 2, 3}, {1, failed, slow})
+        end
+    end
+end
+if what ~= 'look' then
+    local fields = {}
+    for _, name in ipairs(names) do
+        fields[#fields + 1] = name
+        fields[#fields + 1] = string.format('%.0f', s[name])
+    end
+    redis.call('HSET', KEYS[1], unpack(fields))
+    redis.call('PEXPIRE', KEYS[1], KEPT)
+end
+local total = sums()
+return {done, s.e, s.p, s.u, s.s, s.l, s.g, s.b, s.k, s.h, total[1], total[2], total[3], total[4]}

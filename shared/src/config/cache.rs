@@ -1,0 +1,140 @@
+//! The settings of the shared cache, of the one for limits, and of the limits by address.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::endpoint::Endpoint;
+use super::{ConfigError, Settings};
+
+/// What a limit by address may be.
+const PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
+
+/// All that is set about caches.
+#[derive(Debug, Clone)]
+pub struct CacheSettings {
+    /// `CLEARVIEW_CACHE_URL` and `CLEARVIEW_CACHE_NAME`: the cache that instances share (none).
+    pub shared: Option<SharedCache>,
+    /// `CLEARVIEW_LIMITS_URL` and `CLEARVIEW_LIMITS_NAME`: a cache for limits and revoked sessions alone (the shared one).
+    pub limits: Option<SharedCache>,
+    /// `CLEARVIEW_CACHE_USER`: signs in to ElastiCache with IAM as this user (signs in as the URL says).
+    pub user: Option<String>,
+    /// `CLEARVIEW_CACHE_CA_FILE`: certificates, as PEM, that a cache's own may be signed by (Amazon's or the system's).
+    pub ca_file: Option<PathBuf>,
+    /// `CLEARVIEW_CACHE_TIMEOUT_MS`: the longest that one call to a cache may take (25).
+    pub timeout: Duration,
+    /// `CLEARVIEW_IP_PER_MINUTE`: requests from one address in any 60 seconds (100).
+    pub ip_per_minute: u64,
+    /// `CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR`: registrations from one address in any hour (20).
+    pub registrations_per_ip_per_hour: u64,
+}
+
+/// One cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedCache {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The name under which ElastiCache knows it.
+    pub name: Option<String>,
+}
+
+impl CacheSettings {
+    pub(super) fn read(env: &Settings<'_>) -> Result<Self, ConfigError> {
+        let shared = shared_cache(env, "CLEARVIEW_CACHE_URL", "CLEARVIEW_CACHE_NAME")?;
+        let limits = shared_cache(env, "CLEARVIEW_LIMITS_URL", "CLEARVIEW_LIMITS_NAME")?;
+        let limits = limits.or_else(|| shared.clone());
+        let user = env.optional("CLEARVIEW_CACHE_USER");
+        if user.is_some() {
+            let can_sign = |cache: &SharedCache| cache.endpoint.tls && cache.name.is_some();
+            if ![&shared, &limits].into_iter().flatten().all(can_sign) {
+                return Err(ConfigError {
+                    variable: "CLEARVIEW_CACHE_USER",
+                    problem: "signing in with IAM needs a rediss:// URL and the cache's name".to_owned(),
+                });
+            }
+        }
+        let per_address = |variable, default| env.number(variable, default, &PER_ADDRESS);
+        Ok(Self {
+            shared,
+            limits,
+            user,
+            ca_file: env.optional("CLEARVIEW_CACHE_CA_FILE").map(PathBuf::from),
+            timeout: env.millis("CLEARVIEW_CACHE_TIMEOUT_MS", 25)?,
+            ip_per_minute: per_address("CLEARVIEW_IP_PER_MINUTE", 100)?,
+            registrations_per_ip_per_hour: per_address("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", 20)?,
+        })
+    }
+}
+
+fn shared_cache(env: &Settings<'_>, url: &'static str, name: &'static str) -> Result<Option<SharedCache>, ConfigError> {
+    let Some(text) = env.optional(url) else {
+        return Ok(None);
+    };
+    let endpoint = Endpoint::parse(&text).map_err(|problem| ConfigError { variable: url, problem })?;
+    Ok(Some(SharedCache {
+        endpoint,
+        name: env.optional(name),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<CacheSettings, ConfigError> {
+        let lookup = |name: &str| {
+            let found = set.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        CacheSettings::read(&Settings(&lookup))
+    }
+
+    #[test]
+    fn without_settings_there_is_no_cache_and_the_limits_are_the_documented_ones() {
+        let settings = read(&[]).unwrap();
+        assert_eq!((&settings.shared, &settings.limits), (&None, &None));
+        assert_eq!(settings.timeout, Duration::from_millis(25));
+        assert_eq!(settings.ip_per_minute, 100);
+        assert_eq!(settings.registrations_per_ip_per_hour, 20);
+    }
+
+    #[test]
+    fn limits_live_in_the_shared_cache_unless_they_have_their_own() {
+        let one = read(&[("CLEARVIEW_CACHE_URL", "redis://a")]).unwrap();
+        assert_eq!(one.limits, one.shared);
+        let two = read(&[
+            ("CLEARVIEW_CACHE_URL", "redis://a"),
+            ("CLEARVIEW_LIMITS_URL", "redis://b"),
+        ])
+        .unwrap();
+        assert_eq!(two.limits.unwrap().endpoint.host, "b");
+        let only = read(&[("CLEARVIEW_LIMITS_URL", "redis://b")]).unwrap();
+        assert!(only.shared.is_none() && only.limits.is_some());
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_the_name_of_its_variable() {
+        for (variable, value) in [
+            ("CLEARVIEW_CACHE_URL", "cache:6379"),
+            ("CLEARVIEW_LIMITS_URL", "http://cache"),
+            ("CLEARVIEW_CACHE_TIMEOUT_MS", "0"),
+            ("CLEARVIEW_IP_PER_MINUTE", "0"),
+            ("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", "many"),
+        ] {
+            assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
+        }
+    }
+
+    #[test]
+    fn signing_in_with_iam_needs_encryption_and_a_name() {
+        let user = ("CLEARVIEW_CACHE_USER", "app");
+        let name = ("CLEARVIEW_CACHE_NAME", "clearview");
+        for set in [
+            vec![user, name, ("CLEARVIEW_CACHE_URL", "redis://a")],
+            vec![user, ("CLEARVIEW_CACHE_URL", "rediss://a")],
+        ] {
+            assert_eq!(read(&set).unwrap_err().variable, "CLEARVIEW_CACHE_USER");
+        }
+        assert!(read(&[user, name, ("CLEARVIEW_CACHE_URL", "rediss://a")]).is_ok());
+    }
+}

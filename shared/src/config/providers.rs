@@ -1,0 +1,288 @@
+//! The settings of model providers: who judges for whom, where, with which key, at what price, and what may be spent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{ConfigError, Secret, Settings};
+use crate::money::{Money, Price};
+use crate::plan::Tier;
+
+/// Where OpenAI itself answers.
+const OPENAI: &str = "https://api.openai.com/v1";
+
+/// The longest name of a model.
+const LONGEST_MODEL: usize = 200;
+
+/// A judge of posts that can be configured.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProviderName {
+    /// `local`: the embedded model.
+    Local,
+    /// `openai:` and a model of whatever speaks OpenAI's protocol at the configured address.
+    OpenAi(Arc<str>),
+    /// `bedrock:` and a model or inference profile of Amazon Bedrock.
+    Bedrock(Arc<str>),
+}
+
+impl ProviderName {
+    /// Reads `local`, `openai:MODEL` or `bedrock:MODEL`.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let name = name.trim();
+        let (kind, model) = name.split_once(':').unwrap_or((name, ""));
+        let fits = |model: &str| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/@+".contains(&b);
+            (1..=LONGEST_MODEL).contains(&model.len()) && model.bytes().all(plain)
+        };
+        match kind {
+            "local" if name == "local" => Ok(Self::Local),
+            "openai" if fits(model) => Ok(Self::OpenAi(Arc::from(model))),
+            "bedrock" if fits(model) => Ok(Self::Bedrock(Arc::from(model))),
+            "openai" | "bedrock" => Err(format!("{name:?} names no model, as {kind}:MODEL would")),
+            _ => Err(format!(
+                "there is no provider {name:?}; there are local, openai:MODEL and bedrock:MODEL"
+            )),
+        }
+    }
+
+    /// Whether calls leave this process.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        !matches!(self, Self::Local)
+    }
+}
+
+impl fmt::Display for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::OpenAi(model) => write!(f, "openai:{model}"),
+            Self::Bedrock(model) => write!(f, "bedrock:{model}"),
+        }
+    }
+}
+
+/// What an operator has decided about a provider's breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forced {
+    /// The provider is never asked.
+    Open,
+    /// The provider is always asked.
+    Closed,
+}
+
+/// All settings of providers.
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    /// `CLEARVIEW_PROVIDERS`: who judges, in order of preference (`local`).
+    pub chain: Vec<ProviderName>,
+    /// `CLEARVIEW_PROVIDERS_BY_TIER`: chains of tiers that have a better one, as JSON (none).
+    pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
+    /// `CLEARVIEW_LOCAL_FALLBACK`: whether the embedded model stands in at the end of every chain (`on`).
+    pub stand_in: bool,
+    /// `CLEARVIEW_OPENAI_BASE_URL`: what `/chat/completions` is appended to (OpenAI's own).
+    pub openai_base_url: String,
+    /// `CLEARVIEW_OPENAI_API_KEY`: the bearer key; may be absent where the address asks for none.
+    pub openai_api_key: Option<Secret>,
+    /// `CLEARVIEW_OPENAI_API_KEY_SECRET`: the Secrets Manager secret that holds that key instead, read at the first call.
+    pub openai_api_key_secret: Option<String>,
+    /// `CLEARVIEW_OPENAI_TEMPERATURE`: sent if set, 0 to 2; newer models refuse it (not sent).
+    pub openai_temperature: Option<f32>,
+    /// `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`: another place than AWS's own for Bedrock.
+    pub bedrock_endpoint: Option<String>,
+    /// `CLEARVIEW_MODEL_TIMEOUT_MS`: the longest that one call to a model may take (5000).
+    pub call_timeout: Duration,
+    /// `CLEARVIEW_PARALLEL_CALLS`: how many calls to models one request makes at a time (4).
+    pub parallel_calls: usize,
+    /// `CLEARVIEW_CALL_TOKENS`: the most tokens of posts in one call, by estimate (16000).
+    pub call_tokens: usize,
+    /// `CLEARVIEW_PRICES`: dollars per million tokens by provider, as JSON (none: calls cost nothing).
+    pub prices: BTreeMap<ProviderName, Price>,
+    /// `CLEARVIEW_DAILY_SPEND_LIMIT`: dollars that may be spent on models in a UTC day (no limit).
+    pub daily_spend_limit: Option<Money>,
+    /// `CLEARVIEW_BREAKERS`: providers that are never or always asked, such as `openai:gpt-5-mini=open` (none).
+    pub forced: BTreeMap<ProviderName, Forced>,
+}
+
+impl ProviderSettings {
+    pub(super) fn read(env: &Settings<'_>) -> Result<Self, ConfigError> {
+        let settings = Self {
+            chain: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
+            by_tier: by_tier(env, "CLEARVIEW_PROVIDERS_BY_TIER")?,
+            stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
+            openai_base_url: base_url(env, "CLEARVIEW_OPENAI_BASE_URL")?,
+            openai_api_key: api_key(env, "CLEARVIEW_OPENAI_API_KEY")?,
+            openai_api_key_secret: env.optional("CLEARVIEW_OPENAI_API_KEY_SECRET"),
+            openai_temperature: match env.optional("CLEARVIEW_OPENAI_TEMPERATURE") {
+                None => None,
+                Some(_) => Some(env.number("CLEARVIEW_OPENAI_TEMPERATURE", 0.0, &(0.0..=2.0))?),
+            },
+            bedrock_endpoint: env.optional("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+            call_timeout: env.millis("CLEARVIEW_MODEL_TIMEOUT_MS", 5000)?,
+            parallel_calls: env.number("CLEARVIEW_PARALLEL_CALLS", 4, &(1..=50))?,
+            call_tokens: env.number("CLEARVIEW_CALL_TOKENS", 16_000, &(100..=1_000_000))?,
+            prices: prices(env, "CLEARVIEW_PRICES")?,
+            daily_spend_limit: limit(env, "CLEARVIEW_DAILY_SPEND_LIMIT")?,
+            forced: forced(env, "CLEARVIEW_BREAKERS")?,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Every provider of any chain, once, in order.
+    #[must_use]
+    pub fn all(&self) -> Vec<&ProviderName> {
+        let mut all = Vec::new();
+        for name in std::iter::once(&self.chain).chain(self.by_tier.values()).flatten() {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        all
+    }
+
+    /// What a provider's tokens cost.
+    #[must_use]
+    pub fn price(&self, name: &ProviderName) -> Price {
+        self.prices.get(name).copied().unwrap_or_default()
+    }
+
+    /// What no single setting shows.
+    fn check(&self) -> Result<(), ConfigError> {
+        for name in self.all() {
+            let has_key = self.openai_api_key.is_some() || self.openai_api_key_secret.is_some();
+            if matches!(name, ProviderName::OpenAi(_)) && !has_key && self.openai_base_url == OPENAI {
+                return Err(ConfigError {
+                    variable: "CLEARVIEW_OPENAI_API_KEY",
+                    problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
+                });
+            }
+            if self.daily_spend_limit.is_some() && name.is_remote() && !self.prices.contains_key(name) {
+                return Err(ConfigError {
+                    variable: "CLEARVIEW_PRICES",
+                    problem: format!("with a daily spend limit, {name} needs a price (it may be 0)"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
+    let refuse = |problem: String| ConfigError { variable, problem };
+    let mut chain = Vec::new();
+    for name in text.split(',') {
+        let name = ProviderName::parse(name).map_err(refuse)?;
+        if chain.contains(&name) {
+            return Err(refuse(format!("{name} is listed twice")));
+        }
+        if chain.contains(&ProviderName::Local) {
+            return Err(refuse(format!(
+                "{name} would never be asked: local, before it, always answers"
+            )));
+        }
+        chain.push(name);
+    }
+    Ok(chain)
+}
+
+fn by_tier(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<Tier, Vec<ProviderName>>, ConfigError> {
+    let named: BTreeMap<String, String> = json(env, variable)?;
+    let tier = |name: &str| {
+        Tier::parse(name).ok_or_else(|| ConfigError {
+            variable,
+            problem: format!("{name:?} cannot be the name of a tier"),
+        })
+    };
+    named
+        .iter()
+        .map(|(name, list)| Ok((tier(name)?, chain(variable, list)?)))
+        .collect()
+}
+
+fn base_url(env: &Settings<'_>, variable: &'static str) -> Result<String, ConfigError> {
+    let url = env.text(variable, OPENAI);
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if rest.is_none_or(|rest| rest.is_empty() || rest.contains([' ', '?', '#', '@'])) {
+        return Err(ConfigError {
+            variable,
+            problem: format!("{url:?} is not an address such as {OPENAI}"),
+        });
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// A key goes into a header: what cannot be in one is refused without being shown.
+fn api_key(env: &Settings<'_>, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
+    match env.optional(variable) {
+        Some(key) if !key.bytes().all(|b| b.is_ascii_graphic()) => Err(ConfigError {
+            variable,
+            problem: "a key has no spaces and no characters beyond ASCII".to_owned(),
+        }),
+        key => Ok(key.map(Secret::new)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    input: f64,
+    output: f64,
+}
+
+fn prices(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<ProviderName, Price>, ConfigError> {
+    let listed: BTreeMap<String, Listed> = json(env, variable)?;
+    let refuse = |problem: String| ConfigError { variable, problem };
+    listed
+        .into_iter()
+        .map(|(name, Listed { input, output })| {
+            let price = Price::per_million(input, output);
+            let price = price.ok_or_else(|| refuse(format!("{name}: {input} and {output} are no prices")))?;
+            Ok((ProviderName::parse(&name).map_err(refuse)?, price))
+        })
+        .collect()
+}
+
+fn limit(env: &Settings<'_>, variable: &'static str) -> Result<Option<Money>, ConfigError> {
+    let Some(text) = env.optional(variable) else {
+        return Ok(None);
+    };
+    let limit = text.parse().ok().and_then(Money::from_dollars);
+    limit.map(Some).ok_or_else(|| ConfigError {
+        variable,
+        problem: format!("{text:?} is no sum of dollars such as 200 or 12.50"),
+    })
+}
+
+fn forced(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<ProviderName, Forced>, ConfigError> {
+    let refuse = |problem: String| ConfigError { variable, problem };
+    let text = env.optional(variable).unwrap_or_default();
+    let parts = text.split(',').filter(|part| !part.trim().is_empty());
+    parts
+        .map(|part| {
+            let (name, state) = part.rsplit_once('=').unwrap_or((part, ""));
+            let state = match state.trim() {
+                "open" => Forced::Open,
+                "closed" => Forced::Closed,
+                _ => return Err(refuse(format!("{part:?} is neither PROVIDER=open nor PROVIDER=closed"))),
+            };
+            Ok((ProviderName::parse(name).map_err(refuse)?, state))
+        })
+        .collect()
+}
+
+fn json<T: for<'a> Deserialize<'a> + Default>(env: &Settings<'_>, variable: &'static str) -> Result<T, ConfigError> {
+    match env.optional(variable) {
+        None => Ok(T::default()),
+        Some(text) => serde_json::from_str(&text).map_err(|error| ConfigError {
+            variable,
+            problem: error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,125 @@
+//! The credentials of a request: its bearer token, its signature.
+
+use aws_lc_rs::digest;
+use lambda_http::http::header::{self, HeaderMap};
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+
+use super::{Call, LARGEST_BODY};
+use crate::admission::{self, Authenticated};
+use crate::app::App;
+use crate::error::Error;
+use crate::identity::Principal;
+use crate::identity::signature::{self, Message, Signature};
+
+/// What a signature covers: collected only for a request that has one.
+pub(super) struct Signed {
+    message: Message,
+    /// The SHA-256 of the body as it came; `None` if there is none.
+    digest: Option<Vec<u8>>,
+}
+
+impl Signed {
+    /// `None` if the request is not signed. Either header alone is a broken signature, not none.
+    pub(super) fn collect(request: &Request, query: &[(String, String)]) -> Option<Self> {
+        let headers = request.headers();
+        if !headers.contains_key("signature") && !headers.contains_key("signature-input") {
+            return None;
+        }
+        let path = match request.request_context_ref() {
+            // As the client sent it, with the stage if that is part of it.
+            Some(RequestContext::ApiGatewayV1(context)) => context.path.clone(),
+            _ => None,
+        };
+        let fields = headers.iter().filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            Some((name.as_str().to_owned(), value.to_owned()))
+        });
+        let body = request.body();
+        let message = Message {
+            method: request.method().to_string(),
+            authority: authority(headers),
+            path: path.unwrap_or_else(|| request.uri().path().to_owned()),
+            query: query.to_vec(),
+            fields: fields.collect(),
+        };
+        let hashed = !body.is_empty() && body.len() <= LARGEST_BODY;
+        let digest = hashed.then(|| digest::digest(&digest::SHA256, body).as_ref().to_vec());
+        Some(Self { message, digest })
+    }
+}
+
+/// RFC 9421, section 2.2.3: in lower case, without the scheme's own port.
+fn authority(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or_default().to_ascii_lowercase();
+    let bare = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80"));
+    bare.unwrap_or(&host).to_owned()
+}
+
+impl Call {
+    /// The principal that the bearer token speaks for; the request's signature, if it has one, must be the session's.
+    ///
+    /// # Errors
+    /// As [`admission::authenticate`] and [`admission::check_user_signature`].
+    pub async fn principal(&mut self, app: &App) -> Result<Principal, Error> {
+        let authenticated = self.authenticate(app).await?;
+        if authenticated.in_grace {
+            self.record.degraded.push("auth");
+        }
+        Ok(authenticated.principal)
+    }
+
+    /// The same for those who change what belongs to the user: the session must be alive.
+    ///
+    /// # Errors
+    /// As [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
+    pub async fn member(&mut self, app: &App) -> Result<Principal, Error> {
+        let authenticated = self.authenticate(app).await?;
+        admission::require_session(app, authenticated, self.now).await
+    }
+
+    async fn authenticate(&mut self, app: &App) -> Result<Authenticated, Error> {
+        let bearer = bearer(&self.headers)?;
+        let authenticated = admission::authenticate(app, bearer, self.fingerprint(), self.now).await?;
+        let principal = &authenticated.principal;
+        admission::check_user_signature(app, principal, self.signature(), self.now).await?;
+        self.record.user_id = Some(principal.user.clone());
+        self.record.tier = Some(principal.tier.clone());
+        Ok(authenticated)
+    }
+
+    /// The `keyid` of the admin who signed this request.
+    ///
+    /// # Errors
+    /// As [`admission::authenticate_admin`].
+    pub async fn admin(&self, app: &App) -> Result<String, Error> {
+        admission::authenticate_admin(app, self.signature(), self.now).await
+    }
+
+    fn signature(&self) -> Option<Result<Signature, &'static str>> {
+        let signed = self.signed.as_ref()?;
+        Some(signature::read(&signed.message, signed.digest.as_deref(), self.now))
+    }
+}
+
+/// The bearer token of the one `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Error::Unauthenticated("several credentials"));
+    }
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(Some(token.trim_matches(' ')))
+    } else {
+        Err(Error::Unauthenticated("the credential is no bearer token"))
+    }
+}

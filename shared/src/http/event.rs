@@ -1,0 +1,109 @@
+//! Events of API Gateway: how a function is run with them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use lambda_http::http::header::{HOST, HeaderName};
+use lambda_http::request::LambdaRequest;
+use lambda_http::tower::util::MapRequest;
+use lambda_http::{Adapter, Body, LambdaEvent, Request, Response, service_fn};
+
+use url::Url;
+
+use crate::app::App;
+
+/// The scheme that a client used, as API Gateway tells it.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Runs a function behind API Gateway for as long as Lambda has events for it.
+///
+/// # Errors
+/// What ends the runtime.
+pub async fn run<H, F>(app: Arc<App>, handle: H) -> Result<(), lambda_http::Error>
+where
+    H: Fn(Arc<App>, Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let adapter = Adapter::from(service_fn(move |request| {
+        let answer = handle(Arc::clone(&app), request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    }));
+    lambda_http::lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
+}
+
+/// An event holds headers twice: all values of each, and the last one of each. The library lets the last hide the others, and with
+/// them a second signature or credential. Where a header was sent more than once, this leaves all of it.
+#[must_use]
+pub fn with_every_header(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+    if let LambdaRequest::ApiGatewayV1(request) = &mut event.payload {
+        let all = &request.multi_value_headers;
+        let twice = all.keys().filter(|name| all.get_all(*name).iter().nth(1).is_some());
+        for name in twice {
+            request.headers.remove(name);
+        }
+        leave_out_what_is_no_url(request);
+    }
+    event
+}
+
+/// The library makes a URL of path, host and scheme without looking, and panics where it cannot. What no URL can be made of is left
+/// out: nothing here reads that URL.
+fn leave_out_what_is_no_url(request: &mut ApiGatewayProxyRequest) {
+    if !request.path.as_deref().is_some_and(|path| path.starts_with('/')) {
+        request.path = Some("/".to_owned());
+    }
+    let domain = request.request_context.domain_name.as_deref();
+    if domain.is_some_and(|domain| Url::parse(&format!("https://{domain}/")).is_err()) {
+        request.request_context.domain_name = None;
+    }
+    let unusable = |name: HeaderName, url_of: fn(&str) -> String| {
+        let maps = [&request.headers, &request.multi_value_headers];
+        let mut values = maps.into_iter().flat_map(|map| map.get_all(&name));
+        values.any(|value| value.to_str().map_or(true, |value| Url::parse(&url_of(value)).is_err()))
+    };
+    let host = unusable(HOST, |host| format!("https://{host}/"));
+    let scheme = unusable(FORWARDED_PROTO, |scheme| format!("{scheme}://localhost/"));
+    for (name, unusable) in [(HOST, host), (FORWARDED_PROTO, scheme)] {
+        if unusable {
+            request.headers.remove(&name);
+            request.multi_value_headers.remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Context;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(path: &str, host: &str, scheme: &str) -> Request {
+        let event: Value = json!({
+            "httpMethod": "GET", "path": path, "resource": path, "requestContext": {"httpMethod": "GET"},
+            "headers": {"Host": host, "X-Forwarded-Proto": scheme},
+            "multiValueHeaders": {"Host": [host], "X-Forwarded-Proto": [scheme]}
+        });
+        let event = serde_json::from_value(event).unwrap();
+        Request::from(with_every_header(LambdaEvent::new(event, Context::default())).payload)
+    }
+
+    #[test]
+    fn a_host_or_scheme_of_which_no_url_can_be_made_breaks_nothing() {
+        for (path, host, scheme) in [
+            ("/health", "xn--a.example", "https"),
+            ("/health", "a b", "https"),
+            ("/health", "example.com:port", "https"),
+            ("/health", "[::", "https"),
+            ("/health", "example.com", "1 2"),
+            ("xn--a", "", ""),
+        ] {
+            assert_eq!(read(path, host, scheme).method(), "GET", "{path} {host} {scheme}");
+        }
+        assert_eq!(
+            read("/health", "example.com", "https").uri(),
+            "https://example.com/health"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! Requests of one process that ask under the same preference share a call: who comes while a call is under way waits until it
+//! ends, 100 ms at most, and takes along whoever comes meanwhile. Alone, nobody waits.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::prompt::MOST_POSTS;
+use super::{Judged, Post};
+use crate::plan::Tier;
+
+/// The longest wait for company.
+pub const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// What must be the same for questions to share a call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// The user's words.
+    pub preference: String,
+    /// Whether to say why.
+    pub explain: bool,
+    /// Under which plan: it decides who is asked, and whose bill it is.
+    pub tier: Tier,
+}
+
+/// All groups that have calls under way.
+#[derive(Debug, Clone, Default)]
+pub struct Company(Arc<Mutex<HashMap<Group, Waiting>>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    under_way: usize,
+    open: Option<Open>,
+}
+
+/// A call that has not begun.
+#[derive(Debug)]
+struct Open {
+    posts: Vec<Post>,
+    answer: watch::Receiver<Option<Arc<Judged>>>,
+    go: Arc<Notify>,
+}
+
+/// What somebody with a question is to do.
+#[derive(Debug)]
+pub enum Place {
+    /// Ask at once.
+    Go(Vec<Post>, Trip),
+    /// Wait for company, then ask for all.
+    Gather(Gathering),
+    /// Wait for the answer that somebody else will get.
+    Join(Joined),
+}
+
+/// A call under way: others wait until it ends.
+#[derive(Debug)]
+pub struct Trip {
+    company: Company,
+    group: Group,
+}
+
+/// The duty to ask for all who come.
+#[derive(Debug)]
+pub struct Gathering {
+    company: Company,
+    group: Group,
+    go: Arc<Notify>,
+    answer: watch::Sender<Option<Arc<Judged>>>,
+}
+
+/// A place among those who wait.
+#[derive(Debug)]
+pub struct Joined {
+    answer: watch::Receiver<Option<Arc<Judged>>>,
+    places: Range<usize>,
+}
+
+impl Company {
+    /// Finds a place for a question.
+    #[must_use]
+    pub fn place(&self, group: Group, posts: Vec<Post>) -> Place {
+        let mut groups = self.groups();
+        let waiting = groups.entry(group.clone()).or_default();
+        if waiting.under_way == 0 && waiting.open.is_none() {
+            waiting.under_way = 1;
+            let company = self.clone();
+            return Place::Go(posts, Trip { company, group });
+        }
+        match &mut waiting.open {
+            Some(open) if open.posts.len() + posts.len() <= MOST_POSTS => {
+                let from = open.posts.len();
+                open.posts.extend(posts);
+                if open.posts.len() == MOST_POSTS {
+                    open.go.notify_one();
+                }
+                Place::Join(Joined {
+                    answer: open.answer.clone(),
+                    places: from..open.posts.len(),
+                })
+            }
+            // It is as good as full: this one goes by itself.
+            Some(open) => {
+                open.go.notify_one();
+                waiting.under_way += 1;
+                let company = self.clone();
+                Place::Go(posts, Trip { company, group })
+            }
+            None => {
+                let (answer, receiver) = watch::channel(None);
+                let go = Arc::new(Notify::new());
+                waiting.open = Some(Open {
+                    posts,
+                    answer: receiver,
+                    go: Arc::clone(&go),
+                });
+                let company = self.clone();
+                Place::Gather(Gathering {
+                    company,
+                    group,
+                    go,
+                    answer,
+                })
+            }
+        }
+    }
+
+    fn groups(&self) -> MutexGuard<'_, HashMap<Group, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gathering {
+    /// Waits until the call before ends, the call is full, or the time is over; then the posts of all who came.
+    pub async fn wait(&self, limit: Duration) -> (Vec<Post>, Trip) {
+        let _ = tokio::time::timeout(limit.min(LONGEST_WAIT), self.go.notified()).await;
+        let mut groups = self.company.groups();
+        let waiting = groups.entry(self.group.clone()).or_default();
+        waiting.under_way += 1;
+        let posts = waiting.open.take().map(|open| open.posts).unwrap_or_default();
+        let trip = Trip {
+            company: self.company.clone(),
+            group: self.group.clone(),
+        };
+        (posts, trip)
+    }
+
+    /// Gives all who came their answer.
+    pub fn answer(self, judged: &Arc<Judged>) {
+        self.answer.send_replace(Some(Arc::clone(judged)));
+    }
+}
+
+impl Drop for Gathering {
+    /// Who gives up before the call begins lets the others go by themselves.
+    fn drop(&mut self) {
+        let mut groups = self.company.groups();
+        if let Some(waiting) = groups.get_mut(&self.group) {
+            if waiting
+                .open
+                .as_ref()
+                .is_some_and(|open| Arc::ptr_eq(&open.go, &self.go))
+            {
+                waiting.open = None;
+            }
+            if waiting.under_way == 0 && waiting.open.is_none() {
+                groups.remove(&self.group);
+            }
+        }
+    }
+}
+
+impl Drop for Trip {
+    fn drop(&mut self) {
+        let mut groups = self.company.groups();
+        if let Some(waiting) = groups.get_mut(&self.group) {
+            waiting.under_way = waiting.under_way.saturating_sub(1);
+            match &waiting.open {
+                Some(open) => open.go.notify_one(),
+                None if waiting.under_way == 0 => {
+                    groups.remove(&self.group);
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+impl Joined {
+    /// This question's part of the answer; `None` when whoever was to get it gave up.
+    pub async fn wait(mut self) -> Option<Judged> {
+        let judged = self.answer.wait_for(Option::is_some).await.ok()?.clone()?;
+        Some(judged.part(self.places))
+    }
+}

@@ -1,0 +1,360 @@
+//! Calls to models beyond this process: permission, deadline, budget, the call, what it says and what it cost.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join;
+
+use super::answer::{self, Expected};
+use super::failure::Failure;
+use super::key::ApiKey;
+use super::prompt::Prompt;
+use super::sign::{Scope, signed};
+use super::verdict::Verdict;
+use super::wire::Wire;
+use super::{Post, bedrock, openai};
+use crate::breaker::Outcome;
+use crate::breaker::store::{Breakers, Permit, Report};
+use crate::breaker::window::Blame;
+use crate::clock::{Clock, Deadline, Stopwatch, Timestamp};
+use crate::config::providers::{ProviderName, ProviderSettings};
+use crate::config::{AwsCredentials, Config};
+use crate::ids::{UserId, random_bytes};
+use crate::money::{Money, Tokens};
+use crate::plan::Tier;
+use crate::spend::Budget;
+use crate::spend::store::{SpendStore, Spent};
+
+/// What a request needs after its last call: for the ladder and for writing.
+const RESERVE: Duration = Duration::from_millis(200);
+
+/// With less than this left, nobody is asked any more.
+const SHORTEST_CALL: Duration = Duration::from_millis(50);
+
+/// The longest wait before a retry, unless the provider asked for a longer one.
+const LONGEST_BACKOFF_MS: u64 = 200;
+
+/// The part of a call's deadline from which on it was slow, in hundredths.
+const SLOW_FROM_PERCENT: u32 = 60;
+
+/// What all calls for a question have in common.
+#[derive(Debug)]
+pub struct Errand<'a> {
+    /// The user's words.
+    pub preference: &'a str,
+    /// Whether to say why.
+    pub explain: bool,
+    /// Under which plan.
+    pub tier: &'a Tier,
+    /// Until when.
+    pub deadline: Deadline,
+    /// What it came to.
+    pub bill: Mutex<Bill>,
+}
+
+/// What the calls for a question came to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Bill {
+    /// Calls made.
+    pub calls: u32,
+    /// Of those, retries.
+    pub retries: u32,
+    /// Of all calls, those that brought no verdict.
+    pub failures: u32,
+    /// Of those, those that took too long.
+    pub timeouts: u32,
+    /// Breakers that opened on a call.
+    pub opened: u32,
+    /// Tokens read and written.
+    pub tokens: Tokens,
+    /// What they cost.
+    pub money: Money,
+}
+
+impl std::ops::AddAssign for Bill {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.retries += other.retries;
+        self.failures += other.failures;
+        self.timeouts += other.timeouts;
+        self.opened += other.opened;
+        self.tokens += other.tokens;
+        self.money += other.money;
+    }
+}
+
+/// The way to all models beyond this process.
+#[derive(Debug)]
+pub struct Remote {
+    settings: ProviderSettings,
+    region: String,
+    credentials: Option<AwsCredentials>,
+    clock: Clock,
+    wire: Wire,
+    key: ApiKey,
+    /// Who is being asked at all.
+    pub breakers: Breakers,
+    /// What may still be spent.
+    pub spend: SpendStore,
+}
+
+/// A model's verdicts on some posts, in their order, and why some are missing.
+#[derive(Debug, Default)]
+pub struct Opinions {
+    /// `None` where there is none.
+    pub verdicts: Vec<Option<Verdict>>,
+    /// The last thing that went wrong.
+    pub failure: Option<Failure>,
+}
+
+impl Remote {
+    /// As configured.
+    #[must_use]
+    pub fn new(config: &Config, clock: Clock, breakers: Breakers, spend: SpendStore) -> Self {
+        Self {
+            settings: config.providers.clone(),
+            region: config.region.clone(),
+            credentials: config.credentials.clone(),
+            clock,
+            wire: Wire::default(),
+            key: ApiKey::new(config),
+            breakers,
+            spend,
+        }
+    }
+
+    /// The time by which budgets are judged.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Asks `name` about posts: once; again for what its answer left out; and once more if the call failed and the fleet's
+    /// budget of retries allows it. A call whose answer made no sense is tried again in halves: one post that upsets a model
+    /// takes fewer with it.
+    pub async fn ask(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post]) -> Opinions {
+        match self.call(name, errand, posts).await {
+            Ok(verdicts) => self.complete(name, errand, posts, verdicts).await,
+            Err(failure) => {
+                if !failure.is_worth_a_retry() || !self.back_off(errand, &failure).await {
+                    return Opinions::none(posts.len(), failure);
+                }
+                let halves = if matches!(failure, Failure::Schema(_)) {
+                    posts.split_at(posts.len() / 2)
+                } else {
+                    (posts, &posts[..0])
+                };
+                let (one, other) = join(
+                    self.retry(name, errand, halves.0, &failure),
+                    self.retry(name, errand, halves.1, &failure),
+                )
+                .await;
+                one.and(other)
+            }
+        }
+    }
+
+    async fn retry(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post], before: &Failure) -> Opinions {
+        if posts.is_empty() {
+            return Opinions::default();
+        }
+        if !self.breakers.retry(name, self.clock.now()).await {
+            return Opinions::none(posts.len(), before.clone());
+        }
+        bill(errand, |bill| bill.retries += 1);
+        match self.call(name, errand, posts).await {
+            Ok(verdicts) => Opinions {
+                verdicts,
+                failure: None,
+            },
+            Err(failure) => Opinions::none(posts.len(), failure),
+        }
+    }
+
+    /// Asks once more for the posts that an answer left out.
+    async fn complete(
+        &self,
+        name: &ProviderName,
+        errand: &Errand<'_>,
+        posts: &[&Post],
+        mut verdicts: Vec<Option<Verdict>>,
+    ) -> Opinions {
+        let missing: Vec<usize> = (0..posts.len()).filter(|place| verdicts[*place].is_none()).collect();
+        let mut failure = None;
+        if !missing.is_empty() {
+            let left_out: Vec<&Post> = missing.iter().map(|place| posts[*place]).collect();
+            match self.call(name, errand, &left_out).await {
+                Ok(again) => {
+                    for (place, verdict) in missing.into_iter().zip(again) {
+                        verdicts[place] = verdict;
+                    }
+                    let whole = verdicts.iter().all(Option::is_some);
+                    failure = (!whole).then_some(Failure::Schema("a verdict is missing"));
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Opinions { verdicts, failure }
+    }
+
+    /// Waits before a retry, by chance and as the provider asked; whether there is time for it.
+    async fn back_off(&self, errand: &Errand<'_>, failure: &Failure) -> bool {
+        // Full jitter: clients that failed together do not come back together.
+        let chance = random_bytes::<2>().map_or(0, u16::from_be_bytes);
+        let jitter = Duration::from_millis(u64::from(chance) % (LONGEST_BACKOFF_MS + 1));
+        let wait = failure.retry_after().unwrap_or_default().max(jitter);
+        let fits = wait + RESERVE + SHORTEST_CALL < errand.deadline.left();
+        if fits {
+            tokio::time::sleep(wait).await;
+        }
+        fits
+    }
+
+    /// One call, from the permission to the bill.
+    async fn call(
+        &self,
+        name: &ProviderName,
+        errand: &Errand<'_>,
+        posts: &[&Post],
+    ) -> Result<Vec<Option<Verdict>>, Failure> {
+        let now = self.clock.now();
+        let is_paid = !self.settings.price(name).is_free();
+        if is_paid && self.spend.budget(now).await == Budget::Spent {
+            return Err(Failure::Unasked("the day's limit on spending is reached"));
+        }
+        let limit = errand
+            .deadline
+            .left()
+            .saturating_sub(RESERVE)
+            .min(self.settings.call_timeout);
+        if limit < SHORTEST_CALL {
+            return Err(Failure::Unasked("no time is left"));
+        }
+        let texts: Vec<&str> = posts.iter().map(|post| post.text.as_str()).collect();
+        let prompt = Prompt::of(errand.preference, &texts, errand.explain)
+            .map_err(|_| Failure::Unasked("there are no random bytes"))?;
+        let permit = self.breakers.admit(name, now).await.map_err(Failure::Unasked)?;
+        let stopwatch = Stopwatch::start();
+        let (answer, tokens) = match self.send(name, &prompt, limit, now).await {
+            Ok((text, tokens)) => {
+                let expected = Expected {
+                    ids: &prompt.ids,
+                    explain: errand.explain,
+                    preference: errand.preference,
+                };
+                let text = text.ok_or("the answer has no text");
+                let verdicts = text.and_then(|text| answer::parse(&text, expected));
+                (verdicts.map_err(Failure::Schema), tokens)
+            }
+            Err(failure) => (Err(failure), None),
+        };
+        let slow = stopwatch.elapsed() * 100 >= self.settings.call_timeout * SLOW_FROM_PERCENT;
+        let opened = self.report(name, permit, &answer, (posts, slow)).await;
+        bill(errand, |bill| {
+            bill.failures += u32::from(answer.is_err());
+            bill.timeouts += u32::from(matches!(answer, Err(Failure::Timeout)));
+            bill.opened += u32::from(opened);
+        });
+        let tokens = tokens.unwrap_or_else(|| unknown_tokens(&prompt, &answer));
+        self.record(name, errand, tokens).await;
+        answer
+    }
+
+    async fn send(
+        &self,
+        name: &ProviderName,
+        prompt: &Prompt,
+        limit: Duration,
+        now: Timestamp,
+    ) -> Result<(Option<String>, Option<Tokens>), Failure> {
+        match name {
+            ProviderName::Local => Err(Failure::Unasked("the embedded model is not asked over the network")),
+            ProviderName::OpenAi(model) => {
+                let endpoint = openai::Endpoint {
+                    base_url: &self.settings.openai_base_url,
+                    key: self.key.get(&self.wire, limit, now).await?,
+                    temperature: self.settings.openai_temperature,
+                };
+                let request = openai::request(endpoint, model, prompt)?;
+                openai::read(&self.wire.send(request, limit, now).await?)
+            }
+            ProviderName::Bedrock(model) => {
+                let endpoint = self.settings.bedrock_endpoint.clone();
+                let endpoint = endpoint.unwrap_or_else(|| bedrock::endpoint(&self.region));
+                let scope = Scope {
+                    credentials: self.credentials.as_ref(),
+                    region: &self.region,
+                    service: "bedrock",
+                };
+                let request = signed(bedrock::request(&endpoint, model, prompt)?, scope, now)?;
+                bedrock::read(&self.wire.send(request, limit, now).await?)
+            }
+        }
+    }
+
+    async fn report(
+        &self,
+        name: &ProviderName,
+        permit: Permit,
+        answer: &Result<Vec<Option<Verdict>>, Failure>,
+        (posts, slow): (&[&Post], bool),
+    ) -> bool {
+        let now = self.clock.now();
+        let failure = answer.as_ref().err();
+        let provocable = failure.is_some_and(Failure::is_provocable);
+        let users = posts.iter().filter_map(|post| post.user.as_ref().map(UserId::as_str));
+        let texts = posts.iter().map(|post| post.text.as_str());
+        let report = Report {
+            outcome: failure.map_or(Outcome::Good { slow }, |failure| failure.outcome(slow)),
+            blame: provocable.then(|| Blame::of(users.chain(texts))),
+            hold: failure.and_then(Failure::retry_after).map(|wait| now.plus(wait)),
+        };
+        self.breakers.report(name, permit, report, now).await
+    }
+
+    async fn record(&self, name: &ProviderName, errand: &Errand<'_>, tokens: Tokens) {
+        let money = self.settings.price(name).of(tokens);
+        bill(errand, |bill| {
+            bill.calls += 1;
+            bill.tokens += tokens;
+            bill.money += money;
+        });
+        if tokens != Tokens::default() {
+            let spent = Spent {
+                calls: 1,
+                tokens,
+                money,
+            };
+            let purpose = (name.clone(), errand.tier.clone());
+            self.spend.record(purpose, spent, self.clock.now()).await;
+        }
+    }
+}
+
+fn bill(errand: &Errand<'_>, change: impl FnOnce(&mut Bill)) {
+    change(&mut errand.bill.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// What a call may have cost whose answer did not say: the question, if the model may have read it.
+fn unknown_tokens(prompt: &Prompt, answer: &Result<Vec<Option<Verdict>>, Failure>) -> Tokens {
+    let was_read = matches!(answer, Ok(_) | Err(Failure::Timeout | Failure::Schema(_)));
+    Tokens {
+        input: if was_read { prompt.estimate() as u64 } else { 0 },
+        output: 0,
+    }
+}
+
+impl Opinions {
+    fn none(count: usize, failure: Failure) -> Self {
+        Self {
+            verdicts: vec![None; count],
+            failure: Some(failure),
+        }
+    }
+
+    fn and(mut self, mut other: Self) -> Self {
+        self.verdicts.append(&mut other.verdicts);
+        self.failure = self.failure.or(other.failure);
+        self
+    }
+}

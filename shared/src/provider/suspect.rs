@@ -1,0 +1,364 @@
+//! Which posts look like instructions to a model. They are judged alone, so that a neighbour cannot be steered by them. A post
+//! that is suspected wrongly costs a call of its own and nothing else.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::visible::visible;
+
+/// What only somebody who speaks to a machine writes, whatever the language.
+const MARKS: [&str; 38] = [
+    "<|",
+    "|>",
+    "[inst",
+    "[/inst",
+    "<<sys",
+    "```",
+    "{{",
+    "}}",
+    "</",
+    "/>",
+    "-->",
+    "\"verdicts\"",
+    "\"score\"",
+    "\"posts\"",
+    "\"role\"",
+    "\"id\"",
+    "system:",
+    "system]",
+    "[system",
+    "assistant:",
+    "assistant]",
+    "developer:",
+    "user:",
+    "### ",
+    "begin system",
+    "end of posts",
+    "end of data",
+    "end_of",
+    "im_start",
+    "im_end",
+    "jailbreak",
+    "dan mode",
+    "system prompt",
+    "systemprompt",
+    "prompt injection",
+    "<system",
+    "begin_of",
+    "---\n",
+];
+
+/// Whom it addresses, or what it wants to be: enough by itself.
+const ADDRESSED: [&str; 44] = [
+    "as an ai",
+    "language model",
+    "you are now",
+    "you're now",
+    "act as",
+    "pretend",
+    "roleplay",
+    "role-play",
+    "developer mode",
+    "god mode",
+    "classifier",
+    "moderation",
+    "moderator",
+    "this filter",
+    "the filter",
+    "content filter",
+    "dear model",
+    "dear ai",
+    "hey ai",
+    "hello ai",
+    "to the ai",
+    "chatgpt",
+    "gpt-",
+    "sprachmodell",
+    "klassifikator",
+    "du bist jetzt",
+    "eres ahora",
+    "ahora eres",
+    "modelo de lenguaje",
+    "clasificador",
+    "moderador",
+    "tu es maintenant",
+    "modèle de langage",
+    "modérateur",
+    "языковая модель",
+    "ты теперь",
+    "модератор",
+    "классификатор",
+    "你现在是",
+    "语言模型",
+    "审核",
+    "分类器",
+    "系统提示",
+    "filtre de contenu",
+];
+
+/// Stems of words that set something aside, demand something, or dictate.
+const DEMANDS: [&str; 72] = [
+    "ignore",
+    "disregard",
+    "forget",
+    "overrid",
+    "bypass",
+    "skip",
+    "drop all",
+    "set aside",
+    "instead of",
+    "do not follow",
+    "stop following",
+    "repeat",
+    "reveal",
+    "print",
+    "output",
+    "respond",
+    "reply",
+    "answer",
+    "return",
+    "translate",
+    "rate ",
+    "score",
+    "label",
+    "classify",
+    "mark ",
+    "must be",
+    "treat ",
+    "give ",
+    "assign",
+    "approve",
+    "allow",
+    "hide ",
+    "set the",
+    "ignora",
+    "olvida",
+    "omite",
+    "responde",
+    "devuelve",
+    "marca",
+    "clasifica",
+    "puntúa",
+    "repite",
+    "ignorier",
+    "vergiss",
+    "missacht",
+    "antworte",
+    "bewerte",
+    "markiere",
+    "gib ",
+    "wiederhol",
+    "oublie",
+    "ignorez",
+    "réponds",
+    "répond",
+    "classe",
+    "note ",
+    "répète",
+    "affiche",
+    "игнорир",
+    "забудь",
+    "ответь",
+    "отвечай",
+    "оцени",
+    "пометь",
+    "повтори",
+    "выведи",
+    "忽略",
+    "无视",
+    "忘记",
+    "输出",
+    "回复",
+    "标记",
+];
+
+/// Stems of what only a model has been given, or gives.
+const OBJECTS: [&str; 71] = [
+    "instruction",
+    "previous",
+    "prior",
+    "above",
+    "earlier",
+    "prompt",
+    "guideline",
+    "directive",
+    "preference",
+    "system",
+    "verdict",
+    "score",
+    "label",
+    "json",
+    "0.0",
+    "zero",
+    " 0",
+    " 1",
+    "all posts",
+    "other post",
+    "every post",
+    "these posts",
+    "next post",
+    "rest of",
+    "neighbour",
+    "neighbor",
+    "the user wants",
+    "rules",
+    "instruccion",
+    "anterior",
+    "regla",
+    "preferencia",
+    "publicacion",
+    "puntuación",
+    "puntuacion",
+    "veredicto",
+    "anweisung",
+    "vorherig",
+    "regeln",
+    "vorgabe",
+    "beitr",
+    "bewertung",
+    "präferenz",
+    "urteil",
+    "consigne",
+    "précédent",
+    "precedent",
+    "règle",
+    "préférence",
+    "messages",
+    "publications",
+    "verdicts",
+    "инструкц",
+    "предыдущ",
+    "правил",
+    "указани",
+    "предпочтен",
+    "постов",
+    "посты",
+    "оценк",
+    "ноль",
+    "вердикт",
+    "指令",
+    "说明",
+    "规则",
+    "之前",
+    "以上",
+    "提示",
+    "帖子",
+    "分数",
+    "判定",
+];
+
+/// The shortest run of base64 or hexadecimal that can hold an order.
+const LONG_RUN: usize = 32;
+
+/// Whether a post may be meant for the model rather than for readers.
+#[must_use]
+pub fn is_suspect(text: &str) -> bool {
+    let seen = visible(text);
+    // Hidden words are suspect by being hidden; one joiner in an emoji is not.
+    let hidden = text.chars().count() - seen.chars().count();
+    if hidden > 4 && hidden * 10 > text.chars().count() {
+        return true;
+    }
+    let plain = fold(&seen);
+    addresses_a_model(&plain)
+        || has_long_run(&seen)
+        || addresses_a_model(&unleet(&plain))
+        || unspaced(&plain).is_some_and(|joined| demands_joined(&joined))
+        || addresses_a_model(&plain.chars().rev().collect::<String>())
+        || addresses_a_model(&rot13(&plain))
+}
+
+fn addresses_a_model(plain: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| plain.contains(word));
+    has(&MARKS) || has(&ADDRESSED) || (has(&DEMANDS) && has(&OBJECTS))
+}
+
+/// Letters written apart have lost their borders: only whole stems of some length tell anything.
+fn demands_joined(joined: &str) -> bool {
+    let has = |words: &[&str]| {
+        let stems = words.iter().map(|word| word.replace(' ', ""));
+        stems
+            .filter(|stem| stem.chars().count() >= 5)
+            .any(|stem| joined.contains(&stem))
+    };
+    has(&DEMANDS) && has(&OBJECTS)
+}
+
+/// Lower case, compatibility forms and letters of other alphabets that look Latin made plain.
+fn fold(text: &str) -> String {
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    let latin = folded.chars().filter(char::is_ascii_alphabetic).count();
+    let mixed = folded
+        .split_whitespace()
+        .any(|word| word.chars().any(|c| c.is_ascii_alphabetic()) && word.chars().any(|c| look_alike(c).is_some()));
+    // A text in Cyrillic stays as it is; one that borrows letters does not.
+    if mixed || latin > 0 && latin * 2 > folded.chars().filter(|c| c.is_alphabetic()).count() {
+        folded.chars().map(|c| look_alike(c).unwrap_or(c)).collect()
+    } else {
+        folded
+    }
+}
+
+const fn look_alike(c: char) -> Option<char> {
+    Some(match c {
+        'а' | 'α' => 'a',
+        'с' | 'ϲ' => 'c',
+        'е' | 'ε' => 'e',
+        'і' | 'ι' | 'ı' => 'i',
+        'ј' => 'j',
+        'о' | 'ο' | 'օ' => 'o',
+        'р' | 'ρ' => 'p',
+        'ѕ' => 's',
+        'у' | 'γ' => 'y',
+        'х' | 'χ' => 'x',
+        'ν' => 'v',
+        'т' | 'τ' => 't',
+        'к' | 'κ' => 'k',
+        'м' => 'm',
+        'н' | 'һ' => 'h',
+        'в' => 'b',
+        _ => return None,
+    })
+}
+
+fn unleet(plain: &str) -> String {
+    let letter = |c| match c {
+        '0' => 'o',
+        '1' | '!' | '|' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        c => c,
+    };
+    plain.chars().map(letter).collect()
+}
+
+fn rot13(plain: &str) -> String {
+    let turn = |c: char| match c {
+        'a'..='m' => char::from(c as u8 + 13),
+        'n'..='z' => char::from(c as u8 - 13),
+        c => c,
+    };
+    plain.chars().map(turn).collect()
+}
+
+/// A text that is mostly single letters set apart, joined.
+fn unspaced(plain: &str) -> Option<String> {
+    let pieces: Vec<&str> = plain
+        .split(|c: char| c.is_whitespace() || ".-_*·,/".contains(c))
+        .filter(|piece| !piece.is_empty())
+        .collect();
+    let single = pieces.iter().filter(|piece| piece.chars().count() == 1).count();
+    (single >= 8 && single * 2 > pieces.len()).then(|| pieces.concat())
+}
+
+/// A long run without a space that is no address and no word repeated: base64 or hexadecimal.
+fn has_long_run(text: &str) -> bool {
+    let encoded = |word: &str| {
+        let body = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let plain = body.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=-_".contains(&b));
+        let upper = body.bytes().any(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        body.len() >= LONG_RUN && plain && (upper || !body.contains(['-', '_', '/']))
+    };
+    text.split_whitespace().any(encoded)
+}

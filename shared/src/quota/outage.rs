@@ -1,0 +1,263 @@
+//! One ledger of an outage for the whole fleet, in the limits' cache: what was admitted while the quota table was down.
+//!
+//! The cache keeps a shadow of each day's count. A charge joins it, in the round trip of the limits, before it asks the table;
+//! while the table is down, the fleet together admits within 80 % of the limit less the shadow. What was admitted waits in
+//! parcels that the table adds once each, and every charge delivers what waits for its user first. The model of the fleet
+//! explores this protocol; a cache that has forgotten what the table held is not relied on until a charge has told it anew.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::Value;
+
+use super::ledger::{Parcel, allowance};
+use super::{Charge, Counter};
+use crate::clock::{Day, Timestamp};
+use crate::ids::UserId;
+use crate::plan::{Meter, Tier};
+use crate::valkey::{Failure, Invocation, Script, Valkey};
+
+/// The functions that scripts on a user's day share.
+pub const DAY: &str = include_str!("outage/day.lua");
+
+/// For how long after its day a count is kept, so that what waits can still be delivered.
+const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);
+
+/// The set of counters for which units wait, whoever admitted them.
+const WAITING: &str = "quota:waiting";
+
+/// What the limits' round trip has found and done for a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Whether the shadow counts all that the table holds.
+    pub known: bool,
+    /// What must be delivered before the charge.
+    pub waiting: Vec<Waiting>,
+}
+
+/// Units that wait for the table, under an id that it adds once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Unique among all.
+    pub id: String,
+    /// How many.
+    pub units: u64,
+}
+
+/// What the shared ledger says to a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Admitted; so much is used now.
+    Done(u64),
+    /// There is no room.
+    Full,
+    /// Nobody knows what the table holds.
+    Unknown,
+}
+
+/// The ledger.
+#[derive(Debug)]
+pub struct OutageLedger {
+    valkey: Valkey,
+    admit: Script,
+    seal: Script,
+    confirm: Script,
+    refund: Script,
+    learn: Script,
+    /// Whether units may wait in the cache, as far as this process knows.
+    stirred: AtomicBool,
+}
+
+/// The key of a user's day.
+#[must_use]
+pub fn day_key(counter: &Counter) -> String {
+    format!("day:{{{}}}:{}#{}", counter.user, counter.meter, counter.day)
+}
+
+/// For how long the count of a day is kept from now on.
+#[must_use]
+pub fn kept(day: Day, now: Timestamp) -> Duration {
+    day.next().start().plus(KEPT_AFTER_ITS_DAY).since(now)
+}
+
+impl OutageLedger {
+    /// In `valkey`.
+    #[must_use]
+    pub fn new(valkey: Valkey) -> Self {
+        let script = |body: &str| Script::new([DAY, body].concat());
+        Self {
+            valkey,
+            admit: script(include_str!("outage/admit.lua")),
+            seal: script(include_str!("outage/seal.lua")),
+            confirm: script(include_str!("outage/confirm.lua")),
+            refund: script(include_str!("outage/refund.lua")),
+            learn: script(include_str!("outage/learn.lua")),
+            stirred: AtomicBool::new(false),
+        }
+    }
+
+    /// Admits a charge that was reserved, without the table.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn admit(&self, charge: &Charge) -> Result<Admission, Failure> {
+        self.stirred.store(true, Ordering::Relaxed);
+        let admit = self.admit.on([day_key(&charge.counter)]);
+        let admit = admit
+            .with(charge.units)
+            .with(allowance(charge.limit, 1))
+            .with(&charge.tier);
+        let admitted = match self.number(admit).await? {
+            -1 => return Ok(Admission::Full),
+            used => u64::try_from(used).map_or(Admission::Unknown, Admission::Done),
+        };
+        if let Admission::Done(_) = admitted {
+            // Should this be lost, the user's own next charge still delivers them.
+            let _ = self.note(&charge.counter).await;
+        }
+        Ok(admitted)
+    }
+
+    /// Takes back units that were admitted here and not sent yet; how many.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn refund(&self, counter: &Counter, units: u64) -> Result<u64, Failure> {
+        let taken = self.number(self.refund.on([day_key(counter)]).with(units)).await?;
+        Ok(u64::try_from(taken).unwrap_or(0))
+    }
+
+    /// The table has `ids`.
+    ///
+    /// # Errors
+    /// [`Failure`]; sent again they change nothing.
+    pub async fn confirm(&self, counter: &Counter, ids: &[String]) -> Result<(), Failure> {
+        let confirm = self.confirm.on([day_key(counter)]);
+        self.number(ids.iter().fold(confirm, Invocation::with)).await?;
+        Ok(())
+    }
+
+    /// The table holds `others` units that the shadow may not count: those of before the cache knew of the day.
+    ///
+    /// # Errors
+    /// [`Failure`]: then the next charge tells it.
+    pub async fn learn(&self, counter: &Counter, others: u64) -> Result<(), Failure> {
+        self.number(self.learn.on([day_key(counter)]).with(others)).await?;
+        Ok(())
+    }
+
+    /// An operator has set the counter to zero: the shadow starts anew.
+    ///
+    /// # Errors
+    /// [`Failure`]: then it stays too careful.
+    pub async fn start_over(&self, counter: &Counter) -> Result<(), Failure> {
+        let mut commands = redis::pipe();
+        commands.cmd("HDEL").arg(day_key(counter)).arg(&["shadow", "known"]);
+        self.valkey.ask(&commands).await?;
+        Ok(())
+    }
+
+    /// Some counters for which units wait, taken off the list; none when nothing waits as far as this process can know.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn take(&self, most: usize) -> Result<Vec<Counter>, Failure> {
+        if !self.stirred.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let mut commands = redis::pipe();
+        commands.cmd("SPOP").arg(WAITING).arg(most);
+        let replies = self.valkey.ask(&commands).await?;
+        let Some(Value::Array(names)) = replies.into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        if names.is_empty() {
+            self.stirred.store(false, Ordering::Relaxed);
+        }
+        Ok(names.iter().filter_map(|name| read_counter(&text(name)?)).collect())
+    }
+
+    /// Puts a counter on that list.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn note(&self, counter: &Counter) -> Result<(), Failure> {
+        let name = format!("{} {} {}", counter.user, counter.meter, counter.day.start().millis());
+        let mut commands = redis::pipe();
+        commands.cmd("SADD").arg(WAITING).arg(name);
+        commands
+            .cmd("EXPIRE")
+            .arg(WAITING)
+            .arg(2 * KEPT_AFTER_ITS_DAY.as_secs());
+        self.valkey.ask(&commands).await?;
+        Ok(())
+    }
+
+    /// The parcels of a counter to send now; `id` is for a new one.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn seal(&self, counter: &Counter, id: &str) -> Result<Vec<Parcel>, Failure> {
+        let replies = self.valkey.run(&[self.seal.on([day_key(counter)]).with(id)]).await?;
+        let Some(Value::Array(values)) = replies.into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        let tier = values.first().and_then(text).and_then(|tier| Tier::parse(&tier));
+        let tier = tier.unwrap_or_else(Tier::free);
+        let parcels = values.get(1..).unwrap_or_default().chunks_exact(2);
+        let parcel = |pair: &[Value]| {
+            let Value::Int(units) = pair[1] else { return None };
+            Some(Parcel {
+                id: text(&pair[0])?,
+                counter: counter.clone(),
+                tier: tier.clone(),
+                units: u64::try_from(units).ok()?,
+            })
+        };
+        Ok(parcels.filter_map(parcel).collect())
+    }
+
+    /// All scripts, for whoever checks them.
+    #[must_use]
+    pub fn scripts(&self) -> [&Script; 5] {
+        [&self.admit, &self.seal, &self.confirm, &self.refund, &self.learn]
+    }
+
+    async fn number(&self, invocation: Invocation<'_>) -> Result<i64, Failure> {
+        match self.valkey.run(&[invocation]).await?.first() {
+            Some(Value::Int(number)) => Ok(*number),
+            _ => Ok(-2),
+        }
+    }
+}
+
+impl Waiting {
+    /// As a parcel for `charge`'s counter.
+    #[must_use]
+    pub fn parcel(&self, charge: &Charge) -> Parcel {
+        Parcel {
+            id: self.id.clone(),
+            counter: charge.counter.clone(),
+            tier: charge.tier.clone(),
+            units: self.units,
+        }
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    }
+}
+
+/// Reads a counter from the list of those that wait.
+fn read_counter(name: &str) -> Option<Counter> {
+    let mut parts = name.split(' ');
+    let (user, meter, start) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Counter {
+        user: UserId::parse(user)?,
+        meter: Meter::ALL.into_iter().find(|known| known.to_string() == meter)?,
+        day: Timestamp::from_millis(start.parse().ok()?).day(),
+    })
+}

@@ -1,0 +1,110 @@
+//! Revoked sessions whose access tokens have not expired yet, as this process knows them.
+//!
+//! In the shared cache each has a mark beside its user's limits, read with them, and an entry in one list for all. This process
+//! reads that list once a minute, so that a revoked session stays out while the cache is down.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::ids::SessionId;
+
+/// How long a session is denied: no access token outlives it, the leeway of its check included.
+pub const DENIED_FOR: Duration = Duration::from_secs(15 * 60 + 5);
+
+/// How old this process's copy may grow while the cache answers.
+const GOOD_FOR: Duration = Duration::from_mins(1);
+
+/// Denied sessions, each until its last token has expired.
+#[derive(Debug, Default)]
+pub struct DenyList(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    denied: HashMap<String, Timestamp>,
+    read_at: Option<Timestamp>,
+}
+
+impl DenyList {
+    /// Denies a session that is revoked now.
+    pub fn add(&self, session: &SessionId, now: Timestamp) {
+        let mut state = self.state();
+        state.denied.retain(|_, until| *until > now);
+        state.denied.insert(session.as_str().to_owned(), now.plus(DENIED_FOR));
+    }
+
+    /// Whether a session is known to be revoked.
+    #[must_use]
+    pub fn holds(&self, session: &SessionId, now: Timestamp) -> bool {
+        self.state()
+            .denied
+            .get(session.as_str())
+            .is_some_and(|until| *until > now)
+    }
+
+    /// Whether the copy is old enough to be read anew; then the caller is the one to do it.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let mut state = self.state();
+        let fresh = state.read_at.is_some_and(|at| at <= now && now.since(at) < GOOD_FOR);
+        if !fresh {
+            state.read_at = Some(now);
+        }
+        !fresh
+    }
+
+    /// Takes over what the cache's list holds: sessions with the time until which they are denied.
+    pub fn learn(&self, listed: impl IntoIterator<Item = (String, Timestamp)>, now: Timestamp) {
+        let mut state = self.state();
+        state.denied.extend(listed);
+        state.denied.retain(|_, until| *until > now);
+    }
+
+    /// The copy could not be read: the next request tries again.
+    pub fn miss(&self) {
+        self.state().read_at = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::token::{LEEWAY_SECONDS, LIFETIME_SECONDS};
+
+    fn session(letter: char) -> SessionId {
+        SessionId::parse(&format!("s_{}", letter.to_string().repeat(22))).unwrap()
+    }
+
+    #[test]
+    fn a_session_is_denied_for_as_long_as_a_token_of_it_may_be_good() {
+        let list = DenyList::default();
+        let now = Timestamp::from_seconds(1000);
+        list.add(&session('a'), now);
+        assert!(list.holds(
+            &session('a'),
+            now.plus(DENIED_FOR.saturating_sub(Duration::from_millis(1)))
+        ));
+        assert!(!list.holds(&session('a'), now.plus(DENIED_FOR)));
+        assert!(!list.holds(&session('b'), now));
+        assert!(i64::try_from(DENIED_FOR.as_secs()).unwrap() >= LIFETIME_SECONDS + LEEWAY_SECONDS);
+    }
+
+    #[test]
+    fn the_copy_is_read_once_a_minute_by_one_request() {
+        let list = DenyList::default();
+        let at = Timestamp::from_seconds;
+        assert!(list.is_due(at(0)));
+        assert!(!list.is_due(at(59)));
+        assert!(list.is_due(at(60)));
+        list.learn([(session('a').as_str().to_owned(), at(100))], at(60));
+        assert!(list.holds(&session('a'), at(99)));
+        list.miss();
+        assert!(list.is_due(at(61)));
+        assert!(list.holds(&session('a'), at(99)), "what was known stays known");
+    }
+}

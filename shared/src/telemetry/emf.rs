@@ -1,0 +1,309 @@
+//! Records as metrics: CloudWatch's embedded metric format, <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+//! The members of a record that are numbers are the metrics; a member `_aws` says which, and by what they are told apart.
+//!
+//! Built by hand: what stands in `_aws` differs between a few shapes of record and nothing else, so it is put together once,
+//! and a record costs one buffer and no lock. CloudWatch bills each metric for each value of what it is told apart by: only
+//! endpoints and tiers, which are few.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::record::{Record, Signal};
+use crate::clock::Timestamp;
+
+/// In what a metric is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Pieces.
+    Count,
+    /// Thousandths of a second.
+    Milliseconds,
+    /// Hundredths of a whole.
+    Percent,
+    /// Something that CloudWatch has no name for.
+    None,
+}
+
+/// In which records a metric is, and by what it is told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Every request, by endpoint.
+    Request,
+    /// Answered classifications, together.
+    Classified,
+    /// Requests of a user whose plan is known, together and by tier.
+    ByTier,
+}
+
+/// A member of a record that is a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// The member's name.
+    pub name: &'static str,
+    /// In what it is counted.
+    pub unit: Unit,
+    /// Where it is.
+    pub shape: Shape,
+}
+
+const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
+    Metric { name, unit, shape }
+}
+
+/// Every metric of a record, but for those of degraded modes.
+pub const METRICS: [Metric; 18] = [
+    metric("durationMs", Unit::Milliseconds, Shape::Request),
+    metric("failed", Unit::Count, Shape::Request),
+    metric("defects", Unit::Count, Shape::Request),
+    metric("posts", Unit::Count, Shape::Classified),
+    metric("distinct", Unit::Count, Shape::Classified),
+    metric("localHits", Unit::Count, Shape::Classified),
+    metric("sharedHits", Unit::Count, Shape::Classified),
+    metric("tableHits", Unit::Count, Shape::Classified),
+    metric("joined", Unit::Count, Shape::Classified),
+    metric("judged", Unit::Count, Shape::Classified),
+    metric("evicted", Unit::Count, Shape::Classified),
+    metric("refunded", Unit::Count, Shape::Classified),
+    metric("modelCalls", Unit::Count, Shape::Classified),
+    metric("modelFailures", Unit::Count, Shape::Classified),
+    metric("modelTimeouts", Unit::Count, Shape::Classified),
+    metric("spentNanoDollars", Unit::None, Shape::Classified),
+    metric("costMicroUsd", Unit::None, Shape::ByTier),
+    metric("quotaLeftPercent", Unit::Percent, Shape::ByTier),
+];
+
+/// The metric of each degraded mode: there, as 1, when something was done without.
+const DEGRADED: [(&str, &str); 7] = [
+    ("auth", "degradedAuth"),
+    ("cache", "degradedCache"),
+    ("model", "degradedModel"),
+    ("quota", "degradedQuota"),
+    ("rateLimit", "degradedRateLimit"),
+    ("spend", "degradedSpend"),
+    ("table", "degradedTable"),
+];
+
+/// The metrics of what no request's record tells of.
+pub const SIGNALS: [Signal; 3] = Signal::ALL;
+
+/// The degraded modes, each with its metric's name.
+pub fn names_of_degraded() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DEGRADED.into_iter()
+}
+
+impl Unit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+            Self::Percent => "Percent",
+            Self::None => "None",
+        }
+    }
+}
+
+impl Shape {
+    /// What tells its metrics apart: each list is a metric of its own.
+    #[must_use]
+    pub const fn dimensions(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Request => &[&["endpoint"]],
+            Self::Classified => &[&[]],
+            Self::ByTier => &[&[], &["tier"]],
+        }
+    }
+}
+
+/// What stands in `_aws`, ready to be written.
+#[derive(Debug)]
+pub(super) struct Directives {
+    request: String,
+    classified: String,
+    by_tier: String,
+    by_tier_unknown_quota: String,
+    degraded: [String; DEGRADED.len()],
+    signals: [String; SIGNALS.len()],
+}
+
+impl Directives {
+    pub(super) fn new(namespace: &str) -> Self {
+        let of = |dimensions: &[&[&str]], metrics: Vec<Value>| {
+            json!({"Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics}).to_string()
+        };
+        let of_shape = |shape: Shape, but: &str| {
+            let metrics = METRICS
+                .iter()
+                .filter(|metric| metric.shape == shape && metric.name != but);
+            let metrics = metrics.map(|metric| json!({"Name": metric.name, "Unit": metric.unit.name()}));
+            of(shape.dimensions(), metrics.collect())
+        };
+        let once = |name: &str| of(&[&[]], vec![json!({"Name": name, "Unit": "Count"})]);
+        Self {
+            request: of_shape(Shape::Request, ""),
+            classified: of_shape(Shape::Classified, ""),
+            by_tier: of_shape(Shape::ByTier, ""),
+            by_tier_unknown_quota: of_shape(Shape::ByTier, "quotaLeftPercent"),
+            degraded: DEGRADED.map(|(_, name)| once(name)),
+            signals: SIGNALS.map(|signal| once(signal.name())),
+        }
+    }
+
+    /// Those of a record. What a directive names must be in the line, or CloudWatch drops it all.
+    fn of<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a str> {
+        let degraded = DEGRADED.iter().zip(&self.degraded);
+        let degraded = degraded.filter(|((mode, _), _)| record.degraded.contains(mode));
+        let by_tier = match (&record.tier, record.quota_left_percent) {
+            (None, _) => None,
+            (Some(_), Some(_)) => Some(&self.by_tier),
+            (Some(_), None) => Some(&self.by_tier_unknown_quota),
+        };
+        let classified = record.classified.is_some().then_some(&self.classified);
+        std::iter::once(&self.request)
+            .chain(classified)
+            .chain(by_tier)
+            .chain(degraded.map(|(_, directive)| directive))
+            .map(String::as_str)
+    }
+}
+
+/// A record as one line, with metrics if there are directives.
+pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<String, serde_json::Error> {
+    let mut line = Vec::with_capacity(2048);
+    if let Some(directives) = directives {
+        line.extend_from_slice(opening(record.time_millis, directives.of(record)).as_bytes());
+    }
+    for (_, name) in DEGRADED.iter().filter(|(mode, _)| record.degraded.contains(mode)) {
+        separate(&mut line);
+        line.extend_from_slice(format!("\"{name}\":1").as_bytes());
+    }
+    let start = line.len();
+    serde_json::to_writer(&mut line, record)?;
+    if start > 0 {
+        // The record's opening brace: the line has one already.
+        line[start] = b',';
+    }
+    String::from_utf8(line).map_err(serde::de::Error::custom)
+}
+
+/// A signal as one line, with its metric if there are directives.
+pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directives>) -> String {
+    let place = SIGNALS.iter().position(|other| *other == signal);
+    let directive = directives
+        .zip(place)
+        .map(|(directives, place)| &*directives.signals[place]);
+    let mut line = directive.map_or_else(
+        || "{".to_owned(),
+        |directive| opening(now.millis(), [directive].into_iter()) + ",",
+    );
+    let name = signal.name();
+    // Writing to a String does not fail.
+    let _ = write!(line, r#""time":"{now}","level":"warn","signal":"{name}","{name}":1}}"#);
+    line
+}
+
+/// A line's beginning, up to the end of `_aws`.
+fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String {
+    let mut text = format!(r#"{{"_aws":{{"Timestamp":{millis},"CloudWatchMetrics":["#);
+    for (n, directive) in directives.enumerate() {
+        if n > 0 {
+            text.push(',');
+        }
+        text.push_str(directive);
+    }
+    text.push_str("]}");
+    text
+}
+
+/// What stands before the next member.
+fn separate(line: &mut Vec<u8>) {
+    line.push(if line.is_empty() { b'{' } else { b',' });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Tier;
+    use crate::telemetry::record::ClassifiedRecord;
+
+    fn records() -> [Record; 4] {
+        let bare = || Record {
+            endpoint: "classify",
+            outcome: "ok",
+            ..Record::default()
+        };
+        let of_user = || Record {
+            tier: Some(Tier::free()),
+            ..bare()
+        };
+        let answered = Record {
+            quota_left_percent: Some(12.5),
+            classified: Some(ClassifiedRecord::default()),
+            degraded: vec!["cache", "quota"],
+            ..of_user()
+        };
+        let refused = Record {
+            quota_left_percent: Some(0.0),
+            ..of_user()
+        };
+        [bare(), of_user(), answered, refused]
+    }
+
+    /// The metrics that a line announces, after checking that it has them, and what they are told apart by.
+    fn announced(line: &str) -> Vec<String> {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let mut names = Vec::new();
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+            assert_eq!(directive["Namespace"], "ClearView/test");
+            for dimension in directive["Dimensions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|list| list.as_array().unwrap())
+            {
+                assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}");
+            }
+            for metric in directive["Metrics"].as_array().unwrap() {
+                let name = metric["Name"].as_str().unwrap();
+                assert!(line[name].is_number(), "{name} in {line}");
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    #[test]
+    fn what_a_line_announces_it_has() {
+        let directives = Directives::new("ClearView/test");
+        let mut seen = Vec::new();
+        for record in records() {
+            let text = line(&record, Some(&directives)).unwrap();
+            let names = announced(&text);
+            let mut distinct = names.clone();
+            distinct.sort();
+            distinct.dedup();
+            assert_eq!(names.len(), distinct.len(), "announced twice: {text}");
+            seen.extend(names);
+        }
+        for metric in METRICS {
+            assert!(seen.iter().any(|name| name == metric.name), "{}", metric.name);
+        }
+        assert!(seen.contains(&"degradedCache".to_owned()) && seen.contains(&"degradedQuota".to_owned()));
+        for raised in SIGNALS {
+            let text = signal(raised, Timestamp::from_millis(1), Some(&directives));
+            assert_eq!(announced(&text), [raised.name()]);
+        }
+    }
+
+    #[test]
+    fn without_a_namespace_a_line_is_the_record_alone() {
+        for record in records() {
+            let text = line(&record, None).unwrap();
+            let line: Value = serde_json::from_str(&text).unwrap();
+            assert!(line["_aws"].is_null() && line["endpoint"] == "classify", "{text}");
+        }
+        let text = signal(Signal::AuditChainBroken, Timestamp::from_millis(1), None);
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["auditChainBroken"], 1);
+    }
+}

@@ -1,0 +1,133 @@
+//! What has happened in this process since its start, as counters that cost a request a few additions and no lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::emf::{SIGNALS, names_of_degraded};
+use super::record::{Record, Signal};
+
+/// The endpoints; the last stands for any other.
+pub const ENDPOINTS: [&str; 6] = ["auth", "classify", "usage", "health", "admin", "other"];
+
+/// How a request can end.
+pub const OUTCOMES: [&str; 4] = ["ok", "degraded", "refused", "failed"];
+
+/// The tiers that are told apart; the last stands for any other.
+pub const TIERS: [&str; 3] = ["free", "pro", "other"];
+
+/// Who answered a question; the last is a provider.
+pub const ANSWERS: [&str; 5] = ["local", "shared", "table", "joined", "judged"];
+
+/// Upper bounds of the duration's buckets, in milliseconds. What is longer is in none.
+pub const BUCKETS: [f64; 10] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0];
+
+const MODES: usize = 7;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    fn add(&self, amount: u64) {
+        // Nothing else is ordered by it.
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Its value.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long the requests of an endpoint took.
+#[derive(Debug, Default)]
+pub struct Durations {
+    /// Of each of [`BUCKETS`], those that are in no smaller one.
+    pub buckets: [Counter; BUCKETS.len()],
+    /// All.
+    pub count: Counter,
+    /// Their sum in microseconds.
+    pub sum_micros: Counter,
+}
+
+/// All counters of a process. Each array goes with the list of names of the same length.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Requests by endpoint and outcome.
+    pub requests: [[Counter; OUTCOMES.len()]; ENDPOINTS.len()],
+    /// Defects by endpoint.
+    pub defects: [Counter; ENDPOINTS.len()],
+    /// Durations by endpoint.
+    pub durations: [Durations; ENDPOINTS.len()],
+    /// Posts asked for, by tier.
+    pub posts: [Counter; TIERS.len()],
+    /// Posts charged and kept, by tier.
+    pub charged: [Counter; TIERS.len()],
+    /// Posts given back.
+    pub refunded: Counter,
+    /// What requests cost, in thousandths of a millionth of a US dollar, by tier; unknown users' requests are with `other`.
+    pub cost_nano_usd: [Counter; TIERS.len()],
+    /// Different questions, by who answered them.
+    pub questions: [Counter; ANSWERS.len()],
+    /// Requests that did without something, by what that was.
+    pub degraded: [Counter; MODES],
+    /// What no request's record tells of.
+    pub signals: [Counter; SIGNALS.len()],
+}
+
+impl Figures {
+    /// Counts a request.
+    pub(super) fn count(&self, record: &Record) {
+        let endpoint = place(&ENDPOINTS, record.endpoint);
+        let tier = place(&TIERS, record.tier.as_ref().map_or("other", |tier| tier.as_str()));
+        self.requests[endpoint][place(&OUTCOMES, record.outcome)].add(1);
+        self.defects[endpoint].add(record.defects.into());
+        self.durations[endpoint].count(record.duration_ms);
+        self.cost_nano_usd[tier].add(whole(record.cost_micro_usd * 1e3));
+        for (counter, (mode, _)) in self.degraded.iter().zip(names_of_degraded()) {
+            counter.add(record.degraded.contains(&mode).into());
+        }
+        let Some(classified) = &record.classified else { return };
+        self.posts[tier].add(classified.posts as u64);
+        self.charged[tier].add(classified.charged as u64);
+        self.refunded.add(classified.refunded as u64);
+        let answers = [
+            classified.local_hits,
+            classified.shared_hits,
+            classified.table_hits,
+            classified.joined,
+            classified.judged,
+        ];
+        for (counter, amount) in self.questions.iter().zip(answers) {
+            counter.add(amount as u64);
+        }
+    }
+
+    /// Counts a signal.
+    pub(super) fn raise(&self, signal: Signal) {
+        let found = SIGNALS.iter().position(|other| *other == signal);
+        if let Some(counter) = found.and_then(|place| self.signals.get(place)) {
+            counter.add(1);
+        }
+    }
+}
+
+impl Durations {
+    fn count(&self, millis: f64) {
+        if let Some(bucket) = BUCKETS.iter().position(|bound| millis <= *bound) {
+            self.buckets[bucket].add(1);
+        }
+        self.count.add(1);
+        self.sum_micros.add(whole(millis * 1e3));
+    }
+}
+
+/// The place of a name; that of the last one for a name that is not there.
+fn place(names: &[&str], name: &str) -> usize {
+    names.iter().position(|other| *other == name).unwrap_or(names.len() - 1)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn whole(number: f64) -> u64 {
+    number.round() as u64
+}

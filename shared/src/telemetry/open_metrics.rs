@@ -1,0 +1,184 @@
+//! OpenMetrics text, <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>: a writer, and the process's own
+//! figures written with it. The health function writes the fleet's with the same.
+
+use std::fmt::Write as _;
+
+use super::VERSION;
+use super::emf::{SIGNALS, names_of_degraded};
+use super::figures::{ANSWERS, BUCKETS, Counter, Durations, ENDPOINTS, Figures, OUTCOMES, TIERS};
+use super::record::Signal;
+
+/// What the text is sent as.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A number that only grows; its samples end in `_total`.
+    Counter,
+    /// A number that goes up and down.
+    Gauge,
+    /// Counts by upper bound; samples end in `_bucket`, `_count`, `_sum`.
+    Histogram,
+    /// Labels alone; its sample ends in `_info`.
+    Info,
+}
+
+/// Labels of a sample with their values.
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// A text in the making.
+#[derive(Debug, Default)]
+pub struct Text(String);
+
+impl Text {
+    /// Starts a metric: `name` without an ending for its kind, `help` in words.
+    pub fn family(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+            Kind::Info => "info",
+        };
+        // Writing to a String does not fail, here and below.
+        let _ = writeln!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}");
+    }
+
+    /// A sample of the metric that was started last. `name` with its ending; label values as they are.
+    pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: f64) {
+        self.0.push_str(name);
+        for (n, (label, text)) in labels.iter().enumerate() {
+            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{}{label}=\"{escaped}\"", if n == 0 { '{' } else { ',' });
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{end} {value}");
+    }
+
+    /// The whole of it.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        self.0.push_str("# EOF\n");
+        self.0
+    }
+}
+
+/// Starts the text that every `/metrics` begins with.
+#[must_use]
+pub fn start() -> Text {
+    let mut text = Text::default();
+    text.family("clearview_build", Kind::Info, "The program that answers.");
+    text.sample("clearview_build_info", &[("version", VERSION)], 1.0);
+    text
+}
+
+/// The figures of this process.
+#[must_use]
+pub fn of_process(figures: &Figures) -> String {
+    let mut text = start();
+    text.family("clearview_requests", Kind::Counter, "Requests by endpoint and outcome.");
+    for (endpoint, outcomes) in ENDPOINTS.iter().zip(&figures.requests) {
+        for (outcome, counter) in OUTCOMES.iter().zip(outcomes) {
+            let labels = [("endpoint", *endpoint), ("outcome", *outcome)];
+            text.sample("clearview_requests_total", &labels, number(counter));
+        }
+    }
+    durations(&mut text, &figures.durations);
+    counters(
+        &mut text,
+        ("clearview_defects", "Answers of 500."),
+        "endpoint",
+        &ENDPOINTS,
+        &figures.defects,
+    );
+    counters(
+        &mut text,
+        ("clearview_posts", "Posts asked for."),
+        "tier",
+        &TIERS,
+        &figures.posts,
+    );
+    let charged = ("clearview_charged_posts", "Posts charged and kept.");
+    counters(&mut text, charged, "tier", &TIERS, &figures.charged);
+    let questions = ("clearview_questions", "Different questions by who answered.");
+    counters(&mut text, questions, "answer", &ANSWERS, &figures.questions);
+    let signals = ("clearview_signals", "Things that no request tells of.");
+    counters(
+        &mut text,
+        signals,
+        "signal",
+        &SIGNALS.map(Signal::name),
+        &figures.signals,
+    );
+    let modes: Vec<&str> = names_of_degraded().map(|(mode, _)| mode).collect();
+    let degraded = ("clearview_degraded", "Requests that did without something.");
+    counters(&mut text, degraded, "mode", &modes, &figures.degraded);
+    text.family("clearview_refunded_posts", Kind::Counter, "Posts given back.");
+    text.sample("clearview_refunded_posts_total", &[], number(&figures.refunded));
+    text.family(
+        "clearview_cost_usd",
+        Kind::Counter,
+        "What requests cost at list prices, by tier.",
+    );
+    for (tier, counter) in TIERS.iter().zip(&figures.cost_nano_usd) {
+        text.sample("clearview_cost_usd_total", &[("tier", tier)], number(counter) / 1e9);
+    }
+    text.finish()
+}
+
+/// One counter for each value of a label.
+fn counters(text: &mut Text, (name, help): (&str, &str), label: &str, values: &[&str], counters: &[Counter]) {
+    text.family(name, Kind::Counter, help);
+    for (value, counter) in values.iter().zip(counters) {
+        text.sample(&format!("{name}_total"), &[(label, value)], number(counter));
+    }
+}
+
+fn durations(text: &mut Text, durations: &[Durations; ENDPOINTS.len()]) {
+    const NAME: &str = "clearview_request_duration_seconds";
+    text.family(NAME, Kind::Histogram, "From a request's arrival to its answer.");
+    for (endpoint, durations) in ENDPOINTS.iter().zip(durations) {
+        let mut below = 0.0;
+        for (bound, counter) in BUCKETS.iter().zip(&durations.buckets) {
+            below += number(counter);
+            let labels = [("endpoint", *endpoint), ("le", &format!("{:?}", bound / 1000.0))];
+            text.sample(&format!("{NAME}_bucket"), &labels, below);
+        }
+        // Read last, and so never less than a bucket.
+        let all = number(&durations.count).max(below);
+        text.sample(
+            &format!("{NAME}_bucket"),
+            &[("endpoint", endpoint), ("le", "+Inf")],
+            all,
+        );
+        text.sample(&format!("{NAME}_count"), &[("endpoint", endpoint)], all);
+        text.sample(
+            &format!("{NAME}_sum"),
+            &[("endpoint", endpoint)],
+            number(&durations.sum_micros) / 1e6,
+        );
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to 2^53, and nothing here comes near"
+)]
+fn number(counter: &Counter) -> f64 {
+    counter.value() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_end_a_label_is_escaped() {
+        let mut text = Text::default();
+        text.family("clearview_x", Kind::Gauge, "X.");
+        text.sample("clearview_x", &[("a", "b\"c\\d\ne")], 1.5);
+        let expected =
+            "# TYPE clearview_x gauge\n# HELP clearview_x X.\nclearview_x{a=\"b\\\"c\\\\d\\ne\"} 1.5\n# EOF\n";
+        assert_eq!(text.finish(), expected);
+    }
+}

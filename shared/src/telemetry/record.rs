@@ -1,0 +1,190 @@
+//! What is told of one request.
+
+use serde::Serialize;
+
+use super::cost::Measured;
+use super::trace::Trace;
+use crate::ids::UserId;
+use crate::plan::Tier;
+
+/// What is logged of one request. Never a token, an address, or anything that a user wrote.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// When the request came, RFC 3339.
+    pub time: String,
+    /// The same in milliseconds since 1970, for the metrics.
+    #[serde(skip)]
+    pub time_millis: i64,
+    /// `info`, or `error` for a defect, or `warn` where a dependency was missed.
+    pub level: &'static str,
+    /// The name for this request that the client knows too.
+    pub correlation_id: String,
+    /// The trace that it is part of.
+    #[serde(flatten)]
+    pub trace: Trace,
+    /// The function.
+    pub endpoint: &'static str,
+    /// The request's method, if it is one that exists.
+    pub method: String,
+    /// The route's path as in the contract.
+    pub route: String,
+    /// The answer's status code.
+    pub status: u16,
+    /// From the request's arrival to its answer.
+    pub duration_ms: f64,
+    /// Who asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Under which plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    /// What classify did.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub classified: Option<ClassifiedRecord>,
+    /// What was done without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<&'static str>,
+    /// `ok`, `degraded`, `refused` (the client's doing) or `failed` (ours).
+    pub outcome: &'static str,
+    /// 1 for an answer of 500 or above, else 0.
+    pub failed: u8,
+    /// 1 for a defect of ours (500), else 0.
+    pub defects: u8,
+    /// The part of the day's quota that the user has left, in per cent, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota_left_percent: Option<f64>,
+    /// What the request cost, models included, in millionths of a US dollar at list prices.
+    pub cost_micro_usd: f64,
+    /// Why it was not answered as asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+    /// The version that answered.
+    pub version: &'static str,
+}
+
+/// Classify's part of a [`Record`].
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassifiedRecord {
+    /// Posts asked for.
+    pub posts: usize,
+    /// Different questions among them.
+    pub distinct: usize,
+    /// Of those, answered by this process's cache.
+    pub local_hits: usize,
+    /// Of those, answered by the shared cache.
+    pub shared_hits: usize,
+    /// Of those, answered by the table.
+    pub table_hits: usize,
+    /// Of those, answered by a judgement made for another request meanwhile, here or elsewhere in the fleet.
+    pub joined: usize,
+    /// Of those, judged for this request.
+    pub judged: usize,
+    /// Of those judged, known and fresh: judged anew before they ran out.
+    pub refreshed: usize,
+    /// Verdicts that this process keeps.
+    pub kept: usize,
+    /// Verdicts that this request pushed out of this process.
+    pub evicted: usize,
+    /// The part of the distinct questions that cost no judgement, 0..=1.
+    pub hit_rate: f64,
+    /// Units charged and kept.
+    pub charged: usize,
+    /// Units given back.
+    pub refunded: usize,
+    /// The charge's answer was lost: the table may count it twice.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ambiguous_charge: bool,
+    /// Charge and caches, which are asked at the same time.
+    pub lookup_ms: f64,
+    /// Judging what no cache knew, or waiting for who was judging it, and writing it down.
+    pub judging_ms: f64,
+    /// Giving back what nobody could judge, and keeping books.
+    pub settling_ms: f64,
+    /// `notAsked`, `ok`, `partial` (some provider failed, and some post was judged) or `failed`.
+    pub model_status: &'static str,
+    /// Calls made to models over the network.
+    pub model_calls: u32,
+    /// Of those, the ones that brought no verdict.
+    pub model_failures: u32,
+    /// Of those, the ones that took too long.
+    pub model_timeouts: u32,
+    /// Of all calls, retries.
+    pub model_retries: u32,
+    /// Tokens that they read.
+    pub input_tokens: u64,
+    /// Tokens that they wrote.
+    pub output_tokens: u64,
+    /// What they cost, in billionths of a dollar.
+    pub spent_nano_dollars: u64,
+    /// What went wrong with providers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_failure: Option<String>,
+}
+
+/// An error in a [`Record`].
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorRecord {
+    /// The code that the client was told.
+    pub code: &'static str,
+    /// Whether the same request can succeed later.
+    pub retryable: bool,
+    /// What it means to the user: `none` (the app's mistake), `mustWait`, `signedOut`, `failed`.
+    pub user_impact: &'static str,
+    /// What the client was not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+/// What no request's record tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// A provider's circuit breaker has opened.
+    BreakerOpened,
+    /// The audit log does not hold together.
+    AuditChainBroken,
+    /// A day was closed.
+    DayClosed,
+}
+
+impl Signal {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::BreakerOpened, Self::AuditChainBroken, Self::DayClosed];
+
+    /// Its name in the log, which is its metric's name too.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BreakerOpened => "breakerOpened",
+            Self::AuditChainBroken => "auditChainBroken",
+            Self::DayClosed => "dayClosed",
+        }
+    }
+}
+
+impl Record {
+    /// What its cost is computed from.
+    #[must_use]
+    pub fn measured(&self) -> Measured {
+        let classified = self.classified.as_ref();
+        let (writes, reads) = classified.map_or((0, 0), ClassifiedRecord::table_units);
+        Measured {
+            millis: self.duration_ms,
+            writes,
+            reads,
+            model_nano_usd: classified.map_or(0, |classified| classified.spent_nano_dollars),
+        }
+    }
+}
+
+impl ClassifiedRecord {
+    /// Table writes and reads of a batch: the charge, what was given back, each new verdict; what no nearer layer knew, each
+    /// read as half a unit (eventually consistent).
+    fn table_units(&self) -> (usize, usize) {
+        let writes = 1 + usize::from(self.refunded > 0) + self.judged;
+        let asked_of_table = self.distinct.saturating_sub(self.local_hits + self.shared_hits);
+        (writes, asked_of_table.div_ceil(2))
+    }
+}

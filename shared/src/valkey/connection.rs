@@ -1,0 +1,219 @@
+//! One connection to a cache: made, encrypted, signed in.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+use crate::aws::AMAZON_ROOTS;
+use crate::clock::Timestamp;
+use crate::config::{Config, Endpoint, SharedCache};
+use crate::error::Outage;
+
+use super::sign_in::SignIn;
+
+/// Where a cache is and how one gets in.
+pub(super) struct Door {
+    endpoint: Endpoint,
+    sign_in: Option<SignIn>,
+    ca_file: Option<PathBuf>,
+    /// Made at the first connection; remembers the sessions of earlier ones.
+    tls: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Door {
+    pub(super) fn new(cache: &SharedCache, config: &Config) -> Self {
+        let settings = &config.cache;
+        let sign_in = settings.user.clone().zip(cache.name.clone());
+        Self {
+            endpoint: cache.endpoint.clone(),
+            sign_in: sign_in.map(|(user, cache)| SignIn {
+                user,
+                cache,
+                region: config.region.clone(),
+                credentials: config.credentials.clone(),
+            }),
+            ca_file: settings.ca_file.clone(),
+            tls: OnceLock::new(),
+        }
+    }
+
+    /// Its name for the log.
+    pub(super) fn place(&self) -> String {
+        format!("cache {}:{}", self.endpoint.host, self.endpoint.port)
+    }
+
+    /// A new connection, signed in.
+    pub(super) async fn open(&self, now: Timestamp) -> Result<Connection, Outage> {
+        let info = self.credentials(now)?;
+        let Endpoint { host, port, .. } = &self.endpoint;
+        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(outage)?;
+        stream.set_nodelay(true).map_err(outage)?;
+        if !self.endpoint.tls {
+            return Connection::on(stream, &info, now).await;
+        }
+        let connector = TlsConnector::from(self.tls()?);
+        let name = ServerName::try_from(host.clone()).map_err(outage)?;
+        let stream = connector.connect(name, stream).await.map_err(outage)?;
+        Connection::on(stream, &info, now).await
+    }
+
+    fn credentials(&self, now: Timestamp) -> Result<RedisConnectionInfo, Outage> {
+        // The name of the client library would cost a round trip at every start.
+        let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        if let Some(sign_in) = &self.sign_in {
+            let password = sign_in.password(now)?;
+            return Ok(info.set_username(&sign_in.user).set_password(password.expose()));
+        }
+        if let Some(user) = &self.endpoint.user {
+            info = info.set_username(user);
+        }
+        if let Some(password) = &self.endpoint.password {
+            info = info.set_password(password.expose());
+        }
+        Ok(info)
+    }
+
+    fn tls(&self) -> Result<Arc<ClientConfig>, Outage> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(Arc::clone(tls));
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(outage)?
+            .with_root_certificates(self.roots()?)
+            .with_no_client_auth();
+        Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(tls))))
+    }
+
+    /// Who may have signed the cache's certificate: whom the settings name, Amazon for its own, else whom the system trusts.
+    fn roots(&self) -> Result<RootCertStore, Outage> {
+        let mut roots = RootCertStore::empty();
+        if let Some(file) = &self.ca_file {
+            for certificate in CertificateDer::pem_file_iter(file).map_err(outage)? {
+                roots.add(certificate.map_err(outage)?).map_err(outage)?;
+            }
+        } else if is_amazons(&self.endpoint.host) {
+            for certificate in CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()) {
+                roots.add(certificate.map_err(outage)?).map_err(outage)?;
+            }
+        } else {
+            // Of the system's some cannot be read on some machines; the rest are good.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        if roots.is_empty() {
+            return Err(Outage(
+                "there are no certificates to check the cache's own with".to_owned(),
+            ));
+        }
+        Ok(roots)
+    }
+}
+
+/// Whether a host is one of AWS.
+fn is_amazons(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+}
+
+/// A connection that calls share: each call's replies find their way back to it.
+pub(super) struct Connection {
+    sender: MultiplexedConnection,
+    /// Moves bytes; ends when the connection does.
+    driver: JoinHandle<()>,
+    opened: Timestamp,
+    /// When it last brought an answer, in milliseconds.
+    used: AtomicI64,
+}
+
+impl Connection {
+    async fn on<S>(stream: S, info: &RedisConnectionInfo, now: Timestamp) -> Result<Self, Outage>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // The deadline is set where commands are sent.
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let (sender, driver) = MultiplexedConnection::new_with_config(info, stream, settings)
+            .await
+            .map_err(outage)?;
+        Ok(Self {
+            sender,
+            driver: tokio::spawn(driver),
+            opened: now,
+            used: AtomicI64::new(now.millis()),
+        })
+    }
+
+    /// Sends `commands` and waits for their replies.
+    pub(super) async fn send(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let mut sender = self.sender.clone();
+        sender.req_packed_commands(commands, 0, commands.len()).await
+    }
+
+    /// Whether the other side has ended it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
+    pub(super) fn used(&self, now: Timestamp) {
+        self.used.fetch_max(now.millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn idle(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_millis(self.used.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn age(&self, now: Timestamp) -> Duration {
+        now.since(self.opened)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // It would wait for the replies to commands that nobody waits for any more.
+        self.driver.abort();
+    }
+}
+
+fn outage(error: impl std::fmt::Display) -> Outage {
+    Outage(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(url: &str) -> Door {
+        let config = Config::read(|name| (name == "CLEARVIEW_CACHE_URL").then(|| url.to_owned())).unwrap();
+        Door::new(config.cache.shared.as_ref().unwrap(), &config)
+    }
+
+    #[test]
+    fn aws_own_caches_are_checked_against_amazons_roots_alone() {
+        let door = door("rediss://clearview-abc.serverless.euw1.cache.amazonaws.com:6379");
+        assert_eq!(
+            door.roots().unwrap().len(),
+            AMAZON_ROOTS.matches("BEGIN CERTIFICATE").count()
+        );
+        assert!(!is_amazons("amazonaws.com.example.org"));
+        assert!(door.tls().is_ok());
+    }
+
+    #[test]
+    fn a_password_does_not_show_in_the_name_for_the_log() {
+        assert_eq!(door("redis://app:top-secret@cache:7000").place(), "cache cache:7000");
+    }
+}

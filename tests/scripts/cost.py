@@ -1,0 +1,169 @@
+"""What a month of ClearView costs, line by line: `make cost`.
+
+Prices with their dates and sources are in tests/prices/us-east-1.json, what is used in tests/prices/units.json; the
+alarms are counted in template.yaml. `--check` fails if the traffic of 20,000 daily users costs more than it may.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DAYS = 30
+HOURS = 730
+SCALES = (1_000, 20_000, 100_000, 1_000_000)
+MOST_FOR_20K = 80.0
+
+PRICES = json.loads((ROOT / "tests/prices/us-east-1.json").read_text())
+UNITS = json.loads((ROOT / "tests/prices/units.json").read_text())
+
+
+def unit(name):
+    """The value of a unit, from whichever group it is in."""
+    return next(group[name]["value"] for group in UNITS.values() if isinstance(group, dict) and name in group)
+
+
+def price(name, amount):
+    """Dollars for an amount in the unit of the price, beyond what is free."""
+    of = PRICES["prices"][name]
+    return max(0.0, amount - of.get("freePerMonth", 0)) * of["price"]
+
+
+def gateway(requests):
+    """Dollars for requests to the REST API, which are cheaper by the hundred million."""
+    dollars, left = 0.0, requests
+    for size, per_million in PRICES["prices"]["gatewayRequestsMillion"]["tiers"]:
+        here = left if size is None else min(left, size)
+        dollars += here / 1e6 * per_million
+        left -= here
+    return dollars
+
+
+def alarms():
+    """Metrics of alarms, and composite alarms, in the template."""
+    text = (ROOT / "template.yaml").read_text()
+    of_expressions = text.count("MetricStat:")
+    of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
+    return of_expressions + of_one_metric, text.count("Type: AWS::CloudWatch::CompositeAlarm")
+
+
+def month(users):
+    """What a month of so many daily users uses."""
+    classify = users * unit("classifyRequestsPerUserDay") * DAYS
+    posts = users * unit("postsPerUserDay") * DAYS
+    judged = posts * (1 - unit("hitRate"))
+    per_request = posts / max(classify, 1)
+    waits = classify * (1 - unit("hitRate") ** per_request)
+    others = users * (unit("refreshesPerUserDay") + unit("usageReadsPerUserDay")) * DAYS
+    return {
+        "classify": classify,
+        "others": others,
+        "posts": posts,
+        "judged": judged,
+        "calls": waits,
+        "requests": classify + others,
+        "seconds": (classify + others) * unit("millisPerClassifyCached") / 1e3,
+        "seconds_of_models": waits * unit("millisPerModelCall") / 1e3,
+    }
+
+
+def infrastructure(users, waf=True, cache=True):
+    """The lines of the bill for infrastructure: what, how much of it, dollars."""
+    m = month(users)
+    writes = m["classify"] * unit("writesPerClassify") + m["judged"] * unit("writesPerJudgedPost")
+    writes += users * DAYS * (unit("refreshesPerUserDay") * unit("writesPerRefresh") + unit("writesPerUserDayClosed"))
+    reads = m["judged"] * unit("readsPerMissedPost") + m["others"]
+    stored = users / 1e6 * unit("tableGigabytesPerMillionUsers")
+    lines = m["classify"] * unit("bytesLoggedPerClassify") + m["others"] * unit("bytesLoggedPerOther")
+    logged = (lines + m["requests"] * unit("bytesLoggedByPlatform")) / 1e9
+    units = m["classify"] * unit("cacheUnitsPerClassify") / 1e6
+    kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
+    read, composite = alarms()
+    memory = unit("memoryGigabytes")
+    bill = [
+        ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
+        ("Lambda, million invocations", m["requests"] / 1e6, price("invocationsMillion", m["requests"] / 1e6)),
+        ("Lambda, thousand GB-seconds of ours", m["seconds"] * memory / 1e3, price("gigabyteSecondArm", m["seconds"] * memory)),
+        ("Lambda, thousand GB-seconds waiting for models", m["seconds_of_models"] * memory / 1e3, price("gigabyteSecondArm", m["seconds_of_models"] * memory)),
+        ("DynamoDB, million writes", writes / 1e6, price("tableWritesMillion", writes / 1e6)),
+        ("DynamoDB, million reads", reads / 1e6, price("tableReadsMillion", reads / 1e6)),
+        ("DynamoDB, GB kept and recoverable", stored, price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored)),
+        ("CloudWatch, GB of logs", logged, price("logGigabyte", logged) + price("logGigabyteMonthKept", logged)),
+        ("CloudWatch, metrics", unit("metrics"), price("metricMonth", unit("metrics") if users else 0)),
+        ("CloudWatch, metrics of alarms", read, price("alarmMetricMonth", read) + price("compositeAlarmMonth", composite)),
+        ("X-Ray, million traces (1 %)", m["requests"] / 1e8, price("tracesMillion", m["requests"] / 1e8)),
+        ("Secrets", unit("secrets"), price("secretMonth", unit("secrets"))),
+        ("Egress, GB", m["requests"] * unit("bytesPerAnswer") / 1e9, price("egressGigabyte", m["requests"] * unit("bytesPerAnswer") / 1e9)),
+    ]
+    if cache:
+        bill.append(("Valkey, GB kept", kept, price("cacheGigabyteHour", kept * HOURS)))
+        bill.append(("Valkey, million units", units, price("cacheUnitsMillion", units)))
+    if waf:
+        rules = unit("firewallRules")
+        fixed = price("firewallMonth", 1) + price("firewallRuleMonth", rules)
+        bill.append(("WAF, rules", rules, fixed))
+        bill.append(("WAF, million requests", m["requests"] / 1e6, price("firewallRequestsMillion", m["requests"] / 1e6)))
+    return bill
+
+
+def models(posts, calls):
+    """Dollars for models that judge so many posts in so many calls."""
+    read = calls * unit("tokensPerCall") + posts * unit("tokensPerPost")
+    written = posts * unit("tokensPerVerdict")
+    return price("modelInputTokensMillion", read / 1e6) + price("modelOutputTokensMillion", written / 1e6)
+
+
+def total(bill):
+    return sum(dollars for _, _, dollars in bill)
+
+
+def show(users):
+    bill = infrastructure(users)
+    print(f"\n{users:,} daily users: {month(users)['requests']:,.0f} requests and {month(users)['posts']:,.0f} posts a month")
+    for what, amount, dollars in bill:
+        print(f"  {what:<48}{amount:>14,.2f}{dollars:>14,.2f}")
+    print(f"  {'infrastructure':<62}{total(bill):>14,.2f}")
+    m = month(users)
+    with_cache, without = models(m["judged"], m["calls"]), models(m["posts"], m["classify"])
+    name = PRICES["prices"]["modelInputTokensMillion"]["model"]
+    print(f"  {f'models, if {name} judges (local: nothing)':<62}{with_cache:>14,.2f}")
+    if without:
+        print(f"  {'the same without any cache':<62}{without:>14,.2f}  ({100 * (1 - with_cache / without):.0f} % saved)")
+        print(f"  {'dollars for 1,000 requests, models included':<62}{(total(bill) + with_cache) / m['requests'] * 1e3:>14,.4f}")
+
+
+def detect(per_second=20_000):
+    """What the workload detect would cost at its full rate, every second of a month."""
+    requests = per_second * 86_400 * DAYS
+    seconds = requests * 0.02 * unit("memoryGigabytes")
+    called = requests * (1 - unit("detectCallsSaved"))
+    bill = [
+        ("API Gateway", gateway(requests)),
+        ("Lambda", price("invocationsMillion", requests / 1e6) + price("gigabyteSecondArm", seconds)),
+        ("WAF", price("firewallRequestsMillion", requests / 1e6)),
+        ("logs", price("logGigabyte", requests * unit("detectBytesLogged") / 1e9)),
+        ("models for images", called * unit("detectDollarsPerImage")),
+    ]
+    print(f"\ndetect at {per_second:,} requests/s around the clock: {requests / 1e9:,.1f} billion requests a month")
+    for what, dollars in bill:
+        print(f"  {what:<62}{dollars:>14,.0f}")
+    print(f"  {'together':<62}{sum(dollars for _, dollars in bill):>14,.0f}")
+    print("  Plainly: this is no serverless workload. The models alone cost millions; requests must be batched on the device,")
+    print("  frames deduplicated there, and the model run on own hardware before a rate like this makes sense.")
+
+
+def main():
+    print(f"Prices of {PRICES['region']} as of {PRICES['asOf']}, in {PRICES['currency']} a month of {DAYS} days. {PRICES['note']}")
+    idle, bare = total(infrastructure(0)), total(infrastructure(0, waf=False, cache=False))
+    print(f"\nidle: {idle:,.2f} with the template's defaults; {bare:,.2f} with Waf=off Cache=none")
+    for users in SCALES:
+        show(users)
+    detect()
+    of_20k = total(infrastructure(20_000))
+    if "--check" in sys.argv and of_20k > MOST_FOR_20K:
+        sys.exit(f"infrastructure for 20,000 daily users costs {of_20k:.2f}, more than {MOST_FOR_20K:.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The monthly restore drill: restores each table that cannot be derived again beside the live one, looks at it, removes it.
+
+    .venv/bin/python tests/scripts/restore_drill.py --prefix clearview-live-
+
+Nothing live is changed. Prints one JSON line per table; fails if a table is missing items, is older than an hour, or took
+more than four hours. `--rehearse` copies items instead of asking for a point in time, as a table service of one's own has
+no backups: `--endpoint-url http://127.0.0.1:8000 --prefix clearview- --rehearse`.
+"""
+
+import argparse
+import json
+import sys
+import time
+from datetime import datetime, timezone
+
+import boto3
+
+TABLES = ("quota", "identity", "settings", "usage", "audit")
+RECOVERY_TIME_SECONDS = 4 * 3600
+RECOVERY_POINT_SECONDS = 3600
+POLL_SECONDS = 20
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prefix", default="clearview-live-", help="what the tables' names start with")
+    parser.add_argument("--endpoint-url", help="another place than AWS's own")
+    parser.add_argument("--rehearse", action="store_true", help="copy items instead of restoring a point in time")
+    return parser.parse_args()
+
+
+def items(client, table, **more):
+    """Every item of a table, page by page."""
+    pages = client.get_paginator("scan").paginate(TableName=table, **more)
+    for page in pages:
+        yield from page["Items"]
+
+
+def keys(client, table):
+    """The keys of every item of a table."""
+    names = [key["AttributeName"] for key in client.describe_table(TableName=table)["Table"]["KeySchema"]]
+    return {json.dumps([item[name] for name in names], sort_keys=True) for item in items(client, table)}
+
+
+def restore(client, live, copy):
+    """Restores a table beside itself; how old what it holds is, in seconds."""
+    backups = client.describe_continuous_backups(TableName=live)["ContinuousBackupsDescription"]
+    latest = backups["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
+    client.restore_table_to_point_in_time(SourceTableName=live, TargetTableName=copy, UseLatestRestorableTime=True)
+    while client.describe_table(TableName=copy)["Table"]["TableStatus"] != "ACTIVE":
+        time.sleep(POLL_SECONDS)
+    return (datetime.now(timezone.utc) - latest).total_seconds()
+
+
+def rehearse(client, live, copy):
+    """Copies a table item by item; the copy is of this moment."""
+    table = client.describe_table(TableName=live)["Table"]
+    client.create_table(
+        TableName=copy,
+        KeySchema=table["KeySchema"],
+        AttributeDefinitions=table["AttributeDefinitions"],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for item in items(client, live):
+        client.put_item(TableName=copy, Item=item)
+    return 0.0
+
+
+def drill(client, live, rehearsed):
+    """Restores, compares, removes; what came of it."""
+    copy = f"{live}-drill-{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
+    started = time.monotonic()
+    expected = keys(client, live)
+    age = (rehearse if rehearsed else restore)(client, live, copy)
+    seconds = time.monotonic() - started
+    try:
+        restored = keys(client, copy)
+    finally:
+        client.delete_table(TableName=copy)
+    # Between the point in time and now a few items come and go; half of them would be a broken backup.
+    missing = len(expected - restored)
+    whole = missing == 0 if rehearsed else missing <= len(expected) / 2
+    return {
+        "table": live,
+        "items": len(restored),
+        "missing": missing,
+        "ageSeconds": round(age),
+        "seconds": round(seconds, 1),
+        "passed": whole and age <= RECOVERY_POINT_SECONDS and seconds <= RECOVERY_TIME_SECONDS,
+    }
+
+
+def main():
+    asked = arguments()
+    client = boto3.client("dynamodb", endpoint_url=asked.endpoint_url)
+    failed = False
+    for table in TABLES:
+        result = drill(client, asked.prefix + table, asked.rehearse)
+        print(json.dumps(result), flush=True)
+        failed = failed or not result["passed"]
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+//! Requests to a server over many connections, as fast as it answers them (closed loop) or on a schedule of their own (open loop).
+//!
+//! In an open loop a request's time counts from when it was due, not from when a connection was free for it: a server that stalls
+//! delays those behind, and their wait is its own (no coordinated omission).
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::clock::Stopwatch;
+
+use crate::stats::{Samples, count, millis};
+
+/// How long a server may take to answer one request.
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+
+/// When requests are sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pace {
+    /// Each connection sends its next as soon as it has its answer.
+    Closed,
+    /// So many in a second, evenly.
+    Open(f64),
+}
+
+/// What to send, over how many connections, for how long.
+pub(crate) struct Load<'a> {
+    pub(crate) address: SocketAddr,
+    /// Sent in turn.
+    pub(crate) requests: &'a [Vec<u8>],
+    pub(crate) connections: usize,
+    pub(crate) pace: Pace,
+    pub(crate) span: Duration,
+}
+
+/// What came of it. Every request was answered with 200.
+pub(crate) struct Answered {
+    /// In milliseconds.
+    pub(crate) latencies: Samples,
+    pub(crate) span: Duration,
+}
+
+impl Answered {
+    pub(crate) fn per_second(&self) -> f64 {
+        count(self.latencies.len()) / self.span.as_secs_f64()
+    }
+}
+
+/// A POST with a JSON body, ready to be sent.
+pub(crate) fn post(path: &str, token: &str, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+impl Load<'_> {
+    /// Threads and blocking sockets: a timer that is exact to some 50 µs, and little CPU beside the server's.
+    pub(crate) fn run(&self) -> Answered {
+        let next = AtomicUsize::new(0);
+        let since = Stopwatch::start();
+        let mut latencies = Samples::default();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.connections)
+                .map(|_| scope.spawn(|| self.work(&next, since)))
+                .collect();
+            for worker in workers {
+                latencies.append(worker.join().expect("a worker that ends well"));
+            }
+        });
+        Answered {
+            latencies,
+            span: since.elapsed(),
+        }
+    }
+
+    fn work(&self, next: &AtomicUsize, since: Stopwatch) -> Samples {
+        let mut connection = Connection::to(self.address);
+        let mut latencies = Samples::default();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let due = match self.pace {
+                Pace::Closed => since.elapsed(),
+                Pace::Open(rate) => Duration::from_secs_f64(count(number) / rate),
+            };
+            if due >= self.span {
+                return latencies;
+            }
+            wait_until(due, since);
+            let status = connection.ask(&self.requests[number % self.requests.len()]);
+            assert_eq!(status, 200, "request {number} of {} connections", self.connections);
+            latencies.push(millis(since.elapsed().saturating_sub(due)));
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a schedule is kept, not an event waited for")]
+fn wait_until(due: Duration, since: Stopwatch) {
+    let early = due.saturating_sub(since.elapsed());
+    if !early.is_zero() {
+        std::thread::sleep(early);
+    }
+}
+
+struct Connection {
+    stream: BufReader<TcpStream>,
+    line: String,
+    body: Vec<u8>,
+}
+
+impl Connection {
+    fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_nodelay(true).expect("a socket option");
+        stream.set_read_timeout(Some(LONGEST_ANSWER)).expect("a socket option");
+        Self {
+            stream: BufReader::new(stream),
+            line: String::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Sends a request and reads its answer whole; the status.
+    fn ask(&mut self, request: &[u8]) -> u16 {
+        self.stream.get_mut().write_all(request).expect("a request sent");
+        let status = self
+            .read_line()
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let mut length = 0;
+        loop {
+            let line = self.read_line();
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        self.body.resize(length, 0);
+        self.stream.read_exact(&mut self.body).expect("a whole body");
+        status.expect("a status")
+    }
+
+    fn read_line(&mut self) -> &str {
+        self.line.clear();
+        self.stream.read_line(&mut self.line).expect("an answer");
+        self.line.trim_end()
+    }
+}

@@ -1,0 +1,74 @@
+//! `make bench`: what ClearView costs and how fast it is, measured on this machine, each figure next to its mark.
+//!
+//! # Layout
+//! | module | what lives there |
+//! |---|---|
+//! | [`marks`] | what each figure is held against |
+//! | [`report`] | figures as text and JSON, next to those of the run before |
+//! | [`sections`] | what is measured, a file each |
+//! | [`deployment`] | functions, tables, users to measure with |
+//! | [`load`] | requests to a server over many connections, open or closed loop |
+//! | [`process`], [`stats`], [`tls`] | CPU and memory of a process; quantiles; TLS in front of a service |
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a terminal: what cannot be measured ends it with the reason"
+)]
+
+mod deployment;
+mod load;
+mod marks;
+mod process;
+mod report;
+mod sections;
+mod stats;
+mod tls;
+
+use clap::Parser;
+
+use crate::report::Report;
+use crate::sections::Section;
+
+/// How long, and what.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "bench")]
+struct Options {
+    /// Fewer and shorter runs: all of it in under two minutes
+    #[arg(long)]
+    quick: bool,
+
+    /// Measure this alone; may be given again
+    #[arg(long, value_enum, value_name = "SECTION")]
+    only: Vec<Section>,
+}
+
+/// How thorough a run is.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    quick: bool,
+}
+
+impl Effort {
+    /// `whole`, or for a quick run `quick`.
+    const fn of<T: Copy>(self, whole: T, quick: T) -> T {
+        if self.quick { quick } else { whole }
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let options = Options::parse();
+    if cfg!(debug_assertions) {
+        eprintln!("This build is not optimised: the figures say nothing. `make bench` builds as it should be.");
+    }
+    let effort = Effort { quick: options.quick };
+    let mut report = Report::start(options.quick);
+    for section in Section::ALL {
+        if options.only.is_empty() || options.only.contains(&section) {
+            report.section(section.title());
+            section.measure(effort, &mut report).await;
+        }
+    }
+    report.finish();
+}

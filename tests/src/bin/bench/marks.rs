@@ -1,0 +1,79 @@
+//! What figures are held against. A new mark is one entry here; a figure of that name is one `report.note` in a section.
+
+/// The better side of a mark.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bound {
+    pub(crate) fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+}
+
+/// A figure by its name, and what it must come to. The unit is the figure's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) figure: &'static str,
+    pub(crate) bound: Bound,
+    /// Why there is no such figure yet; empty where a section measures it.
+    pub(crate) waits_for: &'static str,
+}
+
+const fn at_most(figure: &'static str, most: f64) -> Mark {
+    let bound = Bound::AtMost(most);
+    Mark {
+        figure,
+        bound,
+        waits_for: "",
+    }
+}
+
+const fn at_least(figure: &'static str, least: f64) -> Mark {
+    let bound = Bound::AtLeast(least);
+    Mark {
+        figure,
+        bound,
+        waits_for: "",
+    }
+}
+
+impl Mark {
+    const fn waits_for(mut self, what: &'static str) -> Self {
+        self.waits_for = what;
+        self
+    }
+}
+
+/// All of them.
+pub(crate) const MARKS: [Mark; 19] = [
+    at_most("size.classify.zipped_without_model", 4.0),
+    at_most("cold.classify.first_answer_cpu", 4.0),
+    at_most("warm.50_posts.cpu", 400.0),
+    at_most("warm.1_post.16_at_a_time.cpu", 150.0),
+    at_most("warm.50_posts.16_at_a_time.cpu", 150.0),
+    at_most("warm.resident_after_10000", 20.0),
+    at_most("warm.resident_growth", 1.05),
+    at_most("waits.cached", 2.0),
+    at_most("server.start", 150.0),
+    at_most("server.1_connection.p50", 0.5),
+    at_most("server.1_connection.p99", 1.5),
+    at_least("server.16_connections.rate", 10_000.0),
+    at_most("server.2000_per_second.p50", 55.0),
+    at_most("server.2000_per_second.p99", 120.0),
+    at_most("server.2000_per_second.p999", 200.0),
+    at_most("faults.frozen_cache.added_p99", 60.0).waits_for("a shared cache"),
+    at_most("calls.50_identical_requests", 1.0).waits_for("a provider that is called over the network"),
+    at_least("day.calls_saved", 70.0).waits_for("a replayed day"),
+    at_most("cost.month", 80.0).waits_for("a price list"),
+];
+
+/// The mark of a figure, if it has one.
+pub(crate) fn of(figure: &str) -> Option<&'static Mark> {
+    MARKS.iter().find(|mark| mark.figure == figure)
+}

@@ -1,0 +1,58 @@
+//! What is measured. A new section is one variant here and one file below.
+
+mod close;
+mod cold;
+mod server;
+mod size;
+mod waits;
+mod warm;
+
+use clap::ValueEnum;
+
+use crate::Effort;
+use crate::report::Report;
+
+/// A group of figures that are measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    Size,
+    Cold,
+    Warm,
+    Waits,
+    Server,
+    Close,
+}
+
+impl Section {
+    /// In the order in which they are measured.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Size,
+        Self::Cold,
+        Self::Warm,
+        Self::Waits,
+        Self::Server,
+        Self::Close,
+    ];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Size => "Size of the binaries, in MB of 10^6 bytes",
+            Self::Cold => "Cold start: tables behind TLS, CPU of the process, medians",
+            Self::Warm => "Warm invocations of classify, every post cached in the process",
+            Self::Waits => "Network waits of one request, one after the other",
+            Self::Server => "The local server, 1 cached post per request, on the processors that also make the load",
+            Self::Close => "The close of a day",
+        }
+    }
+
+    pub(crate) async fn measure(self, effort: Effort, report: &mut Report) {
+        match self {
+            Self::Size => size::measure(report),
+            Self::Cold => cold::measure(effort, report).await,
+            Self::Warm => warm::measure(effort, report).await,
+            Self::Waits => waits::measure(effort, report).await,
+            Self::Server => server::measure(effort, report).await,
+            Self::Close => close::measure(effort, report).await,
+        }
+    }
+}

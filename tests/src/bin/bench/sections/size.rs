@@ -1,0 +1,37 @@
+//! The binaries, as they are and as Lambda is sent them: deflated at zip's usual level.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use tests::definitions::bytes_of;
+use tests::program::path_of;
+
+use crate::deployment::FUNCTIONS;
+use crate::report::Report;
+use crate::stats::count;
+
+/// What is compiled into whoever can judge.
+const MODEL: [&str; 2] = [
+    "shared/models/minilm-static-256/model.safetensors",
+    "shared/models/minilm-static-256/vocab.txt",
+];
+
+pub(crate) fn measure(report: &mut Report) {
+    for (function, _) in FUNCTIONS {
+        let binary = std::fs::read(path_of(function)).expect("a built binary");
+        let zipped = deflated(&binary);
+        report.note(&format!("size.{function}"), count(binary.len()) / 1e6, "MB");
+        report.note(&format!("size.{function}.zipped"), zipped, "MB");
+        if function == "classify" {
+            let model: f64 = MODEL.iter().map(|path| deflated(&bytes_of(path))).sum();
+            report.note("size.classify.zipped_without_model", zipped - model, "MB");
+        }
+    }
+}
+
+fn deflated(bytes: &[u8]) -> f64 {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
+    encoder.write_all(bytes).expect("memory");
+    count(encoder.finish().expect("memory").len()) / 1e6
+}

@@ -1,0 +1,131 @@
+//! Prints how well the judge agrees with the evaluation set: `make evaluate`, or `make evaluate ARGS=--held-out`.
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a command: figures are its output, and a damaged table ends it"
+)]
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+
+use shared::clock::Stopwatch;
+use shared::judge::{HIDE_FROM, JUDGE_VERSION, Judge};
+use tests::evaluation::{Figures, Judged, Row, Split, early_rows, intervals, judged, rows};
+
+fn main() {
+    let held_out = std::env::args().any(|argument| argument == "--held-out");
+    let split = if held_out { Split::HeldOut } else { Split::Tuned };
+    let load = Stopwatch::start();
+    let judge = Judge::load().expect("the embedded files can be read");
+    let load = load.elapsed();
+    let rows: Vec<Row> = rows().into_iter().filter(|row| row.split == split).collect();
+    let judged = self::judged(&judge, &rows);
+    println!(
+        "{JUDGE_VERSION}, {split:?}, {} posts; hidden from {HIDE_FROM} on",
+        rows.len()
+    );
+    if std::env::args().any(|argument| argument == "--rows") && !held_out {
+        print_rows(&judged);
+    }
+    print_figures(&judged);
+    let early: Vec<Row> = early_rows().into_iter().filter(|row| row.split == split).collect();
+    print_line("early rows", &self::judged(&judge, &early));
+    print_calibration(&judged);
+    print_speed(&judge, &rows);
+    println!("load {:.1} ms", load.as_secs_f64() * 1e3);
+}
+
+/// What is wrong at the threshold, for whoever tunes.
+fn print_rows(judged: &[Judged<'_>]) {
+    for Judged { row, score } in judged.iter().filter(|each| (each.score >= HIDE_FROM) != each.row.hide) {
+        let wrong = if row.hide { "missed" } else { "hidden" };
+        println!(
+            "{wrong} {score:.2} {} {} | {} | {}",
+            row.id, row.kind, row.preference, row.post
+        );
+    }
+}
+
+fn print_figures(judged: &[Judged<'_>]) {
+    println!(
+        "\n{:<12} {:>5}  {:<18} {:<20} hits %",
+        "", "posts", "AUC", "false hides %"
+    );
+    print_line("all", judged);
+    let languages: BTreeSet<&str> = judged.iter().map(|each| each.row.language.as_str()).collect();
+    for language in languages {
+        print_line(language, &only(judged, |row| row.language == language));
+    }
+    let kinds: BTreeSet<&str> = judged.iter().map(|each| each.row.kind.as_str()).collect();
+    for kind in kinds {
+        print_line(kind, &only(judged, |row| row.kind == kind));
+    }
+}
+
+fn only<'a>(judged: &[Judged<'a>], wanted: impl Fn(&Row) -> bool) -> Vec<Judged<'a>> {
+    judged.iter().filter(|each| wanted(each.row)).cloned().collect()
+}
+
+fn print_line(name: &str, judged: &[Judged<'_>]) {
+    let figures = Figures::of(judged);
+    let intervals = intervals(judged);
+    let percent =
+        |value: f64, (low, high): (f64, f64)| format!("{:.1} ({:.1}-{:.1})", value * 100.0, low * 100.0, high * 100.0);
+    println!(
+        "{name:<12} {:>5}  {:<18} {:<20} {}",
+        judged.len(),
+        format!("{:.3} ({:.2}-{:.2})", figures.auc, intervals.auc.0, intervals.auc.1),
+        percent(figures.false_hides, intervals.false_hides),
+        percent(figures.hits, intervals.hits),
+    );
+}
+
+/// A score of 0.8 should be right four times in five.
+fn print_calibration(judged: &[Judged<'_>]) {
+    println!("\nscore      posts  mean score  should be hidden");
+    for (low, high) in [
+        (0.0, 0.1),
+        (0.1, 0.2),
+        (0.2, 0.35),
+        (0.35, 0.5),
+        (0.5, 0.7),
+        (0.7, 0.85),
+        (0.85, 1.01),
+    ] {
+        let inside = judged.iter().filter(|each| (low..high).contains(&each.score));
+        let (mut posts, mut scores, mut hide) = (0.0, 0.0, 0.0);
+        for each in inside {
+            posts += 1.0;
+            scores += f64::from(each.score);
+            hide += f64::from(u8::from(each.row.hide));
+        }
+        println!(
+            "{low:.2}-{high:.2}  {posts:>5}  {:>10.2}  {:>16.2}",
+            scores / posts,
+            hide / posts
+        );
+    }
+}
+
+/// How fast posts are judged, on one core. Only a release build's figure counts.
+fn print_speed(judge: &Judge, rows: &[Row]) {
+    let preferences: Vec<_> = rows.iter().map(|row| judge.read(&row.preference)).collect();
+    let watch = Stopwatch::start();
+    let mut posts = 0_u32;
+    while watch.elapsed().as_millis() < 500 {
+        for (row, preference) in rows.iter().zip(&preferences) {
+            black_box(judge.opinion(preference, &row.post));
+            posts += 1;
+        }
+    }
+    let each = watch.elapsed().as_secs_f64() / f64::from(posts);
+    println!("\n{:.0} posts/s on one core ({:.1} µs each)", 1.0 / each, each * 1e6);
+    let watch = Stopwatch::start();
+    for row in rows {
+        black_box(judge.read(&row.preference));
+    }
+    println!(
+        "a preference is read in {:.0} µs",
+        watch.elapsed().as_secs_f64() * 1e6 / f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+    );
+}

@@ -1,0 +1,102 @@
+//! A server whose log is kept, behind a network that fails on demand; its lines, and the metrics in them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tests::client::Client;
+use tests::program::LocalServer;
+use tests::proxy::Proxy;
+use tests::service::TableService;
+
+/// The namespace that drills count under.
+pub(crate) const NAMESPACE: &str = "ClearView/drill";
+
+/// A server with its log.
+pub(crate) struct Drill {
+    pub(crate) client: Client,
+    /// Between the server and its tables.
+    pub(crate) tables: Proxy,
+    server: LocalServer,
+    log: PathBuf,
+    _table_service: TableService,
+    _directory: TempDir,
+}
+
+/// The values of a metric by name and dimensions, such as `failed{endpoint=usage}`.
+pub(crate) type Metrics = BTreeMap<String, Vec<f64>>;
+
+impl Drill {
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let table_service = TableService::start().await;
+        let tables = Proxy::to(table_service.address()).await;
+        let endpoint = format!("http://{}", tables.address);
+        let own = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("CLEARVIEW_METRICS_NAMESPACE", NAMESPACE),
+            ("CLEARVIEW_TABLE_TIMEOUT_MS", "1500"),
+            // Metrics are written at this level too.
+            ("CLEARVIEW_LOG", "warn"),
+        ];
+        let server = LocalServer::start_logged(&log, &[], &[own.as_slice(), variables].concat()).await;
+        Self {
+            client: Client::to(server.address),
+            tables,
+            server,
+            log,
+            _table_service: table_service,
+            _directory: directory,
+        }
+    }
+
+    /// Ends the server; every line that it wrote.
+    pub(crate) async fn lines(self) -> Vec<Value> {
+        assert!(self.server.interrupt().await.success());
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
+    }
+}
+
+/// The metrics of some lines, taken out as the embedded metric format says.
+pub(crate) fn metrics(lines: &[Value]) -> Metrics {
+    let mut metrics = Metrics::new();
+    for line in lines {
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
+            assert_eq!(directive["Namespace"], NAMESPACE);
+            for dimensions in directive["Dimensions"].as_array().unwrap() {
+                let names = dimensions.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+                let by: Vec<String> = names
+                    .map(|name| format!("{name}={}", line[name].as_str().unwrap()))
+                    .collect();
+                for metric in directive["Metrics"].as_array().unwrap() {
+                    let name = metric["Name"].as_str().unwrap();
+                    let value = line[name].as_f64().unwrap_or_else(|| panic!("{name} in {line}"));
+                    let key = if by.is_empty() {
+                        name.to_owned()
+                    } else {
+                        format!("{name}{{{}}}", by.join(","))
+                    };
+                    metrics.entry(key).or_default().push(value);
+                }
+            }
+        }
+    }
+    metrics
+}
+
+/// The sum of a metric; none counts as 0, as `FILL` does in an alarm.
+pub(crate) fn sum(metrics: &Metrics, name: &str) -> f64 {
+    metrics.get(name).into_iter().flatten().sum()
+}
+
+/// How often a metric was there.
+pub(crate) fn count(metrics: &Metrics, name: &str) -> usize {
+    metrics.get(name).map_or(0, Vec::len)
+}

@@ -1,0 +1,42 @@
+//! The monthly restore drill, rehearsed on the embedded table.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tests::service::{Plan, TableService};
+use tokio::process::Command;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+#[tokio::test]
+async fn the_drill_restores_every_table_that_cannot_be_derived_and_leaves_nothing_behind() {
+    let tables = TableService::start().await;
+    let service = Plan::default().with_tables_at(tables.address()).start().await;
+    let ann = service.client.register("ann-of-the-restore-drill").await;
+    service.client.classify(&ann, "Hide crypto", &["bitcoin"]).await;
+    let python = Path::new(ROOT).join(".venv/bin/python");
+    assert!(python.exists(), "the virtual environment is missing: run `make venv`");
+    let output = Command::new(python)
+        .arg(Path::new(ROOT).join("tests/scripts/restore_drill.py"))
+        .args(["--endpoint-url", &format!("http://{}", tables.address())])
+        .args(["--prefix", "clearview-", "--rehearse"])
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let restored: Vec<&str> = results.iter().map(|result| result["table"].as_str().unwrap()).collect();
+    let expected = ["quota", "identity", "settings", "usage", "audit"].map(|name| format!("clearview-{name}"));
+    assert_eq!(restored, expected);
+    assert_eq!((&results[0]["items"], &results[0]["missing"]), (&1.into(), &0.into()));
+    assert!(results[1]["items"].as_u64() > Some(2));
+    let left = tables.tables().client().list_tables().send().await.unwrap();
+    assert!(
+        left.table_names().iter().all(|name| !name.contains("-drill-")),
+        "{left:?}"
+    );
+}

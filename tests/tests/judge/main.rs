@@ -1,0 +1,17 @@
+//! The embedded judge: its tokenizer against Hugging Face's, its verdicts against labelled posts.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail, and reports its figures"
+)]
+
+mod figures;
+mod tokenizer;
+mod verdicts;
+
+use shared::judge::Judge;
+
+fn judge() -> Judge {
+    Judge::load().unwrap()
+}

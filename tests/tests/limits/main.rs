@@ -1,0 +1,7 @@
+//! Limits by address and by minute, and the fleet's ledger of a quota outage, on a real Redis server.
+#![cfg(test)]
+
+mod fleet;
+mod requests;
+mod rule;
+mod scripts;

@@ -1,0 +1,13 @@
+//! Calls to models: what is asked, what counts as an answer, what happens when there is none, and what it may cost.
+#![cfg(test)]
+
+mod breaker;
+mod calls;
+mod clients;
+mod demo;
+mod failures;
+mod fleet;
+mod injection;
+mod plans;
+mod spend;
+mod wire;

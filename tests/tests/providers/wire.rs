@@ -1,0 +1,168 @@
+//! What goes over the wire: the contract's form, to the letter.
+
+use serde_json::{Value, json};
+use tests::client::{Device, send};
+use tests::service::Service;
+use tests::upstream::{Act, plan_of, upstream};
+
+const PREFERENCE: &str = "Hide  CRYPTO";
+
+async fn explain(service: &Service, device: &Device, text: &str) -> Value {
+    let body = json!({"preference": PREFERENCE, "posts": [{"id": "mine", "text": text}]});
+    let request = service
+        .client
+        .request(reqwest::Method::POST, "/v1/classify?explain=true");
+    send(request.bearer_auth(&device.access).json(&body)).await.body
+}
+
+#[tokio::test]
+async fn a_question_has_the_form_of_the_contract() {
+    let upstream = upstream(Act::Answer).await;
+    let service = plan_of(&upstream).start().await;
+    let ann = service.client.register("ann").await;
+    service
+        .client
+        .classify(&ann, PREFERENCE, &["Crypto to the\u{200b} moon"])
+        .await;
+    let call = &upstream.calls()[0];
+    assert_eq!(call.path, "/v1/chat/completions");
+    assert_eq!(call.authorization, "Bearer sk-test");
+
+    let members: Vec<&String> = call.body.as_object().unwrap().keys().collect();
+    assert_eq!(
+        members,
+        ["messages", "model", "response_format"],
+        "no temperature, no more"
+    );
+    assert_eq!(call.body["model"], "cheap");
+    let roles: Vec<&Value> = call.body["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["role"])
+        .collect();
+    assert_eq!(roles, ["system", "user"]);
+    let format = &call.body["response_format"];
+    assert_eq!(
+        (
+            &format["type"],
+            &format["json_schema"]["name"],
+            &format["json_schema"]["strict"]
+        ),
+        (&json!("json_schema"), &json!("verdicts"), &json!(true))
+    );
+    let asked = call.asked.as_ref().expect("exactly one JSON object");
+    assert_eq!((asked.preference.as_str(), asked.posts.len()), ("hide crypto", 1));
+    assert_eq!(asked.posts[0].text, "crypto to the moon");
+    assert_ne!(asked.posts[0].id, "0", "the client's ids are not sent");
+}
+
+#[tokio::test]
+async fn reasons_are_asked_for_and_passed_on_only_where_they_are_wanted() {
+    let upstream = upstream(Act::Answer).await;
+    let service = plan_of(&upstream).start().await;
+    let ann = service.client.register("ann").await;
+    let plain = service.client.classify(&ann, PREFERENCE, &["crypto"]).await;
+    assert!(plain.body["results"][0].get("reason").is_none());
+    let explained = explain(&service, &ann, "crypto now").await;
+    assert_eq!(explained["results"][0]["matched"], "crypto");
+    assert_eq!(explained["results"][0]["reason"], "It is about crypto.");
+    let required: Vec<Value> = upstream
+        .calls()
+        .iter()
+        .map(|call| {
+            let schema = &call.body["response_format"]["json_schema"]["schema"];
+            schema["properties"]["verdicts"]["items"]["required"].clone()
+        })
+        .collect();
+    assert_eq!(
+        required,
+        [json!(["id", "score"]), json!(["id", "score", "matched", "reason"])]
+    );
+}
+
+#[tokio::test]
+async fn a_temperature_is_sent_where_one_is_set() {
+    let upstream = upstream(Act::Answer).await;
+    let service = plan_of(&upstream)
+        .with("CLEARVIEW_OPENAI_TEMPERATURE", "0")
+        .start()
+        .await;
+    let ann = service.client.register("ann").await;
+    service.client.classify(&ann, PREFERENCE, &["crypto"]).await;
+    assert_eq!(upstream.calls()[0].body["temperature"], 0.0);
+}
+
+#[tokio::test]
+async fn the_key_is_read_from_its_secret_at_the_first_call_and_kept() {
+    let upstream = upstream(Act::Answer).await;
+    let plan = plan_of(&upstream)
+        .with("CLEARVIEW_OPENAI_API_KEY", "")
+        .with("CLEARVIEW_OPENAI_API_KEY_SECRET", "clearview/openai")
+        .with(
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            format!("http://{}", upstream.address),
+        );
+    let service = plan.start().await;
+    let ann = service.client.register("ann").await;
+    for text in ["one", "two"] {
+        service.client.classify(&ann, PREFERENCE, &[text]).await;
+    }
+    let keys: Vec<String> = upstream.calls().iter().map(|call| call.authorization.clone()).collect();
+    assert_eq!(keys, ["Bearer sk-from-the-secret"; 2]);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_no_call_and_no_error() {
+    let upstream = upstream(Act::Answer).await;
+    let plan = plan_of(&upstream)
+        .with("CLEARVIEW_OPENAI_API_KEY", "")
+        .with("CLEARVIEW_OPENAI_API_KEY_SECRET", "clearview/openai")
+        .with("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1");
+    let service = plan.start().await;
+    let ann = service.client.register("ann").await;
+    let answer = service.client.classify(&ann, PREFERENCE, &["one"]).await;
+    assert_eq!(
+        (answer.status, &answer.body["results"][0]["source"]),
+        (200, &json!("local"))
+    );
+    assert!(upstream.calls().is_empty());
+}
+
+#[tokio::test]
+async fn bedrock_is_asked_by_a_signed_converse() {
+    let upstream = upstream(Act::Answer).await;
+    let plan = plan_of(&upstream)
+        .with("CLEARVIEW_PROVIDERS", "bedrock:anthropic.claude-haiku")
+        .with(
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+            format!("http://{}", upstream.address),
+        )
+        .with("AWS_REGION", "eu-west-1");
+    let service = plan.start().await;
+    let ann = service.client.register("ann").await;
+    let answer = service.client.classify(&ann, PREFERENCE, &["crypto", "cats"]).await;
+    let results = answer.body["results"].as_array().unwrap();
+    assert_eq!(
+        (&results[0]["label"], &results[1]["label"], &results[0]["source"]),
+        (&json!("HIDE"), &json!("ALLOW"), &json!("model"))
+    );
+    let call = &upstream.calls()[0];
+    assert_eq!(call.path, "/model/anthropic.claude-haiku/converse");
+    assert!(
+        call.authorization.starts_with("AWS4-HMAC-SHA256 Credential="),
+        "{}",
+        call.authorization
+    );
+    assert!(
+        call.authorization.contains("/eu-west-1/bedrock/aws4_request"),
+        "{}",
+        call.authorization
+    );
+    assert_eq!(
+        call.body["toolConfig"]["toolChoice"],
+        json!({"tool": {"name": "verdicts"}})
+    );
+    assert!(call.body["system"][0]["text"].as_str().unwrap().contains("untrusted"));
+    assert!(call.asked.is_some());
+}

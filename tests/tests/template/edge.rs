@@ -1,0 +1,150 @@
+//! The edge: the firewall and the gateway let through what the contract says, refuse as a function would, and log no secret.
+
+use std::time::Duration;
+
+use lambda_http::http::HeaderMap;
+use local::gateway::Function;
+use serde_json::{Value, json};
+use shared::error::Error;
+use shared::http::gateway_answer;
+use tests::definitions::{Template, list};
+
+fn firewall_rule(template: &Template, statement: &str) -> Value {
+    let rules = list(&template.resource("Firewall")["Properties"]["Rules"]);
+    let found = rules.into_iter().find(|rule| !rule["Statement"][statement].is_null());
+    found.unwrap_or_else(|| panic!("no {statement}")).clone()
+}
+
+fn default_of(template: &Template, parameter: &str) -> Value {
+    template.value()["Parameters"][parameter]["Default"].clone()
+}
+
+#[test]
+fn an_address_may_send_a_thousand_requests_in_a_minute() {
+    let template = Template::read();
+    let rule = firewall_rule(&template, "RateBasedStatement");
+    let rate = &rule["Statement"]["RateBasedStatement"];
+    assert_eq!(
+        (
+            &rate["AggregateKeyType"],
+            &rate["EvaluationWindowSec"],
+            &rate["Limit"]["Ref"]
+        ),
+        (&json!("IP"), &json!(60), &json!("EdgePerIpPerMinute"))
+    );
+    assert_eq!(default_of(&template, "EdgePerIpPerMinute"), 1000);
+    let association = template.resource("FirewallOfApi");
+    assert_eq!(association["Properties"]["WebACLArn"]["Fn::GetAtt"], "Firewall.Arn");
+}
+
+#[test]
+fn the_firewall_refuses_as_a_function_would() {
+    let template = Template::read();
+    let wait = Duration::from_mins(1);
+    let expected = gateway_answer(&Error::RateLimitExceeded { retry_after: wait }, &HeaderMap::new());
+    let response = &firewall_rule(&template, "RateBasedStatement")["Action"]["Block"]["CustomResponse"];
+    assert_eq!(response["ResponseCode"], expected.status().as_u16());
+    let body = &template.resource("Firewall")["Properties"]["CustomResponseBodies"]["TooManyRequests"];
+    let mut body: Value = serde_json::from_str(body["Content"].as_str().unwrap()).unwrap();
+    let mut same: Value = serde_json::from_slice(expected.body()).unwrap();
+    for of_one_request in ["correlationId", "detail"] {
+        body.as_object_mut().unwrap().remove(of_one_request).unwrap();
+        same.as_object_mut().unwrap().remove(of_one_request).unwrap();
+    }
+    assert_eq!(body, same);
+    let sent = list(&response["ResponseHeaders"]);
+    for (name, value) in expected.headers() {
+        // The firewall sets the content type by itself, and knows no request by its name.
+        if ["content-type", "x-correlation-id"].contains(&name.as_str()) {
+            continue;
+        }
+        let found = sent
+            .iter()
+            .find(|header| name.as_str().eq_ignore_ascii_case(header["Name"].as_str().unwrap()));
+        assert_eq!(
+            found.unwrap_or_else(|| panic!("{name}"))["Value"],
+            value.to_str().unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_is_in_a_body_is_counted_and_not_blocked() {
+    let template = Template::read();
+    let rules = list(&template.resource("Firewall")["Properties"]["Rules"]);
+    let common = rules
+        .into_iter()
+        .map(|rule| &rule["Statement"]["ManagedRuleGroupStatement"])
+        .find(|group| group["Name"] == "AWSManagedRulesCommonRuleSet")
+        .unwrap();
+    let counted: Vec<&str> = list(&common["RuleActionOverrides"])
+        .into_iter()
+        .filter(|rule| rule["ActionToUse"] == json!({"Count": {}}))
+        .map(|rule| rule["Name"].as_str().unwrap())
+        .collect();
+    // All that this rule set has against bodies; and the contract does not ask for a User-Agent.
+    for rule in [
+        "SizeRestrictions_BODY",
+        "CrossSiteScripting_BODY",
+        "EC2MetaDataSSRF_BODY",
+        "GenericLFI_BODY",
+        "GenericRFI_BODY",
+        "NoUserAgent_HEADER",
+    ] {
+        assert!(counted.contains(&rule), "{rule}");
+    }
+}
+
+#[test]
+fn the_gateway_throttles_everything_and_auth_more() {
+    let template = Template::read();
+    let settings = list(&template.resource("Api")["Properties"]["MethodSettings"]);
+    let limits = |path: &str| {
+        let setting = settings.iter().find(|setting| setting["ResourcePath"] == path).unwrap();
+        let value = |name: &str| {
+            default_of(&template, setting[name]["Ref"].as_str().unwrap())
+                .as_u64()
+                .unwrap()
+        };
+        (value("ThrottlingRateLimit"), value("ThrottlingBurstLimit"))
+    };
+    assert_eq!(limits("/*"), (2000, 4000));
+    for (method, path, function) in local::gateway::routes() {
+        if function == Function::Auth && method == "POST" {
+            assert_eq!(limits(&format!("/{}", path.replace('/', "~1"))), (50, 100), "{path}");
+        }
+    }
+}
+
+#[test]
+fn the_access_log_holds_nothing_that_a_client_wrote() {
+    let template = Template::read();
+    let log = &template.resource("Api")["Properties"]["AccessLogSetting"];
+    let format = log["Format"].as_str().unwrap();
+    let line: Value = serde_json::from_str(format).unwrap();
+    for (name, value) in line.as_object().unwrap() {
+        let variable = value.as_str().unwrap();
+        let ours = [
+            "$context.requestTime",
+            "$context.requestId",
+            "$context.xrayTraceId",
+            "$context.httpMethod",
+            // The route as it stands in openapi.yaml, not the path that was asked for.
+            "$context.resourcePath",
+            "$context.status",
+            "$context.responseLatency",
+            "$context.integrationLatency",
+            "$context.integrationStatus",
+            "$context.responseLength",
+            "$context.error.responseType",
+            "$context.wafResponseCode",
+        ];
+        assert!(ours.contains(&variable), "{name}: {variable}");
+    }
+    let group = log["DestinationArn"]["Fn::GetAtt"]
+        .as_str()
+        .unwrap()
+        .trim_end_matches(".Arn");
+    assert!(!template.resource(group)["Properties"]["RetentionInDays"].is_null());
+}

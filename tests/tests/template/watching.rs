@@ -1,0 +1,241 @@
+//! Alarms, dashboard, saved queries: they are made of metrics that the code emits, and say what to do.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use shared::telemetry::{METRICS, SIGNALS, names_of_degraded};
+use tests::definitions::{Template, list, substituted, text_of};
+
+const NAMESPACE: &str = "ClearView/${Stage}";
+
+/// The alarms that requirements.md asks for, with its thresholds and directions.
+const ASKED_FOR: [(&str, f64, &str); 7] = [
+    ("HitRate", 85.0, "LessThanThreshold"),
+    ("ErrorRate", 1.0, "GreaterThanThreshold"),
+    ("Latency", 500.0, "GreaterThanThreshold"),
+    ("ModelTimeouts", 5.0, "GreaterThanThreshold"),
+    ("ModelAvailability", 99.0, "LessThanThreshold"),
+    ("DailyCost", 200e6, "GreaterThanThreshold"),
+    ("CacheMemory", 80.0, "GreaterThanThreshold"),
+];
+
+/// Every metric that the code emits, with the names of what it is told apart by.
+fn emitted() -> BTreeSet<(&'static str, Vec<&'static str>)> {
+    let of_records = METRICS.iter().flat_map(|metric| {
+        let dimensions = metric.shape.dimensions().iter();
+        dimensions.map(|names| (metric.name, names.to_vec()))
+    });
+    let once = names_of_degraded()
+        .map(|(_, name)| name)
+        .chain(SIGNALS.map(shared::telemetry::Signal::name));
+    of_records.chain(once.map(|name| (name, Vec::new()))).collect()
+}
+
+fn check(place: &str, name: &str, dimensions: &[&str]) {
+    let emitted = emitted();
+    let found = emitted.iter().any(|(metric, by)| *metric == name && by == dimensions);
+    assert!(found, "{place}: the code emits no {name} by {dimensions:?}");
+}
+
+/// The metrics of an alarm: namespace, name, names of dimensions.
+fn metrics_of(alarm: &Value) -> Vec<(String, String, Vec<String>)> {
+    let properties = &alarm["Properties"];
+    let mut places: Vec<&Value> = list(&properties["Metrics"])
+        .into_iter()
+        .map(|metric| &metric["MetricStat"]["Metric"])
+        .filter(|metric| !metric.is_null())
+        .collect();
+    if !properties["MetricName"].is_null() {
+        places.push(properties);
+    }
+    let text = |value: &Value| value.as_str().or_else(|| value["Fn::Sub"].as_str()).unwrap().to_owned();
+    places
+        .into_iter()
+        .map(|metric| {
+            let dimensions = list(&metric["Dimensions"]);
+            (
+                text(&metric["Namespace"]),
+                text(&metric["MetricName"]),
+                dimensions
+                    .into_iter()
+                    .map(|dimension| text(&dimension["Name"]))
+                    .collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_metric_of_an_alarm_is_one_that_the_code_emits() {
+    let template = Template::read();
+    let mut ours = 0;
+    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let metrics = metrics_of(alarm);
+        assert!(!metrics.is_empty(), "{id}");
+        for (namespace, name, dimensions) in metrics {
+            if namespace == NAMESPACE {
+                ours += 1;
+                check(id, &name, &dimensions.iter().map(String::as_str).collect::<Vec<_>>());
+            } else {
+                assert!(namespace.starts_with("AWS/"), "{id}: {namespace}");
+            }
+        }
+    }
+    assert!(ours > 15);
+}
+
+#[test]
+fn every_term_of_an_alarms_expression_is_read_and_every_metric_read_is_a_term() {
+    let template = Template::read();
+    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let metrics = list(&alarm["Properties"]["Metrics"]);
+        let Some(value) = metrics.iter().find(|metric| !metric["Expression"].is_null()) else {
+            continue;
+        };
+        let expression = &value["Expression"];
+        let expression = expression.as_str().or_else(|| expression["Fn::Sub"].as_str()).unwrap();
+        let words = |c: char| !c.is_ascii_alphanumeric();
+        let terms: BTreeSet<&str> = expression
+            .split(words)
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+            .collect();
+        let read: BTreeSet<&str> = metrics
+            .iter()
+            .filter(|metric| metric["Expression"].is_null())
+            .map(|metric| metric["Id"].as_str().unwrap())
+            .collect();
+        assert_eq!(terms, read, "{id}: {expression}");
+        assert!(
+            metrics
+                .iter()
+                .all(|metric| metric["ReturnData"] == json!(false) || metric["Id"] == "value"),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn the_alarms_that_were_asked_for_have_the_thresholds_that_were_asked_for() {
+    let template = Template::read();
+    for (id, threshold, direction) in ASKED_FOR {
+        let properties = &template.resource(id)["Properties"];
+        assert_eq!(properties["Threshold"].as_f64(), Some(threshold), "{id}");
+        assert_eq!(properties["ComparisonOperator"], direction, "{id}");
+    }
+    for id in [
+        "DeadLetters",
+        "Budget",
+        "BreakerOpen",
+        "AuditChain",
+        "GatewayErrors",
+        "Degraded",
+    ] {
+        assert_eq!(template.resource(id)["Type"], "AWS::CloudWatch::Alarm", "{id}");
+    }
+    let budget = template.resource("Budget")["Properties"]["Metrics"].to_string();
+    assert!(budget.contains("0.8 * ${DailySpendLimit}"), "{budget}");
+}
+
+/// GitHub's anchor of a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-')
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+#[test]
+fn each_alarm_says_where_its_cure_is_written_and_it_is_written_there() {
+    let template = Template::read();
+    let manual = text_of("docs/OPERATIONS.md");
+    let sections: Vec<(String, &str)> = manual
+        .split("\n### ")
+        .skip(1)
+        .map(|section| {
+            let (heading, text) = section.split_once('\n').unwrap();
+            (anchor(heading), text.split("\n## ").next().unwrap())
+        })
+        .collect();
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let composites = template.resources("AWS::CloudWatch::CompositeAlarm");
+    for (id, alarm) in alarms.chain(composites) {
+        let description = alarm["Properties"]["AlarmDescription"].as_str().unwrap();
+        let (_, section) = description
+            .split_once("docs/OPERATIONS.md#")
+            .unwrap_or_else(|| panic!("{id}: {description}"));
+        let found = sections.iter().find(|(anchor, _)| anchor == section);
+        let (_, text) = found.unwrap_or_else(|| panic!("{id}: no section {section}"));
+        if alarm["Type"] == "AWS::CloudWatch::Alarm" {
+            for part in ["**Cause.**", "**Check.**", "**Cure.**"] {
+                assert!(text.contains(part), "{section} lacks {part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_alarm_tells_one_person_once() {
+    let template = Template::read();
+    let rule = |id: &str| template.resource(id)["Properties"]["AlarmRule"].to_string();
+    let (now, later) = (rule("WakeSomebody"), rule("LookInTheMorning"));
+    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let name = format!("${{{id}}}");
+        assert!(
+            now.contains(&name) != later.contains(&name),
+            "{id} is in one of the two"
+        );
+        assert!(
+            alarm["Properties"]["AlarmActions"].is_null(),
+            "{id} would tell a second time"
+        );
+        // A part of the service that nobody uses is well.
+        assert_eq!(alarm["Properties"]["TreatMissingData"], "notBreaching", "{id}");
+        if let Some(condition) = alarm["Condition"].as_str() {
+            assert!(later.contains(&format!("\"{condition}\"")), "{id}");
+        }
+    }
+    let later = &template.resource("LookInTheMorning")["Properties"];
+    assert_eq!(later["ActionsSuppressor"]["Fn::GetAtt"], "WakeSomebody.Arn");
+}
+
+#[test]
+fn the_dashboard_is_made_of_metrics_that_the_code_emits() {
+    let template = Template::read();
+    let body = template.resource("Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+        .as_str()
+        .unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let mut ours = 0;
+    for widget in body["widgets"].as_array().unwrap() {
+        let title = &widget["properties"]["title"].to_string();
+        for metric in list(&widget["properties"]["metrics"]) {
+            let words: Vec<&str> = list(metric).into_iter().filter_map(Value::as_str).collect();
+            let [namespace, name, dimensions @ ..] = words.as_slice() else {
+                assert!(metric[0]["expression"].is_string(), "{title}: {metric}");
+                continue;
+            };
+            if *namespace == NAMESPACE {
+                ours += 1;
+                let names: Vec<&str> = dimensions.iter().step_by(2).copied().collect();
+                check(title, name, &names);
+            }
+        }
+    }
+    assert!(ours > 30);
+}
+
+#[test]
+fn names_within_the_dashboard_exist() {
+    let template = Template::read();
+    let body = template.resource("Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+        .as_str()
+        .unwrap();
+    for name in substituted(body) {
+        let known = name.starts_with("AWS::")
+            || !template.value()["Parameters"][name].is_null()
+            || !template.resource(name).is_null();
+        assert!(known, "{name}");
+    }
+}
