@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cost check contract evaluate audit sbom fmt package bench bench-quick rie venv nextest deny redis cyclonedx
+.PHONY: help run test cost check contract evaluate audit sbom fmt mutants package bench bench-quick rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -37,6 +37,10 @@ check: venv deny contract ## Formatting, lints, documentation, licences, templat
 	python3 tests/scripts/cost.py --check >/dev/null
 	$(CARGO) build --workspace --bins
 	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
+
+mutants: ## Changes the rules of quotas one line at a time and expects a test to fail (an hour or more; results in mutants.out)
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked --quiet cargo-mutants@27.1.0
+	$(CARGO) mutants --in-place --test-workspace=true --baseline=skip --timeout 120
 
 package: venv ## Builds what `sam deploy` uploads, in .aws-sam/build; for arm64, or with ARCH=x86_64 for that
 	PATH="$(CURDIR)/$(VENV):$$PATH" SAM_CLI_TELEMETRY=0 sam build --parameter-overrides Architecture=$(ARCH)

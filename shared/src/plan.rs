@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_plan_is_a_plan() {
+        for figures in [
+            r#""perDay":1000000000000,"perMinute":50"#,
+            r#""perDay":1,"perMinute":1000000000000"#,
+        ] {
+            assert!(
+                Plan::parse(&format!(r#"{{"posts":{{{figures}}}}}"#)).is_ok(),
+                "{figures}"
+            );
+        }
+        assert!(Plan::parse(r#"{"posts":{"perDay":1,"perMinute":1000000000001}}"#).is_err());
+    }
+
+    #[test]
     fn plans_that_cannot_be_meant_are_refused() {
         for (json, words) in [
             ("[]", "invalid type"),

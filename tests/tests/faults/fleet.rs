@@ -207,6 +207,27 @@ async fn a_fleet_that_admits_nothing_alone_is_exact_whatever_the_network_does() 
 }
 
 #[tokio::test]
+async fn a_charge_is_ambiguous_only_if_the_table_may_have_seen_it() {
+    let fleet = Fleet::start(INSTANCES).await;
+    let (app, proxy) = &fleet.instances[0];
+    let charge = || async {
+        let wish = Wish {
+            meter: Meter::Posts,
+            units: 1,
+            idempotency: None,
+            reserved: None,
+        };
+        let charged = admission::charge(app, &fleet.principal, wish, fleet.clock.now()).await;
+        charged.unwrap().certainty
+    };
+    assert_eq!(charge().await, Certainty::Sure);
+    proxy.set(Mode::LoseReplies);
+    assert_eq!(charge().await, Certainty::Ambiguous);
+    // Now the table is skipped: nothing is sent.
+    assert_eq!(charge().await, Certainty::Alone);
+}
+
+#[tokio::test]
 async fn when_nothing_fails_stored_is_what_was_admitted_to_the_unit() {
     for seed in 20..23 {
         let fleet = Fleet::start(INSTANCES).await;
