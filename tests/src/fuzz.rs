@@ -14,6 +14,7 @@ use shared::identity::session::RefreshToken;
 use shared::identity::signature::{self, Message};
 use shared::identity::token::{self, Parties};
 use shared::judge::Judge;
+use shared::provider::answer::{self, Expected};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_300_000);
 
@@ -82,4 +83,20 @@ pub fn preferences(judge: &Judge, bytes: &[u8]) {
     let preference = judge.read(&text);
     let score = judge.opinion(&preference, &text).score;
     assert!((0.0..=1.0).contains(&score), "{score}");
+}
+
+/// A model's answer about two posts: verdicts within bounds for those that were asked about, or none.
+pub fn answers(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let ids = ["a".to_owned(), "b".to_owned()];
+    for explain in [false, true] {
+        let expected = Expected {
+            ids: &ids,
+            explain,
+            preference: "hide crypto",
+        };
+        for verdict in answer::parse(&text, expected).into_iter().flatten().flatten() {
+            assert!((0.0..=1.0).contains(&verdict.score), "{verdict:?}");
+        }
+    }
 }

@@ -46,6 +46,11 @@ fn no_bytes_break_a_parser() {
     proptest!(many(), |(bytes in inputs(captured()))| fuzz::events(&bytes));
     proptest!(many(), |(bytes in inputs(owned(&TOKENS)))| fuzz::tokens(&bytes));
     proptest!(many(), |(bytes in inputs(owned(&[SIGNED])))| fuzz::signatures(&bytes));
+    let answers = [
+        r#"{"verdicts":[{"id":"a","score":0.9,"matched":"crypto","reason":"x"},{"id":"b","score":0}]}"#,
+        r#"{"verdicts":[{"id":"a","score":1e0}]}"#,
+    ];
+    proptest!(many(), |(bytes in inputs(owned(&answers)))| fuzz::answers(&bytes));
     let wishes = [
         "Hide crypto and diet ads, but keep recipes",
         "only cats; no dogs (unless puppies)",
