@@ -12,7 +12,8 @@ use shared::telemetry;
 async fn main() -> Result<(), Error> {
     let app = Arc::new(App::from_env()?);
     telemetry::init(&app.config);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
+    lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let app = Arc::clone(&app);
         // Boxed: with the runtime's own around it, the type is deeper than the compiler follows.
         async move {

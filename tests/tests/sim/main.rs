@@ -1,4 +1,5 @@
-//! Protocols as models, explored in every interleaving, with every fault that the network and the machines allow.
+//! Protocols as models, explored in every interleaving, and a fleet of the real code under dice that are thrown the same way each time.
 #![cfg(test)]
 
+mod fleet_run;
 mod quota_model;

@@ -1,0 +1,197 @@
+//! A fleet of the real code: instances on one table and one cache, networks that fail as the dice say, a clock set by hand, and a
+//! midnight in between. A seed that fails names itself; `FLEET_SEEDS=5000 cargo nextest run -p tests --test sim fleet_run` runs more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use shared::admission::{self, Entrance, Wish};
+use shared::app::App;
+use shared::clock::{Clock, Day};
+use shared::error::Error;
+use shared::identity::Principal;
+use shared::ids::{SessionId, UserId};
+use shared::plan::{Meter, Tier};
+use shared::quota::Counter;
+use shared::quota::ledger::allowance;
+use shared::quota::store::Certainty;
+use shared::rate_limit::Source;
+use tests::proxy::{Mode, Proxy};
+use tests::redis::Redis;
+use tests::service::{Plan, TableService};
+
+const SEEDS: u64 = 50;
+const INSTANCES: u32 = 4;
+const LIMIT: u64 = 200;
+const ROUNDS: u32 = 5;
+const BATCHES: u32 = 4;
+
+/// From where the tests' clock starts to 15 seconds before midnight.
+const TO_MIDNIGHT: Duration = Duration::from_secs(15 * 3600 - 15);
+
+/// Longer than a store is skipped after failures.
+const NEXT_PROBE: Duration = Duration::from_secs(6);
+
+const MODES: [Mode; 7] = [
+    Mode::Pass,
+    Mode::Pass,
+    Mode::Pass,
+    Mode::Cut,
+    Mode::Delay(Duration::from_millis(3)),
+    Mode::LoseRequests,
+    Mode::LoseReplies,
+];
+
+/// The same numbers for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    /// One of `0..sides` (Knuth's generator; its high bits are the good ones).
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    fn mode(&mut self) -> Mode {
+        MODES[self.roll(MODES.len())]
+    }
+}
+
+/// What was admitted to the user on one day.
+#[derive(Debug, Default, Clone, Copy)]
+struct Admitted {
+    by_table: u64,
+    alone: u64,
+}
+
+struct Instance {
+    app: Arc<App>,
+    table: Proxy,
+    cache: Proxy,
+}
+
+fn principal() -> Principal {
+    Principal {
+        user: UserId::random().unwrap(),
+        session: SessionId::random().unwrap(),
+        tier: Tier::free(),
+    }
+}
+
+/// Limits and charge of one batch, as classify asks for them.
+async fn admit(app: &App, principal: &Principal, units: u64, clock: &Clock) -> Result<Certainty, Error> {
+    let now = clock.now();
+    let source = Source::of(Some("203.0.113.7"));
+    let entrance = Entrance::Use(principal, Meter::Posts, units);
+    let admitted = admission::limit(app, &source, entrance, now)
+        .await
+        .map_err(|refused| refused.error)?;
+    let wish = Wish {
+        meter: Meter::Posts,
+        units,
+        idempotency: None,
+        reserved: admitted.reservation.as_ref(),
+    };
+    Ok(admission::charge(app, principal, wish, now).await?.certainty)
+}
+
+async fn start(plan: &Plan, tables: &TableService, redis: &Redis) -> Vec<Instance> {
+    let mut instances = Vec::new();
+    for _ in 0..INSTANCES {
+        let (table, cache) = (Proxy::to(tables.address()).await, Proxy::to(redis.address()).await);
+        let plan = plan
+            .clone()
+            .with_tables_at(table.address)
+            .with("CLEARVIEW_CACHE_URL", format!("redis://{}", cache.address));
+        instances.push(Instance {
+            app: Arc::new(plan.app()),
+            table,
+            cache,
+        });
+    }
+    instances
+}
+
+async fn run(seed: u64) {
+    let (tables, redis) = (TableService::start().await, Redis::start());
+    let plans = format!(r#"{{"free":{{"posts":{{"perDay":{LIMIT},"perMinute":100000}}}}}}"#);
+    let plan = Plan::default()
+        .with("CLEARVIEW_PLANS", plans)
+        .with("CLEARVIEW_FLEET_SIZE", INSTANCES.to_string())
+        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
+    let clock = plan.clock().clone();
+    clock.advance(TO_MIDNIGHT);
+    let instances = start(&plan, &tables, &redis).await;
+    let (user, mut dice) = (principal(), Dice(seed));
+    let mut admitted: BTreeMap<Day, Admitted> = BTreeMap::new();
+
+    for _ in 0..ROUNDS {
+        let day = clock.now().day();
+        let mut batches = Vec::new();
+        for instance in &instances {
+            instance.table.set(dice.mode());
+            instance.cache.set(dice.mode());
+            for _ in 0..BATCHES {
+                let units = 1 + dice.roll(25) as u64;
+                let (app, user, clock) = (&instance.app, &user, &clock);
+                batches.push(async move { (units, admit(app, user, units, clock).await) });
+            }
+        }
+        let of_day = admitted.entry(day).or_default();
+        for (units, outcome) in join_all(batches).await {
+            match outcome {
+                Ok(Certainty::Sure) => of_day.by_table += units,
+                Ok(Certainty::Alone | Certainty::Ambiguous) => of_day.alone += units,
+                Err(Error::QuotaExceeded { .. } | Error::ReducedCapacity { .. } | Error::RateLimitExceeded { .. }) => {}
+                Err(error) => panic!("seed {seed}: {error:?}"),
+            }
+        }
+        clock.advance(NEXT_PROBE);
+    }
+
+    heal(&instances, &clock, &user).await;
+    assert_eq!(admitted.len(), 2, "seed {seed}: midnight lies between");
+    for (day, of_day) in admitted {
+        let counter = Counter {
+            user: user.user.clone(),
+            meter: Meter::Posts,
+            day,
+        };
+        let stored = instances[0].app.quota.used(&counter).await.unwrap();
+        let what = format!("seed {seed}, {day}: {stored} stored of {of_day:?}");
+        assert!(of_day.by_table <= LIMIT, "{what}");
+        let shares = u64::from(INSTANCES) * allowance(LIMIT, INSTANCES);
+        assert!(of_day.by_table + of_day.alone <= LIMIT + shares, "{what}");
+        // What was admitted is counted, once; beyond it only writes whose answers were lost.
+        assert!(stored >= of_day.by_table + of_day.alone, "{what}");
+        assert!(stored <= LIMIT + of_day.alone, "{what}");
+    }
+}
+
+/// All networks are well; other requests deliver what waits anywhere.
+async fn heal(instances: &[Instance], clock: &Clock, user: &Principal) {
+    for instance in instances {
+        instance.table.set(Mode::Pass);
+        instance.cache.set(Mode::Pass);
+    }
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(61));
+        for Instance { app, .. } in instances {
+            let _ = admit(app, &principal(), 1, clock).await;
+            // More than fits: what waits is delivered first, and nothing is charged.
+            let _ = admit(app, user, LIMIT, clock).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_seed_keeps_the_promises_of_the_quota() {
+    let seeds = option_env!("FLEET_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"));
+    for seed in 0..seeds {
+        run(seed).await;
+    }
+}
