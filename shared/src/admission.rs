@@ -40,6 +40,8 @@ pub async fn authenticate(
     let fingerprint = fingerprint.map(Fingerprint::of);
     let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
     if app.known_keys.are_old(now) && app.known_keys.may_read(now) {
+        // Whose token names a key that came since waits for this reading.
+        let _reading = app.known_keys.reading().await;
         read_published_keys(app, now).await?;
     }
     let mut verified = verify();

@@ -1,5 +1,7 @@
 //! The long-lived things of a process. The only place where they are put together.
 
+use std::cell::LazyCell;
+
 use aws_sdk_dynamodb::Client;
 
 use crate::audit::AuditLog;
@@ -105,8 +107,10 @@ impl App {
             (None, None) => Some(AdminKeys::default()),
             (keys, _) => keys,
         };
+        // One for all secrets, which so share a connection; none is made where no secret is named.
+        let secrets = LazyCell::new(|| secrets::client(&config));
         let source = |name: &Option<String>| match name {
-            Some(name) => Source::Named(Box::new(secrets::client(&config)), name.clone()),
+            Some(name) => Source::Named(Box::new((*secrets).clone()), name.clone()),
             None => Source::Nowhere,
         };
         let public = token_keys
@@ -118,6 +122,13 @@ impl App {
         let cache_probes = Caches::of(&config, &clock).each;
         let fleet = caches.shared.clone().map(Fleet::new);
         let shared = caches.shared.map(SharedVerdicts::new);
+        let sources = [
+            &config.token_keys_secret,
+            &config.signing_keys_secret,
+            &config.admin_keys_secret,
+        ]
+        .map(source);
+        let [token_source, signing_source, admin_source] = sources;
         Ok(Self {
             telemetry: Telemetry::new(&config),
             parties: Parties {
@@ -144,24 +155,10 @@ impl App {
             probes: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
             cache_probes,
             // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
-            token_keys: Held::new(
-                source(&config.token_keys_secret),
-                parse_token_keys,
-                WhileUnreadable::Keep,
-            )
-            .or_fixed(token_keys),
-            signing_keys: Held::new(
-                source(&config.signing_keys_secret),
-                parse_signing_keys,
-                WhileUnreadable::FailClosed,
-            )
-            .or_fixed(signing_keys),
-            admin_keys: Held::new(
-                source(&config.admin_keys_secret),
-                parse_admin_keys,
-                WhileUnreadable::FailClosed,
-            )
-            .or_fixed(admin_keys),
+            token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
+            signing_keys: Held::new(signing_source, parse_signing_keys, WhileUnreadable::FailClosed)
+                .or_fixed(signing_keys),
+            admin_keys: Held::new(admin_source, parse_admin_keys, WhileUnreadable::FailClosed).or_fixed(admin_keys),
             config,
             clock,
         })
@@ -194,6 +191,7 @@ impl Caches {
         }
     }
 }
+
 fn unusable(variable: &'static str) -> impl Fn(KeyError) -> ConfigError {
     move |error| ConfigError {
         variable,

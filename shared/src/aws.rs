@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCrede
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_types::SdkConfig;
 
-use crate::config::Config;
+use crate::config::{AwsCredentials, Config};
 
 /// The roots of AWS's own endpoints. Parsing the system's some 140 would take longer than the rest of a cold start.
 pub(crate) static AMAZON_ROOTS: &str = include_str!("../certificates/amazon-roots.pem");
@@ -25,18 +25,22 @@ pub fn settings(config: &Config, endpoint: Option<&str>) -> SdkConfig {
         settings = settings.endpoint_url(endpoint);
     }
     if let Some(credentials) = &config.credentials {
-        settings = settings.credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            &credentials.access_key_id,
-            credentials.secret_access_key.expose(),
-            credentials
-                .session_token
-                .as_ref()
-                .map(|token| token.expose().to_owned()),
-            None,
-            "environment",
-        )));
+        settings = settings.credentials_provider(SharedCredentialsProvider::new(for_sdk(credentials)));
     }
     settings.build()
+}
+
+/// The process's credentials as the SDK and its signer take them.
+#[must_use]
+pub fn for_sdk(credentials: &AwsCredentials) -> Credentials {
+    let token = credentials.session_token.as_ref();
+    Credentials::new(
+        &credentials.access_key_id,
+        credentials.secret_access_key.expose(),
+        token.map(|token| token.expose().to_owned()),
+        None,
+        "environment",
+    )
 }
 
 fn http_client(amazon_alone: bool) -> SharedHttpClient {

@@ -7,6 +7,7 @@
 //! | [`client`] | requests to it, and what comes back |
 //! | [`signer`] | signatures of requests, written anew from the RFC |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles |
+//! | [`dice`] | chance that is the same for the same seed |
 //! | [`redis`] | a real Redis server: plain, as a cluster, with TLS |
 //! | [`upstream`] | a provider that follows a script |
 //! | [`program`] | the built programs as processes of their own |
@@ -26,6 +27,7 @@
 
 pub mod client;
 pub mod definitions;
+pub mod dice;
 pub mod evaluation;
 pub mod events;
 pub mod fuzz;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_dynamodb::config::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use lambda_http::http::Request;
 
 use super::failure::Failure;
+use crate::aws;
 use crate::clock::Timestamp;
 use crate::config::AwsCredentials;
 
@@ -30,18 +30,7 @@ pub fn signed(mut request: Request<String>, scope: Scope<'_>, now: Timestamp) ->
     let credentials = scope
         .credentials
         .ok_or(Failure::Unasked("there are no AWS credentials"))?;
-    let token = credentials
-        .session_token
-        .as_ref()
-        .map(|token| token.expose().to_owned());
-    let identity = Credentials::new(
-        &credentials.access_key_id,
-        credentials.secret_access_key.expose(),
-        token,
-        None,
-        "environment",
-    )
-    .into();
+    let identity = aws::for_sdk(credentials).into();
     let params = SigningParams::builder()
         .identity(&identity)
         .region(scope.region)

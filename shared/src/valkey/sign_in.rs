@@ -2,11 +2,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_sdk_dynamodb::config::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::aws;
 use crate::clock::Timestamp;
 use crate::config::{AwsCredentials, Secret};
 use crate::error::Outage;
@@ -32,18 +32,7 @@ impl SignIn {
         let Some(credentials) = &self.credentials else {
             return Err(Outage("there are no AWS credentials to sign in with".to_owned()));
         };
-        let session_token = credentials
-            .session_token
-            .as_ref()
-            .map(|token| token.expose().to_owned());
-        let identity = Credentials::new(
-            &credentials.access_key_id,
-            credentials.secret_access_key.expose(),
-            session_token,
-            None,
-            "environment",
-        )
-        .into();
+        let identity = aws::for_sdk(credentials).into();
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(GOOD_FOR);

@@ -13,6 +13,7 @@ use shared::ids::{SessionId, UserId};
 use shared::plan::{Meter, Tier};
 use shared::quota::ledger::allowance;
 use shared::quota::store::Certainty;
+use tests::dice::Dice;
 use tests::proxy::{Mode, Proxy};
 use tests::service::{Plan, TableService};
 
@@ -23,20 +24,6 @@ const BATCHES_PER_ROUND: u32 = 6;
 
 /// Longer than a count is remembered and than a failed table is skipped.
 const A_WHILE: Duration = Duration::from_secs(61);
-
-/// The same numbers for the same seed: a failing one can be run again.
-struct Dice(u64);
-
-impl Dice {
-    /// One of `0..sides` (Knuth's generator; its high bits are the good ones).
-    const fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
 
 /// What was admitted to the user.
 #[derive(Debug, Default, Clone, Copy)]
@@ -88,7 +75,7 @@ impl Fleet {
     async fn round(&self, dice: &mut Dice, modes: &[Mode], admitted: &mut [Admitted]) {
         let mut charges = Vec::new();
         for (instance, (app, proxy)) in self.instances.iter().enumerate() {
-            proxy.set(modes[usize::try_from(dice.roll(modes.len() as u64)).unwrap()]);
+            proxy.set(*dice.pick(modes));
             for _ in 0..BATCHES_PER_ROUND {
                 let units = 1 + dice.roll(50);
                 let wish = Wish {
@@ -160,7 +147,7 @@ const ANYTHING: [Mode; 6] = [
 async fn the_table_never_admits_beyond_the_limit_and_instances_alone_never_beyond_their_share() {
     for seed in 0..6 {
         let fleet = Fleet::start(INSTANCES).await;
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         let mut admitted = [Admitted::default(); INSTANCES as usize];
         for round in 0..ROUNDS {
             fleet.round(&mut dice, &ANYTHING, &mut admitted).await;
@@ -191,7 +178,7 @@ async fn a_fleet_that_admits_nothing_alone_is_exact_whatever_the_network_does() 
     for seed in 10..14 {
         // The share of each is less than one unit.
         let fleet = Fleet::start(1_000_000).await;
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         let mut admitted = [Admitted::default(); INSTANCES as usize];
         for _ in 0..ROUNDS {
             fleet.round(&mut dice, &ANYTHING, &mut admitted).await;
@@ -231,7 +218,7 @@ async fn a_charge_is_ambiguous_only_if_the_table_may_have_seen_it() {
 async fn when_nothing_fails_stored_is_what_was_admitted_to_the_unit() {
     for seed in 20..23 {
         let fleet = Fleet::start(INSTANCES).await;
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         let mut admitted = [Admitted::default(); INSTANCES as usize];
         let slow_at_most = [Mode::Pass, Mode::Delay(Duration::from_millis(5))];
         for _ in 0..ROUNDS {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::app::App;
 use tests::client::{Client, Device};
+use tests::proxy::{Mode, Proxy};
 use tests::secrets_manager::SecretsManager;
 use tests::service::{Plan, Service, TableService};
 
@@ -16,6 +17,8 @@ struct Fleet {
     rotation: App,
     here: Service,
     there: Service,
+    /// Between the instance there and the tables.
+    network: Proxy,
     _tables: TableService,
 }
 
@@ -27,6 +30,7 @@ impl Fleet {
         let master = |letter: &str| json!({"master": letter.repeat(64)}).to_string();
         let token_keys = secrets.create("TokenKeys", &master("t")).await;
         let signing_keys = secrets.create("SigningKeys", &master("s")).await;
+        let network = Proxy::to(tables.address()).await;
         let plan = Plan::default()
             .with_tables_at(tables.address())
             .with("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.endpoint())
@@ -35,7 +39,8 @@ impl Fleet {
         Self {
             rotation: plan.app(),
             here: plan.start().await,
-            there: plan.start().await,
+            there: plan.with_tables_at(network.address).start().await,
+            network,
             secrets,
             token_keys,
             signing_keys,
@@ -165,6 +170,23 @@ async fn a_withdrawn_key_counts_nowhere_within_five_minutes() {
     assert_ne!(kid(&bob), kid(&ann));
     for service in [&fleet.here, &fleet.there] {
         assert_eq!(service.client.usage(&bob).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn while_one_request_reads_the_keys_anew_the_others_are_not_refused() {
+    let fleet = Fleet::start().await;
+    let ann = fleet.here.client.register("ann").await;
+    assert_eq!(fleet.there.client.usage(&ann).await.status, 200);
+    let event = json!({"withdraw": {"kid": kid(&ann), "reason": "r"}});
+    key_rotation::handle(&fleet.rotation, event).await.unwrap();
+    fleet.advance(Duration::from_secs(299));
+    // What is known there is old, and does not have the key of this token.
+    let bob = fleet.here.client.register("bob").await;
+    fleet.network.set(Mode::Delay(Duration::from_millis(50)));
+    let at_once = (0..4).map(|_| fleet.there.client.usage(&bob));
+    for answer in futures_util::future::join_all(at_once).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 }
 

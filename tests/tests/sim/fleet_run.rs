@@ -17,6 +17,7 @@ use shared::quota::Counter;
 use shared::quota::ledger::allowance;
 use shared::quota::store::Certainty;
 use shared::rate_limit::Source;
+use tests::dice::Dice;
 use tests::proxy::{Mode, Proxy};
 use tests::redis::Redis;
 use tests::service::{Plan, TableService};
@@ -42,24 +43,6 @@ const MODES: [Mode; 7] = [
     Mode::LoseRequests,
     Mode::LoseReplies,
 ];
-
-/// The same numbers for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// One of `0..sides` (Knuth's generator; its high bits are the good ones).
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn mode(&mut self) -> Mode {
-        MODES[self.roll(MODES.len())]
-    }
-}
 
 /// What was admitted to the user on one day.
 #[derive(Debug, Default, Clone, Copy)]
@@ -126,17 +109,17 @@ async fn run(seed: u64) {
     let clock = plan.clock().clone();
     clock.advance(TO_MIDNIGHT);
     let instances = start(&plan, &tables, &redis).await;
-    let (user, mut dice) = (principal(), Dice(seed));
+    let (user, mut dice) = (principal(), Dice::of(seed));
     let mut admitted: BTreeMap<Day, Admitted> = BTreeMap::new();
 
     for _ in 0..ROUNDS {
         let day = clock.now().day();
         let mut batches = Vec::new();
         for instance in &instances {
-            instance.table.set(dice.mode());
-            instance.cache.set(dice.mode());
+            instance.table.set(*dice.pick(&MODES));
+            instance.cache.set(*dice.pick(&MODES));
             for _ in 0..BATCHES {
-                let units = 1 + dice.roll(25) as u64;
+                let units = 1 + dice.roll(25);
                 let (app, user, clock) = (&instance.app, &user, &clock);
                 batches.push(async move { (units, admit(app, user, units, clock).await) });
             }
