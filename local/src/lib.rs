@@ -9,9 +9,11 @@
 //! | [`event`] | a request as an API Gateway event, and an answer back |
 //! | [`invocations`] | the scheduled functions, invoked by hand |
 //! | [`upstream`] | a scripted provider |
+//! | `direct` | the way to the embedded DynamoDB for this process |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
 //! | [`verify`] | an export of the audit log, verified |
 
+pub(crate) mod direct;
 pub mod event;
 pub mod gateway;
 pub mod invocations;

@@ -77,14 +77,16 @@ impl Server {
             Some(_) => None,
             None => Some(Embedded::start(options.data_dir.as_deref(), options.table_address()).await?),
         };
-        if let Some(embedded) = &embedded {
-            state::use_embedded(&mut config, embedded.address);
-        }
         if config.token_keys_secret.is_none() {
             config.token_keys = Some(state::token_keys(options, &config)?);
         }
-        let table_endpoint = config.table_endpoint.clone().unwrap_or_default();
-        let client = table::client(&config);
+        let (client, table_endpoint) = match &embedded {
+            Some(embedded) => (embedded.client(&config), format!("http://{}", embedded.address)),
+            None => (
+                table::client(&config),
+                config.table_endpoint.clone().unwrap_or_default(),
+            ),
+        };
         match state::create_missing_tables(&client, &config.table_prefix).await {
             Err(error) if embedded.is_none() => {
                 tracing::warn!(%error, "the tables could not be made; trying again every second");

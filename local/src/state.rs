@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::direct;
 use crate::options::Options;
 use crate::upstream::Upstream;
 use crate::upstream::script::Script;
@@ -43,6 +44,7 @@ fn failed(what: &str, cause: impl std::fmt::Display) -> StartError {
 pub struct Embedded {
     /// Where it listens.
     pub address: SocketAddr,
+    database: Database,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), String>>,
     sweeper: JoinHandle<()>,
@@ -71,17 +73,28 @@ impl Embedded {
         let address = listener.local_addr().map_err(|error| failed("--table-port", error))?;
         let (stop, stopped) = oneshot::channel();
         let sweeper = tokio::spawn(sweep(database.clone()));
-        let served = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async {
-            // Dropped or sent, both say stop.
-            let _ = stopped.await;
-        }));
+        let served = tokio::spawn(dynoxide::server::serve_with_shutdown(
+            listener,
+            database.clone(),
+            async {
+                // Dropped or sent, both say stop.
+                let _ = stopped.await;
+            },
+        ));
         Ok(Self {
             address,
+            database,
             stop,
             served,
             sweeper,
             _lock: lock,
         })
+    }
+
+    /// A client of it in this process.
+    #[must_use]
+    pub fn client(&self, config: &Config) -> Client {
+        direct::client(config, self.database.clone())
     }
 
     /// Lets the calls under way end, then closes the database.
@@ -114,17 +127,6 @@ async fn sweep(database: Database) {
     }
 }
 
-/// Directs `config` to the embedded tables.
-pub fn use_embedded(config: &mut Config, address: SocketAddr) {
-    config.table_endpoint = Some(format!("http://{address}"));
-    // It checks no signature, but the SDK will not send a request without one.
-    config.credentials.get_or_insert_with(|| AwsCredentials {
-        access_key_id: "local".to_owned(),
-        secret_access_key: Secret::new("local"),
-        session_token: None,
-    });
-}
-
 /// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol and Bedrock. Where no
 /// provider beyond this process is configured, it is the only one.
 ///
@@ -137,6 +139,12 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, St
     let upstream = Upstream::start(script).await.map_err(|error| named(&error))?;
     config.providers.openai_base_url = upstream.base_url();
     config.providers.bedrock_endpoint = Some(format!("http://{}", upstream.address));
+    // It checks no signature, but none is asked without one.
+    config.credentials.get_or_insert_with(|| AwsCredentials {
+        access_key_id: "local".to_owned(),
+        secret_access_key: Secret::new("local"),
+        session_token: None,
+    });
     if config.providers.chain == [ProviderName::Local] {
         config.providers.chain = vec![ProviderName::OpenAi("scripted".into())];
     }

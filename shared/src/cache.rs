@@ -15,6 +15,8 @@ pub mod unwritten;
 pub mod valkey;
 pub mod value;
 
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,27 +45,40 @@ const BYTES_PER_UNIT: usize = 128;
 /// Changes with every change of what a model is asked; part of every key, with the version of the embedded judge.
 const PROMPT_VERSION: &str = "1";
 
+/// The length of a key in bytes.
+const KEY_LENGTH: usize = 3 + 22 + 2 + 43;
+
 /// Which question a verdict answers: `v:{preference version}:content`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key(Arc<str>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    text: Arc<str>,
+    /// The first bytes of the digest: as good a hash as any, and there already.
+    hash: u64,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
 
 impl Key {
     /// The key as text, the same in every layer.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The key of its lease, in the same hash slot.
     #[must_use]
     pub fn lease(&self) -> String {
-        format!("l{}", self.0.trim_start_matches('v'))
+        format!("l{}", self.text.trim_start_matches('v'))
     }
 
     /// What decides its hash slot: the preference's version.
     #[must_use]
     pub fn slot(&self) -> &str {
-        self.0.split(['{', '}']).nth(1).unwrap_or_default()
+        self.text.split(['{', '}']).nth(1).unwrap_or_default()
     }
 }
 
@@ -74,6 +89,8 @@ pub struct CanonicalPreference {
     pub text: String,
     /// Names the text: 22 of the base64url alphabet. The same words, however typed, have the same version.
     pub version: String,
+    /// Stands for the text and the versions in every key.
+    digest: [u8; 32],
 }
 
 impl CanonicalPreference {
@@ -86,21 +103,35 @@ impl CanonicalPreference {
             .filter(|line| !line.is_empty())
             .collect();
         let text = lines.join("\n");
-        let hash = hash_parts(&[&text, PROMPT_VERSION, JUDGE_VERSION]);
-        let version = URL_SAFE_NO_PAD.encode(hash.as_ref().split_at(16).0);
-        Self { text, version }
+        let mut parts = Vec::with_capacity(text.len() + 32);
+        for part in [&*text, PROMPT_VERSION, JUDGE_VERSION] {
+            push_part(&mut parts, part);
+        }
+        let digest = sha256(&parts);
+        let version = URL_SAFE_NO_PAD.encode(&digest[..16]);
+        Self { text, version, digest }
     }
 
-    /// The key of `content`, canonical, under this preference: SHA-256 over the length-prefixed parts. Among them is what a
-    /// reader sees of the content, which is what a model is shown.
+    /// The key of `content`, canonical, under this preference: SHA-256 over the digest of the preference and the length-prefixed
+    /// content. Where a reader sees less than the content, which is what a model is shown, that is a part too.
     #[must_use]
     pub fn key(&self, content: &str) -> Key {
-        let hash = hash_parts(&[&self.text, content, &visible(content), PROMPT_VERSION, JUDGE_VERSION]);
-        Key(Arc::from(format!(
-            "v:{{{}}}:{}",
-            self.version,
-            URL_SAFE_NO_PAD.encode(hash)
-        )))
+        let mut parts = Vec::with_capacity(self.digest.len() + 8 + content.len());
+        parts.extend_from_slice(&self.digest);
+        push_part(&mut parts, content);
+        if let Cow::Owned(seen) = visible(content) {
+            push_part(&mut parts, &seen);
+        }
+        let digest = sha256(&parts);
+        let mut text = String::with_capacity(KEY_LENGTH);
+        text.push_str("v:{");
+        text.push_str(&self.version);
+        text.push_str("}:");
+        URL_SAFE_NO_PAD.encode_string(digest, &mut text);
+        Key {
+            text: text.into(),
+            hash: digest.first_chunk().map_or(0, |first| u64::from_ne_bytes(*first)),
+        }
     }
 }
 
@@ -131,13 +162,15 @@ fn lower_and_composed(word: &str) -> String {
 }
 
 /// Length-prefixed, so that no two lists of parts are the same bytes.
-fn hash_parts(parts: &[&str]) -> digest::Digest {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
-    }
-    context.finish()
+fn push_part(parts: &mut Vec<u8>, part: &str) {
+    parts.extend_from_slice(&(part.len() as u64).to_be_bytes());
+    parts.extend_from_slice(part.as_bytes());
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    digest
 }
 
 /// A verdict with what a later reader needs to know of it.
@@ -254,6 +287,17 @@ mod tests {
         assert_ne!(base, key("hide ab", "c c"));
         assert_ne!(base, key("hide\nab", "c"), "a line break separates wishes");
         assert_ne!(key("x", "1"), key("x", "१"), "no digits are folded");
+    }
+
+    #[test]
+    fn what_a_reader_sees_is_part_of_the_key_and_so_is_what_one_does_not() {
+        let preference = CanonicalPreference::of("hide crypto");
+        let keys = ["crypto", "cr\u{200b}ypto", "cr\u{200d}ypto"].map(|content| preference.key(content));
+        assert!(
+            keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2],
+            "{keys:?}"
+        );
+        assert_eq!(keys[0].as_str().len(), KEY_LENGTH);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -226,11 +227,15 @@ fn describe(error: &(dyn std::error::Error + 'static)) -> String {
 /// The client for all tables.
 #[must_use]
 pub fn client(config: &Config) -> Client {
+    Client::from_conf(settings(config).build())
+}
+
+/// What that client is made with.
+#[must_use]
+pub fn settings(config: &Config) -> Builder {
     let settings = aws::settings(config, config.table_endpoint.as_deref());
-    let settings = aws_sdk_dynamodb::config::Builder::from(&settings)
-        // An addition whose answer was lost would count twice.
-        .retry_config(RetryConfig::disabled());
-    Client::from_conf(settings.build())
+    // An addition whose answer was lost would count twice.
+    Builder::from(&settings).retry_config(RetryConfig::disabled())
 }
 
 /// A string attribute.

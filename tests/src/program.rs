@@ -105,6 +105,16 @@ impl LocalServer {
         }
     }
 
+    /// The endpoint of its tables, of its own or of a service.
+    ///
+    /// # Panics
+    /// When its greeting does not say.
+    #[must_use]
+    pub fn tables(&self) -> String {
+        let told = self.greeting.first().and_then(|line| line.split("tables on ").nth(1));
+        told.expect("a greeting").trim_end_matches(')').to_owned()
+    }
+
     /// The process's id, for `/proc`.
     ///
     /// # Panics

@@ -25,6 +25,9 @@ pub fn plan_of(upstream: &Upstream) -> Plan {
         .with("CLEARVIEW_PROVIDERS", CHEAP)
         .with("CLEARVIEW_OPENAI_BASE_URL", upstream.base_url())
         .with("CLEARVIEW_OPENAI_API_KEY", "sk-test")
+        // For Bedrock's protocol, where requests are signed.
+        .with("AWS_ACCESS_KEY_ID", "test")
+        .with("AWS_SECRET_ACCESS_KEY", "test")
 }
 
 impl Plan {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use shared::app::App;
 use shared::telemetry;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let app = Arc::new(App::from_env()?);

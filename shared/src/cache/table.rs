@@ -17,8 +17,8 @@ use crate::table::{self, Failure, Item, Table, number, read_number, read_text, t
 /// What one `BatchGetItem` takes.
 const KEYS_PER_READ: usize = 100;
 
-/// How many writes are under way at a time: each has a connection of its own.
-const WRITES_AT_ONCE: usize = 8;
+/// How many writes are under way at a time: a full batch takes two rounds. Each has a connection of its own.
+const WRITES_AT_ONCE: usize = 25;
 
 /// There is nothing, or nothing newer, or nothing that makes sense.
 const IF_NOT_OLDER: &str = "attribute_not_exists(#at) OR #at <= :at OR #at > :soon OR NOT attribute_type(#at, :number)";

@@ -6,11 +6,19 @@ use std::borrow::Cow;
 /// not steer a model, and may not share a verdict with what it is not.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_invisible) {
+    if !is_plain(text) && text.chars().any(is_invisible) {
         Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).collect())
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// Whether a text is of visible ASCII alone, as most are: told many bytes at a time, where a look at each character took a
+/// tenth of a cached batch.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte.wrapping_sub(b' ') < 0x5f || byte == b'\t' || byte == b'\n';
+    // Without a branch for each.
+    text.bytes().fold(true, |all, byte| all & plain(byte))
 }
 
 /// Whether a character shows nothing: controls but for tab and line feed, default-ignorable characters (joiners, fillers,
@@ -27,6 +35,16 @@ const fn is_invisible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_short_way_of_plain_text_leads_where_the_long_one_does() {
+        for c in '\0'..='\u{2ff}' {
+            let text = format!("a{c}b");
+            let shown: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+            assert_eq!(visible(&text), shown, "{c:?}");
+            assert!(!is_plain(&text) || shown == text, "{c:?}");
+        }
+    }
 
     #[test]
     fn what_shows_nothing_goes_and_the_rest_stays() {

@@ -1,6 +1,7 @@
-//! What is measured with: tables in this process, functions that know them, users, batches.
+//! What is measured with: tables in this process, a shared cache, functions that know them, users, batches.
 
 use serde_json::{Value, json};
+use tests::redis::{CERTIFICATES, Redis};
 use tests::runtime_api::{Environment, Function};
 use tests::service::{Plan, TableService};
 
@@ -27,10 +28,12 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("CLEARVIEW_LOG", "info"),
 ];
 
-/// The functions of one deployment, and its tables, also behind TLS.
+/// The functions of one deployment, its tables and its shared cache, both also behind TLS.
 pub(crate) struct Deployment {
     pub(crate) tables: TableService,
     tls: TlsFront,
+    redis: Redis,
+    encrypted_redis: Redis,
     plan: Plan,
 }
 
@@ -38,14 +41,32 @@ impl Deployment {
     pub(crate) async fn start() -> Self {
         let tables = TableService::start().await;
         let tls = TlsFront::to(tables.address()).await;
-        let plan = Plan::default().on_system_time().with_tables_at(tables.address());
+        // Whoever speaks TLS to either trusts two roots.
+        let cache_root = std::fs::read_to_string(format!("{CERTIFICATES}/ca.pem")).expect("a certificate");
+        tls.also_trust(&cache_root);
+        let (redis, encrypted_redis) = (Redis::start(), Redis::encrypted());
+        let plan = Plan::default()
+            .on_system_time()
+            .with_tables_at(tables.address())
+            .with_cache_at(redis.url());
         let plan = SETTINGS
             .into_iter()
             .fold(plan, |plan, (name, value)| plan.with(name, value));
-        Self { tables, tls, plan }
+        Self {
+            tables,
+            tls,
+            redis,
+            encrypted_redis,
+            plan,
+        }
     }
 
-    /// A function, with its tables reached in plain. Only auth has the keys that sign tokens.
+    /// The shared cache that is reached in plain.
+    pub(crate) const fn cache(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// A function, with its tables and the shared cache reached in plain. Only auth has the keys that sign tokens.
     pub(crate) fn function(&self, name: &str) -> Function {
         let variables = self.plan.variables().iter();
         let function = variables.fold(Function::named(name), |function, (variable, value)| {
@@ -57,11 +78,12 @@ impl Deployment {
         }
     }
 
-    /// A function, with its tables reached through TLS, as AWS's are.
+    /// A function, with its tables and the shared cache reached through TLS, as AWS's are.
     pub(crate) fn function_with_tls(&self, name: &str) -> Function {
         self.function(name)
             .with("AWS_ENDPOINT_URL_DYNAMODB", format!("https://{}", self.tls.address))
-            .with("SSL_CERT_FILE", self.tls.root().to_string_lossy())
+            .with("CLEARVIEW_CACHE_URL", self.encrypted_redis.url())
+            .with("SSL_CERT_FILE", self.tls.roots().to_string_lossy())
     }
 
     /// The access token of a new user, by the binary of auth, which publishes its keys on the way.
@@ -77,10 +99,16 @@ impl Deployment {
 
 /// The body of a request about `posts` posts of about 120 characters; the same ones whenever the number is the same.
 pub(crate) fn batch(posts: usize) -> Value {
+    batch_with_new(posts, 0, "")
+}
+
+/// The same with the last `new` posts never seen before, if `unheard` was not.
+pub(crate) fn batch_with_new(posts: usize, new: usize, unheard: &str) -> Value {
     let posts: Vec<Value> = (0..posts)
         .map(|n| {
+            let start = if n < posts - new { "" } else { unheard };
             let text = format!(
-                "Post number {n}: a friend sold the old bicycle and bought a tent, then wrote at length about the weather in May"
+                "{start}Post number {n}: a friend sold the old bicycle and bought a tent, then wrote at length about the weather in May"
             );
             json!({"id": n.to_string(), "text": text})
         })
@@ -88,11 +116,16 @@ pub(crate) fn batch(posts: usize) -> Value {
     json!({"preference": "Hide crypto and diet ads, but keep recipes", "posts": posts})
 }
 
-/// The same as an event.
-pub(crate) fn event(token: &str, posts: usize) -> String {
+/// The event of a body.
+pub(crate) fn event_of(token: &str, body: &Value) -> String {
     let mut event = tests::events::named("classify/batch").value(token);
-    event["body"] = batch(posts).to_string().into();
+    event["body"] = body.to_string().into();
     event.to_string()
+}
+
+/// The event of [`batch`].
+pub(crate) fn event(token: &str, posts: usize) -> String {
+    event_of(token, &batch(posts))
 }
 
 /// Has an event answered. Whatever is no success ends the run: its figures would be of something else.

@@ -6,7 +6,7 @@
 //! | [`marks`] | what each figure is held against |
 //! | [`report`] | figures as text and JSON, next to those of the run before |
 //! | [`sections`] | what is measured, a file each |
-//! | [`deployment`] | functions, tables, users to measure with |
+//! | [`deployment`], [`fill`] | functions, tables, a cache, users to measure with; rows that are there before |
 //! | [`load`] | requests to a server over many connections, open or closed loop |
 //! | [`process`], [`stats`], [`tls`] | CPU and memory of a process; quantiles; TLS in front of a service |
 #![expect(
@@ -17,6 +17,7 @@
 )]
 
 mod deployment;
+mod fill;
 mod load;
 mod marks;
 mod process;
@@ -25,10 +26,17 @@ mod sections;
 mod stats;
 mod tls;
 
+use std::alloc::System;
+
 use clap::Parser;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use crate::report::Report;
 use crate::sections::Section;
+
+/// Counts what is allocated in this process.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// How long, and what.
 #[derive(Debug, Clone, Parser)]

@@ -1,7 +1,11 @@
 //! What is measured. A new section is one variant here and one file below.
 
+mod allocations;
 mod close;
 mod cold;
+mod faults;
+mod growth;
+mod micro;
 mod server;
 mod size;
 mod waits;
@@ -19,28 +23,42 @@ pub(crate) enum Section {
     Cold,
     Warm,
     Waits,
+    Allocations,
     Server,
+    Faults,
+    Growth,
+    Micro,
     Close,
 }
 
 impl Section {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Size,
         Self::Cold,
         Self::Warm,
         Self::Waits,
+        Self::Allocations,
         Self::Server,
+        Self::Faults,
+        Self::Growth,
+        Self::Micro,
         Self::Close,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Size => "Size of the binaries, in MB of 10^6 bytes",
-            Self::Cold => "Cold start: tables behind TLS, CPU of the process, medians",
-            Self::Warm => "Warm invocations of classify, every post cached in the process",
+            Self::Cold => "Cold start: tables and shared cache behind TLS, CPU of the process, medians",
+            Self::Warm => "Warm invocations of classify; posts are cached in the process unless they are new",
             Self::Waits => "Network waits of one request, one after the other",
+            Self::Allocations => "Calls of the allocator by one request to classify",
             Self::Server => "The local server, 1 cached post per request, on the processors that also make the load",
+            Self::Faults => {
+                "Requests while a dependency is frozen or dead, 50 in a second, half of them with a new post"
+            }
+            Self::Growth => "What a request costs as everything around it grows",
+            Self::Micro => "The rules alone, CPU of one decision",
             Self::Close => "The close of a day",
         }
     }
@@ -51,7 +69,11 @@ impl Section {
             Self::Cold => cold::measure(effort, report).await,
             Self::Warm => warm::measure(effort, report).await,
             Self::Waits => waits::measure(effort, report).await,
+            Self::Allocations => allocations::measure(report).await,
             Self::Server => server::measure(effort, report).await,
+            Self::Faults => faults::measure(effort, report).await,
+            Self::Growth => growth::measure(effort, report).await,
+            Self::Micro => micro::measure(effort, report),
             Self::Close => close::measure(effort, report).await,
         }
     }

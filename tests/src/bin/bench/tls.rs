@@ -28,7 +28,7 @@ impl TlsFront {
         let CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()]).expect("a certificate");
         let directory = TempDir::new().expect("a directory");
-        std::fs::write(directory.path().join("root.pem"), cert.pem()).expect("a file");
+        std::fs::write(directory.path().join("roots.pem"), cert.pem()).expect("a file");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let settings = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -49,9 +49,15 @@ impl TlsFront {
         }
     }
 
-    /// The file of its root certificate, the only one that a client needs to trust.
-    pub(crate) fn root(&self) -> PathBuf {
-        self.directory.path().join("root.pem")
+    /// The file of the root certificates that a client needs to trust: its own, and those that were added.
+    pub(crate) fn roots(&self) -> PathBuf {
+        self.directory.path().join("roots.pem")
+    }
+
+    /// Adds a root certificate of another service.
+    pub(crate) fn also_trust(&self, root: &str) {
+        let own = std::fs::read_to_string(self.roots()).expect("its own");
+        std::fs::write(self.roots(), own + root).expect("a file");
     }
 }
 

@@ -18,14 +18,22 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let deployment = Deployment::start().await;
     let token = deployment.register("waits").await;
     let proxy = Proxy::to(deployment.tables.address()).await;
-    let function = deployment.function("classify").with_tables_at(proxy.address);
+    let to_cache = Proxy::to(deployment.cache().address()).await;
+    let function = deployment
+        .function("classify")
+        .with_tables_at(proxy.address)
+        .with("CLEARVIEW_CACHE_URL", format!("redis://{}", to_cache.address))
+        // A trip takes longer than a cache is waited for as deployed.
+        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "2000");
     let environment = function.start().await.expect("a good start");
     let cached = event(&token, 50);
     // Twice: the second leaves nothing to be learnt, as of plans and of what is left of the day.
     answer(&environment, &cached).await;
     answer(&environment, &cached).await;
 
-    proxy.set(Mode::Delay(TRIP));
+    for network in [&proxy, &to_cache] {
+        network.set(Mode::Delay(TRIP));
+    }
     let runs = effort.of(9, 3);
     let before = proxy.requests();
     let latencies = timed(&environment, runs, |_| cached.clone()).await;

@@ -1,11 +1,13 @@
 //! Invocations of an environment that has answered before.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::stream::{self, StreamExt};
 use shared::clock::Stopwatch;
 use tests::runtime_api::Environment;
 
 use crate::Effort;
-use crate::deployment::{Deployment, answer, event};
+use crate::deployment::{Deployment, answer, batch_with_new, event_of};
 use crate::process;
 use crate::report::Report;
 use crate::stats::{Samples, count, micros, millis};
@@ -13,58 +15,92 @@ use crate::stats::{Samples, count, micros, millis};
 /// Invocations before any is measured.
 const WARM_UP: usize = 200;
 
+/// What is measured: a name, so many posts, so many of them new in each event.
+const BATCHES: [(&str, usize, usize); 5] = [
+    ("1_post", 1, 0),
+    ("1_post.new", 1, 1),
+    ("50_posts", 50, 0),
+    ("50_posts.half_new", 50, 25),
+    ("50_posts.new", 50, 50),
+];
+
 pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let deployment = Deployment::start().await;
     let token = deployment.register("warm").await;
-    let invocations = effort.of(5_000, 600);
-    let batches = [("1_post", 1), ("50_posts", 50)];
-
-    for (what, posts) in batches {
-        let environment = deployment.function("classify").start().await.expect("a good start");
-        let warm = invoke(&environment, &event(&token, posts), invocations, 1).await;
-        report.note(&format!("warm.{what}.cpu"), warm.cpu, "us");
-        report.note(&format!("warm.{what}.p50"), warm.latencies.quantile(0.5), "ms");
-        report.note(&format!("warm.{what}.p99"), warm.latencies.quantile(0.99), "ms");
-    }
-    for (what, posts) in batches {
-        let function = deployment.function("classify").with_concurrency(16);
-        let environment = function.start().await.expect("a good start");
-        let warm = invoke(&environment, &event(&token, posts), invocations, 16).await;
-        report.note(&format!("warm.{what}.16_at_a_time.cpu"), warm.cpu, "us");
-        report.note(
-            &format!("warm.{what}.16_at_a_time.p99"),
-            warm.latencies.quantile(0.99),
-            "ms",
-        );
+    let feed = Feed::of(&token);
+    for at_a_time in [1, 16] {
+        for (what, posts, new) in BATCHES {
+            let function = deployment.function("classify").with_concurrency(at_a_time);
+            let environment = function.start().await.expect("a good start");
+            // A new post costs a judgement and a write each: fewer of these say as much.
+            let invocations = effort.of(5_000, 600) / (1 + new);
+            let warm = invoke(
+                &environment,
+                || feed.event(posts, new),
+                invocations.max(64),
+                at_a_time as usize,
+            )
+            .await;
+            let name = match at_a_time {
+                1 => format!("warm.{what}"),
+                _ => format!("warm.{what}.{at_a_time}_at_a_time"),
+            };
+            report.note(&format!("{name}.cpu"), warm.cpu, "us");
+            report.note(&format!("{name}.p50"), warm.latencies.quantile(0.5), "ms");
+            report.note(&format!("{name}.p99"), warm.latencies.quantile(0.99), "ms");
+        }
     }
     let environment = deployment.function("classify").start().await.expect("a good start");
-    memory(&environment, &token, effort, report).await;
+    memory(&environment, &feed, effort, report).await;
+}
+
+/// Events, each with as many posts that nobody has judged as is wanted.
+pub(super) struct Feed<'a> {
+    token: &'a str,
+    serial: AtomicUsize,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) const fn of(token: &'a str) -> Self {
+        let serial = AtomicUsize::new(0);
+        Self { token, serial }
+    }
+
+    pub(super) fn event(&self, posts: usize, new: usize) -> String {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        event_of(self.token, &batch_with_new(posts, new, &format!("{serial} ")))
+    }
 }
 
 /// Resident memory after a number of requests, all of 50 posts, and after as many again.
-async fn memory(environment: &Environment, token: &str, effort: Effort, report: &mut Report) {
-    let event = event(token, 50);
+async fn memory(environment: &Environment, feed: &Feed<'_>, effort: Effort, report: &mut Report) {
     let requests = effort.of(10_000, 1_500);
-    invoke(environment, &event, requests - WARM_UP, 1).await;
+    invoke(environment, || feed.event(50, 0), requests - WARM_UP, 1).await;
     let before = process::resident(environment.process_id());
-    invoke(environment, &event, requests - WARM_UP, 1).await;
+    invoke(environment, || feed.event(50, 0), requests - WARM_UP, 1).await;
     let after = process::resident(environment.process_id());
     report.note(&format!("warm.resident_after_{requests}"), before, "MB");
     report.note("warm.resident_growth", after / before, "x");
 }
 
-struct Warm {
+pub(super) struct Warm {
     /// Per invocation, in microseconds.
-    cpu: f64,
+    pub(super) cpu: f64,
     /// Seen from outside, in milliseconds: with the Runtime API's part.
-    latencies: Samples,
+    pub(super) latencies: Samples,
 }
 
-async fn invoke(environment: &Environment, event: &str, invocations: usize, at_a_time: usize) -> Warm {
+pub(super) async fn invoke(
+    environment: &Environment,
+    next: impl Fn() -> String,
+    invocations: usize,
+    at_a_time: usize,
+) -> Warm {
     let all = |number: usize| {
-        let one = move |_| async move {
+        let one = |_| async {
+            let event = next();
             let since = Stopwatch::start();
-            answer(environment, event).await;
+            answer(environment, &event).await;
             millis(since.elapsed())
         };
         stream::iter(0..number)
@@ -72,7 +108,7 @@ async fn invoke(environment: &Environment, event: &str, invocations: usize, at_a
             .buffer_unordered(at_a_time)
             .collect::<Vec<f64>>()
     };
-    all(WARM_UP).await;
+    all(WARM_UP.min(invocations)).await;
     process::asleep(environment.process_id()).await;
     let before = process::cpu(environment.process_id());
     let latencies = all(invocations).await.into_iter().collect();
