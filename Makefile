@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cost check contract evaluate audit sbom fmt mutants package bench bench-quick rie venv nextest deny redis cyclonedx
+.PHONY: help run test cost check contract evaluate audit sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -56,6 +56,10 @@ bench: ## Measures what goals are held against, next to their marks (a quarter o
 bench-quick: ## The same with fewer runs, in under two minutes once it is built
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --quick $(ARGS)
+
+soak: ## Half an hour at half of the maximum with faults that come and go (ARGS=--quick for a minute)
+	$(CARGO) build --release --workspace --bins
+	$(TARGET)/release/bench --only soak $(ARGS)
 
 evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that it was not tuned by, --rows for its mistakes)
 	$(CARGO) run --release -p tests --bin evaluate -- $(ARGS)

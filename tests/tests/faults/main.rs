@@ -3,5 +3,6 @@
 
 mod cache;
 mod fleet;
+mod soak;
 mod table;
 mod valkey;

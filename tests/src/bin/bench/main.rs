@@ -7,6 +7,7 @@
 //! | [`report`] | figures as text and JSON, next to those of the run before |
 //! | [`sections`] | what is measured, a file each |
 //! | [`deployment`], [`fill`] | functions, tables, a cache, users to measure with; rows that are there before |
+//! | [`scene`] | a server whose dependencies can be frozen and killed |
 //! | [`load`] | requests to a server over many connections, open or closed loop |
 //! | [`process`], [`stats`], [`tls`] | CPU and memory of a process; quantiles; TLS in front of a service |
 #![expect(
@@ -22,6 +23,7 @@ mod load;
 mod marks;
 mod process;
 mod report;
+mod scene;
 mod sections;
 mod stats;
 mod tls;
@@ -72,11 +74,14 @@ async fn main() {
     }
     let effort = Effort { quick: options.quick };
     let mut report = Report::start(options.quick);
-    for section in Section::ALL {
-        if options.only.is_empty() || options.only.contains(&section) {
-            report.section(section.title());
-            section.measure(effort, &mut report).await;
-        }
+    let sections = if options.only.is_empty() {
+        &Section::ALL[..]
+    } else {
+        &options.only
+    };
+    for section in sections {
+        report.section(section.title());
+        section.measure(effort, &mut report).await;
     }
     report.finish();
 }

@@ -51,7 +51,7 @@ impl Mark {
 }
 
 /// All of them.
-pub(crate) const MARKS: [Mark; 25] = [
+pub(crate) const MARKS: [Mark; 29] = [
     at_most("size.classify.zipped_without_model", 4.0),
     at_most("cold.classify.first_answer_cpu", 4.0),
     at_most("warm.50_posts.cpu", 400.0),
@@ -72,6 +72,10 @@ pub(crate) const MARKS: [Mark; 25] = [
     at_most("growth.verdicts", 1.2),
     at_most("growth.instances", 1.2),
     at_most("growth.posts.second_half_to_first", 1.5),
+    at_most("soak.resident.growth", 1.05),
+    at_most("soak.descriptors.growth", 1.05),
+    at_most("soak.threads.growth", 1.05),
+    at_most("soak.p99.growth", 1.5),
     at_most("micro.judge", 20.0),
     at_most("micro.judge_load", 5.0),
     at_most("calls.50_identical_requests", 1.0).waits_for("a provider that is called over the network"),

@@ -6,6 +6,8 @@ use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 use shared::clock::Stopwatch;
 
+use crate::stats::count;
+
 /// How long a process may take to fall asleep once it has nothing to do.
 const LONGEST_WORK: Duration = Duration::from_secs(10);
 
@@ -18,19 +20,37 @@ pub(crate) fn cpu(id: u32) -> Duration {
 
 /// Its resident memory in MB of 10^6 bytes.
 pub(crate) fn resident(id: u32) -> f64 {
-    status(id, "VmRSS:")
+    kilobytes(id, "VmRSS:")
 }
 
 /// The most that was ever resident, likewise.
 pub(crate) fn peak_resident(id: u32) -> f64 {
-    status(id, "VmHWM:")
+    kilobytes(id, "VmHWM:")
+}
+
+/// How many threads it has.
+pub(crate) fn threads(id: u32) -> f64 {
+    status(id, "Threads:")
+}
+
+/// How many files and sockets it has open.
+pub(crate) fn descriptors(id: u32) -> f64 {
+    count(
+        std::fs::read_dir(format!("/proc/{id}/fd"))
+            .expect("a running process")
+            .count(),
+    )
+}
+
+fn kilobytes(id: u32, name: &str) -> f64 {
+    status(id, name) * 1024.0 / 1e6
 }
 
 fn status(id: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a running process");
     let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kib.expect("a number of KiB") * 1024.0 / 1e6
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    number.expect("a number")
 }
 
 /// Waits until a process sleeps and has used no CPU for a millisecond: what it had to do is done.

@@ -8,6 +8,7 @@ mod growth;
 mod micro;
 mod server;
 mod size;
+mod soak;
 mod waits;
 mod warm;
 
@@ -29,10 +30,11 @@ pub(crate) enum Section {
     Growth,
     Micro,
     Close,
+    Soak,
 }
 
 impl Section {
-    /// In the order in which they are measured.
+    /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
     pub(crate) const ALL: [Self; 10] = [
         Self::Size,
         Self::Cold,
@@ -60,6 +62,7 @@ impl Section {
             Self::Growth => "What a request costs as everything around it grows",
             Self::Micro => "The rules alone, CPU of one decision",
             Self::Close => "The close of a day",
+            Self::Soak => "A server at half of what it can do, with faults that come and go",
         }
     }
 
@@ -75,6 +78,7 @@ impl Section {
             Self::Growth => growth::measure(effort, report).await,
             Self::Micro => micro::measure(effort, report),
             Self::Close => close::measure(effort, report).await,
+            Self::Soak => soak::measure(effort, report).await,
         }
     }
 }

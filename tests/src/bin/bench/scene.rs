@@ -1,0 +1,96 @@
+//! A server under load whose tables and cache are processes of their own, to be frozen and killed.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::client::Client;
+use tests::program::LocalServer;
+use tests::redis::Redis;
+
+use crate::deployment::{SETTINGS, batch_with_new};
+use crate::load::{Answered, Load, Pace, post};
+use crate::stats::count;
+
+/// A server with its tables and its cache in processes of their own, and users of it.
+pub(crate) struct Scene {
+    pub(crate) server: LocalServer,
+    tables: LocalServer,
+    pub(crate) redis: Redis,
+    tokens: Vec<String>,
+    serial: usize,
+}
+
+impl Scene {
+    pub(crate) async fn start() -> Self {
+        let redis = Redis::start();
+        let tables = LocalServer::start(&["--table-port", "0"], &SETTINGS).await;
+        let (cache, endpoint) = (redis.url(), tables.tables());
+        let settings = [
+            &SETTINGS[..],
+            &[
+                ("CLEARVIEW_CACHE_URL", &cache),
+                ("AWS_ENDPOINT_URL_DYNAMODB", &endpoint),
+            ],
+            &[("AWS_ACCESS_KEY_ID", "bench"), ("AWS_SECRET_ACCESS_KEY", "bench")],
+        ]
+        .concat();
+        let server = LocalServer::start(&[], &settings).await;
+        let client = Client::to(server.address);
+        let mut tokens = Vec::new();
+        for n in 0..16 {
+            tokens.push(client.register(&format!("faults-{n}")).await.access);
+        }
+        Self {
+            server,
+            tables,
+            redis,
+            tokens,
+            serial: 0,
+        }
+    }
+
+    /// For some seconds, `rate` requests a second of five posts, every other one with a post that is new. Each is answered with
+    /// 200, or the run ends.
+    pub(crate) fn ask(&mut self, rate: usize, seconds: usize) -> Answered {
+        self.load(Pace::Open(count(rate)), rate * seconds, seconds)
+    }
+
+    /// How many requests in a second are answered to 16 connections that ask as fast as they can.
+    pub(crate) fn most_per_second(&mut self, seconds: usize) -> f64 {
+        self.load(Pace::Closed, 5_000, seconds).per_second()
+    }
+
+    fn load(&mut self, pace: Pace, requests: usize, seconds: usize) -> Answered {
+        let requests: Vec<Vec<u8>> = (0..requests).map(|n| self.request(n)).collect();
+        let load = Load {
+            address: self.server.address,
+            requests: &requests,
+            connections: if matches!(pace, Pace::Closed) { 16 } else { 64 },
+            pace,
+            span: Duration::from_secs(seconds as u64),
+        };
+        tokio::task::block_in_place(|| load.run())
+    }
+
+    fn request(&mut self, n: usize) -> Vec<u8> {
+        self.serial += 1;
+        let body: Value = batch_with_new(5, n % 2, &format!("{} ", self.serial));
+        post("/v1/classify", &self.tokens[n % self.tokens.len()], &body)
+    }
+
+    /// Stops the tables from answering, without closing anything.
+    pub(crate) fn freeze_tables(&self) {
+        self.signal_tables("-STOP");
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw_tables(&self) {
+        self.signal_tables("-CONT");
+    }
+
+    fn signal_tables(&self, signal: &str) {
+        let id = self.tables.process_id().to_string();
+        let sent = std::process::Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("kill").success(), "{signal}");
+    }
+}

@@ -1,0 +1,82 @@
+//! Hours in short: a server at half of what it can do, while its cache and its tables freeze, die and come back.
+
+use crate::Effort;
+use crate::process;
+use crate::report::Report;
+use crate::scene::Scene;
+use crate::stats::{Samples, count};
+
+/// Seconds of calm, in which the server is looked at.
+const CALM: usize = 8;
+
+/// Seconds of a fault, and of what follows it.
+const TROUBLE: usize = 3;
+
+/// What a server holds, and how it answers, in one calm.
+struct Look {
+    resident: f64,
+    descriptors: f64,
+    threads: f64,
+    p50: f64,
+    p99: f64,
+}
+
+/// One of them.
+type Of = fn(&Look) -> f64;
+
+/// Thirty minutes, or for a quick run one.
+pub(crate) async fn measure(effort: Effort, report: &mut Report) {
+    let rounds = effort.of(120, 4);
+    let mut scene = Scene::start().await;
+    // Half of what it can do, and enough new posts to fill the process's cache before the first look.
+    let most = scene.most_per_second(effort.of(20, 5));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands")]
+    let rate = (most / 2.0) as usize;
+    scene.ask(rate, effort.of(30, 10));
+
+    let mut looks = Vec::with_capacity(rounds);
+    for round in 0..rounds {
+        match round % 3 {
+            0 => scene.redis.freeze(),
+            1 => scene.redis.kill(),
+            _ => scene.freeze_tables(),
+        }
+        scene.ask(rate / 4, TROUBLE);
+        match round % 3 {
+            0 => scene.redis.thaw(),
+            1 => scene.redis.restart(),
+            _ => scene.thaw_tables(),
+        }
+        scene.ask(rate, TROUBLE);
+        let latencies = scene.ask(rate, CALM).latencies;
+        looks.push(look(scene.server.process_id(), &latencies));
+    }
+    report.note("soak.rate", count(rate), "/s");
+    report.note("soak.span", count(rounds * (2 * TROUBLE + CALM)), "s");
+    // The middle of the first and of the last third of the looks.
+    let third = looks.len().div_ceil(3);
+    let (first, last) = (&looks[..third], &looks[looks.len() - third..]);
+    let middle = |looks: &[Look], of: Of| looks.iter().map(of).collect::<Samples>().median();
+    let figures: [(&str, Of, &str); 5] = [
+        ("resident", |look| look.resident, "MB"),
+        ("descriptors", |look| look.descriptors, ""),
+        ("threads", |look| look.threads, ""),
+        ("p50", |look| look.p50, "ms"),
+        ("p99", |look| look.p99, "ms"),
+    ];
+    for (name, of, unit) in figures {
+        let (before, after) = (middle(first, of), middle(last, of));
+        report.note(&format!("soak.{name}"), after, unit);
+        report.note(&format!("soak.{name}.growth"), after / before, "x");
+    }
+}
+
+fn look(id: u32, latencies: &Samples) -> Look {
+    Look {
+        resident: process::resident(id),
+        descriptors: process::descriptors(id),
+        threads: process::threads(id),
+        p50: latencies.quantile(0.5),
+        p99: latencies.quantile(0.99),
+    }
+}
