@@ -35,7 +35,7 @@ pub struct Parties {
     pub audience: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
@@ -119,6 +119,60 @@ pub fn try_out(keys: &KeySet, public: &PublicKeys, parties: &Parties, now: Times
     }
 }
 
+/// A token whose header, signature and parties are in order. Whether it counts is a question of the time and of who shows it.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    kid: String,
+    claims: Claims,
+    principal: Principal,
+}
+
+/// Checks all of a token that stays the same however often it is shown.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn open(keys: &PublicKeys, parties: &Parties, token: &str, now: Timestamp) -> Result<Opened, Refusal> {
+    let kid = read_header(token)?;
+    let key = keys.find(&kid, now).ok_or(Refusal::UnknownKey)?;
+    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation(parties))
+        .map_err(|error| Refusal::Invalid(describe(&error)))?
+        .claims;
+    let principal = Principal {
+        user: UserId::parse(&claims.sub).ok_or(Refusal::Invalid("the subject is no user"))?,
+        session: SessionId::parse(&claims.sid).ok_or(Refusal::Invalid("the sid is no session"))?,
+        tier: Tier::parse(&claims.tier).ok_or(Refusal::Invalid("the tier is no tier"))?,
+    };
+    Ok(Opened { kid, claims, principal })
+}
+
+impl Opened {
+    /// Whom it speaks for at `now`, when its key still counts among `keys` and `fingerprint` is what the request says of its device.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn accept(
+        &self,
+        keys: &PublicKeys,
+        fingerprint: Option<&Fingerprint>,
+        now: Timestamp,
+    ) -> Result<Principal, Refusal> {
+        if !keys.count(&self.kid, now) {
+            return Err(Refusal::UnknownKey);
+        }
+        let alive = check_times(&self.claims, now)?;
+        if let Some(bound) = &self.claims.fp
+            && fingerprint.is_none_or(|shown| shown.as_str() != bound)
+        {
+            return Err(Refusal::Invalid("the device fingerprint does not match"));
+        }
+        if alive {
+            Ok(self.principal.clone())
+        } else {
+            Err(Refusal::Expired(Box::new(self.principal.clone())))
+        }
+    }
+}
+
 /// Verifies a token at `now`; `fingerprint` is what the request says of its device.
 ///
 /// # Errors
@@ -130,27 +184,7 @@ pub fn verify(
     fingerprint: Option<&Fingerprint>,
     now: Timestamp,
 ) -> Result<Principal, Refusal> {
-    let kid = read_header(token)?;
-    let key = keys.find(&kid, now).ok_or(Refusal::UnknownKey)?;
-    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation(parties))
-        .map_err(|error| Refusal::Invalid(describe(&error)))?
-        .claims;
-    let alive = check_times(&claims, now)?;
-    if let Some(bound) = &claims.fp
-        && fingerprint.is_none_or(|shown| shown.as_str() != bound)
-    {
-        return Err(Refusal::Invalid("the device fingerprint does not match"));
-    }
-    let principal = Principal {
-        user: UserId::parse(&claims.sub).ok_or(Refusal::Invalid("the subject is no user"))?,
-        session: SessionId::parse(&claims.sid).ok_or(Refusal::Invalid("the sid is no session"))?,
-        tier: Tier::parse(&claims.tier).ok_or(Refusal::Invalid("the tier is no tier"))?,
-    };
-    if alive {
-        Ok(principal)
-    } else {
-        Err(Refusal::Expired(Box::new(principal)))
-    }
+    open(keys, parties, token, now)?.accept(keys, fingerprint, now)
 }
 
 /// The `kid`, after every rule that needs no key.

@@ -95,7 +95,12 @@ impl PublicKeys {
     /// The key named `kid`, if it counts at `now`.
     pub(in crate::identity) fn find(&self, kid: &str, now: Timestamp) -> Option<DecodingKey> {
         let key = self.0.get(kid)?;
-        let counts = key.until.is_none_or(|until| until > now.seconds());
-        counts.then(|| DecodingKey::from_ed_der(&key.bytes))
+        self.count(kid, now).then(|| DecodingKey::from_ed_der(&key.bytes))
+    }
+
+    /// Whether what the key of this name signs counts at `now`.
+    pub(in crate::identity) fn count(&self, kid: &str, now: Timestamp) -> bool {
+        let key = self.0.get(kid);
+        key.is_some_and(|key| key.until.is_none_or(|until| until > now.seconds()))
     }
 }
