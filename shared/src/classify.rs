@@ -69,8 +69,6 @@ pub enum Degraded {
     Cache,
     /// The quota table.
     Quota,
-    /// The cache that limits are kept in.
-    RateLimit,
     /// Every configured provider.
     Model,
     /// The better model, or every paid one: the day's limit on spending is near or reached.
@@ -205,9 +203,6 @@ pub async fn run(
     };
     if charged.certainty != Certainty::Sure {
         work.degraded.push(Degraded::Quota);
-    }
-    if admitted.degraded {
-        work.degraded.push(Degraded::RateLimit);
     }
     work.figures.ambiguous = charged.certainty == Certainty::Ambiguous;
     work.degraded.sort_unstable();

@@ -180,7 +180,6 @@ const fn name_degraded(degraded: Degraded) -> &'static str {
     match degraded {
         Degraded::Cache => "cache",
         Degraded::Quota => "quota",
-        Degraded::RateLimit => "rateLimit",
         Degraded::Model => "model",
         Degraded::Spend => "spend",
     }

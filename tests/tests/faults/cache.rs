@@ -1,5 +1,6 @@
 //! The shared cache absent, killed, frozen, slow, talking errors and garbage, coming and going: what users see of it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -59,6 +60,8 @@ impl Setting {
         let health = self.service.client.get("/health").await;
         assert_eq!(health.status, 200);
         let degraded = answer.body["degraded"].as_array().unwrap();
+        let told: HashSet<&str> = degraded.iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(told.len(), degraded.len(), "each once: {degraded:?}");
         (
             json!(degraded.contains(&json!("rateLimit"))),
             health.body["dependencies"]["cache"]["status"].clone(),
