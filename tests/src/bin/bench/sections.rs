@@ -2,6 +2,8 @@
 
 mod close;
 mod cold;
+mod identical;
+mod replay;
 mod server;
 mod size;
 mod waits;
@@ -20,17 +22,21 @@ pub(crate) enum Section {
     Warm,
     Waits,
     Server,
+    Identical,
+    Day,
     Close,
 }
 
 impl Section {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Size,
         Self::Cold,
         Self::Warm,
         Self::Waits,
         Self::Server,
+        Self::Identical,
+        Self::Day,
         Self::Close,
     ];
 
@@ -41,6 +47,8 @@ impl Section {
             Self::Warm => "Warm invocations of classify, every post cached in the process",
             Self::Waits => "Network waits of one request, one after the other",
             Self::Server => "The local server, 1 cached post per request, on the processors that also make the load",
+            Self::Identical => "Model calls for 50 simultaneous identical requests",
+            Self::Day => "A replayed day of a feed, 10 instances; what it assumes is in sections/replay/trace.rs",
             Self::Close => "The close of a day",
         }
     }
@@ -52,6 +60,8 @@ impl Section {
             Self::Warm => warm::measure(effort, report).await,
             Self::Waits => waits::measure(effort, report).await,
             Self::Server => server::measure(effort, report).await,
+            Self::Identical => identical::measure(report).await,
+            Self::Day => replay::measure(effort, report).await,
             Self::Close => close::measure(effort, report).await,
         }
     }
