@@ -29,6 +29,8 @@ pub struct Call {
     pub path: String,
     /// Its `Authorization`; empty if there was none.
     pub authorization: String,
+    /// Its `traceparent`; empty if there was none.
+    pub traceparent: String,
     /// Its body.
     pub body: Value,
     /// The question in it; `None` if there was none that could be read.
@@ -159,11 +161,11 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Ful
 }
 
 fn call(parts: &Parts, body: &Value, asked: Option<Asked>) -> Call {
-    let authorization = parts.headers.get(header::AUTHORIZATION);
-    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     Call {
         path: parts.uri.path().to_owned(),
-        authorization: authorization.unwrap_or_default().to_owned(),
+        authorization: header("authorization").unwrap_or_default().to_owned(),
+        traceparent: header("traceparent").unwrap_or_default().to_owned(),
         body: body.clone(),
         asked,
     }

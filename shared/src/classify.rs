@@ -34,6 +34,8 @@ pub struct Batch<'a> {
     pub explain: bool,
     /// Under which name the client may send the same again.
     pub idempotency: Option<IdempotencyKey>,
+    /// `traceparent` for the calls that are made for it.
+    pub trace: Option<String>,
 }
 
 /// Where a result came from.
@@ -171,6 +173,7 @@ pub async fn run(
         principal,
         preference: &preference,
         explain: batch.explain,
+        trace: batch.trace.as_deref(),
         deadline,
         now,
         token: Token::draw(),
@@ -222,6 +225,7 @@ struct Ask<'a> {
     principal: &'a Principal,
     preference: &'a CanonicalPreference,
     explain: bool,
+    trace: Option<&'a str>,
     deadline: Deadline,
     now: Timestamp,
     /// Names this request to other instances; without one it takes no lease.

@@ -400,6 +400,10 @@ mod tests {
         assert_eq!(read(&limited).unwrap_err().variable, "CLEARVIEW_PRICES");
         let price = ("CLEARVIEW_PRICES", r#"{"openai:gpt-5-mini":{"input":0.25,"output":2}}"#);
         assert!(read(&[&limited[..], &[price]].concat()).is_ok());
+        let price = ("CLEARVIEW_PRICES", r#"{"other":{"input":5,"output":25}}"#);
+        let providers = read(&[&limited[..], &[price]].concat()).unwrap().providers;
+        assert!(!providers.price(&providers.chain[0]).is_free());
+        assert!(providers.price(&ProviderName::Local).is_free());
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Question<'a> {
     pub tier: &'a Tier,
     /// Until when.
     pub deadline: Deadline,
+    /// `traceparent` for the calls that are made for it.
+    pub trace: Option<&'a str>,
 }
 
 /// A post to be judged.
@@ -206,6 +208,7 @@ impl Providers {
             explain: question.explain,
             tier: question.tier,
             deadline: question.deadline,
+            trace: question.trace,
             bill: Mutex::default(),
         };
         for name in self.chain(question.tier, budget) {

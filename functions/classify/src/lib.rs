@@ -88,6 +88,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         posts: asked.posts.iter().map(|Object(post)| &*post.text).collect(),
         explain,
         idempotency: call.idempotency_key(&body)?,
+        trace: call.record.trace.parent.clone(),
     };
     let entrance = Entrance::Use(&principal, Meter::Posts, batch.posts.len() as u64);
     let admitted = call.admit(app, entrance).await?;

@@ -295,6 +295,7 @@ impl<'a> Work<'a> {
             explain: ask.explain,
             tier: &ask.principal.tier,
             deadline: ask.deadline,
+            trace: ask.trace,
         }
     }
 

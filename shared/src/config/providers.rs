@@ -17,6 +17,9 @@ const OPENAI: &str = "https://api.openai.com/v1";
 /// The longest name of a model.
 const LONGEST_MODEL: usize = 200;
 
+/// Whose price is that of every provider without one.
+const OTHER: &str = "other";
+
 /// A judge of posts that can be configured.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProviderName {
@@ -104,6 +107,8 @@ pub struct ProviderSettings {
     pub call_tokens: usize,
     /// `CLEARVIEW_PRICES`: dollars per million tokens by provider, as JSON (none: calls cost nothing).
     pub prices: BTreeMap<ProviderName, Price>,
+    /// Those of its `other`: of every provider over the network that has none of its own.
+    pub other_price: Option<Price>,
     /// `CLEARVIEW_DAILY_SPEND_LIMIT`: dollars that may be spent on models in a UTC day (no limit).
     pub daily_spend_limit: Option<Money>,
     /// `CLEARVIEW_BREAKERS`: providers that are never or always asked, such as `openai:gpt-5-mini=open` (none).
@@ -112,6 +117,7 @@ pub struct ProviderSettings {
 
 impl ProviderSettings {
     pub(super) fn read(env: &Settings<'_>) -> Result<Self, ConfigError> {
+        let (prices, other_price) = prices(env, "CLEARVIEW_PRICES")?;
         let settings = Self {
             chain: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
             by_tier: by_tier(env, "CLEARVIEW_PROVIDERS_BY_TIER")?,
@@ -127,7 +133,8 @@ impl ProviderSettings {
             call_timeout: env.millis("CLEARVIEW_MODEL_TIMEOUT_MS", 5000)?,
             parallel_calls: env.number("CLEARVIEW_PARALLEL_CALLS", 4, &(1..=50))?,
             call_tokens: env.number("CLEARVIEW_CALL_TOKENS", 16_000, &(100..=1_000_000))?,
-            prices: prices(env, "CLEARVIEW_PRICES")?,
+            prices,
+            other_price,
             daily_spend_limit: limit(env, "CLEARVIEW_DAILY_SPEND_LIMIT")?,
             forced: forced(env, "CLEARVIEW_BREAKERS")?,
         };
@@ -150,7 +157,12 @@ impl ProviderSettings {
     /// What a provider's tokens cost.
     #[must_use]
     pub fn price(&self, name: &ProviderName) -> Price {
-        self.prices.get(name).copied().unwrap_or_default()
+        self.known_price(name).unwrap_or_default()
+    }
+
+    fn known_price(&self, name: &ProviderName) -> Option<Price> {
+        let other = self.other_price.filter(|_| name.is_remote());
+        self.prices.get(name).copied().or(other)
     }
 
     /// What no single setting shows.
@@ -163,10 +175,12 @@ impl ProviderSettings {
                     problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
                 });
             }
-            if self.daily_spend_limit.is_some() && name.is_remote() && !self.prices.contains_key(name) {
+            if self.daily_spend_limit.is_some() && name.is_remote() && self.known_price(name).is_none() {
                 return Err(ConfigError {
                     variable: "CLEARVIEW_PRICES",
-                    problem: format!("with a daily spend limit, {name} needs a price (it may be 0)"),
+                    problem: format!(
+                        "with a daily spend limit, {name} needs a price (it may be 0), or there must be one of \"other\""
+                    ),
                 });
             }
         }
@@ -236,17 +250,22 @@ struct Listed {
     output: f64,
 }
 
-fn prices(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<ProviderName, Price>, ConfigError> {
+type Prices = (BTreeMap<ProviderName, Price>, Option<Price>);
+
+fn prices(env: &Settings<'_>, variable: &'static str) -> Result<Prices, ConfigError> {
     let listed: BTreeMap<String, Listed> = json(env, variable)?;
     let refuse = |problem: String| ConfigError { variable, problem };
-    listed
-        .into_iter()
-        .map(|(name, Listed { input, output })| {
-            let price = Price::per_million(input, output);
-            let price = price.ok_or_else(|| refuse(format!("{name}: {input} and {output} are no prices")))?;
-            Ok((ProviderName::parse(&name).map_err(refuse)?, price))
-        })
-        .collect()
+    let (mut prices, mut other) = (BTreeMap::new(), None);
+    for (name, Listed { input, output }) in listed {
+        let price = Price::per_million(input, output);
+        let price = price.ok_or_else(|| refuse(format!("{name}: {input} and {output} are no prices")))?;
+        if name == OTHER {
+            other = Some(price);
+        } else {
+            prices.insert(ProviderName::parse(&name).map_err(refuse)?, price);
+        }
+    }
+    Ok((prices, other))
 }
 
 fn limit(env: &Settings<'_>, variable: &'static str) -> Result<Option<Money>, ConfigError> {

@@ -11,7 +11,7 @@ use super::key::ApiKey;
 use super::prompt::Prompt;
 use super::sign::{Scope, signed};
 use super::verdict::Verdict;
-use super::wire::Wire;
+use super::wire::{Wire, traced};
 use super::{Post, bedrock, openai};
 use crate::breaker::Outcome;
 use crate::breaker::store::{Breakers, Permit, Report};
@@ -48,8 +48,19 @@ pub struct Errand<'a> {
     pub tier: &'a Tier,
     /// Until when.
     pub deadline: Deadline,
+    /// `traceparent` of the calls.
+    pub trace: Option<&'a str>,
     /// What it came to.
     pub bill: Mutex<Bill>,
+}
+
+/// How one call is made.
+#[derive(Debug, Clone, Copy)]
+struct Terms<'a> {
+    /// The longest that it may take.
+    limit: Duration,
+    now: Timestamp,
+    trace: Option<&'a str>,
 }
 
 /// What the calls for a question came to.
@@ -234,8 +245,13 @@ impl Remote {
         let prompt = Prompt::of(errand.preference, &texts, errand.explain)
             .map_err(|_| Failure::Unasked("there are no random bytes"))?;
         let permit = self.breakers.admit(name, now).await.map_err(Failure::Unasked)?;
+        let terms = Terms {
+            limit,
+            now,
+            trace: errand.trace,
+        };
         let stopwatch = Stopwatch::start();
-        let (answer, tokens) = match self.send(name, &prompt, limit, now).await {
+        let (answer, tokens) = match self.send(name, &prompt, terms).await {
             Ok((text, tokens)) => {
                 let expected = Expected {
                     ids: &prompt.ids,
@@ -264,8 +280,7 @@ impl Remote {
         &self,
         name: &ProviderName,
         prompt: &Prompt,
-        limit: Duration,
-        now: Timestamp,
+        Terms { limit, now, trace }: Terms<'_>,
     ) -> Result<(Option<String>, Option<Tokens>), Failure> {
         match name {
             ProviderName::Local => Err(Failure::Unasked("the embedded model is not asked over the network")),
@@ -275,7 +290,7 @@ impl Remote {
                     key: self.key.get(&self.wire, limit, now).await?,
                     temperature: self.settings.openai_temperature,
                 };
-                let request = openai::request(endpoint, model, prompt)?;
+                let request = traced(openai::request(endpoint, model, prompt)?, trace);
                 openai::read(&self.wire.send(request, limit, now).await?)
             }
             ProviderName::Bedrock(model) => {
@@ -286,7 +301,8 @@ impl Remote {
                     region: &self.region,
                     service: "bedrock",
                 };
-                let request = signed(bedrock::request(&endpoint, model, prompt)?, scope, now)?;
+                let request = traced(bedrock::request(&endpoint, model, prompt)?, trace);
+                let request = signed(request, scope, now)?;
                 bedrock::read(&self.wire.send(request, limit, now).await?)
             }
         }

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt, Limited};
-use lambda_http::http::{HeaderMap, Request};
+use lambda_http::http::{HeaderMap, HeaderValue, Request};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -58,6 +58,15 @@ impl Wire {
             .await
             .unwrap_or(Err(Failure::Timeout))
     }
+}
+
+/// The request as part of a trace, by <https://www.w3.org/TR/trace-context/>.
+#[must_use]
+pub fn traced(mut request: Request<String>, trace: Option<&str>) -> Request<String> {
+    if let Some(Ok(parent)) = trace.map(HeaderValue::from_str) {
+        request.headers_mut().insert("traceparent", parent);
+    }
+    request
 }
 
 fn connect() -> Connector {

@@ -21,11 +21,11 @@ impl Trace {
     /// From the headers `X-Amzn-Trace-Id` (as Lambda's context has it) and `traceparent`. What is not of their form is dropped.
     #[must_use]
     pub fn of(amazon: Option<&str>, w3c: Option<&str>) -> Self {
-        let (root, span) = amazon.map(parts_of_amazon).unwrap_or_default();
+        let Amazon { root, span, flags } = amazon.map(parts_of_amazon).unwrap_or_default();
         let client = w3c.and_then(parts_of_w3c);
         let parent = match (client, root, span) {
             (Some(_), ..) => w3c.map(str::to_owned),
-            (None, Some(root), Some(span)) => Some(format!("00-{}-{span}-00", digits_of(root))),
+            (None, Some(root), Some(span)) => Some(format!("00-{}-{span}-{flags}", digits_of(root))),
             _ => None,
         };
         Self {
@@ -36,8 +36,16 @@ impl Trace {
     }
 }
 
-/// The root and the parent of `Root=1-…-…;Parent=…;Sampled=1`.
-fn parts_of_amazon(header: &str) -> (Option<&str>, Option<&str>) {
+/// What `Root=1-…-…;Parent=…;Sampled=1` says.
+#[derive(Default)]
+struct Amazon<'a> {
+    root: Option<&'a str>,
+    span: Option<&'a str>,
+    /// By W3C: whether the request is recorded.
+    flags: &'static str,
+}
+
+fn parts_of_amazon(header: &str) -> Amazon<'_> {
     let value = |name: &str| {
         let parts = header.split(';').filter_map(|part| part.trim().split_once('='));
         parts.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
@@ -46,7 +54,11 @@ fn parts_of_amazon(header: &str) -> (Option<&str>, Option<&str>) {
         let parts: Vec<&str> = root.split('-').collect();
         matches!(parts.as_slice(), ["1", time, rest] if is_hex(time, 8) && is_hex(rest, 24))
     });
-    (root, value("Parent").filter(|parent| is_hex(parent, 16)))
+    Amazon {
+        root,
+        span: value("Parent").filter(|parent| is_hex(parent, 16)),
+        flags: if value("Sampled") == Some("1") { "01" } else { "00" },
+    }
 }
 
 /// The trace of `00-{32 hex}-{16 hex}-{2 hex}`, by <https://www.w3.org/TR/trace-context/>.
@@ -91,8 +103,10 @@ mod tests {
         let parent = Trace::of(Some(AMAZON), None).parent;
         assert_eq!(
             parent.as_deref(),
-            Some("00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-00")
+            Some("00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01")
         );
+        let unsampled = AMAZON.replace("Sampled=1", "Sampled=0");
+        assert!(Trace::of(Some(&unsampled), None).parent.unwrap().ends_with("-00"));
     }
 
     #[test]

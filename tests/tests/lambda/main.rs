@@ -9,3 +9,4 @@ mod rights;
 mod scheduled;
 mod stage;
 mod thaw;
+mod trace;

@@ -82,6 +82,33 @@ async fn reasons_are_asked_for_and_passed_on_only_where_they_are_wanted() {
 }
 
 #[tokio::test]
+async fn a_call_is_part_of_the_clients_trace() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let upstream = upstream(Act::Answer).await;
+    let chains = [
+        plan_of(&upstream),
+        plan_of(&upstream)
+            .with("CLEARVIEW_PROVIDERS", "bedrock:anthropic.claude-haiku")
+            .with(
+                "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+                format!("http://{}", upstream.address),
+            ),
+    ];
+    for plan in chains {
+        let service = plan.start().await;
+        let ann = service.client.register("ann").await;
+        for parent in ["", "00-not-of-the-form", PARENT] {
+            let body = json!({"preference": PREFERENCE, "posts": [{"id": "mine", "text": format!("a post {parent}")}]});
+            let request = service.client.request(reqwest::Method::POST, "/v1/classify");
+            let request = request.header("traceparent", parent).bearer_auth(&ann.access);
+            assert_eq!(send(request.json(&body)).await.body["results"][0]["source"], "model");
+        }
+    }
+    let parents: Vec<String> = upstream.calls().into_iter().map(|call| call.traceparent).collect();
+    assert_eq!(parents, ["", "", PARENT, "", "", PARENT]);
+}
+
+#[tokio::test]
 async fn a_temperature_is_sent_where_one_is_set() {
     let upstream = upstream(Act::Answer).await;
     let service = plan_of(&upstream)

@@ -124,6 +124,7 @@ pub(crate) async fn classify(app: &App, texts: &[&str]) -> Classified {
         posts: texts.to_vec(),
         explain: false,
         idempotency: None,
+        trace: None,
     };
     // Limits have tests of their own.
     let admitted = Admitted::default();

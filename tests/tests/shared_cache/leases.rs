@@ -291,6 +291,7 @@ async fn a_refused_request_leaves_no_lease_behind() {
         posts: vec!["one", "two"],
         explain: false,
         idempotency: None,
+        trace: None,
     };
     let admitted = shared::rate_limit::store::Admitted::default();
     let refused = shared::classify::run(&app, &principal, &batch, &admitted, fleet.now()).await;

@@ -5,6 +5,7 @@ mod attributes;
 mod edge;
 mod functions;
 mod gateway_responses;
+mod models;
 mod prices;
 mod rights;
 mod routes;

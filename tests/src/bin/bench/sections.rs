@@ -5,7 +5,9 @@ mod close;
 mod cold;
 mod faults;
 mod growth;
+mod identical;
 mod micro;
+mod replay;
 mod server;
 mod size;
 mod soak;
@@ -29,13 +31,15 @@ pub(crate) enum Section {
     Faults,
     Growth,
     Micro,
+    Identical,
+    Day,
     Close,
     Soak,
 }
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Size,
         Self::Cold,
         Self::Warm,
@@ -45,6 +49,8 @@ impl Section {
         Self::Faults,
         Self::Growth,
         Self::Micro,
+        Self::Identical,
+        Self::Day,
         Self::Close,
     ];
 
@@ -61,6 +67,8 @@ impl Section {
             }
             Self::Growth => "What a request costs as everything around it grows",
             Self::Micro => "The rules alone, CPU of one decision",
+            Self::Identical => "Model calls for 50 simultaneous identical requests",
+            Self::Day => "A replayed day of a feed, 10 instances; what it assumes is in sections/replay/trace.rs",
             Self::Close => "The close of a day",
             Self::Soak => "A server at half of what it can do, with faults that come and go",
         }
@@ -77,6 +85,8 @@ impl Section {
             Self::Faults => faults::measure(effort, report).await,
             Self::Growth => growth::measure(effort, report).await,
             Self::Micro => micro::measure(effort, report),
+            Self::Identical => identical::measure(report).await,
+            Self::Day => replay::measure(effort, report).await,
             Self::Close => close::measure(effort, report).await,
             Self::Soak => soak::measure(effort, report).await,
         }

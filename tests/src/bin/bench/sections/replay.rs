@@ -1,0 +1,179 @@
+//! A day of a feed, replayed over several instances with one cache and one table: what models are asked, and what is spared.
+//!
+//! [`trace`] is the day and says what it assumes, [`model`] the model that is asked over HTTP, [`fleet`] the instances, each of
+//! them the real code behind `POST /v1/classify` from the charge on. Requests have the trace's time: a day takes a minute.
+
+mod fleet;
+mod model;
+mod trace;
+
+use shared::classify::Figures;
+use shared::money::{Money, Tokens};
+use tests::redis::Redis;
+use tests::service::{Plan, TableService};
+
+use self::fleet::{Cached, Fleet};
+use self::model::Model;
+use self::trace::Trace;
+use crate::Effort;
+use crate::deployment::SETTINGS;
+use crate::report::Report;
+use crate::stats::count;
+
+/// The model, and dollars per million of its tokens: the list price of a small one (`template.yaml`).
+const MODEL: &str = "openai:gpt-5-mini";
+const PRICES: &str = r#"{"openai:gpt-5-mini":{"input":0.25,"output":2}}"#;
+
+/// Too few estimated tokens for two posts of the trace: each has a call of its own.
+const ONE_POST: &str = "100";
+
+/// What a replayed day came to.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    requests: usize,
+    posts: usize,
+    figures: Figures,
+    /// Requests that made no call because all that they lacked was being judged for others.
+    spared: usize,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, posts: usize, figures: &Figures) {
+        self.requests += 1;
+        self.posts += posts;
+        self.spared += usize::from(figures.joined > 0 && figures.bill.calls == 0);
+        let sum = &mut self.figures;
+        sum.distinct += figures.distinct;
+        sum.local_hits += figures.local_hits;
+        sum.shared_hits += figures.shared_hits;
+        sum.table_hits += figures.table_hits;
+        sum.joined += figures.joined;
+        sum.judged += figures.judged;
+        sum.refreshed += figures.refreshed;
+        sum.bill += figures.bill;
+    }
+
+    fn calls(&self) -> f64 {
+        f64::from(self.figures.bill.calls)
+    }
+
+    fn money(&self) -> f64 {
+        dollars(self.figures.bill.money)
+    }
+
+    /// The part of the posts that no model was asked about for their request, in hundredths.
+    fn hit_rate(&self) -> f64 {
+        let figures = &self.figures;
+        let hits = figures.local_hits + figures.shared_hits + figures.table_hits + figures.joined;
+        share(hits, figures.distinct)
+    }
+}
+
+pub(crate) async fn measure(effort: Effort, report: &mut Report) {
+    let trace = Trace::of_a_day(effort.of(1, 20));
+    let whole = replay(&trace, Cached::Shared, &[]).await;
+    note(report, "day", &whole);
+    layers(report, &whole);
+    without_coalescing(report, &whole);
+
+    let unbatched = replay(&trace, Cached::Shared, &[("CLEARVIEW_CALL_TOKENS", ONE_POST)]).await;
+    note(report, "day.without_batching", &unbatched);
+    saved(report, "batching", &whole, &unbatched);
+
+    let unshared = replay(&trace, Cached::ByEachAlone, &[]).await;
+    note(report, "day.without_shared_cache", &unshared);
+    saved(report, "shared_cache", &whole, &unshared);
+    report.note("day.calls_saved", spared(whole.calls(), unshared.calls()), "%");
+    report.note("day.money_saved", spared(whole.money(), unshared.money()), "%");
+}
+
+/// The whole day over a fresh fleet.
+async fn replay(trace: &Trace, cached: Cached, settings: &[(&str, &str)]) -> Totals {
+    let (redis, tables, model) = (Redis::start(), TableService::start().await, Model::start().await);
+    let plan = Plan::default()
+        .on_system_time()
+        .with_tables_at(tables.address())
+        .with("CLEARVIEW_PROVIDERS", MODEL)
+        .with("CLEARVIEW_PRICES", PRICES)
+        .with("CLEARVIEW_OPENAI_BASE_URL", model.base_url())
+        // A busy machine is not what is measured here.
+        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000")
+        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+    let all = SETTINGS.iter().chain(settings);
+    let plan = all.fold(plan, |plan, (name, value)| plan.with(name, *value));
+    let plan = cached.on(plan, &redis, &tables.tables()).await;
+    let totals = Fleet::of(plan, cached).replay(trace).await;
+    let asked = model.asked();
+    assert_eq!(
+        asked.calls,
+        u64::from(totals.figures.bill.calls),
+        "both ends count the same"
+    );
+    assert_eq!(asked.tokens, totals.figures.bill.tokens, "both ends count the same");
+    totals
+}
+
+fn note(report: &mut Report, name: &str, totals: &Totals) {
+    let bill = &totals.figures.bill;
+    let Tokens { input, output } = bill.tokens;
+    report.note(&format!("{name}.hit_rate"), totals.hit_rate(), "%");
+    report.note(&format!("{name}.posts_judged"), count(totals.figures.judged), "");
+    report.note(&format!("{name}.calls"), totals.calls(), "");
+    report.note(&format!("{name}.tokens"), millions(input + output), "M");
+    report.note(&format!("{name}.money"), totals.money(), "$");
+}
+
+/// Who answered, in hundredths of the posts; what is left was judged for its own request.
+fn layers(report: &mut Report, totals: &Totals) {
+    let figures = &totals.figures;
+    report.note("day.requests", count(totals.requests), "");
+    report.note("day.posts", count(totals.posts), "");
+    for (layer, hits) in [
+        ("in_process", figures.local_hits),
+        ("shared", figures.shared_hits),
+        ("table", figures.table_hits),
+        ("coalesced", figures.joined),
+    ] {
+        report.note(&format!("day.hits.{layer}"), share(hits, figures.distinct), "%");
+    }
+    report.note("day.posts_per_call", count(figures.judged) / totals.calls(), "");
+    report.note("day.judged_before_they_ran_out", count(figures.refreshed), "");
+}
+
+/// Counted, not run: it cannot be switched off. What was judged for another meanwhile would have been asked about again, in
+/// the call that its request made anyway, or in one of its own.
+fn without_coalescing(report: &mut Report, whole: &Totals) {
+    let judged = whole.figures.judged + whole.figures.joined;
+    report.note("day.without_coalescing.posts_judged", count(judged), "");
+    report.note("day.without_coalescing.calls", whole.calls() + count(whole.spared), "");
+}
+
+fn saved(report: &mut Report, by: &str, whole: &Totals, without: &Totals) {
+    let judged = |totals: &Totals| count(totals.figures.judged);
+    report.note(
+        &format!("day.saved_by_{by}.posts_judged"),
+        spared(judged(whole), judged(without)),
+        "%",
+    );
+    report.note(
+        &format!("day.saved_by_{by}.money"),
+        spared(whole.money(), without.money()),
+        "%",
+    );
+}
+
+fn spared(with: f64, without: f64) -> f64 {
+    100.0 * (1.0 - with / without)
+}
+
+fn share(part: usize, all: usize) -> f64 {
+    100.0 * count(part) / count(all)
+}
+
+fn millions(tokens: u64) -> f64 {
+    count(usize::try_from(tokens).expect("fits")) / 1e6
+}
+
+fn dollars(money: Money) -> f64 {
+    count(usize::try_from(money.nanos()).expect("fits")) / 1e9
+}

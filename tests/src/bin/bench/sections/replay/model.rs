@@ -1,0 +1,116 @@
+//! The model that is asked: speaks OpenAI's protocol, gives a score for every post, counts calls and tokens.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use shared::money::Tokens;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How long it takes to answer: with 16 requests in flight, long enough for some to ask the same at the same time.
+const THINKS: Duration = Duration::from_millis(3);
+
+/// Bytes of a token, by OpenAI's rule of thumb for English.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// What it was asked in all.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) calls: u64,
+    pub(crate) tokens: Tokens,
+}
+
+/// A running model.
+pub(crate) struct Model {
+    address: SocketAddr,
+    asked: Arc<Mutex<Asked>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Model {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let asked = Arc::new(Mutex::default());
+        let counts = Arc::clone(&asked);
+        let accepting = tokio::spawn(async move {
+            // Connections end with this task.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = stream.set_nodelay(true);
+                let counts = Arc::clone(&counts);
+                let service = service_fn(move |request| {
+                    let counts = Arc::clone(&counts);
+                    async move { Ok::<_, Infallible>(serve(&counts, request).await) }
+                });
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self {
+            address,
+            asked,
+            accepting,
+        }
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    pub(crate) fn asked(&self) -> Asked {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(counts: &Mutex<Asked>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .expect("a whole question")
+        .to_bytes();
+    let content = verdicts(&body).to_string();
+    let tokens = Tokens {
+        input: (body.len() / BYTES_PER_TOKEN) as u64,
+        output: (content.len() / BYTES_PER_TOKEN) as u64,
+    };
+    {
+        let mut asked = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.calls += 1;
+        asked.tokens += tokens;
+    }
+    tokio::time::sleep(THINKS).await;
+    let answer = json!({
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": tokens.input, "completion_tokens": tokens.output},
+    });
+    Response::new(Full::from(answer.to_string()))
+}
+
+/// One for each post of a question.
+fn verdicts(body: &[u8]) -> Value {
+    let question: Value = serde_json::from_slice(body).expect("JSON");
+    let user = question["messages"][1]["content"].as_str().expect("a user message");
+    let asked: Value = serde_json::from_str(user).expect("a JSON object");
+    let posts = asked["posts"].as_array().expect("posts");
+    let verdicts: Vec<Value> = posts
+        .iter()
+        .map(|post| json!({"id": post["id"], "score": 0.12}))
+        .collect();
+    json!({"verdicts": verdicts})
+}

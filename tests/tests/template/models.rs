@@ -1,0 +1,165 @@
+//! Models: what the parameters give each plan is what classify reads from them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use shared::config::Config;
+use shared::config::providers::{ProviderName, ProviderSettings};
+use shared::plan::Tier;
+use tests::definitions::{Template, list, substituted};
+
+/// Parameters that differ from their defaults.
+type Given = BTreeMap<&'static str, &'static str>;
+
+/// The settings that a function has with these parameters.
+fn settings(binary: &str, given: &Given) -> ProviderSettings {
+    let template = Template::read();
+    let properties = &template.resource(template.function_id(binary))["Properties"];
+    let variables = &properties["Environment"]["Variables"];
+    let read = Config::read(|name| {
+        if !name.starts_with("CLEARVIEW_PROVIDERS")
+            && !["CLEARVIEW_PRICES", "CLEARVIEW_DAILY_SPEND_LIMIT"].contains(&name)
+        {
+            // The secret's name is not a matter of parameters.
+            return (name == "CLEARVIEW_OPENAI_API_KEY_SECRET").then(|| "models".to_owned());
+        }
+        Some(evaluate(&template, &variables[name], given))
+    });
+    read.unwrap_or_else(|error| panic!("{binary} does not start: {error}"))
+        .providers
+}
+
+/// What CloudFormation makes of a value: of its functions those that models are set by.
+fn evaluate(template: &Template, value: &Value, given: &Given) -> String {
+    let parameter = |name: &str| {
+        let default = || match &template.value()["Parameters"][name]["Default"] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        given.get(name).map_or_else(default, |value| (*value).to_owned())
+    };
+    let within = |value: &Value| evaluate(template, value, given);
+    let Some(members) = value.as_object() else {
+        return value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    };
+    let (function, of) = members.iter().next().unwrap();
+    match function.as_str() {
+        "Ref" => parameter(of.as_str().unwrap()),
+        "Fn::Sub" => {
+            let (text, own) = of
+                .as_str()
+                .map_or_else(|| (of[0].as_str().unwrap(), &of[1]), |text| (text, &Value::Null));
+            substituted(text).fold(text.to_owned(), |done, name| {
+                let value = own.get(name).map_or_else(|| parameter(name), within);
+                done.replace(&format!("${{{name}}}"), &value)
+            })
+        }
+        "Fn::If" => {
+            let holds = holds(
+                template,
+                &template.value()["Conditions"][of[0].as_str().unwrap()],
+                given,
+            );
+            within(&of[if holds { 1 } else { 2 }])
+        }
+        "Fn::FindInMap" => {
+            let [map, key, name] = [0, 1, 2].map(|n| of[n].as_str().unwrap());
+            template.value()["Mappings"][map][key][name]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        }
+        "Fn::Select" => {
+            let split = &of[1]["Fn::Split"];
+            let (at, text) = (of[0].as_u64().unwrap(), within(&split[1]));
+            let parts = text.split(split[0].as_str().unwrap());
+            parts.map(str::to_owned).nth(usize::try_from(at).unwrap()).unwrap()
+        }
+        other => panic!("{other} is not known here"),
+    }
+}
+
+fn holds(template: &Template, condition: &Value, given: &Given) -> bool {
+    match condition.as_object().unwrap().iter().next().unwrap() {
+        (not, of) if not == "Fn::Not" => !holds(template, &of[0], given),
+        (equals, of) if equals == "Fn::Equals" => {
+            evaluate(template, &of[0], given) == evaluate(template, &of[1], given)
+        }
+        other => panic!("{other:?} is not known here"),
+    }
+}
+
+fn chain(settings: &ProviderSettings, tier: &str) -> Vec<String> {
+    let chain = settings.by_tier.get(&Tier::parse(tier).unwrap());
+    let chain = chain.unwrap_or(&settings.chain);
+    chain.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn with_no_parameter_given_every_plan_has_the_embedded_model() {
+    for binary in ["classify", "health"] {
+        let settings = settings(binary, &Given::new());
+        assert_eq!(chain(&settings, "free"), ["local"], "{binary}");
+        assert_eq!(chain(&settings, "pro"), ["local"], "{binary}");
+    }
+}
+
+#[test]
+fn pro_is_given_the_better_model_first_and_then_what_free_has() {
+    let given = Given::from([("Providers", "openai:gpt-5-mini,local"), ("ProModel", "openai:gpt-5")]);
+    for binary in ["classify", "health"] {
+        let settings = settings(binary, &given);
+        assert_eq!(chain(&settings, "free"), ["openai:gpt-5-mini", "local"], "{binary}");
+        assert_eq!(
+            chain(&settings, "pro"),
+            ["openai:gpt-5", "openai:gpt-5-mini", "local"],
+            "{binary}"
+        );
+        assert!(settings.daily_spend_limit.is_some(), "{binary}");
+    }
+}
+
+#[test]
+fn every_model_has_a_price_and_one_that_is_not_listed_a_dear_one() {
+    let given = Given::from([("Providers", "openai:some-new-model,local")]);
+    let settings = settings("classify", &given);
+    let unlisted = settings.price(&settings.chain[0]);
+    let million = shared::money::Tokens {
+        input: 1_000_000,
+        output: 1_000_000,
+    };
+    for (name, price) in &settings.prices {
+        assert!(price.of(million) < unlisted.of(million), "{name}");
+    }
+    assert!(settings.price(&ProviderName::Local).is_free());
+}
+
+#[test]
+fn classify_may_call_the_bedrock_models_that_parameters_name_and_no_other() {
+    let template = Template::read();
+    let function = template.resource(template.function_id("classify"));
+    let statements = template.statements(function);
+    let resource = statements
+        .iter()
+        .find(|statement| list(&statement["Action"]).contains(&&Value::from("bedrock:InvokeModel")))
+        .map(|statement| &statement["Resource"])
+        .unwrap();
+    for (given, expected) in [
+        (Given::new(), ["none", "none"]),
+        (Given::from([("ProModel", "openai:gpt-5")]), ["none", "none"]),
+        (
+            Given::from([
+                ("BedrockModel", "amazon.nova-lite-v1:0"),
+                ("ProModel", "bedrock:anthropic.claude-v1:0"),
+            ]),
+            ["amazon.nova-lite-v1:0", "anthropic.claude-v1:0"],
+        ),
+    ] {
+        let allowed: Vec<String> = list(resource)
+            .into_iter()
+            .map(|resource| evaluate(&template, resource, &given))
+            .map(|arn| arn.rsplit("foundation-model/").next().unwrap().to_owned())
+            .collect();
+        assert_eq!(allowed, expected, "{given:?}");
+    }
+}
