@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::Client;
 use crate::audit::AuditLog;
 use crate::breaker::fleet::Fleet;
 use crate::breaker::store::Breakers;
+use crate::cache::report::Reports;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::cache::valkey::SharedVerdicts;
@@ -67,6 +68,8 @@ pub struct App {
     pub probes: Vec<Table>,
     /// Likewise to each shared cache.
     pub cache_probes: Vec<Valkey>,
+    /// What the caches' provider has said of them.
+    pub cache_reports: Reports,
 }
 
 impl App {
@@ -154,6 +157,7 @@ impl App {
             ),
             probes: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
             cache_probes,
+            cache_reports: Reports::default(),
             // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
             token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
             signing_keys: Held::new(signing_source, parse_signing_keys, WhileUnreadable::FailClosed)

@@ -57,7 +57,9 @@ fn every_role_is_its_services_to_take_and_has_no_other_rights_than_those_written
         assert_eq!(list(&trust["Action"]), [&json!("sts:AssumeRole")], "{id}");
         let mut beyond = role["Properties"]["ManagedPolicyArns"].clone();
         if id == "HealthRole" {
-            assert_eq!(beyond.as_array_mut().unwrap().remove(1), json!({"Ref": "ReadsMetrics"}));
+            let own: Vec<Value> = beyond.as_array_mut().unwrap().drain(1..3).collect();
+            let finds_cache = json!({"Fn::If": ["UsesCache", {"Ref": "FindsCache"}, {"Ref": "AWS::NoValue"}]});
+            assert_eq!(own, [json!({"Ref": "ReadsMetrics"}), finds_cache]);
         }
         let beyond = beyond.to_string();
         let traced = json!([{"Ref": "Traced"}]).to_string();
@@ -112,11 +114,17 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
         .resources("AWS::IAM::ManagedPolicy")
         .map(|(id, _)| id)
         .collect();
-    assert_eq!(policies, ["InNetwork", "ReadsMetrics", "Traced"]);
+    assert_eq!(policies, ["FindsCache", "InNetwork", "ReadsMetrics", "Traced"]);
     assert_eq!(
         actions("ReadsMetrics"),
         [("Allow".to_owned(), "cloudwatch:GetMetricData".to_owned())]
     );
+    assert_eq!(
+        actions("FindsCache"),
+        [("Allow".to_owned(), "elasticache:DescribeServerlessCaches".to_owned())]
+    );
+    let statements = &template.resource("FindsCache")["Properties"]["PolicyDocument"]["Statement"];
+    assert_eq!(attribute_of(&statements[0]["Resource"]).as_deref(), Some("SharedCache"));
 }
 
 #[test]
