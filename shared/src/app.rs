@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Secret};
 use crate::identity::keys::{KeyError, KeySet};
 use crate::identity::known_keys::KnownKeys;
+use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
@@ -48,6 +49,8 @@ pub struct App {
     pub admin_keys: Held<AdminKeys>,
     /// What verifies tokens.
     pub known_keys: KnownKeys,
+    /// Where they are published.
+    pub published_keys: PublishedKeys,
     /// Devices, users, sessions.
     pub identity: IdentityStore,
     /// What each tier may use.
@@ -139,6 +142,7 @@ impl App {
                 audience: config.audience.clone(),
             },
             known_keys: KnownKeys::new(public),
+            published_keys: PublishedKeys::new(client, &config, &clock),
             identity: IdentityStore::new(open(table::IDENTITY)),
             plans: PlanStore::new(open(table::SETTINGS), config.plans.clone()),
             quota: QuotaStore::new(open(table::QUOTA), caches.limits.clone(), clock.clone(), &config),

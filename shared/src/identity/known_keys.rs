@@ -19,11 +19,18 @@ const GOOD_FOR: Duration = Duration::from_mins(4);
 /// The public keys that this process knows, and when it last asked for more.
 #[derive(Debug, Default)]
 pub struct KnownKeys {
-    keys: RwLock<PublicKeys>,
+    keys: RwLock<Known>,
     read_at: Mutex<Option<Timestamp>>,
     /// When they were read, or were first asked for where a process started with some.
     known_at: Mutex<Option<Timestamp>>,
     reading: AsyncMutex<()>,
+}
+
+/// Keys, and the version of the set that they were published as; 0 before any was read.
+#[derive(Debug, Default)]
+struct Known {
+    keys: PublicKeys,
+    version: u64,
 }
 
 impl KnownKeys {
@@ -31,7 +38,7 @@ impl KnownKeys {
     #[must_use]
     pub fn new(keys: PublicKeys) -> Self {
         Self {
-            keys: RwLock::new(keys),
+            keys: RwLock::new(Known { keys, version: 0 }),
             read_at: Mutex::default(),
             known_at: Mutex::default(),
             reading: AsyncMutex::default(),
@@ -49,19 +56,24 @@ impl KnownKeys {
         fingerprint: Option<&Fingerprint>,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        token::verify(&keys, parties, bearer, fingerprint, now)
+        let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        token::verify(&known.keys, parties, bearer, fingerprint, now)
     }
 
     /// Whether no key is known.
     #[must_use]
     pub fn are_none(&self) -> bool {
-        *self.keys.read().unwrap_or_else(PoisonError::into_inner) == PublicKeys::default()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).keys == PublicKeys::default()
     }
 
-    /// From now on, knows `keys`.
-    pub fn replace(&self, keys: PublicKeys, now: Timestamp) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    /// The version of the published set that is known.
+    pub fn version(&self) -> u64 {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).version
+    }
+
+    /// From now on, knows `keys`, which were published as `version`.
+    pub fn replace(&self, keys: PublicKeys, version: u64, now: Timestamp) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Known { keys, version };
         *self.known_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 

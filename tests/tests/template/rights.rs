@@ -124,7 +124,7 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
         [("Allow".to_owned(), "elasticache:DescribeServerlessCaches".to_owned())]
     );
     let statements = &template.resource("FindsCache")["Properties"]["PolicyDocument"]["Statement"];
-    assert_eq!(attribute_of(&statements[0]["Resource"]).as_deref(), Some("SharedCache"));
+    assert_eq!(statements[0]["Resource"], json!({"Fn::GetAtt": "SharedCache.ARN"}));
 }
 
 #[test]
@@ -159,6 +159,36 @@ fn each_role_writes_the_log_of_its_function_and_no_other() {
         );
         assert_eq!(attribute_of(&statement["Resource"]).as_deref(), own.as_str(), "{id}");
     }
+}
+
+/// Who could write the public keys could sign in as anybody.
+#[test]
+fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
+    let template = Template::read();
+    let mut writers = Vec::new();
+    for (_, binary, function) in template.functions() {
+        for statement in template.statements(function) {
+            let reads = ["GetItem", "BatchGetItem", "Query", "Scan"].map(|action| json!(format!("dynamodb:{action}")));
+            if list(&statement["Action"])
+                .into_iter()
+                .all(|action| reads.contains(action))
+            {
+                continue;
+            }
+            let open = Template::leading_keys(statement).is_none_or(|patterns| {
+                patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+                    Some(start) => "keys".starts_with(start),
+                    None => pattern == "keys",
+                })
+            });
+            let tables = list(&statement["Resource"]).into_iter().filter_map(attribute_of);
+            let tables = tables.filter(|table| ["IdentityTable", "SettingsTable"].contains(&table.as_str()));
+            writers.extend(tables.filter(|_| open).map(|table| (binary.to_owned(), table)));
+        }
+    }
+    writers.sort();
+    let both = |binary: &str| ["IdentityTable", "SettingsTable"].map(|table| (binary.to_owned(), table.to_owned()));
+    assert_eq!(writers, [both("auth"), both("key-rotation")].concat());
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.
