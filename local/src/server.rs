@@ -73,6 +73,7 @@ impl Server {
             None => None,
             Some(file) => Some(state::use_script(&mut config, file).await?),
         };
+        state::find_caches(&mut config).await?;
         let embedded = match &config.table_endpoint {
             Some(_) => None,
             None => Some(Embedded::start(options.data_dir.as_deref(), options.table_address()).await?),

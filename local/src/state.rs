@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
 };
 use dynoxide::Database;
 use shared::config::providers::ProviderName;
-use shared::config::{AwsCredentials, Config, Secret};
+use shared::config::{AwsCredentials, Config, Secret, SharedCache};
 use shared::identity::keys::KeySet;
 use shared::table::{self, Schema};
 use tokio::net::TcpListener;
@@ -30,6 +30,9 @@ const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// How long a table service may take to make a table, and how often it is asked until it does.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it may take to find a cache by its name.
+const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +128,40 @@ async fn sweep(database: Database) {
             tracing::warn!(%error, "expired items could not be removed");
         }
     }
+}
+
+/// Finds the shared caches that `config` has the name of, but no URL. It asks with the credentials of the environment.
+///
+/// # Errors
+/// When `ElastiCache` does not answer in some seconds, or knows of no such cache.
+pub async fn find_caches(config: &mut Config) -> Result<(), StartError> {
+    let caches = &config.cache;
+    let together = caches.limits == caches.shared;
+    if let Some(name) = caches.shared_name.clone().filter(|_| caches.shared.is_none()) {
+        let found = find_cache(config, "CLEARVIEW_CACHE_NAME", name).await?;
+        // Limits live there too, unless they have a cache of their own.
+        if together {
+            config.cache.limits = Some(found.clone());
+        }
+        config.cache.shared = Some(found);
+    }
+    let caches = &config.cache;
+    let other = caches
+        .limits_name
+        .clone()
+        .filter(|_| caches.limits_name != caches.shared_name);
+    if let Some(name) = other.filter(|_| together) {
+        config.cache.limits = Some(find_cache(config, "CLEARVIEW_LIMITS_NAME", name).await?);
+    }
+    Ok(())
+}
+
+async fn find_cache(config: &Config, variable: &str, name: String) -> Result<SharedCache, StartError> {
+    let endpoint = health::elasticache::endpoint(config, &name, LONGEST_LOOK_UP).await;
+    Ok(SharedCache {
+        endpoint: endpoint.map_err(|error| failed(variable, error))?,
+        name: Some(name),
+    })
 }
 
 /// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol and Bedrock. Where no

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::identity::keys::PublicKeys;
+use crate::identity::published::Found;
 use crate::identity::signature::Signature;
 use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
@@ -156,8 +157,11 @@ async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result
 
 async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
     let known = &app.known_keys;
-    match app.identity.published_keys().await {
-        Ok(Some(published)) => {
+    match app.published_keys.read().await {
+        Ok(Found {
+            newest: Some(published),
+            everywhere,
+        }) => {
             let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
             // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
             let keys = match app.token_keys.known() {
@@ -165,14 +169,21 @@ async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
                 Some(own) if own.version() == published.version => keys.and(own.public().clone()),
                 _ => keys,
             };
-            known.replace(keys, now);
+            // The one place that answers may have missed what this process has heard of already.
+            if everywhere || known.version() <= published.version {
+                known.replace(keys, published.version, now);
+            }
             Ok(())
         }
-        Ok(None) => Ok(()),
-        Err(error) => {
+        Ok(Found { newest: None, .. }) => Ok(()),
+        Err(outage) => {
             known.retry_read();
             // With some keys known, the token is simply not signed by one of them as far as can be told.
-            if known.are_none() { Err(error) } else { Ok(()) }
+            if known.are_none() {
+                Err(Error::Unavailable(outage))
+            } else {
+                Ok(())
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::Client;
 use crate::audit::AuditLog;
 use crate::breaker::fleet::Fleet;
 use crate::breaker::store::Breakers;
+use crate::cache::report::Reports;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::cache::valkey::SharedVerdicts;
@@ -14,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Secret};
 use crate::identity::keys::{KeyError, KeySet};
 use crate::identity::known_keys::KnownKeys;
+use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
@@ -47,6 +49,8 @@ pub struct App {
     pub admin_keys: Held<AdminKeys>,
     /// What verifies tokens.
     pub known_keys: KnownKeys,
+    /// Where they are published.
+    pub published_keys: PublishedKeys,
     /// Devices, users, sessions.
     pub identity: IdentityStore,
     /// What each tier may use.
@@ -67,6 +71,8 @@ pub struct App {
     pub probes: Vec<Table>,
     /// Likewise to each shared cache.
     pub cache_probes: Vec<Valkey>,
+    /// What the caches' provider has said of them.
+    pub cache_reports: Reports,
 }
 
 impl App {
@@ -136,6 +142,7 @@ impl App {
                 audience: config.audience.clone(),
             },
             known_keys: KnownKeys::new(public),
+            published_keys: PublishedKeys::new(client, &config, &clock),
             identity: IdentityStore::new(open(table::IDENTITY)),
             plans: PlanStore::new(open(table::SETTINGS), config.plans.clone()),
             quota: QuotaStore::new(open(table::QUOTA), caches.limits.clone(), clock.clone(), &config),
@@ -154,6 +161,7 @@ impl App {
             ),
             probes: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
             cache_probes,
+            cache_reports: Reports::default(),
             // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
             token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
             signing_keys: Held::new(signing_source, parse_signing_keys, WhileUnreadable::FailClosed)

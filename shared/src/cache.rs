@@ -9,6 +9,7 @@ pub mod flight;
 pub mod lease;
 pub mod local;
 pub mod refresh;
+pub mod report;
 pub mod table;
 pub mod tiers;
 pub mod unwritten;

@@ -4,6 +4,7 @@
 
 pub mod keys;
 pub mod known_keys;
+pub mod published;
 pub mod session;
 pub mod signature;
 pub mod signing_keys;

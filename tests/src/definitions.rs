@@ -77,6 +77,24 @@ impl Template {
         }
     }
 
+    /// The partition keys that a statement is for, as patterns with `*` at their end; `None` if it is for all.
+    #[must_use]
+    pub fn leading_keys(statement: &Value) -> Option<Vec<String>> {
+        let condition = statement["Condition"].as_object()?;
+        let patterns = condition.iter().flat_map(|(operator, on)| {
+            assert!(
+                ["ForAllValues:StringEquals", "ForAllValues:StringLike"].contains(&operator.as_str()),
+                "{operator}"
+            );
+            list(&on["dynamodb:LeadingKeys"])
+        });
+        Some(
+            patterns
+                .map(|pattern| pattern.as_str().expect("text").to_owned())
+                .collect(),
+        )
+    }
+
     /// The parameters that a value depends on, through references, substitutions and conditions.
     #[must_use]
     pub fn parameters_of(&self, value: &Value) -> BTreeSet<String> {

@@ -14,6 +14,7 @@
 //! | [`runtime_api`] | Lambda's side of a function: starts the built binary, hands it events, freezes and thaws it |
 //! | [`recorder`] | a table service that notes who asked for what |
 //! | [`secrets_manager`] | a Secrets Manager, and the Python of the project |
+//! | [`elasticache`] | ElastiCache's API, as far as looking a cache up by its name |
 //! | [`events`] | the captured events, and how each must be answered |
 //! | [`fuzz`] | what every parser is held to |
 //! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
@@ -28,6 +29,7 @@
 pub mod client;
 pub mod definitions;
 pub mod dice;
+pub mod elasticache;
 pub mod evaluation;
 pub mod events;
 pub mod fuzz;

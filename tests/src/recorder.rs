@@ -1,6 +1,6 @@
-//! A table service that notes what it is asked for: the way to one elsewhere, for one caller.
+//! A table service that notes what it is asked for, and can be made to fail table by table: the way to one elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use shared::table::ALL;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -24,13 +25,28 @@ pub struct Access {
     pub table: String,
     /// The values of the keys' attributes, where the call names keys.
     pub keys: BTreeSet<String>,
+    /// The partition keys that it reads or writes, as IAM's `dynamodb:LeadingKeys`; empty for a query or a scan.
+    pub leading: BTreeSet<String>,
 }
+
+/// What happens to the calls to one table; what happens on the way to all of them, a [`Proxy`](crate::proxy::Proxy) does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// They are answered 500 at once, and never made.
+    Errors,
+    /// They are never answered, and never made.
+    Hangs,
+}
+
+/// By table.
+type Faults = BTreeMap<String, Fault>;
 
 /// The way to a table service.
 pub struct Recorder {
     /// Where it listens.
     pub address: SocketAddr,
     seen: Arc<Mutex<BTreeSet<Access>>>,
+    faults: Arc<Mutex<Faults>>,
     accepting: JoinHandle<()>,
 }
 
@@ -40,16 +56,17 @@ impl Recorder {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let seen = Arc::new(Mutex::new(BTreeSet::new()));
-        let (noted, http) = (Arc::clone(&seen), reqwest::Client::new());
+        let faults = Arc::<Mutex<Faults>>::default();
+        let (noted, planned, http) = (Arc::clone(&seen), Arc::clone(&faults), reqwest::Client::new());
         let accepting = tokio::spawn(async move {
             // Connections end with this task.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let (noted, http) = (Arc::clone(&noted), http.clone());
+                let (noted, planned, http) = (Arc::clone(&noted), Arc::clone(&planned), http.clone());
                 let service = service_fn(move |request| {
-                    let (noted, http) = (Arc::clone(&noted), http.clone());
-                    async move { Ok::<_, Infallible>(pass_on(&http, target, request, &noted).await) }
+                    let (noted, planned, http) = (Arc::clone(&noted), Arc::clone(&planned), http.clone());
+                    async move { Ok::<_, Infallible>(pass_on(&http, target, request, (&noted, &planned)).await) }
                 });
                 connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
@@ -57,8 +74,18 @@ impl Recorder {
         Self {
             address,
             seen,
+            faults,
             accepting,
         }
+    }
+
+    /// From now on, calls to `table` fail like this, or succeed again.
+    pub fn fail(&self, table: &str, fault: Option<Fault>) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        match fault {
+            Some(fault) => faults.insert(table.to_owned(), fault),
+            None => faults.remove(table),
+        };
     }
 
     /// What was asked for so far.
@@ -78,7 +105,7 @@ async fn pass_on(
     http: &reqwest::Client,
     target: SocketAddr,
     request: Request<Incoming>,
-    noted: &Mutex<BTreeSet<Access>>,
+    (noted, planned): (&Mutex<BTreeSet<Access>>, &Mutex<Faults>),
 ) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a whole request").to_bytes();
@@ -90,10 +117,21 @@ async fn pass_on(
         .and_then(|target| target.split('.').nth(1))
         .unwrap_or_default();
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
-    noted
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .extend(accesses(operation, &asked));
+    let accesses = accesses(operation, &asked);
+    let fault = {
+        let faults = planned.lock().unwrap_or_else(PoisonError::into_inner);
+        accesses.iter().find_map(|access| faults.get(&access.table).copied())
+    };
+    noted.lock().unwrap_or_else(PoisonError::into_inner).extend(accesses);
+    match fault {
+        None => {}
+        Some(Fault::Hangs) => std::future::pending().await,
+        Some(Fault::Errors) => {
+            let mut error = Response::default();
+            *error.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return error;
+        }
+    }
 
     let sent = http
         .request(parts.method, format!("http://{target}{}", parts.uri))
@@ -120,6 +158,7 @@ fn accesses(operation: &str, asked: &Value) -> Vec<Access> {
             action: format!("dynamodb:{action}"),
             table: named.to_owned(),
             keys: key_values(on),
+            leading: leading_keys(named, on),
         }
     };
     match operation {
@@ -145,6 +184,21 @@ fn accesses(operation: &str, asked: &Value) -> Vec<Access> {
 
 fn members(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
+}
+
+fn leading_keys(table: &str, on: &Value) -> BTreeSet<String> {
+    let schema = ALL
+        .into_iter()
+        .find(|schema| table.ends_with(&format!("-{}", schema.name)));
+    let hash = schema.expect("a table of ours").hash;
+    let single = [&on["Key"], &on["Item"]].into_iter();
+    // A batch of writes is a list for each table.
+    let written = members(on).flat_map(|write| [&write["PutRequest"]["Item"], &write["DeleteRequest"]["Key"]]);
+    single
+        .chain(members(&on["Keys"]))
+        .chain(written)
+        .filter_map(|item| item[hash]["S"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// The values under `Key`; empty where the call names its keys otherwise.

@@ -17,8 +17,9 @@ use shared::audit::Change;
 use shared::error::{Error, Outage, Violation};
 use shared::http::{self, Call, Reply, Route};
 use shared::identity::keys::KeySet;
+use shared::identity::published::{Publication, Published};
 use shared::identity::session::{Decision, RefreshToken, Session, decide};
-use shared::identity::store::{Published, Rotation};
+use shared::identity::store::Rotation;
 use shared::identity::{Fingerprint, Principal, new_salt, token};
 use shared::ids::{SessionId, UserId};
 use shared::plan::Tier;
@@ -251,12 +252,20 @@ async fn publish(app: &App, call: &Call) -> Result<Arc<KeySet>, Error> {
         version: keys.version(),
     };
     let keys = token_keys(app, call).await?;
-    if app.identity.publish_keys(published(&keys)).await? {
+    let publish = async |keys: &KeySet| {
+        let published = app.published_keys.publish(&published(keys)).await;
+        match published.map_err(Error::Unavailable)? {
+            // Whoever verifies tokens asks both places.
+            Publication::Everywhere | Publication::Partly(_) => Ok(true),
+            Publication::Overtaken => Ok::<_, Error>(false),
+        }
+    };
+    if publish(&keys).await? {
         return Ok(keys);
     }
     // A newer set is published, which this process has not read yet.
     let keys = app.token_keys.refresh(call.now).await.map_err(Error::Unavailable)?;
-    if app.identity.publish_keys(published(&keys)).await? {
+    if publish(&keys).await? {
         return Ok(keys);
     }
     let old = "the published keys are newer than those of this process";

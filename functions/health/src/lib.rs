@@ -1,5 +1,6 @@
 //! `GET /health`: can requests be answered? `GET /metrics`: what has happened?
 
+pub mod elasticache;
 pub mod fleet_metrics;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use shared::app::App;
-use shared::clock::Stopwatch;
+use shared::cache::report::Report;
+use shared::clock::{Stopwatch, Timestamp};
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 use shared::table::Table;
@@ -41,8 +43,17 @@ struct Answer {
 #[derive(Serialize)]
 struct Dependencies {
     table: Dependency,
-    cache: Dependency,
+    cache: Caches,
     providers: BTreeMap<String, Dependency>,
+}
+
+/// The shared caches together, and what `ElastiCache` says of each that it knows by a name.
+#[derive(Serialize)]
+struct Caches {
+    #[serde(flatten)]
+    all: Dependency,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reports: Vec<Report>,
 }
 
 #[derive(Serialize)]
@@ -83,7 +94,8 @@ async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
 }
 
 async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
-    let (table, cache) = tokio::join!(probe_tables(app), probe_caches(app));
+    let (table, all, reports) = tokio::join!(probe_tables(app), probe_caches(app), reports(app, call.now));
+    let cache = Caches { all, reports };
     let providers: BTreeMap<String, Dependency> = app
         .providers
         .status()
@@ -94,7 +106,7 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
     if table.status != "ok" {
         call.record.degraded.push("table");
     }
-    if cache.status == "down" {
+    if cache.all.status == "down" || cache.reports.iter().any(Report::is_bad) {
         call.record.degraded.push("cache");
     }
     if providers.values().any(|provider| provider.status != "ok") {
@@ -137,6 +149,19 @@ async fn probe_caches(app: &App) -> Dependency {
     let probes = join_all(app.cache_probes.iter().map(Valkey::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
+}
+
+/// What `ElastiCache` says of the caches that have a name there. That it does not answer is no fault of theirs.
+async fn reports(app: &App, now: Timestamp) -> Vec<Report> {
+    let purposes: Vec<_> = elasticache::named(&app.config)
+        .into_iter()
+        .map(|(purpose, _)| purpose)
+        .collect();
+    if purposes.is_empty() {
+        return Vec::new();
+    }
+    let ask = elasticache::report(&app.config);
+    app.cache_reports.current(&purposes, now, ask).await
 }
 
 const fn dependency(well: bool, latency_ms: Option<f64>) -> Dependency {

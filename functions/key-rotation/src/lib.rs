@@ -14,7 +14,7 @@ use shared::app::App;
 use shared::config::Secret;
 use shared::error::{Error, Outage};
 use shared::identity::keys::KeySet;
-use shared::identity::store::Published;
+use shared::identity::published::{Publication, Published};
 use shared::secrets;
 
 /// What the function is called with.
@@ -133,10 +133,11 @@ async fn publish(app: &App, keys: &KeySet) -> Result<(), Failure> {
         jwks: keys.public().to_jwks().to_string(),
         version: keys.version(),
     };
-    if app.identity.publish_keys(published).await? {
-        Ok(())
-    } else {
-        Err(Failure::Untested("the published keys are of a newer set".to_owned()))
+    match app.published_keys.publish(&published).await? {
+        Publication::Everywhere => Ok(()),
+        // Done only when no place has an older set: whoever called calls again.
+        Publication::Partly(outage) => Err(Failure::Unavailable(outage)),
+        Publication::Overtaken => Err(Failure::Untested("the published keys are of a newer set".to_owned())),
     }
 }
 

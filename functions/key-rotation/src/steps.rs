@@ -102,7 +102,7 @@ async fn test(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Re
     if next.version() != present.version() + 1 {
         return Err(untested("it does not follow the set that is in force"));
     }
-    let published = app.identity.published_keys().await?;
+    let published = app.published_keys.read().await?.newest;
     let published = published.map(|published| PublicKeys::parse(&published.jwks));
     let Some(Ok(published)) = published else {
         return Err(untested("no keys are published"));

@@ -42,7 +42,7 @@ pub(crate) async fn run(app: &App, client: &Client, asked: &Withdraw) -> Result<
         .await?
         .map_err(|error| secrets::outage(&error))?;
     let left = parse(&left)?;
-    publish(app, &left).await?;
+    let published = publish(app, &left).await;
     let change = Change {
         actor: "operator",
         action: "keys.withdraw",
@@ -53,6 +53,7 @@ pub(crate) async fn run(app: &App, client: &Client, asked: &Withdraw) -> Result<
         correlation_id: &shared::http::new_correlation_id(),
     };
     app.audit.note_or_log(&change, now).await;
+    published?;
     Ok(Summary {
         done: "withdraw".to_owned(),
         keys: ids(&left),

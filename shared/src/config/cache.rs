@@ -17,6 +17,12 @@ pub struct CacheSettings {
     pub shared: Option<SharedCache>,
     /// `CLEARVIEW_LIMITS_URL` and `CLEARVIEW_LIMITS_NAME`: a cache for limits and revoked sessions alone (the shared one).
     pub limits: Option<SharedCache>,
+    /// `CLEARVIEW_CACHE_NAME`: the shared cache's name, also where its URL is not known (none).
+    pub shared_name: Option<String>,
+    /// `CLEARVIEW_LIMITS_NAME`: likewise (none).
+    pub limits_name: Option<String>,
+    /// `AWS_ENDPOINT_URL_ELASTICACHE`: another place than AWS's own to look caches up by their names.
+    pub api_endpoint: Option<String>,
     /// `CLEARVIEW_CACHE_USER`: signs in to ElastiCache with IAM as this user (signs in as the URL says).
     pub user: Option<String>,
     /// `CLEARVIEW_CACHE_CA_FILE`: certificates, as PEM, that a cache's own may be signed by (Amazon's or the system's).
@@ -57,6 +63,9 @@ impl CacheSettings {
         Ok(Self {
             shared,
             limits,
+            shared_name: env.optional("CLEARVIEW_CACHE_NAME"),
+            limits_name: env.optional("CLEARVIEW_LIMITS_NAME"),
+            api_endpoint: env.optional("AWS_ENDPOINT_URL_ELASTICACHE"),
             user,
             ca_file: env.optional("CLEARVIEW_CACHE_CA_FILE").map(PathBuf::from),
             timeout: env.millis("CLEARVIEW_CACHE_TIMEOUT_MS", 25)?,

@@ -26,11 +26,18 @@ const OPENED: usize = 1_000;
 pub struct KnownKeys {
     /// By the token's SHA-256. Forgotten with the keys that they were opened with.
     opened: Cache<String, Arc<Opened>>,
-    keys: RwLock<PublicKeys>,
+    keys: RwLock<Known>,
     read_at: Mutex<Option<Timestamp>>,
     /// When they were read, or were first asked for where a process started with some.
     known_at: Mutex<Option<Timestamp>>,
     reading: AsyncMutex<()>,
+}
+
+/// Keys, and the version of the set that they were published as; 0 before any was read.
+#[derive(Debug, Default)]
+struct Known {
+    keys: PublicKeys,
+    version: u64,
 }
 
 impl KnownKeys {
@@ -39,7 +46,7 @@ impl KnownKeys {
     pub fn new(keys: PublicKeys) -> Self {
         Self {
             opened: Cache::new(OPENED),
-            keys: RwLock::new(keys),
+            keys: RwLock::new(Known { keys, version: 0 }),
             read_at: Mutex::default(),
             known_at: Mutex::default(),
             reading: AsyncMutex::default(),
@@ -57,29 +64,34 @@ impl KnownKeys {
         fingerprint: Option<&Fingerprint>,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let digest = sha256(bearer.as_bytes());
         if let Some(opened) = self.opened.get(&digest) {
-            return opened.accept(&keys, fingerprint, now);
+            return opened.accept(&known.keys, fingerprint, now);
         }
-        let opened = Arc::new(token::open(&keys, parties, bearer, now)?);
+        let opened = Arc::new(token::open(&known.keys, parties, bearer, now)?);
         self.opened.insert(digest, Arc::clone(&opened));
-        opened.accept(&keys, fingerprint, now)
+        opened.accept(&known.keys, fingerprint, now)
     }
 
     /// Whether no key is known.
     #[must_use]
     pub fn are_none(&self) -> bool {
-        *self.keys.read().unwrap_or_else(PoisonError::into_inner) == PublicKeys::default()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).keys == PublicKeys::default()
     }
 
-    /// From now on, knows `keys`.
-    pub fn replace(&self, keys: PublicKeys, now: Timestamp) {
+    /// The version of the published set that is known.
+    pub fn version(&self) -> u64 {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).version
+    }
+
+    /// From now on, knows `keys`, which were published as `version`.
+    pub fn replace(&self, keys: PublicKeys, version: u64, now: Timestamp) {
         let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if *known != keys {
+        if known.keys != keys {
             self.opened.clear();
         }
-        *known = keys;
+        *known = Known { keys, version };
         drop(known);
         *self.known_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }

@@ -1,18 +1,17 @@
-//! Devices, users, sessions and public keys in the identity table.
+//! Devices, users and sessions in the identity table.
 //!
 //! | owner | item | holds |
 //! |---|---|---|
 //! | `device#` SHA-256 of the device's id | `device` | the user |
 //! | `user#` user id | `user` | the tier |
 //! | `user#` user id | session id | a [`Session`] |
-//! | `keys` | `public` | the JWKS, and the version of the key set that it is of |
 //! | `nonce#` SHA-256 of key and nonce | `nonce` | nothing: that it was used |
+//!
+//! The public keys are an item of it too: see [`published`](super::published).
 
 mod account;
 
 pub use self::account::Account;
-
-use std::sync::Mutex;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -30,17 +29,6 @@ use crate::table::{self, Failure, Item, Table, number, read_number, read_text, t
 #[derive(Debug)]
 pub struct IdentityStore {
     table: Table,
-    /// The JWKS that this process has published last, with its version.
-    published: Mutex<Option<Published>>,
-}
-
-/// The public keys as they are published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// All of a key set's public keys, those of the future too.
-    pub jwks: String,
-    /// The version of that key set.
-    pub version: u64,
 }
 
 /// How a session was changed, or why it was not.
@@ -56,10 +44,7 @@ impl IdentityStore {
     /// A store on `table`.
     #[must_use]
     pub const fn new(table: Table) -> Self {
-        Self {
-            table,
-            published: Mutex::new(None),
-        }
+        Self { table }
     }
 
     /// The user of a device, made with `proposed` as its id and with tier `free` if the device is new.
@@ -217,54 +202,6 @@ impl IdentityStore {
             Err(Failure::Refused(_)) => Ok(false),
             Err(failure) => Err(unavailable(failure)),
         }
-    }
-
-    /// Publishes public keys for the functions that verify tokens, unless this process has done so before. `false` if those of a
-    /// newer key set are published: then a key of this one may have been withdrawn.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table is down.
-    pub async fn publish_keys(&self, keys: Published) -> Result<bool, Error> {
-        if self.published.lock().is_ok_and(|done| done.as_ref() == Some(&keys)) {
-            return Ok(true);
-        }
-        let call = self
-            .table
-            .client()
-            .put_item()
-            .table_name(self.table.name())
-            .item("owner", text("keys"))
-            .item("item", text("public"))
-            .item("jwks", text(&keys.jwks))
-            .item("version", number(keys.version))
-            // No newer set is published.
-            .condition_expression("attribute_not_exists(version) OR version <= :version")
-            .expression_attribute_values(":version", number(keys.version));
-        match self.table.call(call.send()).await {
-            Ok(_) => {
-                if let Ok(mut published) = self.published.lock() {
-                    *published = Some(keys);
-                }
-                Ok(true)
-            }
-            Err(Failure::Refused(_)) => Ok(false),
-            Err(failure) => Err(unavailable(failure)),
-        }
-    }
-
-    /// The published keys.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table is down.
-    pub async fn published_keys(&self) -> Result<Option<Published>, Error> {
-        let item = self.read("keys".to_owned(), "public").await?;
-        let published = |item: Item| {
-            Some(Published {
-                jwks: read_text(&item, "jwks")?.to_owned(),
-                version: read_number(&item, "version").unwrap_or(0),
-            })
-        };
-        Ok(item.and_then(published))
     }
 
     async fn read(&self, owner: String, item: &str) -> Result<Option<Item>, Error> {

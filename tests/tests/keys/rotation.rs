@@ -10,20 +10,20 @@ use tests::secrets_manager::SecretsManager;
 use tests::service::{Plan, Service, TableService};
 
 /// Two instances whose keys are in Secrets Manager, and the function that rotates them.
-struct Fleet {
+pub(crate) struct Fleet {
     secrets: SecretsManager,
     token_keys: String,
     signing_keys: String,
-    rotation: App,
-    here: Service,
-    there: Service,
+    pub(crate) rotation: App,
+    pub(crate) here: Service,
+    pub(crate) there: Service,
     /// Between the instance there and the tables.
     network: Proxy,
-    _tables: TableService,
+    pub(crate) tables: TableService,
 }
 
 impl Fleet {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let tables = TableService::start().await;
         let secrets = SecretsManager::start().await;
         // As the template makes them.
@@ -44,7 +44,7 @@ impl Fleet {
             secrets,
             token_keys,
             signing_keys,
-            _tables: tables,
+            tables,
         }
     }
 
@@ -65,7 +65,7 @@ impl Fleet {
         }
     }
 
-    fn advance(&self, span: Duration) {
+    pub(crate) fn advance(&self, span: Duration) {
         self.here.clock.advance(span);
     }
 
@@ -79,7 +79,7 @@ impl Fleet {
 const FIRST: &str = "11111111-1111-4111-8111-111111111111";
 const SECOND: &str = "22222222-2222-4222-8222-222222222222";
 
-fn kid(device: &Device) -> String {
+pub(crate) fn kid(device: &Device) -> String {
     use base64::Engine;
     let header = device.access.split('.').next().unwrap();
     let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap();
@@ -87,7 +87,7 @@ fn kid(device: &Device) -> String {
     header["kid"].as_str().unwrap().to_owned()
 }
 
-async fn refresh(client: &Client, device: &Device) -> Device {
+pub(crate) async fn refresh(client: &Client, device: &Device) -> Device {
     let answer = client
         .post("/v1/auth/refresh", &json!({"refreshToken": device.refresh}))
         .await;

@@ -196,6 +196,34 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .unwrap();
 }
 
+/// A role that lets its function do something with some keys alone lets it do so with those that it needs.
+fn assert_lets(template: &Template, name: &str, access: &Access) {
+    let table = access.table.strip_prefix("clearview-").unwrap();
+    let (id, ..) = template.tables().find(|(_, of, _)| *of == table).unwrap();
+    let (_, _, function) = template.functions().find(|(_, binary, _)| *binary == name).unwrap();
+    let patterns: Vec<Option<Vec<String>>> = template
+        .statements(function)
+        .into_iter()
+        .filter(|statement| list(&statement["Action"]).contains(&&json!(access.action)))
+        .filter(|statement| {
+            let mut resources = list(&statement["Resource"]).into_iter();
+            resources.any(|resource| attribute_of(resource).as_deref() == Some(id))
+        })
+        .map(Template::leading_keys)
+        .collect();
+    for key in &access.leading {
+        let lets = |patterns: &Option<Vec<String>>| {
+            let matches = |pattern: &String| match pattern.strip_suffix('*') {
+                Some(start) => key.starts_with(start),
+                None => key == pattern,
+            };
+            patterns.as_ref().is_none_or(|patterns| patterns.iter().any(matches))
+        };
+        // What no statement is about at all, the other test finds.
+        assert!(patterns.is_empty() || patterns.iter().any(lets), "{name}: {access:?}");
+    }
+}
+
 fn rights_of(template: &Template, binary: &str) -> BTreeSet<Right> {
     let (_, _, function) = template
         .functions()
@@ -236,6 +264,7 @@ async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
         let asked: BTreeSet<Right> = accesses_of(&stage, name)
             .await
             .into_iter()
+            .inspect(|access| assert_lets(&template, name, access))
             .map(|access| {
                 let table = access.table.strip_prefix("clearview-").unwrap().to_owned();
                 (access.action, table)

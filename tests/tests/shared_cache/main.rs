@@ -2,6 +2,7 @@
 //! cache fails.
 #![cfg(test)]
 
+mod by_name;
 mod fleet;
 mod layers;
 mod leases;

@@ -57,7 +57,9 @@ fn every_role_is_its_services_to_take_and_has_no_other_rights_than_those_written
         assert_eq!(list(&trust["Action"]), [&json!("sts:AssumeRole")], "{id}");
         let mut beyond = role["Properties"]["ManagedPolicyArns"].clone();
         if id == "HealthRole" {
-            assert_eq!(beyond.as_array_mut().unwrap().remove(1), json!({"Ref": "ReadsMetrics"}));
+            let own: Vec<Value> = beyond.as_array_mut().unwrap().drain(1..3).collect();
+            let finds_cache = json!({"Fn::If": ["UsesCache", {"Ref": "FindsCache"}, {"Ref": "AWS::NoValue"}]});
+            assert_eq!(own, [json!({"Ref": "ReadsMetrics"}), finds_cache]);
         }
         let beyond = beyond.to_string();
         let traced = json!([{"Ref": "Traced"}]).to_string();
@@ -112,11 +114,17 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
         .resources("AWS::IAM::ManagedPolicy")
         .map(|(id, _)| id)
         .collect();
-    assert_eq!(policies, ["InNetwork", "ReadsMetrics", "Traced"]);
+    assert_eq!(policies, ["FindsCache", "InNetwork", "ReadsMetrics", "Traced"]);
     assert_eq!(
         actions("ReadsMetrics"),
         [("Allow".to_owned(), "cloudwatch:GetMetricData".to_owned())]
     );
+    assert_eq!(
+        actions("FindsCache"),
+        [("Allow".to_owned(), "elasticache:DescribeServerlessCaches".to_owned())]
+    );
+    let statements = &template.resource("FindsCache")["Properties"]["PolicyDocument"]["Statement"];
+    assert_eq!(statements[0]["Resource"], json!({"Fn::GetAtt": "SharedCache.ARN"}));
 }
 
 #[test]
@@ -151,6 +159,36 @@ fn each_role_writes_the_log_of_its_function_and_no_other() {
         );
         assert_eq!(attribute_of(&statement["Resource"]).as_deref(), own.as_str(), "{id}");
     }
+}
+
+/// Who could write the public keys could sign in as anybody.
+#[test]
+fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
+    let template = Template::read();
+    let mut writers = Vec::new();
+    for (_, binary, function) in template.functions() {
+        for statement in template.statements(function) {
+            let reads = ["GetItem", "BatchGetItem", "Query", "Scan"].map(|action| json!(format!("dynamodb:{action}")));
+            if list(&statement["Action"])
+                .into_iter()
+                .all(|action| reads.contains(action))
+            {
+                continue;
+            }
+            let open = Template::leading_keys(statement).is_none_or(|patterns| {
+                patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+                    Some(start) => "keys".starts_with(start),
+                    None => pattern == "keys",
+                })
+            });
+            let tables = list(&statement["Resource"]).into_iter().filter_map(attribute_of);
+            let tables = tables.filter(|table| ["IdentityTable", "SettingsTable"].contains(&table.as_str()));
+            writers.extend(tables.filter(|_| open).map(|table| (binary.to_owned(), table)));
+        }
+    }
+    writers.sort();
+    let both = |binary: &str| ["IdentityTable", "SettingsTable"].map(|table| (binary.to_owned(), table.to_owned()));
+    assert_eq!(writers, [both("auth"), both("key-rotation")].concat());
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.

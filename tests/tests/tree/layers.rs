@@ -37,6 +37,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "cache::tiers",
             "cache::unwritten",
             "cache::valkey",
+            "identity::published",
             "identity::store",
             "plan::store",
             "provider",

@@ -107,7 +107,11 @@ fn functions_are_built_without_a_second_tls_stack_and_without_the_sdks_own_loade
         assert!(built_in.contains("lambda_runtime"), "{function}");
         let mut unwanted = vec!["ring", "openssl", "native-tls"];
         if !OPERATIONS.contains(&function.as_str()) {
-            unwanted.extend(["aws-config", "aws-sdk-elasticache"]);
+            unwanted.push("aws-config");
+        }
+        // Health alone looks the cache up; 149,000 lines for one call.
+        if function != "health" {
+            unwanted.push("aws-sdk-elasticache");
         }
         for name in unwanted {
             assert!(!built_in.contains(name), "{name} is built into {function}");
