@@ -9,6 +9,7 @@ mod prices;
 mod rights;
 mod routes;
 mod schedules;
+mod stack;
 mod tables;
 mod versions;
 mod watching;
