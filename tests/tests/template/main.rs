@@ -10,6 +10,7 @@ mod prices;
 mod rights;
 mod routes;
 mod schedules;
+mod stack;
 mod tables;
 mod versions;
 mod watching;

@@ -1,0 +1,151 @@
+//! The stack that the template makes, by SAM's own translator and, as far as it goes, in moto.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::{Map, Value};
+use shared::config::Config;
+use shared::table;
+use tests::definitions::{Template, text_of};
+use tests::secrets_manager::python;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/create_stack.py");
+
+/// What the script makes with these values of parameters.
+fn stack(parameters: &[&str]) -> Value {
+    let output = Command::new(python()).arg(SCRIPT).args(parameters).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn members<'a>(stack: &'a Value, name: &str) -> &'a Map<String, Value> {
+    stack[name].as_object().unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// Every resource was made, or is of a type of which the script says why it cannot be.
+fn check_made(stack: &Value) {
+    let unmade = members(stack, "unmade");
+    for (name, kind) in members(stack, "resources") {
+        let excused = unmade.contains_key(kind.as_str().unwrap());
+        assert!(
+            stack["made"][name].is_string() != excused,
+            "{name} ({kind}) is made: {}",
+            !excused
+        );
+    }
+    assert!(members(stack, "made").len() > 70 && unmade.len() <= 10, "{unmade:?}");
+}
+
+/// Nothing in it was left to be resolved.
+fn check_resolved(place: &str, value: &str) {
+    for rest in ["${", "Fn::", "{\"Ref\"", "{'Ref'", "None"] {
+        assert!(!value.contains(rest), "{place}: {value}");
+    }
+}
+
+/// What a function is told leads to what there is, and the function starts with it.
+fn check_environments(template: &Template, stack: &Value) {
+    let known = |list: &str, name: &str| stack[list].as_array().unwrap().iter().any(|other| other == name);
+    for (id, binary, _) in template.functions() {
+        let variables: BTreeMap<&str, &str> = stack["environments"][id]
+            .as_object()
+            .unwrap_or_else(|| panic!("{id} was not made"))
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
+            .collect();
+        for (name, value) in &variables {
+            check_resolved(&format!("{id}: {name}"), value);
+            if name.ends_with("_SECRET") {
+                assert!(known("secrets", value), "{id}: {name} is no secret: {value}");
+            }
+        }
+        let config = Config::read(|name| variables.get(name).map(|value| (*value).to_owned()));
+        let config = config.unwrap_or_else(|error| panic!("{id} would not start: {error}"));
+        for schema in table::ALL {
+            let name = format!("{}{}", config.table_prefix, schema.name);
+            assert!(known("tables", &name), "{id}: no table {name}");
+        }
+        let namespace = config.metrics_namespace.unwrap();
+        let stage = namespace.strip_prefix("ClearView/").unwrap();
+        assert!(
+            known("logs", &format!("/clearview/{stage}/{binary}")),
+            "{id} has no log"
+        );
+        assert_eq!(stack["roles"][id], true, "{id} has no role");
+    }
+}
+
+fn check(parameters: &[&str]) -> Value {
+    let stack = stack(parameters);
+    check_made(&stack);
+    check_environments(&Template::read(), &stack);
+    for (name, value) in members(&stack, "outputs") {
+        check_resolved(name, value.as_str().unwrap_or_else(|| panic!("{name}: {value}")));
+    }
+    stack
+}
+
+#[test]
+fn with_no_edits_everything_is_made_and_every_reference_leads_somewhere() {
+    let stack = check(&[]);
+    let template = Template::read();
+    let outputs = members(&stack, "outputs");
+    for (name, _) in template.value()["Outputs"].as_object().unwrap() {
+        assert!(outputs.contains_key(name), "no output {name}");
+    }
+    let api = outputs["ApiUrl"].as_str().unwrap();
+    assert!(
+        api.starts_with("https://") && api.ends_with(".amazonaws.com/live"),
+        "{api}"
+    );
+    assert_eq!(outputs["HealthUrl"], format!("{api}/health"));
+}
+
+#[test]
+fn a_trial_without_cache_and_firewall_is_whole() {
+    let stack = check(&["Cache=none", "Waf=off"]);
+    assert!(
+        members(&stack, "resources")
+            .values()
+            .all(|kind| !kind.as_str().unwrap().starts_with("AWS::EC2::")),
+        "nothing is left of the network"
+    );
+    assert!(stack["outputs"]["SharedCacheEndpoint"].is_null());
+    assert_eq!(stack["environments"]["ClassifyFunction"]["CLEARVIEW_CACHE_URL"], "");
+}
+
+#[test]
+fn with_every_option_taken_it_is_whole() {
+    let stack = check(&[
+        "Egress=nat",
+        "AlarmEmail=operator@example.com",
+        "Stage=test",
+        "Providers=openai:gpt-5-mini,local",
+        "RequireSignatures=on",
+        "CorsOrigins=https://app.example.com",
+    ]);
+    assert!(stack["made"]["NatGateway"].is_string() && stack["made"]["MonthlyBill"].is_string());
+    assert_eq!(
+        stack["environments"]["AuthFunction"]["CLEARVIEW_TABLE_PREFIX"],
+        "clearview-test-"
+    );
+}
+
+#[test]
+fn with_no_way_out_and_no_limit_of_money_it_is_whole() {
+    let stack = check(&["Egress=none", "DailySpendLimit=0", "Rollout=AllAtOnce"]);
+    assert!(stack["made"]["SecretsEndpoint"].is_string() && stack["resources"]["Budget"].is_null());
+    assert_eq!(
+        stack["environments"]["ClassifyFunction"]["CLEARVIEW_DAILY_SPEND_LIMIT"],
+        ""
+    );
+}
+
+#[test]
+fn a_parameter_that_the_template_does_not_have_is_refused() {
+    let output = Command::new(python()).arg(SCRIPT).arg("Chache=none").output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("Chache"), "{said}");
+    assert!(text_of("tests/requirements.txt").contains("\nmoto["));
+}
