@@ -18,6 +18,8 @@ pub(super) struct PhraseWord {
     pub(super) word: String,
     /// A name by its syntax ("the show Dark", quotes): it must occur itself.
     pub(super) named: bool,
+    /// As it was written, if a capital says that it is a name ("hide Apple").
+    pub(super) proper: Option<String>,
 }
 
 /// The topic that the words of an item make, if any of them has content.
@@ -36,6 +38,7 @@ pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<
             content.extend(parts.map(|part| PhraseWord {
                 word: part.to_owned(),
                 named: named || word.quoted,
+                proper: is_proper(text, language, word).then(|| text[word.start..word.end].to_owned()),
             }));
         }
     }
@@ -44,6 +47,13 @@ pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<
     }
     let text = text.get(first.start..last.end)?.to_owned();
     (!content.is_empty()).then_some(Phrase { text, words: content })
+}
+
+/// Whether a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
+fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
+    let (before, from) = text.split_at(word.start);
+    let middle = before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ',');
+    middle && !language.capitalises_nouns() && from.starts_with(char::is_uppercase)
 }
 
 /// Whether the word adds nothing at the end of a topic: "crypto stuff please", "Politik ausblenden".

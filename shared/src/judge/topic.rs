@@ -45,6 +45,10 @@ pub(super) struct TopicWord {
     pub(super) weight: f32,
     /// A name or a word so rare that nothing else stands for it.
     pub(super) required: bool,
+    /// As written, if a capital says that it is a name.
+    pub(super) proper: Option<String>,
+    /// So rare that it hardly ever means something else.
+    pub(super) rare: bool,
 }
 
 /// Everything that a post's words are looked up for, each with a number.
@@ -133,6 +137,8 @@ fn prepare_words(phrase: &Phrase, sources: Sources<'_>, keys: &mut Keys) -> (Vec
                 own.length().clamp(COMMON, RARE)
             },
             required,
+            proper: word.proper.clone(),
+            rare: own.length() >= RARE && pieces.len() == 1 && word.word.len() > 3,
         });
         keys.topic_words.insert(stems[at].loose);
         sum.add(&own);
