@@ -25,7 +25,7 @@ pub(super) const PHRASE_WORDS: usize = 5;
 /// Characters of `word*` entries.
 pub(super) const PREFIXES: std::ops::RangeInclusive<usize> = 2..=13;
 
-static FILES: [&str; 11] = [
+static FILES: [&str; 12] = [
     include_str!("lexicon/society.txt"),
     include_str!("lexicon/tone.txt"),
     include_str!("lexicon/sport.txt"),
@@ -37,6 +37,7 @@ static FILES: [&str; 11] = [
     include_str!("lexicon/more_others.txt"),
     include_str!("lexicon/names.txt"),
     include_str!("lexicon/entities.txt"),
+    include_str!("lexicon/more_topics.txt"),
 ];
 
 /// A subject's number.
