@@ -19,6 +19,8 @@ pub enum Split {
 pub struct Row {
     /// Language, preference, post: `en-03-11`.
     pub id: String,
+    /// The file that it stands in, without its ending.
+    pub file: &'static str,
     /// Two letters.
     pub language: String,
     /// What makes the row a test: topic, tone, exception, ...
@@ -48,11 +50,15 @@ impl Row {
 #[must_use]
 pub fn rows() -> Vec<Row> {
     let files = [
-        include_str!("../evaluation/posts.jsonl"),
-        include_str!("../evaluation/second.jsonl"),
-        include_str!("../evaluation/third.jsonl"),
+        ("posts", include_str!("../evaluation/posts.jsonl")),
+        ("second", include_str!("../evaluation/second.jsonl")),
+        ("third", include_str!("../evaluation/third.jsonl")),
+        ("fourth", include_str!("../evaluation/fourth.jsonl")),
     ];
-    files.iter().flat_map(|file| file.lines()).map(row).collect()
+    let lines = files
+        .into_iter()
+        .flat_map(|(name, file)| file.lines().map(move |line| (name, line)));
+    lines.map(row).collect()
 }
 
 /// The rows that the first judge was set by and measured with: `data/judge-dev.tsv`, `data/judge-heldout.tsv`.
@@ -80,6 +86,7 @@ fn early_row((split, line): (Split, &str)) -> Row {
     let (preference, post, label) = (next(), next(), next());
     Row {
         id: format!("{preference}-"),
+        file: "early",
         language: "early".to_owned(),
         kind: "early".to_owned(),
         split,
@@ -89,11 +96,12 @@ fn early_row((split, line): (Split, &str)) -> Row {
     }
 }
 
-fn row(line: &str) -> Row {
+fn row((file, line): (&'static str, &str)) -> Row {
     let value: Value = serde_json::from_str(line).expect("a line of JSON");
     let text = |name: &str| value[name].as_str().expect("a text").to_owned();
     Row {
         id: text("id"),
+        file,
         language: text("lang"),
         kind: text("kind"),
         split: match value["split"].as_str() {

@@ -70,6 +70,7 @@ pub(super) struct Language {
     /// By first word: the whole phrase, its number of words, its cue.
     cues: HashMap<&'static str, Vec<(&'static str, usize, Cue)>>,
     stop: HashSet<&'static str>,
+    capitalises_nouns: bool,
 }
 
 /// All languages; the first is English, whose words count in every other one too.
@@ -99,6 +100,7 @@ impl Languages {
                 markers: words.markers.split_whitespace().collect(),
                 cues,
                 stop: stop.collect(),
+                capitalises_nouns: std::ptr::eq(*words, &raw const GERMAN),
             }
         };
         Self(
@@ -127,6 +129,11 @@ impl Language {
             }
         }
         best
+    }
+
+    /// Whether capitals do not tell names from other nouns.
+    pub(super) fn capitalises_nouns(&self) -> bool {
+        self.capitalises_nouns
     }
 
     /// Whether the word says nothing by itself.

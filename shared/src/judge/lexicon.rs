@@ -1,6 +1,6 @@
 //! What people ask to hide, and the words that give it away in a post: the judge's knowledge of the world.
 //!
-//! The files in `lexicon/` list, by subject, `=` how preferences call it, `+` words that speak for it, `-` words that count
+//! The files in `lexicon/` list, by subject, `=` how preferences call it, `&` names that are nobody else's, `+` words that speak for it, `-` words that count
 //! only together, `!` phrases that speak against it, `@` subjects that it includes. Words are normalised (lower case, no
 //! accents, no apostrophes); `two_words` is a phrase, `word*` any word that starts so, `word^` one that settles it by
 //! itself, `word_` one that is often something else, `~caps` and the like are signs that `form.rs` reads.
@@ -11,7 +11,8 @@ use std::hash::BuildHasherDefault;
 use super::topic::Hashed;
 use super::words::{Fnv, Stem};
 
-/// Strength of a word that settles a subject by itself, of one that nearly does, of one that is often something else, and of one that only adds up.
+/// Strength of a name that is nobody else's, of a word that settles a subject by itself, of one that nearly does, of one that is often something else, and of one that only adds up.
+const SURE: f32 = 2.5;
 const CERTAIN: f32 = 1.5;
 const STRONG: f32 = 1.0;
 const MEDIUM: f32 = 0.6;
@@ -24,7 +25,7 @@ pub(super) const PHRASE_WORDS: usize = 5;
 /// Characters of `word*` entries.
 pub(super) const PREFIXES: std::ops::RangeInclusive<usize> = 2..=13;
 
-static FILES: [&str; 10] = [
+static FILES: [&str; 12] = [
     include_str!("lexicon/society.txt"),
     include_str!("lexicon/tone.txt"),
     include_str!("lexicon/sport.txt"),
@@ -35,6 +36,8 @@ static FILES: [&str; 10] = [
     include_str!("lexicon/more_en2.txt"),
     include_str!("lexicon/more_others.txt"),
     include_str!("lexicon/names.txt"),
+    include_str!("lexicon/entities.txt"),
+    include_str!("lexicon/more_topics.txt"),
 ];
 
 /// A subject's number.
@@ -126,6 +129,7 @@ impl Lexicon {
             }
             "@" if rest == "directed" => entry.directed = true,
             "@" => entry.includes.extend(rest.split_whitespace().skip(1)),
+            "&" => add(hints, subject, rest, SURE),
             "+" => add(hints, subject, rest, STRONG),
             "-" => add(hints, subject, rest, WEAK),
             "!" => add(hints, subject, rest, AGAINST),
@@ -243,7 +247,7 @@ mod tests {
             assert!(file.starts_with("# "));
             for line in file.lines() {
                 assert!(
-                    ["# ", "= ", "@ ", "+ ", "- ", "! "]
+                    ["# ", "= ", "@ ", "& ", "+ ", "- ", "! "]
                         .iter()
                         .any(|mark| line.starts_with(mark)),
                     "{line}"

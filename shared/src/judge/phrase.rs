@@ -18,6 +18,8 @@ pub(super) struct PhraseWord {
     pub(super) word: String,
     /// A name by its syntax ("the show Dark", quotes): it must occur itself.
     pub(super) named: bool,
+    /// As it was written, if a capital says that it is a name ("hide Apple").
+    pub(super) proper: Option<String>,
 }
 
 /// The topic that the words of an item make, if any of them has content.
@@ -27,6 +29,8 @@ pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<
     let (first, last) = (item.first()?, item.last()?);
     let mut content: Vec<PhraseWord> = Vec::new();
     let mut named = false;
+    // A longer quotation is what posts say, hardly word for word.
+    let title = item.iter().filter(|word| word.quoted).count() <= TITLE_WORDS;
     for (at, word) in item.iter().enumerate() {
         let introduced = at > 0 && item[at - 1].key == "the" && at + 1 < item.len() && is_kind(&word.key);
         if introduced || matches!(word.key.as_str(), "called" | "named") && at + 1 < item.len() {
@@ -35,7 +39,8 @@ pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<
             let parts = words(&word.key).filter(|part| part.chars().any(|c| !c.is_ascii_punctuation()));
             content.extend(parts.map(|part| PhraseWord {
                 word: part.to_owned(),
-                named: named || word.quoted,
+                named: named || word.quoted && title,
+                proper: is_proper(text, language, word).then(|| text[word.start..word.end].to_owned()),
             }));
         }
     }
@@ -44,6 +49,16 @@ pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<
     }
     let text = text.get(first.start..last.end)?.to_owned();
     (!content.is_empty()).then_some(Phrase { text, words: content })
+}
+
+/// Quoted words that are still a name.
+const TITLE_WORDS: usize = 4;
+
+/// Whether a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
+fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
+    let (before, from) = text.split_at(word.start);
+    let middle = before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ',');
+    middle && !language.capitalises_nouns() && from.starts_with(char::is_uppercase)
 }
 
 /// Whether the word adds nothing at the end of a topic: "crypto stuff please", "Politik ausblenden".
@@ -57,10 +72,11 @@ fn trails(language: &Language, word: &Word) -> bool {
 
 /// Whether an item without a cue of its own talks about somebody: "..., my kids use this phone".
 pub(super) fn is_remark(item: &[&Word]) -> bool {
-    const PERSONAL: [&str; 12] = [
-        "i", "im", "we", "you", "it", "they", "he", "she", "my", "our", "me", "this",
+    const PERSONAL: [&str; 26] = [
+        "i", "im", "we", "you", "it", "they", "he", "she", "my", "our", "me", "this", "ich", "wir", "mein", "meine", "estoy",
+        "soy", "je", "j", "c", "ca", "sono", "sto", "estou", "eu",
     ];
-    item.iter().any(|word| PERSONAL.contains(&word.key.as_str()))
+    item.iter().any(|word| PERSONAL.contains(&word.key.as_str())) && !item.iter().any(|word| word.quoted)
 }
 
 /// Words for a post's form, not its subject: "only in English", "long posts". Words and likeness cannot judge these, and

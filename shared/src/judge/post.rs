@@ -15,7 +15,8 @@ const MASK_BITS: usize = 32;
 const WINDOW_WORDS: usize = 40;
 
 /// What a post says about a preference's keys.
-pub(super) struct Evidence {
+pub(super) struct Evidence<'a> {
+    text: &'a str,
     /// By number of the key: a bit for each window it occurs in.
     pub(super) masks: Vec<u32>,
     /// By subject of the lexicon: how much of it there is, per window's worth of words.
@@ -29,7 +30,7 @@ pub(super) struct Evidence {
 }
 
 /// Reads a post once, in order.
-pub(super) fn read(text: &str, keys: &Keys, sources: Sources<'_>) -> Evidence {
+pub(super) fn read<'a>(text: &'a str, keys: &Keys, sources: Sources<'_>) -> Evidence<'a> {
     let normalised = normalise(text);
     let words: Vec<&str> = words(&normalised).collect();
     let count = words.iter().filter(|word| !is_mark(word)).count();
@@ -64,11 +65,26 @@ pub(super) fn read(text: &str, keys: &Keys, sources: Sources<'_>) -> Evidence {
     let mut whole = Sum::default();
     post.windows.iter().for_each(|window| whole.add(window));
     Evidence {
+        text,
         masks: std::mem::take(&mut post.masks),
         subjects: post.subjects(count, sources),
         whole: whole.direction(),
         windows: post.windows.iter().map(Sum::direction).collect(),
         readable: post.readable,
+    }
+}
+
+impl Evidence<'_> {
+    /// Whether the post writes a word as a name: with its capital in the middle of a sentence, as a hashtag, or all in
+    /// capitals as the preference does.
+    pub(super) fn writes(&self, name: &str) -> bool {
+        self.text.match_indices(name).any(|(at, _)| {
+            let (before, rest) = (&self.text[..at], &self.text[at + name.len()..]);
+            let ends = !rest.starts_with(char::is_alphanumeric);
+            let middle = before.trim_end_matches([' ', '"', '(']).ends_with(|c: char| c.is_alphanumeric() || c == ',');
+            let acronym = name.len() > 2 && !name.contains(char::is_lowercase);
+            ends && !before.ends_with(char::is_alphanumeric) && (middle || acronym || before.ends_with('#'))
+        })
     }
 }
 

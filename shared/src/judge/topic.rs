@@ -45,6 +45,10 @@ pub(super) struct TopicWord {
     pub(super) weight: f32,
     /// A name or a word so rare that nothing else stands for it.
     pub(super) required: bool,
+    /// As written, if a capital says that it is a name.
+    pub(super) proper: Option<String>,
+    /// So rare that it hardly ever means something else.
+    pub(super) rare: bool,
 }
 
 /// Everything that a post's words are looked up for, each with a number.
@@ -133,6 +137,8 @@ fn prepare_words(phrase: &Phrase, sources: Sources<'_>, keys: &mut Keys) -> (Vec
                 own.length().clamp(COMMON, RARE)
             },
             required,
+            proper: word.proper.clone(),
+            rare: own.length() >= RARE && pieces.len() == 1 && word.word.len() > 3,
         });
         keys.topic_words.insert(stems[at].loose);
         sum.add(&own);
@@ -158,7 +164,11 @@ static LIGHT_WORDS: &str = "news talk talks hype culture rant rants drama discou
      players matches scores highlights recaps photos world scene community shows stuff things stories \
      pictures hot scary crazy random online modern daily constant endless stupid silly annoying boring \
      dumb all-time kram zeug sachen themen cosas rollo choses trucs cose roba coisas papo assuntos storie \
-     histoires historias geschichten";
+     histoires historias geschichten \
+     pitches pitch shilling shills spam noise chatter bs bullshit general us uk allgemein gerede gelaber \
+     diskussionen debatten streit debats polemiques polemique polemiche polemica polemicas blabla rollos movidas \
+     chismes bromas general generale geral generell en_general kommentare comentarios commentaires commenti \
+     mensajes discours meldung berichte angebote ofertas pitchs messages mensagens conversas memes jokes";
 
 /// The subjects that a word names together with its neighbours, or else alone.
 fn named_subjects(stems: &[Stem], at: usize, lexicon: &Lexicon) -> Vec<Subject> {

@@ -11,6 +11,10 @@ const LOOSE: f32 = 0.65;
 const ALONE: f32 = 0.78;
 /// What the word itself is worth when the lexicon knows its subject.
 const EXACT: f32 = 0.7;
+/// What a rare word itself is worth, whatever the lexicon knows.
+const EXACT_RARE: f32 = 0.82;
+/// What a name is worth that the post writes as one, too.
+const PROPER: f32 = 0.85;
 /// Strength of a subject's words that is worth one half.
 const HALF: f32 = 0.5;
 /// Likeness below this is what any two texts have in common.
@@ -64,7 +68,7 @@ pub(super) enum Decider<'a> {
 }
 
 /// Weighs all topics. `only`: whether everything is hidden that no topic to keep applies to.
-pub(super) fn weigh<'a>(topics: &'a [Topic], only: bool, post: &Evidence) -> Weighed<'a> {
+pub(super) fn weigh<'a>(topics: &'a [Topic], only: bool, post: &Evidence<'_>) -> Weighed<'a> {
     let applies: Vec<Applies> = topics.iter().map(|topic| apply(topic, post)).collect();
     let hide = hardest(topics, &applies);
     if only
@@ -113,7 +117,7 @@ fn strongest<'a>(
 }
 
 /// How far the post is from all topics to keep, and the nearest of them. None for a post that the table cannot read.
-fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence) -> Option<(Option<&'a Topic>, f32)> {
+fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence<'_>) -> Option<(Option<&'a Topic>, f32)> {
     let keeps = || {
         topics
             .iter()
@@ -174,7 +178,7 @@ fn chance(log_odds: f32) -> f32 {
     low.1 + (high.1 - low.1) * (odds - low.0) / (high.0 - low.0)
 }
 
-fn apply(topic: &Topic, post: &Evidence) -> Applies {
+fn apply(topic: &Topic, post: &Evidence<'_>) -> Applies {
     let windows = post.windows.len().max(1);
     let mut best = 0.0_f32;
     let mut covered = 0_u16;
@@ -193,7 +197,7 @@ fn apply(topic: &Topic, post: &Evidence) -> Applies {
     }
 }
 
-fn likeness(topic: &Topic, post: &Evidence) -> f32 {
+fn likeness(topic: &Topic, post: &Evidence<'_>) -> f32 {
     let Some(direction) = &topic.direction else {
         return 0.0;
     };
@@ -204,13 +208,13 @@ fn likeness(topic: &Topic, post: &Evidence) -> f32 {
 }
 
 /// The weighted share of the topic's words that occur in a window.
-fn coverage(topic: &Topic, post: &Evidence, window: u32) -> f32 {
+fn coverage(topic: &Topic, post: &Evidence<'_>, window: u32) -> f32 {
     let occurs = |number: usize| post.masks.get(number).is_some_and(|mask| mask & window != 0);
     let mut found = 0.0;
     let mut all = 0.0;
     let mut missing = false;
     for word in &topic.words {
-        let hit = occurrence(word, &post.subjects, &occurs);
+        let hit = occurrence(word, post, &occurs);
         found += word.weight * hit;
         all += word.weight;
         missing |= word.required && hit == 0.0;
@@ -222,10 +226,12 @@ fn coverage(topic: &Topic, post: &Evidence, window: u32) -> f32 {
 }
 
 /// How well a word of the topic is found: itself, a form of it, or what it names.
-fn occurrence(word: &TopicWord, subjects: &[f32], occurs: &impl Fn(usize) -> bool) -> f32 {
+fn occurrence(word: &TopicWord, post: &Evidence<'_>, occurs: &impl Fn(usize) -> bool) -> f32 {
     let itself = if occurs(word.exact) {
         match word {
             TopicWord { required: true, .. } => 1.0,
+            TopicWord { proper: Some(name), .. } if post.writes(name) => PROPER,
+            TopicWord { rare: true, senses, .. } if senses.is_empty() => EXACT_RARE,
             TopicWord { senses, .. } if senses.is_empty() => ALONE,
             _ => EXACT,
         }
@@ -234,7 +240,7 @@ fn occurrence(word: &TopicWord, subjects: &[f32], occurs: &impl Fn(usize) -> boo
     } else {
         0.0
     };
-    let named = word.senses.iter().filter_map(|sense| subjects.get(usize::from(*sense)));
+    let named = word.senses.iter().filter_map(|sense| post.subjects.get(usize::from(*sense)));
     let evidence = named.fold(0.0_f32, |most, strength| most.max(*strength));
     itself.max(evidence / (evidence + HALF))
 }

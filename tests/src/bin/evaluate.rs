@@ -1,4 +1,5 @@
-//! Prints how well the judge agrees with the evaluation set: `make evaluate`, or `make evaluate ARGS=--held-out`.
+//! Prints how well the judge agrees with the evaluation set: `make evaluate`, or `make evaluate ARGS=--held-out`;
+//! `--file=third` for the rows of one file.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -18,7 +19,13 @@ fn main() {
     let load = Stopwatch::start();
     let judge = Judge::load().expect("the embedded files can be read");
     let load = load.elapsed();
-    let rows: Vec<Row> = rows().into_iter().filter(|row| row.split == split).collect();
+    let file = std::env::args().find_map(|argument| Some(argument.strip_prefix("--file=")?.to_owned()));
+    let wanted = |row: &Row| row.split == split && file.as_ref().is_none_or(|file| row.file == file);
+    let rows: Vec<Row> = rows().into_iter().filter(wanted).collect();
+    if rows.is_empty() {
+        println!("no such file, or none of its rows is of this split");
+        return;
+    }
     let judged = self::judged(&judge, &rows);
     println!(
         "{JUDGE_VERSION}, {split:?}, {} posts; hidden from {HIDE_FROM} on",
@@ -52,6 +59,10 @@ fn print_figures(judged: &[Judged<'_>]) {
         "", "posts", "AUC", "false hides %"
     );
     print_line("all", judged);
+    let files: BTreeSet<&str> = judged.iter().map(|each| each.row.file).collect();
+    for file in files {
+        print_line(&format!("{file}.jsonl"), &only(judged, |row| row.file == file));
+    }
     let languages: BTreeSet<&str> = judged.iter().map(|each| each.row.language.as_str()).collect();
     for language in languages {
         print_line(language, &only(judged, |row| row.language == language));

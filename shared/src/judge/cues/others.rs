@@ -13,7 +13,8 @@ pub(super) static GERMAN: Words = Words {
         ),
         (
             Cue::Hide,
-            "verstecke versteck verstecken verberge verbergen blende blende_aus ausblenden blockiere blockieren \
+            "weg_mit schluss_mit raus_mit verschone_mich_mit verschont_mich_mit kein_bock_auf nervt ich_hasse bloss_kein bloss_keine \
+            verstecke versteck verstecken verberge verbergen blende blende_aus ausblenden blockiere blockieren \
             stumm entferne entfernen ohne weniger hasse hass keine_lust_auf genug_von \
             vermeide filtere loschen losche zu_viel",
         ),
@@ -47,7 +48,7 @@ pub(super) static GERMAN: Words = Words {
         ),
     ],
     stop: "der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder \
-           beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen",
+           beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen gegen bei nach aus so es ich mich mir wir uns gerade diese dieser dieses solche solchen jede",
 };
 
 pub(super) static SPANISH: Words = Words {
@@ -90,7 +91,7 @@ pub(super) static SPANISH: Words = Words {
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (Cue::TrailingKeep, "esta_bien estan_bien"),
     ],
-    stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas",
+    stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
 };
 
 pub(super) static FRENCH: Words = Words {
@@ -129,7 +130,7 @@ pub(super) static FRENCH: Words = Words {
         (Cue::NothingElse, "rien_d_autre et_rien_d_autre"),
         (Cue::TrailingKeep, "ca_va sont_ok est_ok"),
     ],
-    stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos",
+    stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
 };
 
 pub(super) static ITALIAN: Words = Words {
@@ -163,7 +164,7 @@ pub(super) static ITALIAN: Words = Words {
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (Cue::TrailingKeep, "va_bene vanno_bene"),
     ],
-    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu",
+    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli nel nella sul sulla sui sulle dal dalla ci si",
 };
 
 pub(super) static PORTUGUESE: Words = Words {
@@ -200,5 +201,5 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::NothingElse, "e_nada_mais nada_mais"),
         (Cue::TrailingKeep, "tudo_bem esta_bem"),
     ],
-    stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais",
+    stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais esses essas estes estas esse essa tipo gente ao aos pelo pela pelos pelas nos nas num numa se",
 };
