@@ -240,7 +240,10 @@ fn occurrence(word: &TopicWord, post: &Evidence<'_>, occurs: &impl Fn(usize) -> 
     } else {
         0.0
     };
-    let named = word.senses.iter().filter_map(|sense| post.subjects.get(usize::from(*sense)));
+    let named = word
+        .senses
+        .iter()
+        .filter_map(|sense| post.subjects.get(usize::from(*sense)));
     let evidence = named.fold(0.0_f32, |most, strength| most.max(*strength));
     itself.max(evidence / (evidence + HALF))
 }

@@ -25,7 +25,7 @@ pub(crate) const SETTINGS: [(&str, &str); 5] = [
     ("CLEARVIEW_IP_PER_MINUTE", "1000000"),
     ("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", "1000000"),
     // Load and services share these processors: a cache that is late by that would be skipped, and something else measured.
-    ("CLEARVIEW_CACHE_TIMEOUT_MS", "1000"),
+    ("CLEARVIEW_CACHE_TIMEOUT_MS", "5000"),
     // As deployed: one record per request.
     ("CLEARVIEW_LOG", "info"),
 ];
