@@ -12,7 +12,7 @@ use super::replay::{self, IdempotencyKey, Record, Request};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::error::{Error, Outage};
+use crate::error::{DAILY, Error, Outage};
 use crate::plan::Usage;
 use crate::table::Table;
 use crate::valkey::Valkey;
@@ -288,6 +288,8 @@ impl QuotaStore {
         admitted
             .map(|(used, held)| charged(charge, used, certainty, Place::Ledger(held)))
             .ok_or(Error::ReducedCapacity {
+                limit: DAILY,
+                allows: charge.limit,
                 retry_after: RETRY_REDUCED,
             })
     }
