@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Day;
+use crate::clock::{Day, Timestamp};
 use crate::ids::UserId;
 use crate::plan::Tier;
 
@@ -93,6 +93,8 @@ pub struct Checkpoint {
 pub struct Segment {
     /// Whose counters.
     pub day: Day,
+    /// The close that reads it, by its schedule's own time: each counts the day anew.
+    pub close: Timestamp,
     /// Its number, from 0.
     pub number: u32,
     /// How many there are.

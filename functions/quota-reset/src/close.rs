@@ -1,13 +1,13 @@
 //! The close of a day: a scan of the counters in segments, each of which notes after every page how far it has come.
 //!
-//! Whatever kills a run, the next one goes on from the notes. A page that was read twice is written twice with the same content, and
+//! Whatever kills a run, the next one of the same close goes on from the notes. A page that was read twice is written twice with the same content, and
 //! counted once: its totals are noted together with the place that it ended at, under the condition that nobody had come further.
 
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::app::App;
-use shared::clock::Day;
+use shared::clock::{Day, Timestamp};
 use shared::http::new_correlation_id;
 use shared::plan::Meter;
 use shared::usage::{Checkpoint, DayUse, Segment, Totals};
@@ -35,8 +35,9 @@ pub(crate) struct Closed {
     pub(crate) pages: u64,
 }
 
-/// Closes a day, or goes on closing it.
-pub(crate) async fn run(app: &App, day: Day) -> Result<Closed, Failure> {
+/// Closes a day, or goes on with the close of this time. Another time counts the day anew: what was admitted while the quota
+/// table was down may have reached it since.
+pub(crate) async fn run(app: &App, day: Day, close: Timestamp) -> Result<Closed, Failure> {
     let run = Run {
         app,
         day,
@@ -47,6 +48,7 @@ pub(crate) async fn run(app: &App, day: Day) -> Result<Closed, Failure> {
         .map(|number| {
             let segment = Segment {
                 day,
+                close,
                 number,
                 of: SEGMENTS,
             };
@@ -63,7 +65,9 @@ pub(crate) async fn run(app: &App, day: Day) -> Result<Closed, Failure> {
         closed.totals.add(&checkpoint.totals);
         closed.pages += pages;
     }
-    app.usage.write_totals(day, &closed.totals).await?;
+    if !app.usage.write_totals(day, close, &closed.totals).await? {
+        tracing::warn!(%day, %close, "a later close has counted this day already");
+    }
     // Free for whoever closes it again.
     run.lease(Duration::ZERO).await?;
     Ok(closed)

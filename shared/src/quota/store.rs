@@ -147,7 +147,7 @@ impl QuotaStore {
                 self.remember(&charge.counter, used);
                 let others = used.saturating_sub(charge.units);
                 self.fallback.learn(&charge.counter, reserved, others).await;
-                self.deliver_others().await;
+                self.deliver_others(now).await;
                 Ok(charged(charge, used, Certainty::Sure, Place::Table))
             }
             Ok(Added::Full(used)) => {
@@ -192,6 +192,7 @@ impl QuotaStore {
                     let used = self.used(&charge.counter).await.unwrap_or(rest.units);
                     let others = used.saturating_sub(rest.units);
                     self.fallback.learn(&charge.counter, reserved, others).await;
+                    self.deliver_others(now).await;
                     let key = key.key.clone();
                     return Ok(charged(charge, used, Certainty::Sure, Place::TableOnce { key }));
                 }
@@ -325,8 +326,8 @@ impl QuotaStore {
         Ok(())
     }
 
-    async fn deliver_others(&self) {
-        for (counter, used) in self.fallback.deliver_others(&self.counters).await {
+    async fn deliver_others(&self, now: Timestamp) {
+        for (counter, used) in self.fallback.deliver_others(&self.counters, now).await {
             self.remember(&counter, used);
         }
     }
