@@ -1,5 +1,5 @@
 //! A fleet of the real code: instances on one table and one cache, networks that fail as the dice say, a clock set by hand, and a
-//! midnight in between. A seed that fails names itself; `FLEET_SEEDS=5000 cargo nextest run -p tests --test sim fleet_run` runs more.
+//! midnight in between. A seed that fails names itself; `make nightly` runs more, and `FLEET_SEEDS=5000 cargo nextest run -p tests --profile nightly --test sim fleet_run`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
