@@ -77,7 +77,7 @@ async fn the_servers_own_figures_are_read_by_prometheus() {
     is(
         "clearview_request_duration_seconds_count",
         json!({"endpoint": "classify"}),
-        3.0,
+        4.0,
     );
     for (limit, refusals) in [("ip", 0.0), ("burst", 0.0), ("daily", 1.0)] {
         is("clearview_refusals_total", json!({"refusedBy": limit}), refusals);

@@ -3,5 +3,6 @@
 
 mod cache;
 mod fleet;
+mod one_table;
 mod table;
 mod valkey;
