@@ -23,6 +23,8 @@ pub struct DayUse {
     pub tier: Tier,
     /// Units.
     pub used: u64,
+    /// Whether some of them were admitted while the quota table was down, and came later: perhaps after a first close.
+    pub late: bool,
 }
 
 /// One day of a user's history.

@@ -42,6 +42,7 @@ pub(crate) async fn run(app: &App, day: Day, close: Timestamp) -> Result<Closed,
         app,
         day,
         name: new_correlation_id(),
+        closed_before: app.usage.is_closed(day).await?,
     };
     run.lease(LEASE).await?;
     let segments: Vec<(Checkpoint, u64)> = stream::iter(0..SEGMENTS)
@@ -77,6 +78,8 @@ struct Run<'a> {
     app: &'a App,
     day: Day,
     name: String,
+    /// Then the rows are there, and only those change whose units came late.
+    closed_before: bool,
 }
 
 impl Run<'_> {
@@ -96,7 +99,9 @@ impl Run<'_> {
         while !checkpoint.done {
             let from = checkpoint.next.as_deref();
             let (uses, next) = self.app.quota.counters().page(Meter::Posts, segment, from).await?;
-            let writes: Vec<Vec<DayUse>> = uses.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();
+            let rows = uses.iter().filter(|day_use| day_use.late || !self.closed_before);
+            let rows: Vec<DayUse> = rows.cloned().collect();
+            let writes: Vec<Vec<DayUse>> = rows.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();
             stream::iter(writes)
                 .map(|rows| async move { self.app.usage.write_rows(self.day, &rows).await })
                 .buffer_unordered(WRITES_AT_A_TIME)

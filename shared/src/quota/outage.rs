@@ -163,7 +163,7 @@ impl OutageLedger {
 
     /// Some counters for which units wait, drawn from the list at `now`. They stay on it until they are crossed off, so that
     /// another request finds them if this one ends before. None while this process has no reason to look: once the list was
-    /// empty, it looks again when it has put a counter there itself, and in any case every [`LOOK_EVERY`], as instances die.
+    /// empty, it looks again when it has put a counter there itself, and in any case every ten minutes, as instances die.
     ///
     /// # Errors
     /// [`Failure`].

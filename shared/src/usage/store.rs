@@ -171,6 +171,23 @@ impl UsageTable {
         }
     }
 
+    /// Whether some close of a day has come to its end.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn is_closed(&self, day: Day) -> Result<bool, Outage> {
+        let call = self
+            .0
+            .client()
+            .get_item()
+            .table_name(self.0.name())
+            .key("user", text("total"))
+            .key("day", text(day.to_string()))
+            .consistent_read(true);
+        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(output.item.is_some())
+    }
+
     /// Writes the totals of a closed day, as the close of this time has counted them. `false` if a later one has: its totals
     /// stay.
     ///

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
+use shared::cache::FRESH;
 use tests::client::{Answer, Device};
 use tests::redis::Redis;
 use tests::service::{Service, TableService};
 use tests::upstream::{Act, GOOD, Script, Step, plan_of, upstream};
 
-use crate::plans::{PREFERENCE, models, pro, source, two_plans};
+use crate::plans::{PREFERENCE, models, pro, refreshed, source, two_plans};
 
 const SLOW: Act = Act::Delay { ms: 150 };
 
@@ -111,6 +112,22 @@ async fn a_better_verdict_takes_the_place_of_a_lesser_one_from_a_clock_that_is_a
     }
     assert_eq!(source(&ask(&ahead, &free).await), "cache");
     assert_eq!(models(&upstream), ["cheap", "good"]);
+}
+
+#[tokio::test]
+async fn a_better_verdict_that_runs_out_soon_is_not_judged_anew_by_a_lesser_model() {
+    let (upstream, tables) = (upstream(SLOW).await, TableService::start().await);
+    let service = two_plans(&upstream).with_tables_at(tables.address()).start().await;
+    let (pro, free) = (
+        pro(&service, &tables, "pro").await,
+        service.client.register("free").await,
+    );
+    assert_eq!(source(&ask(&service, &pro).await), "model");
+    // So late that whoever may refresh it does, but for one draw in a hundred.
+    service.clock.advance(FRESH.saturating_sub(Duration::from_millis(1)));
+    let free = refreshed(&service, &free).await;
+    assert_eq!(source(&ask(&service, &free).await), "cache");
+    assert_eq!(models(&upstream), ["good"]);
 }
 
 #[tokio::test]

@@ -18,6 +18,11 @@ pub(crate) async fn pro(service: &Service, tables: &TableService, name: &str) ->
     let device = service.client.register(name).await;
     set_tier(&tables.tables(), &device.user, "pro").await;
     // The tier comes with the next token.
+    refreshed(service, &device).await
+}
+
+/// The device with new tokens.
+pub(crate) async fn refreshed(service: &Service, device: &Device) -> Device {
     let refreshed = service
         .client
         .post("/v1/auth/refresh", &json!({"refreshToken": device.refresh}))
