@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cost check contract evaluate audit sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run test nightly cost check contract evaluate audit sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -10,6 +10,8 @@ NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
 CYCLONEDX_VERSION := 0.5.9
 ARGS ?=
+SEEDS ?= 5000
+TIMES ?= 20
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 ARCH ?= arm64
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -37,6 +39,11 @@ check: venv deny contract ## Formatting, lints, documentation, licences, templat
 	python3 tests/scripts/cost.py --check >/dev/null
 	$(CARGO) build --workspace --bins
 	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
+
+nightly: nextest redis ## Random tests for an hour or two: SEEDS=5000 fleets of the real code, every law and parser TIMES=20 times as long
+	$(CARGO) build --workspace --bins
+	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests --profile nightly --no-fail-fast \
+		-E 'binary(sim) + binary(laws) + binary(fuzz) + binary(limits) + (binary(providers) & (test(breaker) + test(fleet)))'
 
 mutants: ## Changes the rules of quotas one line at a time and expects a test to fail (an hour or more; results in mutants.out)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked --quiet cargo-mutants@27.1.0

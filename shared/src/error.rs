@@ -30,6 +30,9 @@ impl Violation {
 #[error("{0}")]
 pub struct Outage(pub String);
 
+/// The name of the day's limit, the quota.
+pub const DAILY: &str = "daily";
+
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -69,6 +72,8 @@ pub enum Error {
     /// More requests than are let through at a time.
     #[error("too many requests at once")]
     RateLimitExceeded {
+        /// The limit that refused: `ip`, `burst`, or `gateway`.
+        limit: &'static str,
         /// When trying again makes sense.
         retry_after: Duration,
     },
@@ -83,6 +88,10 @@ pub enum Error {
     /// A limit is kept conservatively because its store is down, and this request would overrun it.
     #[error("limits are kept conservatively at the moment; try again soon")]
     ReducedCapacity {
+        /// The limit that refused: `ip`, `burst` or [`DAILY`].
+        limit: &'static str,
+        /// What that limit allows when its store is there.
+        allows: u64,
         /// When trying again makes sense.
         retry_after: Duration,
     },
@@ -146,11 +155,21 @@ impl Error {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Conflict { retry_after }
-            | Self::RateLimitExceeded { retry_after }
+            | Self::RateLimitExceeded { retry_after, .. }
             | Self::QuotaExceeded { retry_after, .. }
-            | Self::ReducedCapacity { retry_after } => Some(*retry_after),
+            | Self::ReducedCapacity { retry_after, .. } => Some(*retry_after),
             // Longer than a dependency is skipped after a failure, so that a retry finds it probed.
             Self::Unavailable(_) => Some(Duration::from_secs(5)),
+            _ => None,
+        }
+    }
+
+    /// The limit that refused the request, if one did.
+    #[must_use]
+    pub const fn refused_by(&self) -> Option<&'static str> {
+        match self {
+            Self::RateLimitExceeded { limit, .. } | Self::ReducedCapacity { limit, .. } => Some(limit),
+            Self::QuotaExceeded { .. } => Some(DAILY),
             _ => None,
         }
     }

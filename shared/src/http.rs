@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::admission::{self, Entrance};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
-use crate::error::Error;
+use crate::error::{DAILY, Error};
 use crate::ids::random_bytes;
 use crate::plan::{Tier, Usage};
 use crate::quota::replay::IdempotencyKey;
@@ -391,6 +391,16 @@ impl Call {
         if let Error::QuotaExceeded { usage, .. } = error {
             self.usage = Some(usage.clone());
         }
+        if let Error::ReducedCapacity {
+            limit: DAILY,
+            allows,
+            retry_after,
+        } = error
+        {
+            self.standings.push(Standing::of_the_day(*allows, *retry_after));
+        }
+        self.record.refused_by = error.refused_by();
+        self.record.refusals = error.refused_by().map(|_| 1);
         self.record.outcome = if status.is_server_error() { "failed" } else { "refused" };
         self.record.level = match status {
             StatusCode::INTERNAL_SERVER_ERROR => "error",

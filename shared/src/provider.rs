@@ -181,6 +181,12 @@ impl Providers {
         status
     }
 
+    /// Whether the same providers are asked for two plans: then what one's could not answer, the other's cannot either.
+    #[must_use]
+    pub fn have_one_chain(&self, one: &Tier, other: &Tier) -> bool {
+        self.chain(one, Budget::Whole) == self.chain(other, Budget::Whole)
+    }
+
     /// Who is asked for a plan. When money runs short, every plan has the chain that all share.
     fn chain(&self, tier: &Tier, budget: Budget) -> &[ProviderName] {
         match self.settings.by_tier.get(tier) {

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::error::DAILY;
 
 /// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,23 @@ pub struct Standing {
     pub remaining: u64,
     /// When there will be more, from now.
     pub reset: Duration,
+}
+
+impl Standing {
+    /// How the day's limit stands for a request that it refused while nobody could say what is left: nothing, until it makes
+    /// sense to ask again.
+    #[must_use]
+    pub const fn of_the_day(limit: u64, retry_after: Duration) -> Self {
+        Self {
+            policy: Policy {
+                name: DAILY,
+                limit,
+                window: Duration::from_hours(24),
+            },
+            remaining: 0,
+            reset: retry_after,
+        }
+    }
 }
 
 /// What becomes of a request.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Day;
+use crate::clock::{Day, Timestamp};
 use crate::ids::UserId;
 use crate::plan::Tier;
 
@@ -23,6 +23,8 @@ pub struct DayUse {
     pub tier: Tier,
     /// Units.
     pub used: u64,
+    /// Whether some of them were admitted while the quota table was down, and came later: perhaps after a first close.
+    pub late: bool,
 }
 
 /// One day of a user's history.
@@ -93,6 +95,8 @@ pub struct Checkpoint {
 pub struct Segment {
     /// Whose counters.
     pub day: Day,
+    /// The close that reads it, by its schedule's own time: each counts the day anew.
+    pub close: Timestamp,
     /// Its number, from 0.
     pub number: u32,
     /// How many there are.

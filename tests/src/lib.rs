@@ -8,6 +8,7 @@
 //! | [`signer`] | signatures of requests, written anew from the RFC |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles |
 //! | [`dice`] | chance that is the same for the same seed |
+//! | [`runs`] | how long random tests go on |
 //! | [`redis`] | a real Redis server: plain, as a cluster, with TLS |
 //! | [`upstream`] | a provider that follows a script |
 //! | [`program`] | the built programs as processes of their own |
@@ -37,6 +38,7 @@ pub mod program;
 pub mod proxy;
 pub mod recorder;
 pub mod redis;
+pub mod runs;
 pub mod runtime_api;
 pub mod secrets_manager;
 pub mod service;

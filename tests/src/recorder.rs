@@ -57,16 +57,16 @@ impl Recorder {
         let address = listener.local_addr().expect("its address");
         let seen = Arc::new(Mutex::new(BTreeSet::new()));
         let faults = Arc::<Mutex<Faults>>::default();
-        let (noted, planned, http) = (Arc::clone(&seen), Arc::clone(&faults), reqwest::Client::new());
+        let (noted, broken, http) = (Arc::clone(&seen), Arc::clone(&faults), reqwest::Client::new());
         let accepting = tokio::spawn(async move {
             // Connections end with this task.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let (noted, planned, http) = (Arc::clone(&noted), Arc::clone(&planned), http.clone());
+                let (noted, broken, http) = (Arc::clone(&noted), Arc::clone(&broken), http.clone());
                 let service = service_fn(move |request| {
-                    let (noted, planned, http) = (Arc::clone(&noted), Arc::clone(&planned), http.clone());
-                    async move { Ok::<_, Infallible>(pass_on(&http, target, request, (&noted, &planned)).await) }
+                    let (noted, broken, http) = (Arc::clone(&noted), Arc::clone(&broken), http.clone());
+                    async move { Ok::<_, Infallible>(pass_on(&http, target, request, (&noted, &broken)).await) }
                 });
                 connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
@@ -105,7 +105,7 @@ async fn pass_on(
     http: &reqwest::Client,
     target: SocketAddr,
     request: Request<Incoming>,
-    (noted, planned): (&Mutex<BTreeSet<Access>>, &Mutex<Faults>),
+    (noted, broken): (&Mutex<BTreeSet<Access>>, &Mutex<Faults>),
 ) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a whole request").to_bytes();
@@ -119,7 +119,7 @@ async fn pass_on(
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let accesses = accesses(operation, &asked);
     let fault = {
-        let faults = planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = broken.lock().unwrap_or_else(PoisonError::into_inner);
         accesses.iter().find_map(|access| faults.get(&access.table).copied())
     };
     noted.lock().unwrap_or_else(PoisonError::into_inner).extend(accesses);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client as TableClient;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -102,6 +103,13 @@ impl Plan {
     #[must_use]
     pub fn on_system_time(mut self) -> Self {
         self.clock = Clock::system();
+        self
+    }
+
+    /// On a clock of its own, which is so much ahead of this plan's.
+    #[must_use]
+    pub fn with_clock_ahead(mut self, span: Duration) -> Self {
+        self.clock = Clock::manual(self.clock.now().plus(span));
         self
     }
 

@@ -35,7 +35,7 @@ fn captured() -> Vec<String> {
 fn many() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(3_000)
+        ..ProptestConfig::with_cases(tests::runs::cases(3_000))
     }
 }
 

@@ -247,29 +247,32 @@ async fn token_keys(app: &App, call: &Call) -> Result<Arc<KeySet>, Error> {
 
 /// The keys in force. No token is given out before those who verify it can know its key.
 async fn publish(app: &App, call: &Call) -> Result<Arc<KeySet>, Error> {
-    let published = |keys: &KeySet| Published {
-        jwks: keys.public().to_jwks().to_string(),
-        version: keys.version(),
-    };
     let keys = token_keys(app, call).await?;
-    let publish = async |keys: &KeySet| {
-        let published = app.published_keys.publish(&published(keys)).await;
-        match published.map_err(Error::Unavailable)? {
-            // Whoever verifies tokens asks both places.
-            Publication::Everywhere | Publication::Partly(_) => Ok(true),
-            Publication::Overtaken => Ok::<_, Error>(false),
-        }
-    };
-    if publish(&keys).await? {
+    if publish_public(app, &keys).await? {
         return Ok(keys);
     }
     // A newer set is published, which this process has not read yet.
     let keys = app.token_keys.refresh(call.now).await.map_err(Error::Unavailable)?;
-    if publish(&keys).await? {
+    if publish_public(app, &keys).await? {
         return Ok(keys);
     }
     let old = "the published keys are newer than those of this process";
     Err(Error::Unavailable(Outage(old.to_owned())))
+}
+
+/// Publishes the public keys of a set. `false` if those of a newer set are published: then a key of this one may have been
+/// withdrawn.
+async fn publish_public(app: &App, keys: &KeySet) -> Result<bool, Error> {
+    let published = Published {
+        jwks: keys.public().to_jwks().to_string(),
+        version: keys.version(),
+    };
+    let publication = app.published_keys.publish(&published).await;
+    match publication.map_err(Error::Unavailable)? {
+        // Whoever verifies tokens asks both places.
+        Publication::Everywhere | Publication::Partly(_) => Ok(true),
+        Publication::Overtaken => Ok(false),
+    }
 }
 
 /// Notes what was done to a user's sessions. While the audit table is down, sessions go on, and the log has the entry.

@@ -14,7 +14,7 @@ use shared::aws;
 use shared::clock::Timestamp;
 use shared::config::Config;
 use shared::error::Outage;
-use shared::telemetry::figures::{ENDPOINTS, TIERS};
+use shared::telemetry::figures::{ENDPOINTS, LIMITS, TIERS};
 use shared::telemetry::open_metrics::{self, Kind};
 use shared::telemetry::{METRICS, SIGNALS, Shape, Signal, Unit, names_of_degraded};
 
@@ -94,6 +94,7 @@ fn dimensions(shape: Shape) -> Vec<Option<(&'static str, &'static str)>> {
         Shape::Request => of("endpoint", &ENDPOINTS),
         Shape::Classified => vec![None],
         Shape::ByTier => of("tier", &TIERS),
+        Shape::Refused => of("refusedBy", &LIMITS),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The close of a day: a scan of the counters in segments, each of which notes after every page how far it has come.
 //!
-//! Whatever kills a run, the next one goes on from the notes. A page that was read twice is written twice with the same content, and
+//! Whatever kills a run, the next one of the same close goes on from the notes. A page that was read twice is written twice with the same content, and
 //! counted once: its totals are noted together with the place that it ended at, under the condition that nobody had come further.
 
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::app::App;
-use shared::clock::Day;
+use shared::clock::{Day, Timestamp};
 use shared::http::new_correlation_id;
 use shared::plan::Meter;
 use shared::usage::{Checkpoint, DayUse, Segment, Totals};
@@ -35,18 +35,21 @@ pub(crate) struct Closed {
     pub(crate) pages: u64,
 }
 
-/// Closes a day, or goes on closing it.
-pub(crate) async fn run(app: &App, day: Day) -> Result<Closed, Failure> {
+/// Closes a day, or goes on with the close of this time. Another time counts the day anew: what was admitted while the quota
+/// table was down may have reached it since.
+pub(crate) async fn run(app: &App, day: Day, close: Timestamp) -> Result<Closed, Failure> {
     let run = Run {
         app,
         day,
         name: new_correlation_id(),
+        closed_before: app.usage.is_closed(day).await?,
     };
     run.lease(LEASE).await?;
     let segments: Vec<(Checkpoint, u64)> = stream::iter(0..SEGMENTS)
         .map(|number| {
             let segment = Segment {
                 day,
+                close,
                 number,
                 of: SEGMENTS,
             };
@@ -63,7 +66,9 @@ pub(crate) async fn run(app: &App, day: Day) -> Result<Closed, Failure> {
         closed.totals.add(&checkpoint.totals);
         closed.pages += pages;
     }
-    app.usage.write_totals(day, &closed.totals).await?;
+    if !app.usage.write_totals(day, close, &closed.totals).await? {
+        tracing::warn!(%day, %close, "a later close has counted this day already");
+    }
     // Free for whoever closes it again.
     run.lease(Duration::ZERO).await?;
     Ok(closed)
@@ -73,6 +78,8 @@ struct Run<'a> {
     app: &'a App,
     day: Day,
     name: String,
+    /// Then the rows are there, and only those change whose units came late.
+    closed_before: bool,
 }
 
 impl Run<'_> {
@@ -92,7 +99,9 @@ impl Run<'_> {
         while !checkpoint.done {
             let from = checkpoint.next.as_deref();
             let (uses, next) = self.app.quota.counters().page(Meter::Posts, segment, from).await?;
-            let writes: Vec<Vec<DayUse>> = uses.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();
+            let rows = uses.iter().filter(|day_use| day_use.late || !self.closed_before);
+            let rows: Vec<DayUse> = rows.cloned().collect();
+            let writes: Vec<Vec<DayUse>> = rows.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();
             stream::iter(writes)
                 .map(|rows| async move { self.app.usage.write_rows(self.day, &rows).await })
                 .buffer_unordered(WRITES_AT_A_TIME)

@@ -131,7 +131,7 @@ async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure
     if app.clock.now() < day.next().start() {
         return Err(Failure::Invalid(format!("scheduledTime: {day} is not over")));
     }
-    let closed = close::run(app, day).await?;
+    let closed = close::run(app, day, scheduled).await?;
     app.telemetry.raise(Signal::DayClosed, app.clock.now());
     let sum = closed.totals.sum();
     Ok(Summary::Closed {

@@ -43,7 +43,10 @@ impl Throttle {
     /// # Errors
     /// [`Error::RateLimitExceeded`].
     pub fn admit(&self, function: Function) -> Result<(), Error> {
-        let full = Error::RateLimitExceeded { retry_after: RETRY };
+        let full = Error::RateLimitExceeded {
+            limit: "gateway",
+            retry_after: RETRY,
+        };
         if function == Function::Auth && self.auth.check().is_err() {
             return Err(full);
         }

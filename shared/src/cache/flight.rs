@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::{Entry, Key};
 use crate::error::Outage;
+use crate::plan::Tier;
 
 /// All questions under way.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +19,8 @@ pub struct Flights(Arc<Mutex<HashMap<Key, watch::Receiver<Option<Landing>>>>>);
 pub enum Landing {
     /// With a verdict.
     Judged(Entry),
-    /// Every provider was asked, and none could judge.
-    Unjudged(Outage),
+    /// Every provider of this tier's chain was asked, and none could judge.
+    Unjudged(Outage, Tier),
 }
 
 /// What a caller is to do about a question.

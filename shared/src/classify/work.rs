@@ -1,7 +1,9 @@
 //! A batch being answered: what the cache knows is settled at once, what somebody judges is waited for, the rest is judged.
 
+mod ladder;
+
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Ask, Degraded, Distinct, Figures, Outcome, Source};
 use crate::cache::flight::{Claim, Follow, Landing, Lead};
@@ -10,7 +12,7 @@ use crate::cache::tiers::{Claimed, Found, Leases};
 use crate::cache::{Entry, FRESH, Freshness, Judgement, Key};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Outage;
-use crate::provider::verdict::{ModelClass, Verdict};
+use crate::provider::verdict::ModelClass;
 use crate::provider::{Answer, Post, Question};
 
 pub(super) struct Work<'a> {
@@ -70,7 +72,8 @@ impl<'a> Work<'a> {
                 }
                 Some(entry) if entry.freshness(ask.now) == Freshness::Fresh => {
                     work.settle(key, &entry, Source::Cache);
-                    if found.early.contains(key) {
+                    // A lesser model's verdict would take the place of a better one's.
+                    if found.early.contains(key) && entry.class <= ask.class {
                         work.early.insert(key.clone(), entry.judged_at);
                         work.open.push(key.clone());
                     }
@@ -101,6 +104,12 @@ impl<'a> Work<'a> {
         let lesser = || self.lesser.get(key).map(|entry| entry.judged_at);
         let known = self.early.get(key).copied().or_else(lesser);
         known.unwrap_or_else(|| now.minus(FRESH))
+    }
+
+    /// The time of a verdict that is given now: later than that of the one it replaces, whatever two clocks say. Else those who
+    /// wait for a better one would not take it for new.
+    fn judged_at(&self, key: &Key, now: Timestamp) -> Timestamp {
+        now.max(self.newer_than(key, now).plus(Duration::from_millis(1)))
     }
 
     /// Who in this process answers which question.
@@ -204,9 +213,16 @@ impl<'a> Work<'a> {
         for (key, follow) in follows {
             match tokio::time::timeout(ask.deadline.left(), follow.wait()).await {
                 Ok(Some(Landing::Judged(entry))) => self.join(ask, &key, entry),
-                Ok(Some(Landing::Unjudged(outage))) => unjudged.push((key, outage)),
-                Ok(None) if Patience::of(ask.deadline) != Patience::Over => self.open.push(key),
-                Ok(None) | Err(_) => too_late.push(key),
+                Ok(Some(Landing::Unjudged(outage, tier)))
+                    if ask.app.providers.have_one_chain(&tier, &ask.principal.tier) =>
+                {
+                    unjudged.push((key, outage));
+                }
+                // Also if others were asked than would be for this request.
+                Ok(None | Some(Landing::Unjudged(..))) if Patience::of(ask.deadline) != Patience::Over => {
+                    self.open.push(key);
+                }
+                Ok(None | Some(Landing::Unjudged(..))) | Err(_) => too_late.push(key),
             }
         }
         if let Some((_, outage)) = unjudged.first() {
@@ -259,7 +275,10 @@ impl<'a> Work<'a> {
         let (mut fresh, mut left) = (Vec::with_capacity(leads.len()), Vec::new());
         for (led, answer) in leads.into_iter().zip(judged.answers) {
             match (answer, self.lesser.get(&led.key).cloned()) {
-                (Answer::Judged(verdict), _) => fresh.push((led, Entry::of(verdict, ask.now))),
+                (Answer::Judged(verdict), _) => {
+                    let entry = Entry::of(verdict, self.judged_at(&led.key, ask.now));
+                    fresh.push((led, entry));
+                }
                 (Answer::Known, Some(entry)) => {
                     self.settle(&led.key, &entry, Source::Cache);
                     left.push(led.key);
@@ -267,7 +286,8 @@ impl<'a> Work<'a> {
                 }
                 (Answer::Known | Answer::Nobody, _) => {
                     left.push(led.key);
-                    led.lead.land(Landing::Unjudged(outage.clone()));
+                    led.lead
+                        .land(Landing::Unjudged(outage.clone(), ask.principal.tier.clone()));
                 }
             }
         }
@@ -327,47 +347,6 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Others judge these, and there is no more time to wait for them.
-    async fn give_up(&mut self, ask: &Ask<'_>, keys: Vec<Key>) {
-        if !keys.is_empty() {
-            self.figures.model_failure = Some("another request judges, and has not come to an end".to_owned());
-            self.go_down_the_ladder(ask, keys).await;
-        }
-    }
-
-    /// Nobody who is configured answered: a stale verdict, else the stand-in's, else none (which allows the post).
-    async fn go_down_the_ladder(&mut self, ask: &Ask<'_>, keys: Vec<Key>) {
-        // A verdict that was to be judged anew is served as it is.
-        let mut unsettled = Vec::new();
-        for key in keys {
-            match self.lesser.remove(&key) {
-                _ if self.settled.contains_key(&key) => {}
-                Some(entry) => self.settle(&key, &entry, Source::Cache),
-                None => unsettled.push(key),
-            }
-        }
-        if unsettled.is_empty() {
-            return;
-        }
-        self.degraded.push(Degraded::Model);
-        let mut without = Vec::new();
-        for key in unsettled {
-            match self.stale.remove(&key) {
-                Some(entry) => self.settle(&key, &entry, Source::Stale),
-                None => without.push(key),
-            }
-        }
-        if without.is_empty() {
-            return;
-        }
-        let question = self.question(ask, without.iter());
-        if let Ok(verdicts) = ask.app.providers.stand_in(&question).await {
-            for (key, verdict) in without.into_iter().zip(verdicts) {
-                self.settled.insert(key, standing_in(verdict));
-            }
-        }
-    }
-
     fn settle(&mut self, key: &Key, entry: &Entry, source: Source) {
         let outcome = Outcome {
             score: entry.score,
@@ -387,13 +366,5 @@ impl<'a> Work<'a> {
             outcome.explanation = None;
         }
         outcome
-    }
-}
-
-fn standing_in(verdict: Verdict) -> Outcome {
-    Outcome {
-        score: verdict.score,
-        source: Source::Local,
-        explanation: verdict.explanation.map(Arc::new),
     }
 }

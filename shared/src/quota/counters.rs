@@ -347,7 +347,7 @@ impl CounterTable {
             .segment(i32::try_from(segment.number).unwrap_or(0))
             .total_segments(i32::try_from(segment.of).unwrap_or(1))
             .filter_expression("#counter = :day")
-            .projection_expression("#user, used, tier")
+            .projection_expression("#user, used, tier, outages")
             .expression_attribute_names("#counter", "meter#day")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":day", text(&day))
@@ -430,6 +430,7 @@ fn read_day_use(item: &Item) -> Option<DayUse> {
         user: UserId::parse(read_text(item, "user")?)?,
         tier: Tier::parse(read_text(item, "tier")?)?,
         used: read_used(item)?,
+        late: item.contains_key("outages"),
     })
 }
 

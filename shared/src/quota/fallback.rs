@@ -7,6 +7,7 @@ use super::counters::CounterTable;
 use super::ledger::Ledger;
 use super::outage::{Admission, OutageLedger, Reservation};
 use super::{Charge, Counter};
+use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::identity::sha256;
 use crate::ids::random_bytes;
@@ -97,7 +98,7 @@ impl Fallback {
 
     /// The same for a few other counters, whose users may not come back; those that were brought up to date, and what is used
     /// of each.
-    pub async fn deliver_others(&self, counters: &CounterTable) -> Vec<(Counter, u64)> {
+    pub async fn deliver_others(&self, counters: &CounterTable, now: Timestamp) -> Vec<(Counter, u64)> {
         let mut delivered = Vec::new();
         for _ in 0..COUNTERS_PER_REQUEST {
             let Some(counter) = self.own().any() else { break };
@@ -107,11 +108,10 @@ impl Fallback {
             }
         }
         if let Some(shared) = &self.shared {
-            for counter in shared.take(COUNTERS_PER_REQUEST).await.unwrap_or_default() {
-                match deliver_shared(shared, counters, &counter).await {
-                    Ok(used) => delivered.extend(used.map(|used| (counter, used))),
-                    // For the next request; without this, for the user's own.
-                    Err(_) => drop(shared.note(&counter).await),
+            for counter in shared.draw(COUNTERS_PER_REQUEST, now).await.unwrap_or_default() {
+                // What fails stays on the list, for the next request.
+                if let Ok(used) = deliver_and_cross_off(shared, counters, &counter).await {
+                    delivered.extend(used.map(|used| (counter, used)));
                 }
             }
         }
@@ -154,6 +154,25 @@ impl Fallback {
 
     fn own(&self) -> MutexGuard<'_, Ledger> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Once more after it is off the list: whoever admits units puts the counter there after that.
+async fn deliver_and_cross_off(
+    shared: &OutageLedger,
+    counters: &CounterTable,
+    counter: &Counter,
+) -> Result<Option<u64>, Outage> {
+    let used = deliver_shared(shared, counters, counter).await?;
+    let crossed_off = shared.cross_off(counter).await;
+    crossed_off.map_err(crate::valkey::Failure::into_outage)?;
+    match deliver_shared(shared, counters, counter).await {
+        Ok(later) => Ok(later.or(used)),
+        Err(outage) => {
+            // Without this, the user's own next charge of that day delivers them.
+            let _ = shared.note(counter).await;
+            Err(outage)
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! parcels that the table adds once each, and every charge delivers what waits for its user first. The model of the fleet
 //! explores this protocol; a cache that has forgotten what the table held is not relied on until a charge has told it anew.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::Value;
@@ -25,6 +25,9 @@ const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);
 
 /// The set of counters for which units wait, whoever admitted them.
 const WAITING: &str = "quota:waiting";
+
+/// How often a process that knows of nothing looks whether units wait: of an instance that died before it could deliver them.
+const LOOK_EVERY: Duration = Duration::from_mins(10);
 
 /// What the limits' round trip has found and done for a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +67,8 @@ pub struct OutageLedger {
     confirm: Script,
     refund: Script,
     learn: Script,
-    /// Whether units may wait in the cache, as far as this process knows.
-    stirred: AtomicBool,
+    /// When this process may look next whether units wait.
+    look_at: Mutex<Option<Timestamp>>,
 }
 
 /// The key of a user's day.
@@ -92,7 +95,7 @@ impl OutageLedger {
             confirm: script(include_str!("outage/confirm.lua")),
             refund: script(include_str!("outage/refund.lua")),
             learn: script(include_str!("outage/learn.lua")),
-            stirred: AtomicBool::new(false),
+            look_at: Mutex::new(None),
         }
     }
 
@@ -101,7 +104,8 @@ impl OutageLedger {
     /// # Errors
     /// [`Failure`].
     pub async fn admit(&self, charge: &Charge) -> Result<Admission, Failure> {
-        self.stirred.store(true, Ordering::Relaxed);
+        // Whoever has the table back first delivers them.
+        self.look_from(Timestamp::from_millis(0));
         let admit = self.admit.on([day_key(&charge.counter)]);
         let admit = admit
             .with(charge.units)
@@ -157,22 +161,24 @@ impl OutageLedger {
         Ok(())
     }
 
-    /// Some counters for which units wait, taken off the list; none when nothing waits as far as this process can know.
+    /// Some counters for which units wait, drawn from the list at `now`. They stay on it until they are crossed off, so that
+    /// another request finds them if this one ends before. None while this process has no reason to look: once the list was
+    /// empty, it looks again when it has put a counter there itself, and in any case every ten minutes, as instances die.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn take(&self, most: usize) -> Result<Vec<Counter>, Failure> {
-        if !self.stirred.load(Ordering::Relaxed) {
+    pub async fn draw(&self, most: usize, now: Timestamp) -> Result<Vec<Counter>, Failure> {
+        if !self.is_due(now) {
             return Ok(Vec::new());
         }
         let mut commands = redis::pipe();
-        commands.cmd("SPOP").arg(WAITING).arg(most);
+        commands.cmd("SRANDMEMBER").arg(WAITING).arg(most);
         let replies = self.valkey.ask(&commands).await?;
         let Some(Value::Array(names)) = replies.into_iter().next() else {
             return Ok(Vec::new());
         };
         if names.is_empty() {
-            self.stirred.store(false, Ordering::Relaxed);
+            self.look_from(now.plus(LOOK_EVERY));
         }
         Ok(names.iter().filter_map(|name| read_counter(&text(name)?)).collect())
     }
@@ -182,15 +188,37 @@ impl OutageLedger {
     /// # Errors
     /// [`Failure`].
     pub async fn note(&self, counter: &Counter) -> Result<(), Failure> {
-        let name = format!("{} {} {}", counter.user, counter.meter, counter.day.start().millis());
         let mut commands = redis::pipe();
-        commands.cmd("SADD").arg(WAITING).arg(name);
+        commands.cmd("SADD").arg(WAITING).arg(name_of(counter));
         commands
             .cmd("EXPIRE")
             .arg(WAITING)
             .arg(2 * KEPT_AFTER_ITS_DAY.as_secs());
         self.valkey.ask(&commands).await?;
         Ok(())
+    }
+
+    /// Takes a counter off that list. What was admitted for it since is to be looked for after this.
+    ///
+    /// # Errors
+    /// [`Failure`]: then it is drawn once more, for nothing.
+    pub async fn cross_off(&self, counter: &Counter) -> Result<(), Failure> {
+        let mut commands = redis::pipe();
+        commands.cmd("SREM").arg(WAITING).arg(name_of(counter));
+        self.valkey.ask(&commands).await?;
+        Ok(())
+    }
+
+    /// The first look of a process is a while after its start: a start has enough to wait for.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let mut look_at = self.look_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = *look_at.get_or_insert_with(|| now.plus(LOOK_EVERY));
+        // A clock that was set back must not put it off.
+        at <= now || at > now.plus(LOOK_EVERY)
+    }
+
+    fn look_from(&self, at: Timestamp) {
+        *self.look_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// The parcels of a counter to send now; `id` is for a new one.
@@ -249,6 +277,11 @@ fn text(value: &Value) -> Option<String> {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
         _ => None,
     }
+}
+
+/// A counter on the list of those that wait.
+fn name_of(counter: &Counter) -> String {
+    format!("{} {} {}", counter.user, counter.meter, counter.day.start().millis())
 }
 
 /// Reads a counter from the list of those that wait.

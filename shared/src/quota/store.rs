@@ -12,7 +12,7 @@ use super::replay::{self, IdempotencyKey, Record, Request};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::error::{Error, Outage};
+use crate::error::{DAILY, Error, Outage};
 use crate::plan::Usage;
 use crate::table::Table;
 use crate::valkey::Valkey;
@@ -147,7 +147,7 @@ impl QuotaStore {
                 self.remember(&charge.counter, used);
                 let others = used.saturating_sub(charge.units);
                 self.fallback.learn(&charge.counter, reserved, others).await;
-                self.deliver_others().await;
+                self.deliver_others(now).await;
                 Ok(charged(charge, used, Certainty::Sure, Place::Table))
             }
             Ok(Added::Full(used)) => {
@@ -192,6 +192,7 @@ impl QuotaStore {
                     let used = self.used(&charge.counter).await.unwrap_or(rest.units);
                     let others = used.saturating_sub(rest.units);
                     self.fallback.learn(&charge.counter, reserved, others).await;
+                    self.deliver_others(now).await;
                     let key = key.key.clone();
                     return Ok(charged(charge, used, Certainty::Sure, Place::TableOnce { key }));
                 }
@@ -288,6 +289,8 @@ impl QuotaStore {
         admitted
             .map(|(used, held)| charged(charge, used, certainty, Place::Ledger(held)))
             .ok_or(Error::ReducedCapacity {
+                limit: DAILY,
+                allows: charge.limit,
                 retry_after: RETRY_REDUCED,
             })
     }
@@ -323,8 +326,8 @@ impl QuotaStore {
         Ok(())
     }
 
-    async fn deliver_others(&self) {
-        for (counter, used) in self.fallback.deliver_others(&self.counters).await {
+    async fn deliver_others(&self, now: Timestamp) {
+        for (counter, used) in self.fallback.deliver_others(&self.counters, now).await {
             self.remember(&counter, used);
         }
     }

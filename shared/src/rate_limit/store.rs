@@ -109,9 +109,7 @@ impl LimitStore {
         let id = random_bytes::<12>().map_err(refused_for)?;
         let asks = self.asks(visit);
         let Some(valkey) = &self.valkey else {
-            return settle(self.local.decide(&asks, local_id(&id), now), |wait| {
-                Error::RateLimitExceeded { retry_after: wait }
-            });
+            return settle(self.local.decide(&asks, local_id(&id), now), exceeded);
         };
         match self.ask(valkey, visit, &asks, &URL_SAFE_NO_PAD.encode(id), now).await {
             Some(answer) => {
@@ -212,7 +210,7 @@ impl LimitStore {
         if read.decisions.iter().any(|decision| decision.wait.is_some()) {
             self.take_back(valkey, visit, asks, &read.decisions, id).await;
         }
-        let settled = settle(read.decisions, |wait| Error::RateLimitExceeded { retry_after: wait });
+        let settled = settle(read.decisions, exceeded);
         Some(settled.map(|admitted| Admitted {
             reservation: read.reservation,
             ..admitted
@@ -264,21 +262,20 @@ impl LimitStore {
         let mut decisions = self.local.decide(&shares, id, now);
         for (decision, ask) in decisions.iter_mut().zip(asks) {
             decision.standing.policy = ask.policy;
+            if decision.wait.is_some() {
+                // When the share has room says nothing of the limit: the cache may be back long before.
+                decision.standing.reset = decision.standing.reset.min(RETRY_REDUCED);
+            }
         }
-        let settled = settle(decisions, |_| Error::ReducedCapacity {
+        let admitted = settle(decisions, |policy, _| Error::ReducedCapacity {
+            limit: policy.name,
+            allows: policy.limit,
             retry_after: RETRY_REDUCED,
-        });
-        match settled {
-            Ok(admitted) => Ok(Admitted {
-                degraded: true,
-                ..admitted
-            }),
-            // How the share stands says nothing of the limit, and waiting for it would be too long.
-            Err(refused) => Err(Refused {
-                standings: Vec::new(),
-                ..refused
-            }),
-        }
+        })?;
+        Ok(Admitted {
+            degraded: true,
+            ..admitted
+        })
     }
 }
 
@@ -312,18 +309,28 @@ fn read_replies(asks: &[Ask], replies: &[Value], of_user: bool) -> Option<Read> 
 }
 
 /// On, if every limit lets it; else until the last of those that do not.
-fn settle(decisions: Vec<Decision>, refusal: impl FnOnce(Duration) -> Error) -> Result<Admitted, Refused> {
-    let wait = decisions.iter().filter_map(|decision| decision.wait).max();
+fn settle(decisions: Vec<Decision>, refusal: impl FnOnce(&Policy, Duration) -> Error) -> Result<Admitted, Refused> {
+    let refusing = decisions
+        .iter()
+        .filter_map(|decision| Some((decision.standing.policy, decision.wait?)));
+    let last = refusing.max_by_key(|(_, wait)| *wait);
     let standings = decisions.into_iter().map(|decision| decision.standing).collect();
-    match wait {
+    match last {
         None => Ok(Admitted {
             standings,
             ..Admitted::default()
         }),
-        Some(wait) => Err(Refused {
+        Some((policy, wait)) => Err(Refused {
             standings,
-            error: refusal(wait),
+            error: refusal(&policy, wait),
         }),
+    }
+}
+
+const fn exceeded(policy: &Policy, wait: Duration) -> Error {
+    Error::RateLimitExceeded {
+        limit: policy.name,
+        retry_after: wait,
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Built by hand: what stands in `_aws` differs between a few shapes of record and nothing else, so it is put together once,
 //! and a record costs one buffer and no lock. CloudWatch bills each metric for each value of what it is told apart by: only
-//! endpoints and tiers, which are few.
+//! endpoints, tiers and limits, which are few.
 
 use std::fmt::Write as _;
 
@@ -34,6 +34,8 @@ pub enum Shape {
     Classified,
     /// Requests of a user whose plan is known, together and by tier.
     ByTier,
+    /// Requests that a limit refused, by limit.
+    Refused,
 }
 
 /// A member of a record that is a metric.
@@ -52,7 +54,7 @@ const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
 }
 
 /// Every metric of a record, but for those of degraded modes.
-pub const METRICS: [Metric; 18] = [
+pub const METRICS: [Metric; 19] = [
     metric("durationMs", Unit::Milliseconds, Shape::Request),
     metric("failed", Unit::Count, Shape::Request),
     metric("defects", Unit::Count, Shape::Request),
@@ -71,6 +73,7 @@ pub const METRICS: [Metric; 18] = [
     metric("spentNanoDollars", Unit::None, Shape::Classified),
     metric("costMicroUsd", Unit::None, Shape::ByTier),
     metric("quotaLeftPercent", Unit::Percent, Shape::ByTier),
+    metric("refusals", Unit::Count, Shape::Refused),
 ];
 
 /// The metric of each degraded mode: there, as 1, when something was done without.
@@ -111,6 +114,7 @@ impl Shape {
             Self::Request => &[&["endpoint"]],
             Self::Classified => &[&[]],
             Self::ByTier => &[&[], &["tier"]],
+            Self::Refused => &[&["refusedBy"]],
         }
     }
 }
@@ -122,6 +126,7 @@ pub(super) struct Directives {
     classified: String,
     by_tier: String,
     by_tier_unknown_quota: String,
+    refused: String,
     degraded: [String; DEGRADED.len()],
     signals: [String; SIGNALS.len()],
 }
@@ -144,6 +149,7 @@ impl Directives {
             classified: of_shape(Shape::Classified, ""),
             by_tier: of_shape(Shape::ByTier, ""),
             by_tier_unknown_quota: of_shape(Shape::ByTier, "quotaLeftPercent"),
+            refused: of_shape(Shape::Refused, ""),
             degraded: DEGRADED.map(|(_, name)| once(name)),
             signals: SIGNALS.map(|signal| once(signal.name())),
         }
@@ -159,9 +165,11 @@ impl Directives {
             (Some(_), None) => Some(&self.by_tier_unknown_quota),
         };
         let classified = record.classified.is_some().then_some(&self.classified);
+        let refused = record.refused_by.is_some().then_some(&self.refused);
         std::iter::once(&self.request)
             .chain(classified)
             .chain(by_tier)
+            .chain(refused)
             .chain(degraded.map(|(_, directive)| directive))
             .map(String::as_str)
     }
@@ -244,6 +252,8 @@ mod tests {
         };
         let refused = Record {
             quota_left_percent: Some(0.0),
+            refused_by: Some("daily"),
+            refusals: Some(1),
             ..of_user()
         };
         [bare(), of_user(), answered, refused]

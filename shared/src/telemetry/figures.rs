@@ -14,6 +14,9 @@ pub const OUTCOMES: [&str; 4] = ["ok", "degraded", "refused", "failed"];
 /// The tiers that are told apart; the last stands for any other.
 pub const TIERS: [&str; 3] = ["free", "pro", "other"];
 
+/// The limits that refuse.
+pub const LIMITS: [&str; 3] = ["ip", "burst", "daily"];
+
 /// Who answered a question; the last is a provider.
 pub const ANSWERS: [&str; 5] = ["local", "shared", "table", "joined", "judged"];
 
@@ -69,6 +72,8 @@ pub struct Figures {
     pub cost_nano_usd: [Counter; TIERS.len()],
     /// Different questions, by who answered them.
     pub questions: [Counter; ANSWERS.len()],
+    /// Requests that a limit refused, by limit.
+    pub refusals: [Counter; LIMITS.len()],
     /// Requests that did without something, by what that was.
     pub degraded: [Counter; MODES],
     /// What no request's record tells of.
@@ -86,6 +91,9 @@ impl Figures {
         self.cost_nano_usd[tier].add(whole(record.cost_micro_usd * 1e3));
         for (counter, (mode, _)) in self.degraded.iter().zip(names_of_degraded()) {
             counter.add(record.degraded.contains(&mode).into());
+        }
+        for (counter, limit) in self.refusals.iter().zip(LIMITS) {
+            counter.add((record.refused_by == Some(limit)).into());
         }
         let Some(classified) = &record.classified else { return };
         self.posts[tier].add(classified.posts as u64);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::VERSION;
 use super::emf::{SIGNALS, names_of_degraded};
-use super::figures::{ANSWERS, BUCKETS, Counter, Durations, ENDPOINTS, Figures, OUTCOMES, TIERS};
+use super::figures::{ANSWERS, BUCKETS, Counter, Durations, ENDPOINTS, Figures, LIMITS, OUTCOMES, TIERS};
 use super::record::Signal;
 
 /// What the text is sent as.
@@ -102,6 +102,8 @@ pub fn of_process(figures: &Figures) -> String {
     counters(&mut text, charged, "tier", &TIERS, &figures.charged);
     let questions = ("clearview_questions", "Different questions by who answered.");
     counters(&mut text, questions, "answer", &ANSWERS, &figures.questions);
+    let refusals = ("clearview_refusals", "Requests that a limit refused.");
+    counters(&mut text, refusals, "refusedBy", &LIMITS, &figures.refusals);
     let signals = ("clearview_signals", "Things that no request tells of.");
     counters(
         &mut text,

@@ -54,6 +54,12 @@ pub struct Record {
     /// The part of the day's quota that the user has left, in per cent, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_left_percent: Option<f64>,
+    /// The limit that refused it: `ip`, `burst` or `daily`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused_by: Option<&'static str>,
+    /// 1 if a limit refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u8>,
     /// What the request cost, models included, in millionths of a US dollar at list prices.
     pub cost_micro_usd: f64,
     /// Why it was not answered as asked.

@@ -171,11 +171,29 @@ impl UsageTable {
         }
     }
 
-    /// Writes the totals of a closed day.
+    /// Whether some close of a day has come to its end.
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn write_totals(&self, day: Day, totals: &Totals) -> Result<(), Outage> {
+    pub async fn is_closed(&self, day: Day) -> Result<bool, Outage> {
+        let call = self
+            .0
+            .client()
+            .get_item()
+            .table_name(self.0.name())
+            .key("user", text("total"))
+            .key("day", text(day.to_string()))
+            .consistent_read(true);
+        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(output.item.is_some())
+    }
+
+    /// Writes the totals of a closed day, as the close of this time has counted them. `false` if a later one has: its totals
+    /// stay.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn write_totals(&self, day: Day, close: Timestamp, totals: &Totals) -> Result<bool, Outage> {
         let json = serde_json::to_string(totals).map_err(|error| Outage(error.to_string()))?;
         let sum = totals.sum();
         let call = self
@@ -187,9 +205,17 @@ impl UsageTable {
             .item("day", text(day.to_string()))
             .item("tiers", text(json))
             .item("users", number(sum.users))
-            .item("used", number(sum.units));
-        self.0.call(call.send()).await.map_err(Failure::into_outage)?;
-        Ok(())
+            .item("used", number(sum.units))
+            .item("close", number(close.millis()))
+            // No later close has counted more.
+            .condition_expression("attribute_not_exists(#close) OR #close <= :close")
+            .expression_attribute_names("#close", "close")
+            .expression_attribute_values(":close", number(close.millis()));
+        match self.0.call(call.send()).await {
+            Ok(_) => Ok(true),
+            Err(Failure::Refused(_)) => Ok(false),
+            Err(failure) => Err(failure.into_outage()),
+        }
     }
 }
 
@@ -198,7 +224,7 @@ fn progress_key(day: Day) -> String {
 }
 
 fn segment_key(segment: Segment) -> String {
-    format!("segment#{:03}of{:03}", segment.number, segment.of)
+    format!("{}#segment#{:03}of{:03}", segment.close, segment.number, segment.of)
 }
 
 fn expiry(day: Day, days: u32) -> aws_sdk_dynamodb::types::AttributeValue {

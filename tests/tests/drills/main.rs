@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod alarms;
+mod limits;
 mod log;
 mod prometheus;
 mod records;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tests::service::{Plan, Service};
+use tests::service::Plan;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -41,11 +41,14 @@ fn value(samples: &[Value], name: &str, labels: &Value) -> f64 {
 
 #[tokio::test]
 async fn the_servers_own_figures_are_read_by_prometheus() {
-    let service = Service::start().await;
+    let plans = r#"{"free":{"posts":{"perDay":3,"perMinute":50}}}"#;
+    let service = Plan::default().with("CLEARVIEW_PLANS", plans).start().await;
     let ann = service.client.register("ann-who-is-counted").await;
     for text in ["bitcoin", "bitcoin", "bread"] {
         assert_eq!(service.client.classify(&ann, "Hide crypto", &[text]).await.status, 200);
     }
+    let refused = service.client.classify(&ann, "Hide crypto", &["butter"]).await;
+    assert_eq!(refused.status, 429);
     assert_eq!(service.client.get("/v1/usage").await.status, 401);
     let address = format!("http://{}/metrics", service.address());
     let answer = reqwest::get(address).await.unwrap();
@@ -74,8 +77,11 @@ async fn the_servers_own_figures_are_read_by_prometheus() {
     is(
         "clearview_request_duration_seconds_count",
         json!({"endpoint": "classify"}),
-        3.0,
+        4.0,
     );
+    for (limit, refusals) in [("ip", 0.0), ("burst", 0.0), ("daily", 1.0)] {
+        is("clearview_refusals_total", json!({"refusedBy": limit}), refusals);
+    }
     is("clearview_questions_total", json!({"answer": "judged"}), 2.0);
     is("clearview_questions_total", json!({"answer": "local"}), 1.0);
     is("clearview_charged_posts_total", json!({"tier": "free"}), 3.0);

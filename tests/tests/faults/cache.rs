@@ -154,6 +154,10 @@ async fn while_the_cache_is_down_an_instance_keeps_to_its_share_of_80_percent() 
         (refused.header("retry-after"), &refused.body["retryable"]),
         ("5", &json!(true))
     );
+    assert_eq!(refused.limit("ratelimit-policy", "burst"), "q=50;w=60");
+    // Not when the share has room again: when it makes sense to ask again.
+    assert_eq!(refused.limit("ratelimit", "burst"), "r=0;t=5");
+    assert!(refused.limit("ratelimit", "ip").starts_with("r="), "{refused:?}");
     assert_eq!(setting.stored(&ann).await, 20, "what is refused is not charged");
     setting.heal(Fault::Killed);
     assert_eq!(setting.classify(&ann, 1).await.status, 200);

@@ -3,6 +3,7 @@
 
 mod cache;
 mod fleet;
+mod one_table;
 mod soak;
 mod table;
 mod valkey;

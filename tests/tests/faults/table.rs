@@ -136,6 +136,11 @@ async fn beyond_the_conservative_limit_capacity_is_reduced_and_nothing_is_lost()
     assert_eq!((refused.status, refused.error()), (503, "REDUCED_CAPACITY"));
     assert_eq!(refused.body["retryable"], true);
     assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(refused.limit("ratelimit-policy", "daily"), "q=1000;w=86400");
+    assert_eq!(refused.limit("ratelimit", "daily"), "r=0;t=5");
+    for name in ["ip", "burst"] {
+        assert!(!refused.limit("ratelimit", name).is_empty(), "{name}: {refused:?}");
+    }
     assert_eq!(setting.classify(&ann, &["a"; 26]).await.status, 200);
     setting.proxy.set(Mode::Pass);
     setting.service.clock.advance(NEXT_PROBE);

@@ -31,7 +31,7 @@ async fn versions(fleet: &Fleet) -> Vec<Option<String>> {
 }
 
 /// The function that withdraws keys, with a network of its own to the tables.
-async fn rotation_through(recorder: &Recorder, fleet: &Fleet) -> App {
+fn rotation_through(recorder: &Recorder, fleet: &Fleet) -> App {
     let plan = fleet.here.plan.clone().with_tables_at(recorder.address);
     plan.with("CLEARVIEW_TABLE_TIMEOUT_MS", "300").app()
 }
@@ -49,7 +49,7 @@ async fn a_withdrawn_key_counts_nowhere_within_five_minutes_though_one_place_was
         assert_eq!(versions(&fleet).await, [Some("1".to_owned()), Some("1".to_owned())]);
         let recorder = Recorder::to(fleet.tables.address()).await;
         recorder.fail(untold, Some(Fault::Errors));
-        let rotation = rotation_through(&recorder, &fleet).await;
+        let rotation = rotation_through(&recorder, &fleet);
         let failure = key_rotation::handle(&rotation, withdrawal(&ann)).await.unwrap_err();
         assert_eq!(failure.code(), "Unavailable", "it is not done everywhere: {failure}");
         assert_ne!(versions(&fleet).await[0], versions(&fleet).await[1]);
@@ -73,7 +73,7 @@ async fn whoever_gives_out_tokens_tells_the_place_that_was_not_told() {
     let ann = fleet.here.client.register("ann").await;
     let recorder = Recorder::to(fleet.tables.address()).await;
     recorder.fail(PLACES[1], Some(Fault::Errors));
-    let rotation = rotation_through(&recorder, &fleet).await;
+    let rotation = rotation_through(&recorder, &fleet);
     key_rotation::handle(&rotation, withdrawal(&ann)).await.unwrap_err();
     let bob = refresh(&fleet.there.client, &ann).await;
     assert_ne!(kid(&bob), kid(&ann));
@@ -96,7 +96,7 @@ async fn an_instance_that_has_heard_of_a_withdrawal_does_not_believe_a_place_tha
     assert_eq!(service.client.usage(&ann).await.status, 200);
     let recorder = Recorder::to(fleet.tables.address()).await;
     recorder.fail(PLACES[1], Some(Fault::Errors));
-    let rotation = rotation_through(&recorder, &fleet).await;
+    let rotation = rotation_through(&recorder, &fleet);
     key_rotation::handle(&rotation, withdrawal(&ann)).await.unwrap_err();
     fleet.advance(WITHIN_FIVE_MINUTES);
     assert_eq!(service.client.usage(&ann).await.status, 401);

@@ -11,6 +11,7 @@ use shared::clock::{Clock, Timestamp};
 use shared::provider::verdict::ModelClass;
 use shared::valkey::Valkey;
 use tests::redis::Redis;
+use tests::runs::cases;
 use tests::service::{Plan, START};
 
 const REQUESTS: usize = 4;
@@ -74,7 +75,7 @@ fn one_holds_the_lease_and_no_late_or_older_verdict_is_ever_stored() {
         .unwrap();
     let redis = Redis::start();
     let mut runner = TestRunner::new(Config {
-        cases: 128,
+        cases: cases(128),
         ..Config::default()
     });
     runner

@@ -11,6 +11,7 @@ use shared::plan::{Meter, Tier};
 use shared::quota::replay::IdempotencyKey;
 use shared::quota::store::Certainty;
 use shared::quota::{Charge, Counter};
+use tests::runs::cases;
 use tests::service::{Plan, TableService};
 
 const LIMIT: u64 = 20;
@@ -129,7 +130,7 @@ fn charges_refunds_keys_and_resets_follow_the_rules() {
         .unwrap();
     let tables = runtime.block_on(TableService::start());
     let mut runner = TestRunner::new(Config {
-        cases: 96,
+        cases: cases(96),
         ..Config::default()
     });
     runner

@@ -22,17 +22,25 @@ const LIMIT: u64 = 1000;
 /// Long enough for the next request to probe what has failed.
 const NEXT_PROBE: Duration = Duration::from_secs(6);
 
-struct Fleet {
-    tables: TableService,
-    network: Proxy,
-    redis: Redis,
-    plan: Plan,
-    instances: Vec<Arc<App>>,
-    ann: Principal,
+pub(crate) struct Fleet {
+    pub(crate) tables: TableService,
+    pub(crate) network: Proxy,
+    pub(crate) redis: Redis,
+    pub(crate) plan: Plan,
+    pub(crate) instances: Vec<Arc<App>>,
+    pub(crate) ann: Principal,
+}
+
+pub(crate) fn somebody() -> Principal {
+    Principal {
+        user: UserId::random().unwrap(),
+        session: SessionId::random().unwrap(),
+        tier: Tier::free(),
+    }
 }
 
 impl Fleet {
-    async fn of(instances: usize) -> Self {
+    pub(crate) async fn of(instances: usize) -> Self {
         let (tables, redis) = (TableService::start().await, Redis::start());
         let network = Proxy::to(tables.address()).await;
         let plan = Plan::default()
@@ -42,23 +50,18 @@ impl Fleet {
             .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000")
             .with("CLEARVIEW_CACHE_TIMEOUT_MS", "10000");
         let instances = (0..instances).map(|_| Arc::new(plan.app())).collect();
-        let ann = Principal {
-            user: UserId::random().unwrap(),
-            session: SessionId::random().unwrap(),
-            tier: Tier::free(),
-        };
         Self {
             tables,
             network,
             redis,
             plan,
             instances,
-            ann,
+            ann: somebody(),
         }
     }
 
     /// A charge through all that a request meets before it is judged; the units admitted.
-    async fn charge(&self, instance: usize, units: u64) -> u64 {
+    pub(crate) async fn charge(&self, instance: usize, units: u64) -> u64 {
         let (app, now) = (&self.instances[instance], self.plan.clock().now());
         let entrance = Entrance::Use(&self.ann, Meter::Posts, units);
         let source = Source::of(Some("203.0.113.9"));
@@ -136,14 +139,7 @@ async fn what_waits_for_a_user_who_does_not_come_back_is_delivered_with_the_requ
     assert_eq!(fleet.charge(0, 20).await, 20);
     fleet.network.set(Mode::Pass);
     fleet.wait_for_the_next_probe();
-    let ann = std::mem::replace(
-        &mut fleet.ann,
-        Principal {
-            user: UserId::random().unwrap(),
-            session: SessionId::random().unwrap(),
-            tier: Tier::free(),
-        },
-    );
+    let ann = std::mem::replace(&mut fleet.ann, somebody());
     assert_eq!(fleet.charge(0, 1).await, 1);
     let stored = fleet
         .tables

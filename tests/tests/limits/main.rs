@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod fleet;
+mod late;
 mod requests;
 mod rule;
 mod scripts;

@@ -9,6 +9,7 @@ use shared::rate_limit::scripts::{Scripts, read_decision};
 use shared::rate_limit::{Decision, Log, Policy};
 use shared::valkey::Valkey;
 use tests::redis::Redis;
+use tests::runs::cases;
 use tests::service::START;
 
 const LIMIT: u64 = 50;
@@ -161,7 +162,7 @@ fn the_script_decides_as_the_rule_does_whatever_happens() {
         let taken = scripts.take_back("ip:{a}".to_owned(), &id.to_string()).with(told);
         runtime.block_on(valkey.run(&[taken])).unwrap();
     };
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(60));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases(60)));
     let histories = (histories(true), proptest::collection::vec(any::<bool>(), 60));
     let outcome = runner.run(&histories, |(history, taken_back)| {
         redis.flush();

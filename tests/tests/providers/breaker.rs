@@ -188,7 +188,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: tests::runs::cases(512), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_the_laws_hold(events in prop::collection::vec(event(), 1..300)) {

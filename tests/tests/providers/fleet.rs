@@ -157,7 +157,7 @@ fn the_script_keeps_the_counts_that_a_process_keeps() {
         .unwrap();
     let fleet = runtime.block_on(async { fleet(&redis) });
     let cases = Config {
-        cases: 64,
+        cases: tests::runs::cases(64),
         ..Config::default()
     };
     TestRunner::new(cases)

@@ -1,6 +1,7 @@
 //! Calls to models: what is asked, what counts as an answer, what happens when there is none, and what it may cost.
 #![cfg(test)]
 
+mod at_once;
 mod breaker;
 mod calls;
 mod clients;

@@ -5,19 +5,24 @@ use tests::client::{Answer, Device};
 use tests::service::{Plan, Service, TableService};
 use tests::upstream::{Act, CHEAP, GOOD, Script, Upstream, plan_of, set_tier, upstream};
 
-const PREFERENCE: &str = "hide crypto";
+pub(crate) const PREFERENCE: &str = "hide crypto";
 
-fn two_plans(upstream: &Upstream) -> Plan {
+pub(crate) fn two_plans(upstream: &Upstream) -> Plan {
     plan_of(upstream).with(
         "CLEARVIEW_PROVIDERS_BY_TIER",
         json!({"pro": format!("{GOOD},{CHEAP}")}).to_string(),
     )
 }
 
-async fn pro(service: &Service, tables: &TableService, name: &str) -> Device {
+pub(crate) async fn pro(service: &Service, tables: &TableService, name: &str) -> Device {
     let device = service.client.register(name).await;
     set_tier(&tables.tables(), &device.user, "pro").await;
     // The tier comes with the next token.
+    refreshed(service, &device).await
+}
+
+/// The device with new tokens.
+pub(crate) async fn refreshed(service: &Service, device: &Device) -> Device {
     let refreshed = service
         .client
         .post("/v1/auth/refresh", &json!({"refreshToken": device.refresh}))
@@ -25,11 +30,11 @@ async fn pro(service: &Service, tables: &TableService, name: &str) -> Device {
     Device::of(&refreshed)
 }
 
-fn source(answer: &Answer) -> &str {
+pub(crate) fn source(answer: &Answer) -> &str {
     answer.body["results"][0]["source"].as_str().unwrap()
 }
 
-fn models(upstream: &Upstream) -> Vec<String> {
+pub(crate) fn models(upstream: &Upstream) -> Vec<String> {
     let calls = upstream.calls();
     calls
         .iter()

@@ -1,5 +1,5 @@
 //! A fleet of the real code: instances on one table and one cache, networks that fail as the dice say, a clock set by hand, and a
-//! midnight in between. A seed that fails names itself; `FLEET_SEEDS=5000 cargo nextest run -p tests --test sim fleet_run` runs more.
+//! midnight in between. A seed that fails names itself; `make nightly` runs more, and `FLEET_SEEDS=5000 cargo nextest run -p tests --profile nightly --test sim fleet_run`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +23,9 @@ use tests::redis::Redis;
 use tests::service::{Plan, TableService};
 
 const SEEDS: u64 = 50;
+/// Seeds beyond those of every commit that have failed once, in a longer run; none has so far.
+const FOUND: [u64; 0] = [];
+
 const INSTANCES: u32 = 4;
 const LIMIT: u64 = 200;
 const ROUNDS: u32 = 5;
@@ -174,7 +177,9 @@ async fn heal(instances: &[Instance], clock: &Clock, user: &Principal) {
 #[tokio::test]
 async fn every_seed_keeps_the_promises_of_the_quota() {
     let seeds = option_env!("FLEET_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"));
-    for seed in 0..seeds {
-        run(seed).await;
+    for seed in FOUND.into_iter().chain(0..seeds) {
+        // Whatever goes wrong, it is said with which seed.
+        let done = tokio::spawn(run(seed)).await;
+        assert!(done.is_ok(), "seed {seed} fails: put it into FOUND");
     }
 }

@@ -41,7 +41,13 @@ fn an_address_may_send_a_thousand_requests_in_a_minute() {
 fn the_firewall_refuses_as_a_function_would() {
     let template = Template::read();
     let wait = Duration::from_mins(1);
-    let expected = gateway_answer(&Error::RateLimitExceeded { retry_after: wait }, &HeaderMap::new());
+    let expected = gateway_answer(
+        &Error::RateLimitExceeded {
+            limit: "gateway",
+            retry_after: wait,
+        },
+        &HeaderMap::new(),
+    );
     let response = &firewall_rule(&template, "RateBasedStatement")["Action"]["Block"]["CustomResponse"];
     assert_eq!(response["ResponseCode"], expected.status().as_u16());
     let body = &template.resource("Firewall")["Properties"]["CustomResponseBodies"]["TooManyRequests"];

@@ -18,6 +18,7 @@ fn error_of(name: &str) -> Option<Error> {
             limit_bytes: LARGEST_BODY,
         },
         "THROTTLED" => Error::RateLimitExceeded {
+            limit: "gateway",
             retry_after: Duration::from_secs(1),
         },
         "DEFAULT_5XX" => Error::Internal(Box::new(Outage(String::new()))),

@@ -28,6 +28,7 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
     let units: Value = serde_json::from_str(&text_of("tests/prices/units.json")).unwrap();
     let endpoints = 4;
     let tiers = 2;
+    let limits = 3;
     let count: u64 = shared::telemetry::METRICS
         .iter()
         .flat_map(|metric| metric.shape.dimensions())
@@ -35,6 +36,7 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
             [] => 1,
             ["endpoint"] => endpoints,
             ["tier"] => tiers,
+            ["refusedBy"] => limits,
             other => panic!("what are {other:?}?"),
         })
         .sum();
