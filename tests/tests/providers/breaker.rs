@@ -130,7 +130,7 @@ async fn a_thousand_failures_that_one_user_or_one_post_provoked_leave_it_closed(
                     if user.is_empty() { &other } else { user },
                     text.unwrap_or(&other),
                 ])),
-                ..report(Outcome::Failed { slow: true })
+                ..report(Outcome::Provoked { slow: true })
             }
         };
         assert_eq!(pass(&breakers, 1_000, at(0), provoked).await, 1_000, "{user} {text:?}");
@@ -138,14 +138,41 @@ async fn a_thousand_failures_that_one_user_or_one_post_provoked_leave_it_closed(
     }
 }
 
+/// A failure that one of `devices` can have provoked, each time with another post.
+fn provoked(n: usize, devices: usize) -> Report {
+    let (user, text) = (format!("device {}", n % devices), format!("poison {n}"));
+    Report {
+        blame: Some(Blame::of([user.as_str(), text.as_str()])),
+        ..report(Outcome::Provoked { slow: true })
+    }
+}
+
 #[tokio::test]
-async fn timeouts_of_many_users_open_it() {
+async fn timeouts_of_many_users_put_it_in_doubt_and_two_more_open_it() {
     let breakers = Breakers::default();
-    let provoked = |n: usize| Report {
-        blame: Some(Blame::of([format!("user {n}").as_str(), format!("text {n}").as_str()])),
-        ..report(Outcome::Failed { slow: true })
-    };
-    assert_eq!(pass(&breakers, 100, at(0), provoked).await, 10);
+    assert_eq!(pass(&breakers, 100, at(0), |n| provoked(n, 100)).await, 12);
+    assert!(leases(&breakers, 1, at(59)).await.is_empty(), "for a minute");
+    assert_eq!(leases(&breakers, 100, at(60)).await.len(), 5);
+}
+
+#[tokio::test]
+async fn devices_that_provoke_failures_together_cannot_open_it_while_others_are_answered() {
+    let breakers = Breakers::default();
+    let mut refused = 0;
+    for round in 0..100 {
+        // A hundred calls that fail, all at once so that none between them is good.
+        let (poisoned, honest) = (leases(&breakers, 100, at(round)).await, 20);
+        for (n, permit) in poisoned.into_iter().enumerate() {
+            breakers.report(&name(), permit, provoked(n, 40), at(round)).await;
+        }
+        for _ in 0..honest {
+            match breakers.admit(&name(), at(round)).await {
+                Ok(permit) => drop(breakers.report(&name(), permit, report(GOOD), at(round)).await),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert_eq!(refused, 0, "of 2,000 honest calls");
 }
 
 #[tokio::test]
@@ -176,7 +203,8 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let outcome = prop_oneof![
-        3 => any::<bool>().prop_map(|slow| Outcome::Failed { slow }),
+        2 => any::<bool>().prop_map(|slow| Outcome::Failed { slow }),
+        2 => any::<bool>().prop_map(|slow| Outcome::Provoked { slow }),
         3 => any::<bool>().prop_map(|slow| Outcome::Good { slow }),
         1 => Just(Outcome::Neutral),
     ];
@@ -225,6 +253,10 @@ proptest! {
                     if let Some(phase) = after.consequence(at(now)) {
                         if let Phase::Open { until, span } = phase {
                             prop_assert!(span <= LONGEST_OPEN && until == at(now).plus(span));
+                        }
+                        if before.phase == Phase::Closed {
+                            let in_doubt = matches!(phase, Phase::HalfOpen { .. });
+                            prop_assert_eq!(in_doubt, after.tally.is_doubtful());
                         }
                         if let Phase::HalfOpen { good, .. } = after.phase {
                             prop_assert_eq!(phase == Phase::Closed, good >= GOOD_PROBES);
