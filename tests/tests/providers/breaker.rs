@@ -1,6 +1,6 @@
 //! The laws of the breaker: by table, by property, and under load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -289,8 +289,18 @@ async fn load(service: &Service, devices: &[Device], round: usize) -> (usize, us
 
 #[tokio::test]
 async fn a_provider_that_is_dead_for_a_minute_under_load_costs_few_calls_and_no_request() {
+    let error = Act::Status {
+        status: 500,
+        retry_after: None,
+    };
+    for death in [error, Act::Cut, Act::Hang, Act::Prose] {
+        dies_for_a_minute(death).await;
+    }
+}
+
+async fn dies_for_a_minute(death: Act) {
     let upstream = upstream(Act::Answer).await;
-    let service = plan_of(&upstream).start().await;
+    let service = plan_of(&upstream).with_deadlines(500, 3_000).start().await;
     let mut devices = Vec::new();
     for n in 0..10 {
         devices.push(service.client.register(&format!("device-{n}")).await);
@@ -299,16 +309,16 @@ async fn a_provider_that_is_dead_for_a_minute_under_load_costs_few_calls_and_no_
         assert_eq!(load(&service, &devices, round).await, (10, 10));
     }
     let before = upstream.calls().len();
-    upstream.follow(Script::always(Act::Status {
-        status: 500,
-        retry_after: None,
-    }));
+    upstream.follow(Script::always(death.clone()));
     for round in 10..40 {
         service.clock.advance(Duration::from_secs(2));
         load(&service, &devices, round).await;
     }
     let dead = upstream.calls().len() - before;
-    assert!(dead <= 30, "300 requests made {dead} calls to a dead provider");
+    assert!(
+        dead <= 30,
+        "{death:?}: 300 requests made {dead} calls to a dead provider"
+    );
 
     upstream.follow(Script::always(Act::Answer));
     let (mut good, mut all) = (0, 0);
@@ -320,5 +330,14 @@ async fn a_provider_that_is_dead_for_a_minute_under_load_costs_few_calls_and_no_
             (good, all) = (good + by_model, all + asked);
         }
     }
-    assert!(good * 100 >= all * 95, "{good} of {all}");
+    assert!(good * 100 >= all * 95, "{death:?}: {good} of {all}");
+    // Each post was asked about by one request alone.
+    let calls = upstream.calls();
+    let asked: BTreeSet<&str> = calls
+        .iter()
+        .flat_map(|call| &call.asked.as_ref().unwrap().posts)
+        .map(|post| post.text.as_str())
+        .collect();
+    let retries = calls.len() - asked.len();
+    assert!(retries * 10 <= calls.len(), "{death:?}: {retries} of {}", calls.len());
 }
