@@ -2,9 +2,10 @@
 //!
 //! Closed, calls pass and are counted ([`window`]). It opens on 10 failures in a row, or when at least half of 20 or more
 //! calls of the last 30 s failed, or when 80 % of them were slow. Open, nothing passes for 60 s; then, half-open, 5 probes:
-//! 4 good ones close it, 2 bad ones open it for twice as long, up to 10 minutes. Every change starts an epoch, and results of
-//! calls that began in an older one are ignored. [`fleet`] keeps the counts for all instances,
-//! [`store`] carries decisions out.
+//! 4 good ones close it, 2 bad ones open it for twice as long, up to 10 minutes. Failures that requests can have provoked only
+//! put the provider in doubt: it is half-open at once, and whoever else asks shows whether it is well. Every change starts an
+//! epoch, and results of calls that began in an older one are ignored. [`fleet`] keeps the counts for all instances, [`store`]
+//! carries decisions out.
 
 pub mod fleet;
 pub mod store;
@@ -32,6 +33,9 @@ pub const LONGEST_OPEN: Duration = Duration::from_mins(10);
 pub const PROBES: u32 = 5;
 /// See [`PROBES`].
 pub const GOOD_PROBES: u32 = 4;
+
+/// What a doubt counts as having been open: if the probes confirm it, the provider is skipped for [`FIRST_OPEN`].
+const DOUBTED: Duration = Duration::from_secs(30);
 
 /// How long a probe may take before it counts as lost: twice the longest call.
 pub const PROBE_LEASE: Duration = Duration::from_secs(10);
@@ -79,6 +83,8 @@ pub struct Tally {
     pub calls: u32,
     /// Those that failed.
     pub failures: u32,
+    /// Of the failed ones, those that the request can have provoked.
+    pub provoked: u32,
     /// Those that were slow, good or not.
     pub slow: u32,
     /// Those that were retries.
@@ -113,6 +119,11 @@ pub enum Outcome {
         /// Whether that took long.
         slow: bool,
     },
+    /// Without, by the provider's fault or by that of what it was asked.
+    Provoked {
+        /// Whether that took long.
+        slow: bool,
+    },
     /// With nothing that speaks for or against the provider.
     Neutral,
 }
@@ -138,6 +149,7 @@ impl Snapshot {
         tally: Tally {
             calls: 0,
             failures: 0,
+            provoked: 0,
             slow: 0,
             retries: 0,
             streak: 0,
@@ -163,6 +175,7 @@ impl Snapshot {
     #[must_use]
     pub fn consequence(&self, now: Timestamp) -> Option<Phase> {
         match self.phase {
+            Phase::Closed if self.tally.trips() && self.tally.is_doubtful() => Some(half_open(DOUBTED, now)),
             Phase::Closed => self.tally.trips().then(|| open(FIRST_OPEN, now)),
             Phase::HalfOpen { good, .. } if good >= GOOD_PROBES => Some(Phase::Closed),
             Phase::HalfOpen { span, bad, .. } if bad > PROBES - GOOD_PROBES => {
@@ -181,6 +194,12 @@ impl Tally {
         let half_failed = self.failures * 2 >= self.calls;
         let most_slow = self.slow * 5 >= self.calls * 4;
         self.streak >= STREAK || (enough && (half_failed || most_slow))
+    }
+
+    /// Whether who asks can have provoked most of what failed.
+    #[must_use]
+    pub const fn is_doubtful(&self) -> bool {
+        self.provoked > 0 && self.provoked * 2 >= self.failures
     }
 
     /// Whether one more retry stays within the budget.
@@ -220,8 +239,8 @@ mod tests {
             calls,
             failures,
             slow,
-            retries: 0,
             streak,
+            ..Tally::default()
         }
     }
 
@@ -238,6 +257,25 @@ mod tests {
             (tally(20, 0, 15, 0), false),
         ] {
             assert_eq!(counts.trips(), expected, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn what_requests_can_have_provoked_puts_it_in_doubt_and_no_more() {
+        for (provoked, expected) in [
+            (0, open(FIRST_OPEN, at(0))),
+            (4, open(FIRST_OPEN, at(0))),
+            (5, half_open(DOUBTED, at(0))),
+            (10, half_open(DOUBTED, at(0))),
+        ] {
+            let tripped = Snapshot {
+                tally: Tally {
+                    provoked,
+                    ..tally(10, 10, 0, 10)
+                },
+                ..Snapshot::NEW
+            };
+            assert_eq!(tripped.consequence(at(0)), Some(expected), "{provoked}");
         }
     }
 

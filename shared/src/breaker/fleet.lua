@@ -3,9 +3,9 @@
 -- KEYS: the state, and who was blamed for failures; in one slot.
 -- ARGV: what is to be done, the time (ms), the caller's epoch, then:
 --   look, lease, retry: nothing; shift: the phase (0 closed, 1 open, 2 half-open), until (ms), its span (ms);
---   report: good, failed or neutral; slow (0 or 1); until when not to call (ms, 0 for never); then whom to blame, if anybody.
+--   report: good, failed, provoked or neutral; slow (0 or 1); until when not to call (ms, 0 for never); then whom to blame, if anybody.
 -- Returns whether that was done, the epoch, the phase, until, span, leased, good, bad, the streak, held until, and of the last
--- seconds the calls, failures, slow ones, retries.
+-- seconds the calls, failures, slow ones, retries, and the failures that were provoked.
 local what, now, epoch = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local second = math.floor(now / 1000)
 local names = {'e', 'p', 'u', 's', 'l', 'g', 'b', 'k', 'h'}
@@ -16,21 +16,21 @@ end
 
 -- Seconds are a ring of fields, each with its own number: what it holds of another time does not count.
 local function read(at)
-    local n, c, f, w, r = string.match(redis.call('HGET', KEYS[1], 'w' .. at % SECONDS) or '', '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
-    return tonumber(n), {tonumber(c), tonumber(f), tonumber(w), tonumber(r)}
+    local n, c, f, w, r, p = string.match(redis.call('HGET', KEYS[1], 'w' .. at % SECONDS) or '', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
+    return tonumber(n), {tonumber(c), tonumber(f), tonumber(w), tonumber(r), tonumber(p)}
 end
 local function add(place, more)
     local n, counts = read(second)
-    if n ~= second then counts = {0, 0, 0, 0} end
+    if n ~= second then counts = {0, 0, 0, 0, 0} end
     for i, count in ipairs(more) do counts[place[i]] = counts[place[i]] + count end
     redis.call('HSET', KEYS[1], 'w' .. second % SECONDS, second .. ':' .. table.concat(counts, ':'))
 end
 local function sums()
-    local total = {0, 0, 0, 0}
+    local total = {0, 0, 0, 0, 0}
     for at = 0, SECONDS - 1 do
         local n, counts = read(at)
         if n and second - n < SECONDS and n - second <= SECONDS then
-            for i = 1, 4 do total[i] = total[i] + counts[i] end
+            for i = 1, 5 do total[i] = total[i] + counts[i] end
         end
     end
     return total
@@ -72,13 +72,14 @@ elseif what == 'report' then
         done = 1
         if s.p == 2 then
             if outcome == 'good' then s.g = s.g + 1
-            elseif outcome == 'failed' then s.b = s.b + 1
-            else s.l = math.max(0, s.l - 1) end
+            elseif outcome == 'neutral' then s.l = math.max(0, s.l - 1)
+            else s.b = s.b + 1 end
         end
         if outcome ~= 'neutral' then
-            local failed = outcome == 'failed' and 1 or 0
+            local failed = outcome == 'good' and 0 or 1
+            local provoked = outcome == 'provoked' and 1 or 0
             s.k = failed == 1 and s.k + 1 or 0
-            add({1, 2, 3}, {1, failed, slow})
+            add({1, 2, 3, 5}, {1, failed, slow, provoked})
         end
     end
 end
@@ -92,4 +93,4 @@ if what ~= 'look' then
     redis.call('PEXPIRE', KEYS[1], KEPT)
 end
 local total = sums()
-return {done, s.e, s.p, s.u, s.s, s.l, s.g, s.b, s.k, s.h, total[1], total[2], total[3], total[4]}
+return {done, s.e, s.p, s.u, s.s, s.l, s.g, s.b, s.k, s.h, total[1], total[2], total[3], total[4], total[5]}

@@ -15,7 +15,7 @@ use crate::valkey::{Failure, Invocation, Script, Valkey};
 const KEPT: Duration = Duration::from_hours(1);
 
 /// How many numbers the script answers with.
-const FIGURES: usize = 14;
+const FIGURES: usize = 15;
 
 /// What is to be noted of a provider, or known.
 #[derive(Debug, Clone)]
@@ -103,6 +103,7 @@ fn arguments<'a>(call: Invocation<'a>, act: &Act<'_>, now: Timestamp) -> Invocat
             let (how, slow) = match outcome {
                 Outcome::Good { slow } => ("good", slow),
                 Outcome::Failed { slow } => ("failed", slow),
+                Outcome::Provoked { slow } => ("provoked", slow),
                 Outcome::Neutral => ("neutral", false),
             };
             let hold = hold.map_or(0, Timestamp::millis);
@@ -127,7 +128,18 @@ fn figures(reply: &Value) -> Option<[u64; FIGURES]> {
 
 fn snapshot(figures: &[u64; FIGURES]) -> Option<(bool, Snapshot)> {
     let [done, epoch, phase, until, span, counts @ ..] = *figures;
-    let [leased, good, bad, streak, held, calls, failures, slow, retries] = counts;
+    let [
+        leased,
+        good,
+        bad,
+        streak,
+        held,
+        calls,
+        failures,
+        slow,
+        retries,
+        provoked,
+    ] = counts;
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let time = |millis: u64| i64::try_from(millis).ok().map(Timestamp::from_millis);
     let (until, span) = (time(until)?, Duration::from_millis(span));
@@ -149,6 +161,7 @@ fn snapshot(figures: &[u64; FIGURES]) -> Option<(bool, Snapshot)> {
         tally: Tally {
             calls: small(calls),
             failures: small(failures),
+            provoked: small(provoked),
             slow: small(slow),
             retries: small(retries),
             streak: small(streak),

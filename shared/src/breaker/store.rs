@@ -207,7 +207,7 @@ fn announce(name: &ProviderName, phase: Phase) -> bool {
             tracing::warn!(provider = %name, seconds = span.as_secs(), "a provider's breaker opens");
         }
         Phase::Closed => tracing::info!(provider = %name, "a provider's breaker closes"),
-        Phase::HalfOpen { .. } => {}
+        Phase::HalfOpen { .. } => tracing::warn!(provider = %name, "a provider is in doubt"),
     }
     matches!(phase, Phase::Open { .. })
 }

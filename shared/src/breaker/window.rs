@@ -77,6 +77,7 @@ impl Window {
         let tally = counted.fold(Tally::default(), |sum, second| Tally {
             calls: sum.calls + second.counts.calls,
             failures: sum.failures + second.counts.failures,
+            provoked: sum.provoked + second.counts.provoked,
             slow: sum.slow + second.counts.slow,
             retries: sum.retries + second.counts.retries,
             streak: 0,
@@ -121,20 +122,22 @@ impl Window {
         if let Phase::HalfOpen { leased, good, bad, .. } = &mut self.snapshot.phase {
             match outcome {
                 Outcome::Good { .. } => *good += 1,
-                Outcome::Failed { .. } => *bad += 1,
+                Outcome::Failed { .. } | Outcome::Provoked { .. } => *bad += 1,
                 // It said nothing: another may be made.
                 Outcome::Neutral => *leased = leased.saturating_sub(1),
             }
         }
-        let (failed, slow) = match outcome {
-            Outcome::Good { slow } => (false, slow),
-            Outcome::Failed { slow } => (true, slow),
+        let (failed, provoked, slow) = match outcome {
+            Outcome::Good { slow } => (false, false, slow),
+            Outcome::Failed { slow } => (true, false, slow),
+            Outcome::Provoked { slow } => (true, true, slow),
             Outcome::Neutral => return,
         };
         self.snapshot.tally.streak = if failed { self.snapshot.tally.streak + 1 } else { 0 };
         let counts = self.second(now);
         counts.calls += 1;
         counts.failures += u32::from(failed);
+        counts.provoked += u32::from(provoked);
         counts.slow += u32::from(slow);
     }
 

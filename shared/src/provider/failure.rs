@@ -56,8 +56,9 @@ impl Failure {
     #[must_use]
     pub const fn outcome(&self, slow: bool) -> Outcome {
         match self {
-            Self::Timeout => Outcome::Failed { slow: true },
-            Self::Connection | Self::RateLimited(_) | Self::Server(..) | Self::Schema(_) => Outcome::Failed { slow },
+            Self::Timeout => Outcome::Provoked { slow: true },
+            Self::Schema(_) => Outcome::Provoked { slow },
+            Self::Connection | Self::RateLimited(_) | Self::Server(..) => Outcome::Failed { slow },
             Self::Refused(_) | Self::Unasked(_) => Outcome::Neutral,
         }
     }

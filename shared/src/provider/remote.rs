@@ -37,6 +37,9 @@ const LONGEST_BACKOFF_MS: u64 = 200;
 /// The part of a call's deadline from which on it was slow, in hundredths.
 const SLOW_FROM_PERCENT: u32 = 60;
 
+/// What is wrong with an answer that leaves posts out.
+const INCOMPLETE: Failure = Failure::Schema("a verdict is missing");
+
 /// What all calls for a question have in common.
 #[derive(Debug)]
 pub struct Errand<'a> {
@@ -140,8 +143,8 @@ impl Remote {
         self.clock.now()
     }
 
-    /// Asks `name` about posts: once; again for what its answer left out; and once more if the call failed and the fleet's
-    /// budget of retries allows it. A call whose answer made no sense is tried again in halves: one post that upsets a model
+    /// Asks `name` about posts: once, and once more, as far as the fleet's budget of retries allows it, for what its answer left
+    /// out or if the call failed. A call whose answer made no sense is tried again in halves: one post that upsets a model
     /// takes fewer with it.
     pub async fn ask(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post]) -> Opinions {
         match self.call(name, errand, posts).await {
@@ -175,14 +178,14 @@ impl Remote {
         bill(errand, |bill| bill.retries += 1);
         match self.call(name, errand, posts).await {
             Ok(verdicts) => Opinions {
+                failure: verdicts.contains(&None).then_some(INCOMPLETE),
                 verdicts,
-                failure: None,
             },
             Err(failure) => Opinions::none(posts.len(), failure),
         }
     }
 
-    /// Asks once more for the posts that an answer left out.
+    /// Asks once more for the posts that an answer left out, if the budget allows it.
     async fn complete(
         &self,
         name: &ProviderName,
@@ -191,21 +194,15 @@ impl Remote {
         mut verdicts: Vec<Option<Verdict>>,
     ) -> Opinions {
         let missing: Vec<usize> = (0..posts.len()).filter(|place| verdicts[*place].is_none()).collect();
-        let mut failure = None;
-        if !missing.is_empty() {
-            let left_out: Vec<&Post> = missing.iter().map(|place| posts[*place]).collect();
-            match self.call(name, errand, &left_out).await {
-                Ok(again) => {
-                    for (place, verdict) in missing.into_iter().zip(again) {
-                        verdicts[place] = verdict;
-                    }
-                    let whole = verdicts.iter().all(Option::is_some);
-                    failure = (!whole).then_some(Failure::Schema("a verdict is missing"));
-                }
-                Err(error) => failure = Some(error),
-            }
+        let left_out: Vec<&Post> = missing.iter().map(|place| posts[*place]).collect();
+        let again = self.retry(name, errand, &left_out, &INCOMPLETE).await;
+        for (place, verdict) in missing.into_iter().zip(again.verdicts) {
+            verdicts[place] = verdict;
         }
-        Opinions { verdicts, failure }
+        Opinions {
+            verdicts,
+            failure: again.failure,
+        }
     }
 
     /// Waits before a retry, by chance and as the provider asked; whether there is time for it.

@@ -1,6 +1,6 @@
 //! The laws of the breaker: by table, by property, and under load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -130,7 +130,7 @@ async fn a_thousand_failures_that_one_user_or_one_post_provoked_leave_it_closed(
                     if user.is_empty() { &other } else { user },
                     text.unwrap_or(&other),
                 ])),
-                ..report(Outcome::Failed { slow: true })
+                ..report(Outcome::Provoked { slow: true })
             }
         };
         assert_eq!(pass(&breakers, 1_000, at(0), provoked).await, 1_000, "{user} {text:?}");
@@ -138,14 +138,41 @@ async fn a_thousand_failures_that_one_user_or_one_post_provoked_leave_it_closed(
     }
 }
 
+/// A failure that one of `devices` can have provoked, each time with another post.
+fn provoked(n: usize, devices: usize) -> Report {
+    let (user, text) = (format!("device {}", n % devices), format!("poison {n}"));
+    Report {
+        blame: Some(Blame::of([user.as_str(), text.as_str()])),
+        ..report(Outcome::Provoked { slow: true })
+    }
+}
+
 #[tokio::test]
-async fn timeouts_of_many_users_open_it() {
+async fn timeouts_of_many_users_put_it_in_doubt_and_two_more_open_it() {
     let breakers = Breakers::default();
-    let provoked = |n: usize| Report {
-        blame: Some(Blame::of([format!("user {n}").as_str(), format!("text {n}").as_str()])),
-        ..report(Outcome::Failed { slow: true })
-    };
-    assert_eq!(pass(&breakers, 100, at(0), provoked).await, 10);
+    assert_eq!(pass(&breakers, 100, at(0), |n| provoked(n, 100)).await, 12);
+    assert!(leases(&breakers, 1, at(59)).await.is_empty(), "for a minute");
+    assert_eq!(leases(&breakers, 100, at(60)).await.len(), 5);
+}
+
+#[tokio::test]
+async fn devices_that_provoke_failures_together_cannot_open_it_while_others_are_answered() {
+    let breakers = Breakers::default();
+    let mut refused = 0;
+    for round in 0..100 {
+        // A hundred calls that fail, all at once so that none between them is good.
+        let (poisoned, honest) = (leases(&breakers, 100, at(round)).await, 20);
+        for (n, permit) in poisoned.into_iter().enumerate() {
+            breakers.report(&name(), permit, provoked(n, 40), at(round)).await;
+        }
+        for _ in 0..honest {
+            match breakers.admit(&name(), at(round)).await {
+                Ok(permit) => drop(breakers.report(&name(), permit, report(GOOD), at(round)).await),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert_eq!(refused, 0, "of 2,000 honest calls");
 }
 
 #[tokio::test]
@@ -176,7 +203,8 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let outcome = prop_oneof![
-        3 => any::<bool>().prop_map(|slow| Outcome::Failed { slow }),
+        2 => any::<bool>().prop_map(|slow| Outcome::Failed { slow }),
+        2 => any::<bool>().prop_map(|slow| Outcome::Provoked { slow }),
         3 => any::<bool>().prop_map(|slow| Outcome::Good { slow }),
         1 => Just(Outcome::Neutral),
     ];
@@ -226,6 +254,10 @@ proptest! {
                         if let Phase::Open { until, span } = phase {
                             prop_assert!(span <= LONGEST_OPEN && until == at(now).plus(span));
                         }
+                        if before.phase == Phase::Closed {
+                            let in_doubt = matches!(phase, Phase::HalfOpen { .. });
+                            prop_assert_eq!(in_doubt, after.tally.is_doubtful());
+                        }
                         if let Phase::HalfOpen { good, .. } = after.phase {
                             prop_assert_eq!(phase == Phase::Closed, good >= GOOD_PROBES);
                         }
@@ -257,8 +289,18 @@ async fn load(service: &Service, devices: &[Device], round: usize) -> (usize, us
 
 #[tokio::test]
 async fn a_provider_that_is_dead_for_a_minute_under_load_costs_few_calls_and_no_request() {
+    let error = Act::Status {
+        status: 500,
+        retry_after: None,
+    };
+    for death in [error, Act::Cut, Act::Hang, Act::Prose] {
+        dies_for_a_minute(death).await;
+    }
+}
+
+async fn dies_for_a_minute(death: Act) {
     let upstream = upstream(Act::Answer).await;
-    let service = plan_of(&upstream).start().await;
+    let service = plan_of(&upstream).with_deadlines(500, 3_000).start().await;
     let mut devices = Vec::new();
     for n in 0..10 {
         devices.push(service.client.register(&format!("device-{n}")).await);
@@ -267,16 +309,16 @@ async fn a_provider_that_is_dead_for_a_minute_under_load_costs_few_calls_and_no_
         assert_eq!(load(&service, &devices, round).await, (10, 10));
     }
     let before = upstream.calls().len();
-    upstream.follow(Script::always(Act::Status {
-        status: 500,
-        retry_after: None,
-    }));
+    upstream.follow(Script::always(death.clone()));
     for round in 10..40 {
         service.clock.advance(Duration::from_secs(2));
         load(&service, &devices, round).await;
     }
     let dead = upstream.calls().len() - before;
-    assert!(dead <= 30, "300 requests made {dead} calls to a dead provider");
+    assert!(
+        dead <= 30,
+        "{death:?}: 300 requests made {dead} calls to a dead provider"
+    );
 
     upstream.follow(Script::always(Act::Answer));
     let (mut good, mut all) = (0, 0);
@@ -288,5 +330,14 @@ async fn a_provider_that_is_dead_for_a_minute_under_load_costs_few_calls_and_no_
             (good, all) = (good + by_model, all + asked);
         }
     }
-    assert!(good * 100 >= all * 95, "{good} of {all}");
+    assert!(good * 100 >= all * 95, "{death:?}: {good} of {all}");
+    // Each post was asked about by one request alone.
+    let calls = upstream.calls();
+    let asked: BTreeSet<&str> = calls
+        .iter()
+        .flat_map(|call| &call.asked.as_ref().unwrap().posts)
+        .map(|post| post.text.as_str())
+        .collect();
+    let retries = calls.len() - asked.len();
+    assert!(retries * 10 <= calls.len(), "{death:?}: {retries} of {}", calls.len());
 }

@@ -178,22 +178,52 @@ async fn a_post_that_upsets_a_model_takes_no_more_than_its_half_with_it_when_ret
 
 #[tokio::test]
 async fn a_verdict_that_is_missing_is_asked_for_again_once() {
-    let upstream = upstream(Act::LeaveOut).await;
+    let upstream = upstream(Act::Answer).await;
     let service = plan_of(&upstream).start().await;
     let ann = service.client.register("ann").await;
+    // Twenty good calls earn two retries.
+    for n in 0..20 {
+        service
+            .client
+            .classify(&ann, PREFERENCE, &[&format!("post number {n}")])
+            .await;
+    }
+    upstream.follow(Script::always(Act::LeaveOut));
     let answer = service.client.classify(&ann, PREFERENCE, &TEXTS).await;
     assert_eq!(sources(&answer), ["model"; 3]);
+    upstream.follow(Script::always(Act::OnlyFirst));
+    let answer = service.client.classify(&ann, "hide cats", &TEXTS).await;
+    assert_eq!(sources(&answer), ["model", "model", "local"], "once, and not for ever");
     let asked: Vec<usize> = upstream
         .calls()
         .iter()
         .map(|call| call.asked.as_ref().unwrap().posts.len())
         .collect();
-    assert_eq!(asked, [3, 1]);
+    assert_eq!(asked[20..], [3, 1, 3, 2]);
+}
 
-    upstream.follow(Script::always(Act::OnlyFirst));
-    let answer = service.client.classify(&ann, "hide cats", &TEXTS).await;
-    assert_eq!(sources(&answer), ["model", "model", "local"], "once, and not for ever");
-    assert_eq!(upstream.calls().len(), 4);
+#[tokio::test]
+async fn a_model_that_always_forgets_a_post_is_asked_again_one_time_in_ten() {
+    let upstream = upstream(Act::LeaveOut).await;
+    let service = plan_of(&upstream).start().await;
+    let ann = service.client.register("ann").await;
+    let mut left = 0;
+    for n in 0..100 {
+        let texts = TEXTS.map(|text| format!("{text} {n}"));
+        let answer = service
+            .client
+            .classify(&ann, PREFERENCE, &texts.each_ref().map(String::as_str))
+            .await;
+        assert_eq!((answer.status, &sources(&answer)[..2]), (200, &["model", "model"][..]));
+        left += usize::from(sources(&answer)[2] == "local");
+    }
+    let again = upstream.calls().len() - 100;
+    assert_eq!(
+        again + left,
+        100,
+        "who is not asked again about is judged by the stand-in"
+    );
+    assert!((1..=11).contains(&again), "{again} of 100");
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     let outcome = prop_oneof![
         any::<bool>().prop_map(|slow| Outcome::Failed { slow }),
+        any::<bool>().prop_map(|slow| Outcome::Provoked { slow }),
         any::<bool>().prop_map(|slow| Outcome::Good { slow }),
         Just(Outcome::Neutral),
     ];

@@ -7,6 +7,7 @@ mod fleet;
 mod model;
 mod trace;
 
+use serde_json::json;
 use shared::classify::Figures;
 use shared::money::{Money, Tokens};
 use tests::redis::Redis;
@@ -22,10 +23,7 @@ use crate::stats::count;
 
 /// The model, and dollars per million of its tokens: the list price of a small one (`template.yaml`).
 const MODEL: &str = "openai:gpt-5-mini";
-const PRICES: &str = r#"{"openai:gpt-5-mini":{"input":0.25,"output":2}}"#;
-
-/// Too few estimated tokens for two posts of the trace: each has a call of its own.
-const ONE_POST: &str = "100";
+const DOLLARS: (f64, f64) = (0.25, 2.0);
 
 /// What a replayed day came to.
 #[derive(Debug, Default)]
@@ -35,6 +33,8 @@ pub(crate) struct Totals {
     figures: Figures,
     /// Requests that made no call because all that they lacked was being judged for others.
     spared: usize,
+    /// What the posts would have taken in calls of their own.
+    one_by_one: Tokens,
 }
 
 impl Totals {
@@ -71,45 +71,54 @@ impl Totals {
 
 pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let trace = Trace::of_a_day(effort.of(1, 20));
-    let whole = replay(&trace, Cached::Shared, &[]).await;
+    let whole = replay(&trace, Cached::Shared).await;
+    report.note("day.requests", count(whole.requests), "");
+    report.note("day.posts", count(whole.posts), "");
     note(report, "day", &whole);
     layers(report, &whole);
     without_coalescing(report, &whole);
+    without_batching(report, &whole);
 
-    let unbatched = replay(&trace, Cached::Shared, &[("CLEARVIEW_CALL_TOKENS", ONE_POST)]).await;
-    note(report, "day.without_batching", &unbatched);
-    saved(report, "batching", &whole, &unbatched);
-
-    let unshared = replay(&trace, Cached::ByEachAlone, &[]).await;
+    let unshared = replay(&trace, Cached::ByEachAlone).await;
     note(report, "day.without_shared_cache", &unshared);
-    saved(report, "shared_cache", &whole, &unshared);
+    let judged = |totals: &Totals| count(totals.figures.judged);
+    report.note("day.posts_saved", spared(judged(&whole), judged(&unshared)), "%");
     report.note("day.calls_saved", spared(whole.calls(), unshared.calls()), "%");
     report.note("day.money_saved", spared(whole.money(), unshared.money()), "%");
 }
 
 /// The whole day over a fresh fleet.
-async fn replay(trace: &Trace, cached: Cached, settings: &[(&str, &str)]) -> Totals {
+async fn replay(trace: &Trace, cached: Cached) -> Totals {
+    let (input, output) = DOLLARS;
     let (redis, tables, model) = (Redis::start(), TableService::start().await, Model::start().await);
     let plan = Plan::default()
         .on_system_time()
         .with_tables_at(tables.address())
         .with("CLEARVIEW_PROVIDERS", MODEL)
-        .with("CLEARVIEW_PRICES", PRICES)
+        .with(
+            "CLEARVIEW_PRICES",
+            json!({MODEL: {"input": input, "output": output}}).to_string(),
+        )
         .with("CLEARVIEW_OPENAI_BASE_URL", model.base_url())
         // A busy machine is not what is measured here.
         .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000")
         .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
-    let all = SETTINGS.iter().chain(settings);
-    let plan = all.fold(plan, |plan, (name, value)| plan.with(name, *value));
+    let plan = SETTINGS
+        .into_iter()
+        .fold(plan, |plan, (name, value)| plan.with(name, value));
     let plan = cached.on(plan, &redis, &tables.tables()).await;
-    let totals = Fleet::of(plan, cached).replay(trace).await;
-    let asked = model.asked();
+    let mut fleet = Fleet::of(plan, cached);
+    fleet.replay(trace, &trace.evening).await;
+    let before = model.asked();
+    let mut totals = fleet.replay(trace, &trace.day).await;
+    let asked = model.asked().since(before);
     assert_eq!(
         asked.calls,
         u64::from(totals.figures.bill.calls),
         "both ends count the same"
     );
     assert_eq!(asked.tokens, totals.figures.bill.tokens, "both ends count the same");
+    totals.one_by_one = asked.one_by_one;
     totals
 }
 
@@ -126,8 +135,6 @@ fn note(report: &mut Report, name: &str, totals: &Totals) {
 /// Who answered, in hundredths of the posts; what is left was judged for its own request.
 fn layers(report: &mut Report, totals: &Totals) {
     let figures = &totals.figures;
-    report.note("day.requests", count(totals.requests), "");
-    report.note("day.posts", count(totals.posts), "");
     for (layer, hits) in [
         ("in_process", figures.local_hits),
         ("shared", figures.shared_hits),
@@ -148,18 +155,14 @@ fn without_coalescing(report: &mut Report, whole: &Totals) {
     report.note("day.without_coalescing.calls", whole.calls() + count(whole.spared), "");
 }
 
-fn saved(report: &mut Report, by: &str, whole: &Totals, without: &Totals) {
-    let judged = |totals: &Totals| count(totals.figures.judged);
-    report.note(
-        &format!("day.saved_by_{by}.posts_judged"),
-        spared(judged(whole), judged(without)),
-        "%",
-    );
-    report.note(
-        &format!("day.saved_by_{by}.money"),
-        spared(whole.money(), without.money()),
-        "%",
-    );
+/// Counted too: each post in a call of its own, with everything that is around posts in a call.
+fn without_batching(report: &mut Report, whole: &Totals) {
+    let Tokens { input, output } = whole.one_by_one;
+    let money = millions(input) * DOLLARS.0 + millions(output) * DOLLARS.1;
+    report.note("day.without_batching.calls", count(whole.figures.judged), "");
+    report.note("day.without_batching.tokens", millions(input + output), "M");
+    report.note("day.without_batching.money", money, "$");
+    report.note("day.money_saved_by_batching", spared(whole.money(), money), "%");
 }
 
 fn spared(with: f64, without: f64) -> f64 {

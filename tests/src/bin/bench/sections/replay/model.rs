@@ -27,6 +27,26 @@ const BYTES_PER_TOKEN: usize = 4;
 pub(crate) struct Asked {
     pub(crate) calls: u64,
     pub(crate) tokens: Tokens,
+    /// What the same posts would have taken, asked about one by one.
+    pub(crate) one_by_one: Tokens,
+}
+
+impl Asked {
+    /// What has come since `before`.
+    pub(crate) const fn since(self, before: Self) -> Self {
+        Self {
+            calls: self.calls - before.calls,
+            tokens: minus(self.tokens, before.tokens),
+            one_by_one: minus(self.one_by_one, before.one_by_one),
+        }
+    }
+}
+
+const fn minus(tokens: Tokens, others: Tokens) -> Tokens {
+    Tokens {
+        input: tokens.input - others.input,
+        output: tokens.output - others.output,
+    }
 }
 
 /// A running model.
@@ -84,15 +104,21 @@ async fn serve(counts: &Mutex<Asked>, request: Request<Incoming>) -> Response<Fu
         .await
         .expect("a whole question")
         .to_bytes();
-    let content = verdicts(&body).to_string();
-    let tokens = Tokens {
-        input: (body.len() / BYTES_PER_TOKEN) as u64,
-        output: (content.len() / BYTES_PER_TOKEN) as u64,
-    };
+    let posts = posts(&body);
+    let verdicts: Vec<Value> = posts
+        .iter()
+        .map(|post| json!({"id": post["id"], "score": 0.12}))
+        .collect();
+    let (of_posts, of_verdicts) = (length(&posts), length(&verdicts));
+    let content = json!({"verdicts": verdicts}).to_string();
+    let tokens = tokens(body.len(), content.len());
     {
         let mut asked = counts.lock().unwrap_or_else(PoisonError::into_inner);
         asked.calls += 1;
         asked.tokens += tokens;
+        // What is around the posts would be there for each of them.
+        let each = |all: usize, inside: usize| posts.len() * (all - inside) + inside;
+        asked.one_by_one += self::tokens(each(body.len(), of_posts), each(content.len(), of_verdicts));
     }
     tokio::time::sleep(THINKS).await;
     let answer = json!({
@@ -102,15 +128,20 @@ async fn serve(counts: &Mutex<Asked>, request: Request<Incoming>) -> Response<Fu
     Response::new(Full::from(answer.to_string()))
 }
 
-/// One for each post of a question.
-fn verdicts(body: &[u8]) -> Value {
+fn posts(body: &[u8]) -> Vec<Value> {
     let question: Value = serde_json::from_slice(body).expect("JSON");
     let user = question["messages"][1]["content"].as_str().expect("a user message");
-    let asked: Value = serde_json::from_str(user).expect("a JSON object");
-    let posts = asked["posts"].as_array().expect("posts");
-    let verdicts: Vec<Value> = posts
-        .iter()
-        .map(|post| json!({"id": post["id"], "score": 0.12}))
-        .collect();
-    json!({"verdicts": verdicts})
+    let mut asked: Value = serde_json::from_str(user).expect("a JSON object");
+    serde_json::from_value(asked["posts"].take()).expect("posts")
+}
+
+fn length(values: &[Value]) -> usize {
+    values.iter().map(|value| value.to_string().len()).sum()
+}
+
+const fn tokens(read: usize, written: usize) -> Tokens {
+    Tokens {
+        input: (read / BYTES_PER_TOKEN) as u64,
+        output: (written / BYTES_PER_TOKEN) as u64,
+    }
 }

@@ -8,7 +8,8 @@
 //!   and halves every 2 hours of a post's age; after a day a post is gone.
 //! - Nine users in ten take one of 30 preferences that the app suggests, by Zipf's law; few people change what is offered. The
 //!   tenth writes their own words, 2,000 ways by Zipf's law, typed with other case and spaces.
-//! - Everything is cold at midnight.
+//! - Everything is cold at six in the evening before; what is counted begins at midnight, six hours later, which is how long a
+//!   verdict is fresh.
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ const OWN_WORDS: usize = 2_000;
 const OWN_WORDS_PERCENT: u64 = 10;
 
 const DAY_MS: u64 = 86_400_000;
+const EVENING_MS: u64 = DAY_MS / 4;
 const HALF_LIFE_HOURS: f64 = 2.0;
 
 /// For so long attention is taken to stay as it is.
@@ -37,7 +39,7 @@ pub(crate) struct User {
     pub(crate) preference: String,
 }
 
-/// A request: when in the day, whose, about which posts.
+/// A request: how long after the evening began, whose, about which posts.
 pub(crate) struct View {
     pub(crate) at: Duration,
     pub(crate) user: usize,
@@ -48,7 +50,9 @@ pub(crate) struct View {
 pub(crate) struct Trace {
     pub(crate) users: Vec<User>,
     pub(crate) posts: Vec<String>,
-    pub(crate) views: Vec<View>,
+    /// The evening before.
+    pub(crate) evening: Vec<View>,
+    pub(crate) day: Vec<View>,
 }
 
 impl Trace {
@@ -57,11 +61,17 @@ impl Trace {
         let mut dice = Dice::of(20_261_121);
         let users = users(USERS / part, &mut dice);
         let active = Drawing::of((0..users.len()).map(|_| log_normal(&mut dice)));
-        // Those of the day before are still being read.
-        let born: Vec<i64> = (0..2 * NEW_POSTS).map(|_| born(&mut dice)).collect();
+        // Those of the last 24 hours are still being read.
+        let posts = NEW_POSTS * 54 / 24;
+        let born: Vec<i64> = (0..posts).map(|_| born(&mut dice)).collect();
         let mut attention = zipf(born.len(), 1.0);
         shuffle(&mut attention, &mut dice);
-        let mut times: Vec<u64> = (0..REQUESTS / part).map(|_| time(&mut dice)).collect();
+        let mut day = || (0..REQUESTS / part).map(|_| time(&mut dice)).collect::<Vec<u64>>();
+        let (before, day) = (day(), day());
+        let evening = before
+            .into_iter()
+            .filter_map(|at| (at + EVENING_MS).checked_sub(DAY_MS));
+        let mut times: Vec<u64> = evening.chain(day.into_iter().map(|at| at + EVENING_MS)).collect();
         times.sort_unstable();
 
         let mut views = Vec::with_capacity(times.len());
@@ -77,8 +87,14 @@ impl Trace {
                 posts: page(&feed.1, &mut dice),
             });
         }
-        let posts = (0..born.len()).map(post).collect();
-        Self { users, posts, views }
+        let midnight = times_before(&views, EVENING_MS);
+        let day = views.split_off(midnight);
+        Self {
+            users,
+            posts: (0..posts).map(post).collect(),
+            evening: views,
+            day,
+        }
     }
 }
 
@@ -175,9 +191,13 @@ fn hours(millis: i64) -> f64 {
     millis as f64 / 3.6e6
 }
 
-/// A moment of the day before or of the day.
+/// A moment of the evening, of the day after it, or of the day before.
 fn born(dice: &mut Dice) -> i64 {
-    dice.roll(2 * DAY_MS).cast_signed() - DAY_MS.cast_signed()
+    dice.roll(2 * DAY_MS + EVENING_MS).cast_signed() - DAY_MS.cast_signed()
+}
+
+fn times_before(views: &[View], millis: u64) -> usize {
+    views.partition_point(|view| view.at < Duration::from_millis(millis))
 }
 
 /// A moment of the day: fewest at four in the morning, most at four in the afternoon.
