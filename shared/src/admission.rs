@@ -156,13 +156,19 @@ async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result
 
 async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
     let known = &app.known_keys;
-    match app.identity.published_keys().await {
-        Ok(Some(published)) => {
-            let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
+    let published = app.identity.published_keys().await.and_then(|published| {
+        let published = published.map(|published| match PublicKeys::parse(&published.jwks) {
+            Ok(keys) => Ok((keys, published.version)),
+            Err(error) => Err(Error::Internal(Box::new(error))),
+        });
+        published.transpose()
+    });
+    match published {
+        Ok(Some((keys, version))) => {
             // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
             let keys = match app.token_keys.known() {
-                Some(own) if own.version() > published.version => own.public().clone(),
-                Some(own) if own.version() == published.version => keys.and(own.public().clone()),
+                Some(own) if own.version() > version => own.public().clone(),
+                Some(own) if own.version() == version => keys.and(own.public().clone()),
                 _ => keys,
             };
             known.replace(keys, now);
@@ -170,6 +176,7 @@ async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
         }
         Ok(None) => Ok(()),
         Err(error) => {
+            // The next request reads again: where no key is known, none of them is told that its token is no good.
             known.retry_read();
             // With some keys known, the token is simply not signed by one of them as far as can be told.
             if known.are_none() { Err(error) } else { Ok(()) }

@@ -1,8 +1,12 @@
 //! Drills: faults on the local server as a program, and what its log then holds, read as CloudWatch reads it.
 #![cfg(test)]
 
+mod alarm;
 mod alarms;
+mod faults;
 mod log;
+mod math;
+mod owned;
 mod prometheus;
 mod records;
 mod restore;
