@@ -3,6 +3,7 @@
 
 mod alarm;
 mod alarms;
+mod events;
 mod faults;
 mod log;
 mod math;
