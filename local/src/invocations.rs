@@ -7,6 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::invocation::Failure;
 
 /// What the function names stand between in the paths of the API.
 const PATH: (&str, &str) = ("/2015-03-31/functions/", "/invocations");

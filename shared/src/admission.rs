@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::identity::keys::PublicKeys;
-use crate::identity::published::Found;
+use crate::identity::published::{Found, Published};
 use crate::identity::signature::Signature;
 use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
@@ -157,35 +157,36 @@ async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result
 
 async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
     let known = &app.known_keys;
-    match app.published_keys.read().await {
+    let outcome = match app.published_keys.read().await {
         Ok(Found {
             newest: Some(published),
             everywhere,
-        }) => {
-            let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
-            // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
-            let keys = match app.token_keys.known() {
-                Some(own) if own.version() > published.version => own.public().clone(),
-                Some(own) if own.version() == published.version => keys.and(own.public().clone()),
-                _ => keys,
-            };
-            // The one place that answers may have missed what this process has heard of already.
-            if everywhere || known.version() <= published.version {
-                known.replace(keys, published.version, now);
-            }
-            Ok(())
-        }
+        }) => take_published_keys(app, &published, everywhere, now),
         Ok(Found { newest: None, .. }) => Ok(()),
-        Err(outage) => {
-            known.retry_read();
-            // With some keys known, the token is simply not signed by one of them as far as can be told.
-            if known.are_none() {
-                Err(Error::Unavailable(outage))
-            } else {
-                Ok(())
-            }
-        }
+        Err(outage) => Err(Error::Unavailable(outage)),
+    };
+    outcome.or_else(|error| {
+        // The next request reads again: where no key is known, none of them is told that its token is no good.
+        known.retry_read();
+        // With some keys known, the token is simply not signed by one of them as far as can be told.
+        if known.are_none() { Err(error) } else { Ok(()) }
+    })
+}
+
+fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: Timestamp) -> Result<(), Error> {
+    let known = &app.known_keys;
+    let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
+    // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
+    let keys = match app.token_keys.known() {
+        Some(own) if own.version() > published.version => own.public().clone(),
+        Some(own) if own.version() == published.version => keys.and(own.public().clone()),
+        _ => keys,
+    };
+    // The one place that answers may have missed what this process has heard of already.
+    if everywhere || known.version() <= published.version {
+        known.replace(keys, published.version, now);
     }
+    Ok(())
 }
 
 /// How a request comes in, as the limits see it.

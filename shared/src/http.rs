@@ -317,15 +317,16 @@ impl Call {
         Ok(Some(IdempotencyKey::of(key, body)))
     }
 
-    /// The query parameter `explain`; `false` where it is absent.
+    /// A query parameter that is on or off; `default` where it is absent.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is neither `true` nor `false`, or there twice.
-    pub fn explain(&self) -> Result<bool, Error> {
-        match self.query("explain").as_slice() {
-            [] | ["false"] => Ok(false),
+    pub fn switch(&self, name: &str, default: bool) -> Result<bool, Error> {
+        match self.query(name).as_slice() {
+            [] => Ok(default),
             ["true"] => Ok(true),
-            _ => Err(Error::invalid("?explain", "must be true or false, once")),
+            ["false"] => Ok(false),
+            _ => Err(Error::invalid(format!("?{name}"), "must be true or false, once")),
         }
     }
 

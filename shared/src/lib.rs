@@ -9,6 +9,7 @@
 //! | [`config`], [`clock`] | the only readers of the environment and of the time |
 //! | [`error`] | every way in which a request can fail |
 //! | [`http`] | status codes, headers, bodies |
+//! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`classify`] | the use case: cache, judge, refund |
@@ -42,6 +43,7 @@ pub mod gate;
 pub mod http;
 pub mod identity;
 pub mod ids;
+pub mod invocation;
 pub mod judge;
 pub mod money;
 pub mod plan;

@@ -8,7 +8,7 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 32] = [
+pub const EXPECTED: [(&str, u16, &str); 34] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/tier-unsigned", 401, "UNAUTHENTICATED"),
@@ -36,7 +36,9 @@ pub const EXPECTED: [(&str, u16, &str); 32] = [
     ("classify/not-json", 400, "INVALID_REQUEST"),
     ("classify/options-preflight", 204, ""),
     ("classify/wrong-content-type", 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ("health/deep-neither", 400, "INVALID_REQUEST"),
     ("health/health", 200, ""),
+    ("health/shallow", 200, ""),
     ("health/unknown-path", 404, "NOT_FOUND"),
     ("usage/no-token", 401, "UNAUTHENTICATED"),
     ("usage/post", 405, "METHOD_NOT_ALLOWED"),

@@ -81,7 +81,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let principal = call.principal(app).await?;
     let asked: Asked<'_> = http::parse(&body)?;
-    let explain = validate(&asked, call.explain())?;
+    let explain = validate(&asked, call.switch("explain", false))?;
 
     let batch = Batch {
         preference: &asked.preference,

@@ -11,10 +11,12 @@ use aws_sdk_secretsmanager::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::App;
+use shared::clock::Stopwatch;
 use shared::config::Secret;
 use shared::error::{Error, Outage};
 use shared::identity::keys::KeySet;
 use shared::identity::published::{Publication, Published};
+use shared::invocation;
 use shared::secrets;
 
 /// What the function is called with.
@@ -66,10 +68,8 @@ pub enum Failure {
     Failed(#[from] Error),
 }
 
-impl Failure {
-    /// The `errorType` that the caller is told.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
+impl invocation::Failure for Failure {
+    fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidEvent",
             Self::Unavailable(_) => "Unavailable",
@@ -93,21 +93,25 @@ enum Kind {
 /// # Errors
 /// [`Failure`]; calling again with the same event does no harm.
 pub async fn handle(app: &App, event: Value) -> Result<Summary, Failure> {
+    let stopwatch = Stopwatch::start();
+    let outcome = act(app, event).await;
+    invocation::record("key-rotation", &stopwatch, &outcome);
+    outcome
+}
+
+async fn act(app: &App, event: Value) -> Result<Summary, Failure> {
     let event = serde_json::from_value(event).map_err(|_| {
         let forms = r#"one of Secrets Manager's rotation, or {"withdraw":{"kid","reason"}}"#;
         Failure::Invalid(format!("it must be {forms}"))
     })?;
     let client = secrets::client(&app.config);
-    let summary = match event {
+    match event {
         Event::Rotation(rotation) => {
             let kind = kind_of(app, &rotation.secret_id)?;
             steps::take(app, &client, kind, &rotation).await
         }
         Event::Withdrawal(Withdrawal { withdraw }) => withdraw::run(app, &client, &withdraw).await,
-    }?;
-    let record = serde_json::to_string(&summary).unwrap_or_default();
-    tracing::info!(record, "key-rotation");
-    Ok(summary)
+    }
 }
 
 fn kind_of(app: &App, secret: &str) -> Result<Kind, Failure> {

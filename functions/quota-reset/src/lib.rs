@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::audit::Change;
-use shared::clock::Timestamp;
+use shared::clock::{Stopwatch, Timestamp};
 use shared::error::{Error, Outage};
 use shared::ids::UserId;
+use shared::invocation;
 use shared::plan::Meter;
 use shared::quota::Counter;
 use shared::telemetry::Signal;
@@ -90,10 +91,8 @@ pub enum Failure {
     NotNoted(#[from] Error),
 }
 
-impl Failure {
-    /// The `errorType` that the caller is told.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
+impl invocation::Failure for Failure {
+    fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidEvent",
             Self::Leased(_) => "Leased",
@@ -108,13 +107,17 @@ impl Failure {
 /// # Errors
 /// [`Failure`]; calling again with the same event goes on where this call ended.
 pub async fn handle(app: &App, event: Value) -> Result<Summary, Failure> {
-    let summary = match parse(event)? {
+    let stopwatch = Stopwatch::start();
+    let outcome = act(app, event).await;
+    invocation::record("quota-reset", &stopwatch, &outcome);
+    outcome
+}
+
+async fn act(app: &App, event: Value) -> Result<Summary, Failure> {
+    match parse(event)? {
         Event::Close(schedule) => close_day_before(app, &schedule.scheduled_time).await,
         Event::Reset(Reset { reset }) => reset_user(app, &reset).await,
-    }?;
-    let record = serde_json::to_string(&summary).unwrap_or_default();
-    tracing::info!(record, "quota-reset");
-    Ok(summary)
+    }
 }
 
 fn parse(event: Value) -> Result<Event, Failure> {

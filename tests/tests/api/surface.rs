@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 use tests::client::{Answer, send};
-use tests::service::{Plan, Service};
+use tests::proxy::{Mode, Proxy};
+use tests::service::{Plan, Service, TableService};
 
 const ORIGIN: &str = "https://app.example.com";
 
@@ -172,6 +173,27 @@ async fn health_says_what_there_is() {
     assert!(dependencies["table"]["latencyMs"].as_f64().unwrap() >= 0.0);
     assert_eq!(dependencies["cache"]["status"], "none");
     assert_eq!(dependencies["providers"]["local"]["status"], "ok");
+}
+
+#[tokio::test]
+async fn shallow_health_looks_at_nothing() {
+    let tables = TableService::start().await;
+    let proxy = Proxy::to(tables.address()).await;
+    let service = Plan::default().with_tables_at(proxy.address).start().await;
+    let before = proxy.requests();
+    proxy.set(Mode::Cut);
+    let shallow = service.client.get("/health?deep=false").await;
+    assert_eq!((shallow.status, &shallow.body["status"]), (200, &json!("ok")));
+    assert_eq!(shallow.body["dependencies"], json!({}));
+    assert_eq!(proxy.requests(), before);
+    for deep in ["/health?deep=true", "/health"] {
+        let deep = service.client.get(deep).await;
+        assert_eq!((deep.status, &deep.body["status"]), (200, &json!("degraded")));
+    }
+    for bad in ["/health?deep=1", "/health?deep=true&deep=false"] {
+        let refused = service.client.get(bad).await;
+        assert_eq!((refused.status, refused.pointers()), (400, vec!["?deep"]), "{bad}");
+    }
 }
 
 #[tokio::test]

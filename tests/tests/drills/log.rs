@@ -13,6 +13,15 @@ use tests::service::TableService;
 /// The namespace that drills count under.
 pub(crate) const NAMESPACE: &str = "ClearView/drill";
 
+/// The one admin of a drill.
+pub(crate) const ADMIN: &str = "alice";
+
+/// What she signs with.
+pub(crate) const ADMIN_KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC1zZWNyZXQ=";
+
+/// No limit is what is drilled: each is there and far away.
+const PLANS: &str = r#"{"free":{"posts":{"perDay":1000000,"perMinute":1000000}}}"#;
+
 /// A server with its log.
 pub(crate) struct Drill {
     pub(crate) client: Client,
@@ -20,7 +29,7 @@ pub(crate) struct Drill {
     pub(crate) tables: Proxy,
     server: LocalServer,
     log: PathBuf,
-    _table_service: TableService,
+    pub(crate) table_service: TableService,
     _directory: TempDir,
 }
 
@@ -34,7 +43,11 @@ impl Drill {
         let table_service = TableService::start().await;
         let tables = Proxy::to(table_service.address()).await;
         let endpoint = format!("http://{}", tables.address);
+        let admin = format!(r#"{{"{ADMIN}":"{ADMIN_KEY}"}}"#);
         let own = [
+            ("CLEARVIEW_ADMIN_KEYS", admin.as_str()),
+            ("CLEARVIEW_PLANS", PLANS),
+            ("CLEARVIEW_IP_PER_MINUTE", "100000"),
             ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.as_str()),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -49,7 +62,7 @@ impl Drill {
             tables,
             server,
             log,
-            _table_service: table_service,
+            table_service,
             _directory: directory,
         }
     }
@@ -89,11 +102,6 @@ pub(crate) fn metrics(lines: &[Value]) -> Metrics {
         }
     }
     metrics
-}
-
-/// The sum of a metric; none counts as 0, as `FILL` does in an alarm.
-pub(crate) fn sum(metrics: &Metrics, name: &str) -> f64 {
-    metrics.get(name).into_iter().flatten().sum()
 }
 
 /// How often a metric was there.

@@ -1,15 +1,21 @@
 //! The log of a mixed run: every record has its fields, durations add up, and nothing is in it that a user wrote or may keep secret.
 
+use std::collections::BTreeSet;
+
+use lambda_http::http::Method;
 use serde_json::{Value, json};
+use shared::clock::Clock;
 use tests::client::send;
 use tests::proxy::Mode;
+use tests::signer::Signer;
 
-use crate::log::Drill;
+use crate::log::{ADMIN, ADMIN_KEY, Drill};
 
 const PREFERENCE: &str = "Hide kumquat marmalade";
 const POST: &str = "quokkas adore persimmons";
 const DEVICE: &str = "zanzibar-device-0123456789";
 const FINGERPRINT: &str = "fingerprint-of-a-zebra";
+const REASON: &str = "a shortage of marzipan";
 const CORRELATION: &str = "mixed-run-1";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -76,7 +82,7 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
         .unwrap_or("no signing key")
         .to_owned();
     let ask = |body: Value| {
-        let request = drill.client.request(lambda_http::http::Method::POST, "/v1/classify");
+        let request = drill.client.request(Method::POST, "/v1/classify");
         let request = request.bearer_auth(&token).header("x-device-fingerprint", FINGERPRINT);
         let request = request
             .header("x-correlation-id", CORRELATION)
@@ -96,6 +102,18 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
         .await;
     drill.client.get(&format!("/nowhere/{POST}")).await;
     drill.client.get("/health").await;
+    // An admin's requests: one that is answered, one whose signature is wrong, one without.
+    let clock = Clock::system();
+    let user = registered.body["userId"].as_str().unwrap();
+    let reset = format!("/v1/admin/users/{user}/quota/reset");
+    let reason = json!({"reason": REASON});
+    for (key, status) in [(ADMIN_KEY, 200), ("d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc=", 401)] {
+        let signer = Signer::new(ADMIN, key, &clock);
+        let request = signer.request(&drill.client, Method::POST, &reset, Some(&reason));
+        assert_eq!(send(request).await.status, status);
+    }
+    assert_eq!(drill.client.post(&reset, &reason).await.status, 401);
+    assert_eq!(drill.client.get("/metrics").await.status, 401);
     drill.tables.set(Mode::Cut);
     assert_eq!(ask(batch).await.status, 200);
     drill.client.post("/v1/auth/register", &registration).await;
@@ -111,6 +129,15 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
             assert_eq!(record["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
         }
     }
+    let endpoints: BTreeSet<&str> = records
+        .iter()
+        .map(|record| record["endpoint"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        endpoints,
+        BTreeSet::from(["admin", "auth", "classify", "health"]),
+        "a record of each"
+    );
     let degraded = records.iter().filter(|record| record["outcome"] == "degraded").count();
     assert!(degraded >= 1);
     let all: String = lines.iter().map(|line| line.to_string() + "\n").collect();
@@ -123,8 +150,9 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
         "zanzibar",
         "zebra",
         "crumbs",
+        "marzipan",
     ];
-    for secret in words.into_iter().chain([&*token, &*refresh, &*signing]) {
+    for secret in words.into_iter().chain([&*token, &*refresh, &*signing, ADMIN_KEY]) {
         assert!(!all.contains(secret), "{secret} is in the log");
     }
 }

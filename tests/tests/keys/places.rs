@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::invocation::Failure;
 use tests::client::Device;
 use tests::recorder::{Fault, Recorder};
 use tests::service::Service;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::invocation::Failure;
 use tests::client::{Client, Device};
 use tests::proxy::{Mode, Proxy};
 use tests::secrets_manager::SecretsManager;

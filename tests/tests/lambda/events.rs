@@ -92,6 +92,8 @@ async fn the_events_show_what_their_names_say() {
     assert_eq!(body("classify/explain-twice")["errors"][0]["pointer"], "?explain");
     assert_eq!(body("classify/fifty-one-posts")["errors"][0]["pointer"], "/posts");
     assert_eq!(body("health/health")["status"], "ok");
+    assert_eq!(body("health/shallow")["dependencies"], serde_json::json!({}));
+    assert_eq!(body("health/deep-neither")["errors"][0]["pointer"], "?deep");
     assert!(body("usage/today")["used"].as_u64().unwrap() >= 5);
 }
 

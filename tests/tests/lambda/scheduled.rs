@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::clock::Clock;
+use shared::invocation::Failure;
 use shared::table;
 use tests::events::{self, SCHEDULED};
 use tests::proxy::{Mode, Proxy};

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod edge;
+mod everywhere;
 mod functions;
 mod gateway_responses;
 mod models;

@@ -53,7 +53,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ),
     ("composition", &["app"]),
     ("use cases", &["account", "admission", "classify"]),
-    ("HTTP", &["http"]),
+    ("ways in", &["http", "invocation"]),
 ];
 
 /// The place of a module among the layers.

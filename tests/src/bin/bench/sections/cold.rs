@@ -26,15 +26,17 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let runs = effort.of(30, 8);
     for (name, event) in FUNCTIONS {
         // An event that the tables' own state does not change the cost of: verdicts are there from the first run on.
-        let event = tests::events::text_of(event).replace("${ACCESS_TOKEN}", &token);
+        let event = event.map(|event| tests::events::text_of(event).replace("${ACCESS_TOKEN}", &token));
         let starts = start(&deployment.function_with_tls(name), runs, |_| event.clone()).await;
         report.note(&format!("cold.{name}.ready_cpu"), starts.ready.median(), "ms");
-        report.note(&format!("cold.{name}.first_answer_cpu"), starts.answered.median(), "ms");
+        if event.is_some() {
+            report.note(&format!("cold.{name}.first_answer_cpu"), starts.answered.median(), "ms");
+        }
         report.note(&format!("cold.{name}.ready_after"), starts.init.median(), "ms");
         report.note(&format!("cold.{name}.resident"), starts.resident.median(), "MB");
     }
     let cached = event(&token, 5);
-    let plain = start(&deployment.function("classify"), runs, |_| cached.clone()).await;
+    let plain = start(&deployment.function("classify"), runs, |_| Some(cached.clone())).await;
     report.note(
         "cold.classify.first_answer_cpu_without_tls",
         plain.answered.median(),
@@ -42,13 +44,13 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     );
 
     // A batch whose posts nobody has judged: the embedded model is loaded for it.
-    let unheard = |run| cached.replace("Post number", &format!("Run {run}, post"));
+    let unheard = |run| Some(cached.replace("Post number", &format!("Run {run}, post")));
     let judging = start(&deployment.function_with_tls("classify"), runs, unheard).await;
     report.note("cold.classify.first_judged_cpu", judging.answered.median(), "ms");
     report.note("cold.classify.resident_once_judging", judging.resident.median(), "MB");
 }
 
-async fn start(function: &Function, runs: usize, event: impl Fn(usize) -> String) -> Starts {
+async fn start(function: &Function, runs: usize, event: impl Fn(usize) -> Option<String>) -> Starts {
     let mut starts = Starts::default();
     // One more first, which fills what later ones find: the page cache, the verdicts.
     for run in 0..=runs {
@@ -56,8 +58,10 @@ async fn start(function: &Function, runs: usize, event: impl Fn(usize) -> String
         let id = environment.process_id();
         process::asleep(id).await;
         let ready = process::cpu(id);
-        answer(&environment, &event(run)).await;
-        process::asleep(id).await;
+        if let Some(event) = event(run) {
+            answer(&environment, &event).await;
+            process::asleep(id).await;
+        }
         if run > 0 {
             starts.init.push(millis(environment.init_duration));
             starts.ready.push(millis(ready));
