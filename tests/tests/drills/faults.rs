@@ -119,8 +119,9 @@ async fn published_keys_make_no_sense() -> Vec<Value> {
     let plan = Plan::default().on_system_time().with_tables_at(tables.address());
     let service = plan.start().await;
     let ann = service.client.register("ann-before-the-defect").await;
-    let (key, change) = ([("owner", "keys"), ("item", "public")], ("jwks", "no keys"));
-    overwrite(&tables.tables(), "identity", key, change).await;
+    let (identity, settings) = ([("owner", "keys"), ("item", "public")], [("name", "keys")]);
+    overwrite(&tables.tables(), "identity", &identity, ("jwks", "no keys")).await;
+    overwrite(&tables.tables(), "settings", &settings, ("jwks", "no keys")).await;
     let variables = plan.variables().iter();
     let function = variables.fold(Function::named("usage"), |function, (name, value)| {
         function.with(name, value)
@@ -155,7 +156,7 @@ async fn an_entry_of_the_audit_log_is_changed() -> Vec<Value> {
     );
     let entry = format!("{writer}#0000000002");
     let key = [("day", day), ("entry", entry.as_str())];
-    overwrite(&drill.table_service.tables(), "audit", key, ("change", "{}")).await;
+    overwrite(&drill.table_service.tables(), "audit", &key, ("change", "{}")).await;
     assert_eq!(drill.audit().await.body["chain"]["problem"], "edited");
     drill.lines().await
 }
@@ -219,12 +220,12 @@ impl Drill {
 }
 
 /// Changes an attribute of an item by hand, behind everybody's back.
-async fn overwrite(tables: &Tables, table: &str, key: [(&str, &str); 2], change: (&str, &str)) {
+async fn overwrite(tables: &Tables, table: &str, key: &[(&str, &str)], change: (&str, &str)) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let update = tables.client().update_item().table_name(format!("clearview-{table}"));
     let update = key
-        .into_iter()
-        .fold(update, |update, (name, value)| update.key(name, text(value)));
+        .iter()
+        .fold(update, |update, (name, value)| update.key(*name, text(value)));
     let update = update
         .update_expression("SET #name = :value")
         .expression_attribute_names("#name", change.0)
