@@ -23,7 +23,7 @@ const NOISE: f32 = 0.1;
 /// evaluation set, its intercept lowered until false hides are rare.
 const WORDS: f32 = 10.0;
 const LIKENESS: f32 = 4.0;
-const INTERCEPT: f32 = -6.2;
+const INTERCEPT: f32 = -6.8;
 /// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
 /// odds grow faster above and fall slower below it than the regression has it.
 const ABOVE: f32 = 2.5;
