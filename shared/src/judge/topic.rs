@@ -168,7 +168,9 @@ static LIGHT_WORDS: &str = "news talk talks hype culture rant rants drama discou
      pitches pitch shilling shills spam noise chatter bs bullshit general us uk allgemein gerede gelaber \
      diskussionen debatten streit debats polemiques polemique polemiche polemica polemicas blabla rollos movidas \
      chismes bromas general generale geral generell en_general kommentare comentarios commentaires commenti \
-     mensajes discours meldung berichte angebote ofertas pitchs messages mensagens conversas memes jokes";
+     mensajes discours meldung berichte angebote ofertas pitchs messages mensagens conversas memes jokes \
+     complaints complaining beschwerden gejammer quejas plaintes lamentele reclamacoes odds deals ads werbung publicidad \
+     publicite pubs pub pubblicita propaganda publicidade";
 
 /// The subjects that a word names together with its neighbours, or else alone.
 fn named_subjects(stems: &[Stem], at: usize, lexicon: &Lexicon) -> Vec<Subject> {

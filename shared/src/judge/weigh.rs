@@ -12,9 +12,9 @@ const ALONE: f32 = 0.78;
 /// What the word itself is worth when the lexicon knows its subject.
 const EXACT: f32 = 0.7;
 /// What a rare word itself is worth, whatever the lexicon knows.
-const EXACT_RARE: f32 = 0.82;
+const EXACT_RARE: f32 = 0.86;
 /// What a name is worth that the post writes as one, too.
-const PROPER: f32 = 0.85;
+const PROPER: f32 = 0.88;
 /// Strength of a subject's words that is worth one half.
 const HALF: f32 = 0.5;
 /// Likeness below this is what any two texts have in common.
@@ -30,7 +30,7 @@ const ABOVE: f32 = 2.5;
 const BELOW: f32 = 0.55;
 /// The same for "only": what is wanted shows in few words, so their lack says much where the lexicon knows the subject,
 /// and little where it does not.
-const LACK_OF_KNOWN: f32 = -0.7;
+const LACK_OF_KNOWN: f32 = -0.5;
 const LACK_OF_UNKNOWN: f32 = -0.7;
 const ONLY_WORDS: f32 = -9.0;
 const ONLY_LIKENESS: f32 = -6.0;
