@@ -73,8 +73,8 @@ fn trails(language: &Language, word: &Word) -> bool {
 /// Whether an item without a cue of its own talks about somebody: "..., my kids use this phone".
 pub(super) fn is_remark(item: &[&Word]) -> bool {
     const PERSONAL: [&str; 26] = [
-        "i", "im", "we", "you", "it", "they", "he", "she", "my", "our", "me", "this", "ich", "wir", "mein", "meine", "estoy",
-        "soy", "je", "j", "c", "ca", "sono", "sto", "estou", "eu",
+        "i", "im", "we", "you", "it", "they", "he", "she", "my", "our", "me", "this", "ich", "wir", "mein", "meine",
+        "estoy", "soy", "je", "j", "c", "ca", "sono", "sto", "estou", "eu",
     ];
     item.iter().any(|word| PERSONAL.contains(&word.key.as_str())) && !item.iter().any(|word| word.quoted)
 }

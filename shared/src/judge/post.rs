@@ -81,7 +81,9 @@ impl Evidence<'_> {
         self.text.match_indices(name).any(|(at, _)| {
             let (before, rest) = (&self.text[..at], &self.text[at + name.len()..]);
             let ends = !rest.starts_with(char::is_alphanumeric);
-            let middle = before.trim_end_matches([' ', '"', '(']).ends_with(|c: char| c.is_alphanumeric() || c == ',');
+            let middle = before
+                .trim_end_matches([' ', '"', '('])
+                .ends_with(|c: char| c.is_alphanumeric() || c == ',');
             let acronym = name.len() > 2 && !name.contains(char::is_lowercase);
             ends && !before.ends_with(char::is_alphanumeric) && (middle || acronym || before.ends_with('#'))
         })

@@ -24,13 +24,15 @@ const NOISE: f32 = 0.1;
 const WORDS: f32 = 10.0;
 const LIKENESS: f32 = 4.0;
 const INTERCEPT: f32 = -6.8;
+/// The same for what is to be kept, where caution is to believe it sooner.
+const KEEP_INTERCEPT: f32 = -5.8;
 /// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
 /// odds grow faster above and fall slower below it than the regression has it.
 const ABOVE: f32 = 2.5;
 const BELOW: f32 = 0.55;
 /// The same for "only": what is wanted shows in few words, so their lack says much where the lexicon knows the subject,
 /// and little where it does not.
-const LACK_OF_KNOWN: f32 = -0.5;
+const LACK_OF_KNOWN: f32 = -0.7;
 const LACK_OF_UNKNOWN: f32 = -0.7;
 const ONLY_WORDS: f32 = -9.0;
 const ONLY_LIKENESS: f32 = -6.0;
@@ -101,7 +103,7 @@ fn hardest<'a>(topics: &'a [Topic], applies: &[Applies]) -> Option<(&'a Topic, f
         let against = |keep: &Topic| keep.action == Action::Keep && keep.except_of.is_none_or(|of| of == topic.clause);
         let keep = strongest(topics, applies, against).map_or(0.0, |(_, strength)| strength);
         let share = ((keep - KEEP_FROM) / (0.5 - KEEP_FROM)).clamp(0.0, 1.0);
-        (topic, applied.strength() * (1.0 - KEEP_WEIGHT * share))
+        (topic, applied.strength(INTERCEPT) * (1.0 - KEEP_WEIGHT * share))
     });
     weakened.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
@@ -112,7 +114,7 @@ fn strongest<'a>(
     wanted: impl Fn(&Topic) -> bool,
 ) -> Option<(&'a Topic, f32)> {
     let some = topics.iter().zip(applies).filter(|(topic, _)| wanted(topic));
-    let scored = some.map(|(topic, applies)| (topic, applies.strength()));
+    let scored = some.map(|(topic, applies)| (topic, applies.strength(KEEP_INTERCEPT)));
     scored.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
@@ -148,8 +150,8 @@ fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence<'_>)
 const UNIVERSAL: f32 = 0.9;
 
 impl Applies {
-    fn strength(self) -> f32 {
-        let odds = WORDS * self.words + LIKENESS * self.likeness + INTERCEPT;
+    fn strength(self, intercept: f32) -> f32 {
+        let odds = WORDS * self.words + LIKENESS * self.likeness + intercept;
         chance(odds * if odds > 0.0 { ABOVE } else { BELOW })
     }
 }
@@ -210,6 +212,10 @@ fn likeness(topic: &Topic, post: &Evidence<'_>) -> f32 {
 /// The weighted share of the topic's words that occur in a window.
 fn coverage(topic: &Topic, post: &Evidence<'_>, window: u32) -> f32 {
     let occurs = |number: usize| post.masks.get(number).is_some_and(|mask| mask & window != 0);
+    // Written as one. Where the words stand apart, they are weighed one by one.
+    if topic.together.is_some_and(occurs) && !topic.words.iter().any(|word| occurs(word.exact)) {
+        return 1.0;
+    }
     let mut found = 0.0;
     let mut all = 0.0;
     let mut missing = false;
@@ -240,7 +246,10 @@ fn occurrence(word: &TopicWord, post: &Evidence<'_>, occurs: &impl Fn(usize) -> 
     } else {
         0.0
     };
-    let named = word.senses.iter().filter_map(|sense| post.subjects.get(usize::from(*sense)));
+    let named = word
+        .senses
+        .iter()
+        .filter_map(|sense| post.subjects.get(usize::from(*sense)));
     let evidence = named.fold(0.0_f32, |most, strength| most.max(*strength));
     itself.max(evidence / (evidence + HALF))
 }

@@ -89,7 +89,10 @@ pub(super) static SPANISH: Words = Words {
         (Cue::Aside, "porque cuando si es son"),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
-        (Cue::TrailingKeep, "esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien"),
+        (
+            Cue::TrailingKeep,
+            "esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien",
+        ),
     ],
     stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
 };
@@ -128,7 +131,10 @@ pub(super) static FRENCH: Words = Words {
         (Cue::Subject, "je j nous"),
         (Cue::Aside, "parce car quand si est sont"),
         (Cue::NothingElse, "rien_d_autre et_rien_d_autre"),
-        (Cue::TrailingKeep, "ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui"),
+        (
+            Cue::TrailingKeep,
+            "ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui",
+        ),
     ],
     stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
 };

@@ -207,7 +207,10 @@ fn other_languages() {
             "Pas de religion, mais les fêtes c'est bon",
             "hide religion | keep fêtes",
         ),
-        ("Weg mit Werbung und Hetze gegen Nachbarn", "hide Werbung, Hetze gegen Nachbarn"),
+        (
+            "Weg mit Werbung und Hetze gegen Nachbarn",
+            "hide Werbung, Hetze gegen Nachbarn",
+        ),
         ("Masque les bébés, c'est dur pour moi", "hide bébés"),
     ]);
 }
