@@ -28,7 +28,7 @@ pub(super) struct Topic {
     pub(super) action: Action,
     pub(super) except_of: Option<usize>,
     pub(super) words: Vec<TopicWord>,
-    /// Place in `Keys` of its words written as one (#TaylorSwift).
+    /// Place in `Keys` of its words written as one (`#TaylorSwift`).
     pub(super) together: Option<usize>,
     pub(super) direction: Option<Direction>,
     /// Whether likeness to the direction may stand in for the words. Not for names and for what the table cannot read.
