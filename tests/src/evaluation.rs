@@ -54,6 +54,7 @@ pub fn rows() -> Vec<Row> {
         ("second", include_str!("../evaluation/second.jsonl")),
         ("third", include_str!("../evaluation/third.jsonl")),
         ("fourth", include_str!("../evaluation/fourth.jsonl")),
+        ("fifth", include_str!("../evaluation/fifth.jsonl")),
     ];
     let lines = files
         .into_iter()

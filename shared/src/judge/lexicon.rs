@@ -71,13 +71,13 @@ pub(super) struct Lexicon {
 impl Lexicon {
     pub(super) fn load() -> Self {
         let mut lexicon = Self {
-            entries: Vec::with_capacity(256),
+            entries: Vec::with_capacity(512),
             current: 0,
-            names: HashMap::default(),
+            names: HashMap::with_capacity_and_hasher(8192, BuildHasherDefault::default()),
             places: HashMap::default(),
             hints: Vec::new(),
         };
-        let mut hints: Vec<(u64, Subject, f32)> = Vec::with_capacity(32_768);
+        let mut hints: Vec<(u64, Subject, f32)> = Vec::with_capacity(65_536);
         for line in FILES.iter().flat_map(|file| file.lines()) {
             lexicon.read(line, &mut hints);
         }

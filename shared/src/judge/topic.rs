@@ -28,6 +28,8 @@ pub(super) struct Topic {
     pub(super) action: Action,
     pub(super) except_of: Option<usize>,
     pub(super) words: Vec<TopicWord>,
+    /// Place in `Keys` of its words written as one (`#TaylorSwift`).
+    pub(super) together: Option<usize>,
     pub(super) direction: Option<Direction>,
     /// Whether likeness to the direction may stand in for the words. Not for names and for what the table cannot read.
     pub(super) comparable: bool,
@@ -101,12 +103,20 @@ pub(super) fn prepare(clauses: &[Clause], sources: Sources<'_>) -> (Vec<Topic>, 
                 action: *action,
                 except_of: *except_of,
                 words,
+                together: together(phrase).map(|key| keys.add(key)),
                 direction: sum.direction(),
                 comparable,
             });
         }
     }
     (topics, keys)
+}
+
+/// The key of a name's words written as one; of few words, for nobody writes a sentence so.
+fn together(phrase: &Phrase) -> Option<u64> {
+    let word: String = phrase.words.iter().map(|word| word.word.as_str()).collect();
+    let short = (2..=4).contains(&phrase.words.len()) && word.len() >= 6;
+    short.then(|| Stem::of(&word).exact)
 }
 
 fn prepare_words(phrase: &Phrase, sources: Sources<'_>, keys: &mut Keys) -> (Vec<TopicWord>, Sum, bool) {
@@ -168,7 +178,9 @@ static LIGHT_WORDS: &str = "news talk talks hype culture rant rants drama discou
      pitches pitch shilling shills spam noise chatter bs bullshit general us uk allgemein gerede gelaber \
      diskussionen debatten streit debats polemiques polemique polemiche polemica polemicas blabla rollos movidas \
      chismes bromas general generale geral generell en_general kommentare comentarios commentaires commenti \
-     mensajes discours meldung berichte angebote ofertas pitchs messages mensagens conversas memes jokes";
+     mensajes discours meldung berichte angebote ofertas pitchs messages mensagens conversas memes jokes \
+     complaints complaining beschwerden gejammer quejas plaintes lamentele reclamacoes odds deals ads werbung publicidad \
+     publicite pubs pub pubblicita propaganda publicidade";
 
 /// The subjects that a word names together with its neighbours, or else alone.
 fn named_subjects(stems: &[Stem], at: usize, lexicon: &Lexicon) -> Vec<Subject> {

@@ -12,9 +12,9 @@ const ALONE: f32 = 0.78;
 /// What the word itself is worth when the lexicon knows its subject.
 const EXACT: f32 = 0.7;
 /// What a rare word itself is worth, whatever the lexicon knows.
-const EXACT_RARE: f32 = 0.82;
+const EXACT_RARE: f32 = 0.86;
 /// What a name is worth that the post writes as one, too.
-const PROPER: f32 = 0.85;
+const PROPER: f32 = 0.88;
 /// Strength of a subject's words that is worth one half.
 const HALF: f32 = 0.5;
 /// Likeness below this is what any two texts have in common.
@@ -23,7 +23,9 @@ const NOISE: f32 = 0.1;
 /// evaluation set, its intercept lowered until false hides are rare.
 const WORDS: f32 = 10.0;
 const LIKENESS: f32 = 4.0;
-const INTERCEPT: f32 = -6.2;
+const INTERCEPT: f32 = -6.8;
+/// The same for what is to be kept, where caution is to believe it sooner.
+const KEEP_INTERCEPT: f32 = -5.8;
 /// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
 /// odds grow faster above and fall slower below it than the regression has it.
 const ABOVE: f32 = 2.5;
@@ -101,7 +103,7 @@ fn hardest<'a>(topics: &'a [Topic], applies: &[Applies]) -> Option<(&'a Topic, f
         let against = |keep: &Topic| keep.action == Action::Keep && keep.except_of.is_none_or(|of| of == topic.clause);
         let keep = strongest(topics, applies, against).map_or(0.0, |(_, strength)| strength);
         let share = ((keep - KEEP_FROM) / (0.5 - KEEP_FROM)).clamp(0.0, 1.0);
-        (topic, applied.strength() * (1.0 - KEEP_WEIGHT * share))
+        (topic, applied.strength(INTERCEPT) * (1.0 - KEEP_WEIGHT * share))
     });
     weakened.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
@@ -112,7 +114,7 @@ fn strongest<'a>(
     wanted: impl Fn(&Topic) -> bool,
 ) -> Option<(&'a Topic, f32)> {
     let some = topics.iter().zip(applies).filter(|(topic, _)| wanted(topic));
-    let scored = some.map(|(topic, applies)| (topic, applies.strength()));
+    let scored = some.map(|(topic, applies)| (topic, applies.strength(KEEP_INTERCEPT)));
     scored.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
@@ -148,8 +150,8 @@ fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence<'_>)
 const UNIVERSAL: f32 = 0.9;
 
 impl Applies {
-    fn strength(self) -> f32 {
-        let odds = WORDS * self.words + LIKENESS * self.likeness + INTERCEPT;
+    fn strength(self, intercept: f32) -> f32 {
+        let odds = WORDS * self.words + LIKENESS * self.likeness + intercept;
         chance(odds * if odds > 0.0 { ABOVE } else { BELOW })
     }
 }
@@ -210,6 +212,10 @@ fn likeness(topic: &Topic, post: &Evidence<'_>) -> f32 {
 /// The weighted share of the topic's words that occur in a window.
 fn coverage(topic: &Topic, post: &Evidence<'_>, window: u32) -> f32 {
     let occurs = |number: usize| post.masks.get(number).is_some_and(|mask| mask & window != 0);
+    // Written as one. Where the words stand apart, they are weighed one by one.
+    if topic.together.is_some_and(occurs) && !topic.words.iter().any(|word| occurs(word.exact)) {
+        return 1.0;
+    }
     let mut found = 0.0;
     let mut all = 0.0;
     let mut missing = false;

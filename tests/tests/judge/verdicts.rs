@@ -65,15 +65,7 @@ fn obvious_posts_get_obvious_verdicts() {
         ("", "The soup needs more salt", false),
         ("crypto", "", false),
     ];
-    let judge = judge();
-    for (preference, post, hidden) in cases {
-        let opinion = judge.opinion(&judge.read(preference), post);
-        assert_eq!(
-            opinion.score >= HIDE_FROM,
-            hidden,
-            "{preference:?} {post:?} {opinion:?}"
-        );
-    }
+    check(&cases);
 }
 
 #[test]
@@ -99,4 +91,175 @@ fn passing_mention_in_a_long_post_does_not_hide_it() {
     let preference = judge.read("hide crypto coins");
     let long = judge.opinion(&preference, &format!("{filler} Somebody sold coins. {filler}"));
     assert!(long.score < HIDE_FROM, "{long:?}");
+}
+
+/// Per language: a preference of two clauses, a post that each of them decides, and the clause in its writer's words.
+#[test]
+fn opinion_names_the_clause_in_six_languages() {
+    let cases = [
+        (
+            "Hide crypto and gambling",
+            "Bitcoin hits a new high, crypto is back",
+            "crypto",
+        ),
+        (
+            "Hide crypto and gambling",
+            "The casino gave me 50 free spins on the slots",
+            "gambling",
+        ),
+        (
+            "Keine Politik und keine Werbung",
+            "Bundestag: Koalition und Opposition streiten vor der Wahl",
+            "Politik",
+        ),
+        (
+            "Keine Politik und keine Werbung",
+            "Werbung: -20 % mit meinem Rabattcode",
+            "Werbung",
+        ),
+        (
+            "Oculta el fútbol y los terremotos",
+            "Golazo del Real Madrid en el último minuto",
+            "fútbol",
+        ),
+        (
+            "Oculta el fútbol y los terremotos",
+            "Un terremoto de magnitud 6,8 deja muertos",
+            "terremotos",
+        ),
+        (
+            "Masque la politique et les pubs",
+            "Macron a dissous l'Assemblée nationale",
+            "politique",
+        ),
+        (
+            "Masque la politique et les pubs",
+            "-20 % avec mon code promo, lien en bio",
+            "pubs",
+        ),
+        (
+            "Nascondi il calcio e gli oroscopi",
+            "Doppietta di Lautaro, il derby è dell'Inter",
+            "calcio",
+        ),
+        (
+            "Nascondi il calcio e gli oroscopi",
+            "Oroscopo: settimana d'amore per lo Scorpione",
+            "oroscopi",
+        ),
+        (
+            "Esconda política e tiroteios",
+            "Lula e Bolsonaro no debate da eleição",
+            "política",
+        ),
+        (
+            "Esconda política e tiroteios",
+            "Tiroteio na avenida deixa três feridos",
+            "tiroteios",
+        ),
+    ];
+    let judge = judge();
+    for (preference, post, clause) in cases {
+        let opinion = judge.opinion(&judge.read(preference), post);
+        assert!(opinion.score >= HIDE_FROM, "{preference:?} {post:?} {opinion:?}");
+        assert_eq!(
+            opinion.matched.as_deref(),
+            Some(clause),
+            "{preference:?} {post:?} {opinion:?}"
+        );
+    }
+}
+
+#[test]
+fn names_are_found_spelled_apart_and_together_and_by_other_names() {
+    let cases = [
+        ("hide Taylor Swift", "Taylor Swift announces a new tour", true),
+        ("hide Taylor Swift", "tickets for #TaylorSwift are gone", true),
+        ("hide TaylorSwift", "Taylor Swift announces a new tour", true),
+        ("hide Taylor Swift", "A swift answer from my tailor", false),
+        ("hide Manchester United", "#MUFC lost again at Old Trafford", true),
+        ("hide Manchester United", "United Airlines has lost my bag", false),
+        ("Niente Juventus", "La Juve cambia allenatore", true),
+        ("Cache tout sur le PSG", "Le PSG gagne au Parc des Princes", true),
+        ("Nada do Flamengo", "Mengão campeão de novo", true),
+        (
+            "hide Zorblatt Gromenauer",
+            "Saw #ZorblattGromenauer live last night",
+            true,
+        ),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn negations_exceptions_and_scope_hold_in_six_languages() {
+    let cases = [
+        (
+            "don't hide football, just hide betting",
+            "What a goal in the football final!",
+            false,
+        ),
+        (
+            "hide football except the World Cup",
+            "The World Cup final was a great football match",
+            false,
+        ),
+        (
+            "Bitte blende Fußball nicht aus",
+            "Was für ein Tor im Fußballspiel, Bundesliga pur",
+            false,
+        ),
+        (
+            "Kein Sport, außer Tennis",
+            "Was für ein Tennisfinale in Wimbledon",
+            false,
+        ),
+        (
+            "Kein Sport, außer Tennis",
+            "Elfmeter, Tor, Abpfiff: Fußball in der Bundesliga",
+            true,
+        ),
+        ("No ocultes la política", "El Congreso vota la ley del gobierno", false),
+        ("Sin deportes, salvo tenis", "Final de tenis en Wimbledon", false),
+        (
+            "nada de coches, pero las bicicletas sí",
+            "Le he puesto alforjas nuevas a la bicicleta",
+            false,
+        ),
+        (
+            "Ne cache pas la politique",
+            "Macron parle à l'Assemblée nationale",
+            false,
+        ),
+        (
+            "Pas de sport sauf le rugby",
+            "Le rugby français gagne le tournoi",
+            false,
+        ),
+        ("Non nascondere la politica", "Il governo Meloni alla Camera", false),
+        (
+            "Niente sport, tranne il tennis",
+            "Sinner vince la finale di tennis",
+            false,
+        ),
+        ("Não esconda política", "Lula discursa no Congresso", false),
+        ("Sem esportes, exceto tênis", "Final de tênis em Wimbledon", false),
+        (
+            "Sem esportes, exceto tênis",
+            "Golaço no futebol, vitória do Flamengo",
+            true,
+        ),
+    ];
+    check(&cases);
+}
+
+fn check(cases: &[(&str, &str, bool)]) {
+    let judge = judge();
+    let wrong: Vec<String> = cases
+        .iter()
+        .map(|(preference, post, hidden)| (preference, post, hidden, judge.opinion(&judge.read(preference), post)))
+        .filter(|(.., hidden, opinion)| (opinion.score >= HIDE_FROM) != **hidden)
+        .map(|(preference, post, _, opinion)| format!("{preference:?} {post:?} {opinion:?}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

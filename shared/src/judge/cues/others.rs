@@ -89,7 +89,10 @@ pub(super) static SPANISH: Words = Words {
         (Cue::Aside, "porque cuando si es son"),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
-        (Cue::TrailingKeep, "esta_bien estan_bien"),
+        (
+            Cue::TrailingKeep,
+            "esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien",
+        ),
     ],
     stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
 };
@@ -128,7 +131,10 @@ pub(super) static FRENCH: Words = Words {
         (Cue::Subject, "je j nous"),
         (Cue::Aside, "parce car quand si est sont"),
         (Cue::NothingElse, "rien_d_autre et_rien_d_autre"),
-        (Cue::TrailingKeep, "ca_va sont_ok est_ok"),
+        (
+            Cue::TrailingKeep,
+            "ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui",
+        ),
     ],
     stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
 };
@@ -162,7 +168,7 @@ pub(super) static ITALIAN: Words = Words {
         (Cue::Subject, "io sono"),
         (Cue::Aside, "perche quando se va vanno"),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
-        (Cue::TrailingKeep, "va_bene vanno_bene"),
+        (Cue::TrailingKeep, "va_bene vanno_bene vanno_benissimo invece_si"),
     ],
     stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli nel nella sul sulla sui sulle dal dalla ci si",
 };
@@ -199,7 +205,7 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::Subject, "eu sou estou"),
         (Cue::Aside, "porque quando se"),
         (Cue::NothingElse, "e_nada_mais nada_mais"),
-        (Cue::TrailingKeep, "tudo_bem esta_bem"),
+        (Cue::TrailingKeep, "tudo_bem esta_bem pode podem sim"),
     ],
     stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais esses essas estes estas esse essa tipo gente ao aos pelo pela pelos pelas nos nas num numa se",
 };

@@ -165,6 +165,11 @@ impl<'a> Parser<'a> {
             .cue(&ahead)
             .filter(|(_, length)| !word.hyphenated || *length > 1)
         {
+            // "pero las bicicletas sí": at an end it is yes, elsewhere if.
+            Some((Cue::Aside, 1)) if word.key == "si" && !self.item.is_empty() && ahead.len() == 1 => {
+                self.apply(Cue::TrailingKeep);
+                1
+            }
             Some((cue, length)) if self.apply(cue) => {
                 self.noun = Some(word).filter(|word| NOUNS.contains(&word.key.as_str()));
                 if cue == Cue::Except && ahead[..length].last().is_some_and(|last| NEGATIONS.contains(last)) {

@@ -199,6 +199,19 @@ fn other_languages() {
             "keep música | hide horóscopos",
         ),
         ("Pas de politique s'il vous plaît", "hide politique"),
+        (
+            "nada de coches ni motos, pero las bicicletas sí",
+            "hide coches, motos | keep bicicletas",
+        ),
+        (
+            "Pas de religion, mais les fêtes c'est bon",
+            "hide religion | keep fêtes",
+        ),
+        (
+            "Weg mit Werbung und Hetze gegen Nachbarn",
+            "hide Werbung, Hetze gegen Nachbarn",
+        ),
+        ("Masque les bébés, c'est dur pour moi", "hide bébés"),
     ]);
 }
 
