@@ -40,7 +40,7 @@ check: venv deny contract ## Formatting, lints, documentation, licences, templat
 	$(CARGO) build --workspace --bins
 	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-nightly: nextest redis ## Random tests for an hour or two: SEEDS=5000 fleets of the real code, every law and parser TIMES=20 times as long
+nightly: nextest redis ## Random tests for a quarter of an hour or more: SEEDS=5000 fleets of the real code, every law and parser TIMES=20 times as long
 	$(CARGO) build --workspace --bins
 	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests --profile nightly --no-fail-fast \
 		-E 'binary(sim) + binary(laws) + binary(fuzz) + binary(limits) + (binary(providers) & (test(breaker) + test(fleet)))'

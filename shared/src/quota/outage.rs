@@ -29,6 +29,9 @@ const WAITING: &str = "quota:waiting";
 /// How often a process that knows of nothing looks whether units wait: of an instance that died before it could deliver them.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
 
+/// How long after its first charge a process looks for the first time: soon, as many do not live for long.
+const FIRST_LOOK: Duration = Duration::from_mins(1);
+
 /// What the limits' round trip has found and done for a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
@@ -163,7 +166,7 @@ impl OutageLedger {
 
     /// Some counters for which units wait, drawn from the list at `now`. They stay on it until they are crossed off, so that
     /// another request finds them if this one ends before. None while this process has no reason to look: once the list was
-    /// empty, it looks again when it has put a counter there itself, and in any case every ten minutes, as instances die.
+    /// empty, it looks again when it has put a counter there itself, and in any case after a minute and then every ten, as instances die.
     ///
     /// # Errors
     /// [`Failure`].
@@ -212,7 +215,7 @@ impl OutageLedger {
     /// The first look of a process is a while after its start: a start has enough to wait for.
     fn is_due(&self, now: Timestamp) -> bool {
         let mut look_at = self.look_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = *look_at.get_or_insert_with(|| now.plus(LOOK_EVERY));
+        let at = *look_at.get_or_insert_with(|| now.plus(FIRST_LOOK));
         // A clock that was set back must not put it off.
         at <= now || at > now.plus(LOOK_EVERY)
     }
