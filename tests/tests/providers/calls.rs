@@ -144,3 +144,22 @@ async fn who_waited_for_a_call_that_failed_gets_an_answer_too() {
         );
     }
 }
+
+#[tokio::test]
+async fn nobody_waits_for_company_until_a_slow_call_ends() {
+    let upstream = upstream(Act::Hang).await;
+    let service = plan_of(&upstream).with_deadlines(60_000, 60_000).start().await;
+    let devices = devices(&service, 2).await;
+    let both = async {
+        let (first, second) = (
+            ask(&service.client, &devices[0], "the first post"),
+            ask(&service.client, &devices[1], "the second post"),
+        );
+        tokio::join!(first, second)
+    };
+    tokio::select! {
+        _ = both => panic!("a call that hangs has no answer"),
+        () = upstream.called(2) => {}
+    }
+    assert_eq!(sizes(&upstream), [1, 1]);
+}

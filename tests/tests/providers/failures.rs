@@ -102,20 +102,23 @@ async fn each_failure_gives_an_answer_in_time_and_nothing_of_it_is_kept() {
 
 #[tokio::test]
 async fn without_a_stand_in_posts_are_allowed_and_not_charged() {
-    let upstream = upstream(status(500)).await;
-    let plan = plan_of(&upstream).with("CLEARVIEW_LOCAL_FALLBACK", "off");
-    let service = plan.start().await;
-    let ann = service.client.register("ann").await;
-    let answer = service.client.classify(&ann, PREFERENCE, &TEXTS).await;
-    for result in answer.body["results"].as_array().unwrap() {
-        assert_eq!(
-            (&result["source"], &result["label"], &result["failedOpen"]),
-            (&json!("default"), &json!("ALLOW"), &json!(true))
-        );
+    for act in failures() {
+        let upstream = upstream(act.clone()).await;
+        let plan = plan_of(&upstream).with_deadlines(CALL, REQUEST);
+        let service = plan.with("CLEARVIEW_LOCAL_FALLBACK", "off").start().await;
+        let ann = service.client.register("ann").await;
+        let answer = service.client.classify(&ann, PREFERENCE, &TEXTS).await;
+        for result in answer.body["results"].as_array().unwrap() {
+            assert_eq!(
+                (&result["source"], &result["label"], &result["failedOpen"]),
+                (&json!("default"), &json!("ALLOW"), &json!(true)),
+                "{act:?}"
+            );
+        }
+        assert_eq!(answer.body["usage"]["used"], 0, "{act:?}");
+        let used = service.tables().used(&ann.user, service.clock.now()).await;
+        assert_eq!((used, service.tables().count("verdicts").await), (0, 0), "{act:?}");
     }
-    assert_eq!(answer.body["usage"]["used"], 0);
-    assert_eq!(service.tables().used(&ann.user, service.clock.now()).await, 0);
-    assert_eq!(service.tables().count("verdicts").await, 0);
 }
 
 #[tokio::test]

@@ -248,3 +248,62 @@ async fn what_one_instance_has_learned_of_a_dead_provider_another_knows() {
         "down"
     );
 }
+
+#[tokio::test]
+async fn a_doubt_is_the_fleets_and_four_good_calls_of_others_clear_it() {
+    let redis = Redis::start();
+    let (one, other) = (instance(&redis), instance(&redis));
+    for n in 0..10 {
+        let permit = one.admit(&name(), at(0)).await.unwrap();
+        let (user, text) = (format!("device {}", n % 4), format!("poison {n}"));
+        let provoked = Report {
+            outcome: Outcome::Provoked { slow: true },
+            blame: Some(Blame::of([user.as_str(), text.as_str()])),
+            hold: None,
+        };
+        one.report(&name(), permit, provoked, at(0)).await;
+    }
+    for n in 0..4 {
+        assert!(!one.is_closed(&name(), at(1)).await, "after {n}");
+        let permit = other.admit(&name(), at(1)).await.unwrap();
+        let good = Report {
+            outcome: Outcome::Good { slow: false },
+            ..FAILED
+        };
+        other.report(&name(), permit, good, at(1)).await;
+    }
+    assert!(one.is_closed(&name(), at(1)).await);
+}
+
+#[tokio::test]
+async fn posts_that_a_model_chokes_on_take_no_verdict_from_who_asks_after_them() {
+    let upstream = upstream(Upstreams::Poisoned {
+        by: "poison".to_owned(),
+    })
+    .await;
+    let service = plan_of(&upstream).start().await;
+    let honest = service.client.register("honest").await;
+    let mut devices = Vec::new();
+    for n in 0..4 {
+        devices.push(service.client.register(&format!("device-{n}")).await);
+    }
+    let texts: Vec<String> = (0..12).map(|n| format!("poison number {n}")).collect();
+    // Each under another preference, so that none shares a call; all at once, so that no good one comes between.
+    let preferences: Vec<String> = (0..12).map(|n| format!("hide {n}")).collect();
+    let ask = async |n: usize| {
+        let text = texts[n].as_str();
+        service.client.classify(&devices[n % 4], &preferences[n], &[text]).await
+    };
+    let asked = (0..12).map(ask);
+    for answer in join_all(asked).await {
+        assert_eq!(answer.body["results"][0]["source"], "local");
+    }
+    assert!(upstream.calls().len() >= 10, "as many as put it in doubt");
+    for n in 0..20 {
+        let answer = service
+            .client
+            .classify(&honest, "hide crypto", &[&format!("post {n}")])
+            .await;
+        assert_eq!(answer.body["results"][0]["source"], "model", "post {n}");
+    }
+}

@@ -169,3 +169,23 @@ async fn no_neighbour_and_no_order_of_answers_changes_a_verdict() {
     }
     assert_eq!(seen.len(), texts.len(), "one verdict for each: {seen:?}");
 }
+
+#[tokio::test]
+async fn an_answer_with_entries_that_nobody_asked_for_counts_for_no_post() {
+    let texts = ["crypto now", "a cat", "my crypto wallet", "sourdough"];
+    let mut seen = BTreeSet::new();
+    for act in [Act::ForeignId, Act::Twice, Act::OutOfRange] {
+        let upstream = upstream(act.clone()).await;
+        for turn in 0..texts.len() {
+            let service = generous(&upstream).start().await;
+            let ann = service.client.register("ann").await;
+            let mut asked = texts.to_vec();
+            asked.rotate_left(turn);
+            asked.truncate(texts.len() - turn % 3);
+            let answer = service.client.classify(&ann, PREFERENCE, &asked).await;
+            assert_eq!(answer.body["degraded"], json!(["model"]), "{act:?}");
+            seen.extend(asked.into_iter().zip(verdicts(&answer)));
+        }
+    }
+    assert_eq!(seen.len(), texts.len(), "the stand-in's verdict for each: {seen:?}");
+}

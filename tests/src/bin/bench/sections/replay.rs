@@ -70,7 +70,8 @@ impl Totals {
 }
 
 pub(crate) async fn measure(effort: Effort, report: &mut Report) {
-    let trace = Trace::of_a_day(effort.of(1, 20));
+    let part = effort.of(1, 20);
+    let trace = Trace::of_a_day(part, 5);
     let whole = replay(&trace, Cached::Shared).await;
     report.note("day.requests", count(whole.requests), "");
     report.note("day.posts", count(whole.posts), "");
@@ -85,6 +86,9 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     report.note("day.posts_saved", spared(judged(&whole), judged(&unshared)), "%");
     report.note("day.calls_saved", spared(whole.calls(), unshared.calls()), "%");
     report.note("day.money_saved", spared(whole.money(), unshared.money()), "%");
+
+    let varied = replay(&Trace::of_a_day(part, 10), Cached::Shared).await;
+    note(report, "day.more_own_words", &varied);
 }
 
 /// The whole day over a fresh fleet.
