@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_LENGTH;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -26,11 +27,27 @@ pub struct Access {
     pub keys: BTreeSet<String>,
 }
 
+/// What was consumed of a table service, in the units that DynamoDB bills.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Consumed {
+    /// Read units.
+    pub reads: f64,
+    /// Write units.
+    pub writes: f64,
+}
+
+/// What a recorder has noted.
+#[derive(Debug, Default)]
+struct Noted {
+    seen: BTreeSet<Access>,
+    consumed: Consumed,
+}
+
 /// The way to a table service.
 pub struct Recorder {
     /// Where it listens.
     pub address: SocketAddr,
-    seen: Arc<Mutex<BTreeSet<Access>>>,
+    noted: Arc<Mutex<Noted>>,
     accepting: JoinHandle<()>,
 }
 
@@ -39,14 +56,14 @@ impl Recorder {
     pub async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let seen = Arc::new(Mutex::new(BTreeSet::new()));
-        let (noted, http) = (Arc::clone(&seen), reqwest::Client::new());
+        let noted = Arc::new(Mutex::new(Noted::default()));
+        let (kept, http) = (Arc::clone(&noted), reqwest::Client::new());
         let accepting = tokio::spawn(async move {
             // Connections end with this task.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let (noted, http) = (Arc::clone(&noted), http.clone());
+                let (noted, http) = (Arc::clone(&kept), http.clone());
                 let service = service_fn(move |request| {
                     let (noted, http) = (Arc::clone(&noted), http.clone());
                     async move { Ok::<_, Infallible>(pass_on(&http, target, request, &noted).await) }
@@ -56,7 +73,7 @@ impl Recorder {
         });
         Self {
             address,
-            seen,
+            noted,
             accepting,
         }
     }
@@ -64,7 +81,16 @@ impl Recorder {
     /// What was asked for so far.
     #[must_use]
     pub fn seen(&self) -> BTreeSet<Access> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.noted().seen.clone()
+    }
+
+    /// What was consumed since this was last asked.
+    pub fn take_consumed(&self) -> Consumed {
+        std::mem::take(&mut self.noted().consumed)
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,9 +104,9 @@ async fn pass_on(
     http: &reqwest::Client,
     target: SocketAddr,
     request: Request<Incoming>,
-    noted: &Mutex<BTreeSet<Access>>,
+    noted: &Mutex<Noted>,
 ) -> Response<Full<Bytes>> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = body.collect().await.expect("a whole request").to_bytes();
     let operation = parts
         .headers
@@ -88,12 +114,23 @@ async fn pass_on(
         .and_then(|target| target.to_str().ok());
     let operation = operation
         .and_then(|target| target.split('.').nth(1))
-        .unwrap_or_default();
-    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+        .unwrap_or_default()
+        .to_owned();
+    let mut asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let accesses = accesses(&operation, &asked);
+    // Of items alone, and only there has it a price. The body gets longer by that.
+    let body = if operation.ends_with("Table") || operation.ends_with("Tables") || !asked.is_object() {
+        body
+    } else {
+        asked["ReturnConsumedCapacity"] = "TOTAL".into();
+        parts.headers.remove(CONTENT_LENGTH);
+        Bytes::from(asked.to_string())
+    };
     noted
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .extend(accesses(operation, &asked));
+        .seen
+        .extend(accesses);
 
     let sent = http
         .request(parts.method, format!("http://{target}{}", parts.uri))
@@ -106,10 +143,36 @@ async fn pass_on(
         return down;
     };
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut response = Response::new(Full::new(answer.bytes().await.unwrap_or_default()));
+    let answered = answer.bytes().await.unwrap_or_default();
+    let consumed = consumed(&answered);
+    let is_read = ["Get", "Query", "Scan"].iter().any(|read| operation.contains(read));
+    {
+        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = if is_read {
+            &mut noted.consumed.reads
+        } else {
+            &mut noted.consumed.writes
+        };
+        *kind += consumed;
+    }
+    let mut response = Response::new(Full::new(answered));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// The units that an answer says were consumed, of one table or of several. A refused condition says nothing and costs a write.
+fn consumed(answer: &Bytes) -> f64 {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let refused = answer["__type"].as_str().unwrap_or_default();
+    if refused.contains("ConditionalCheckFailedException") {
+        return 1.0;
+    }
+    let of = |capacity: &Value| capacity["CapacityUnits"].as_f64().unwrap_or_default();
+    match &answer["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().map(of).sum(),
+        table => of(table),
+    }
 }
 
 /// What an operation of DynamoDB asks for, by the documentation of its IAM actions.

@@ -11,3 +11,4 @@ mod owned;
 mod prometheus;
 mod records;
 mod restore;
+mod units;
