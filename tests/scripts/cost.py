@@ -55,10 +55,15 @@ def month(users):
     judged = posts * (1 - unit("hitRate"))
     per_request = posts / max(classify, 1)
     waits = classify * (1 - unit("hitRate") ** per_request)
-    others = users * (unit("refreshesPerUserDay") + unit("usageReadsPerUserDay")) * DAYS
+    refreshes, looks = (users * unit(name) * DAYS for name in ("refreshesPerUserDay", "usageReadsPerUserDay"))
+    registrations = users * unit("registrationsPerUserDay") * DAYS
+    others = refreshes + looks + registrations
     return {
         "classify": classify,
         "others": others,
+        "refreshes": refreshes,
+        "looks": looks,
+        "registrations": registrations,
         "posts": posts,
         "judged": judged,
         "calls": waits,
@@ -72,8 +77,9 @@ def infrastructure(users, waf=True, cache=True):
     """The lines of the bill for infrastructure: what, how much of it, dollars."""
     m = month(users)
     writes = m["classify"] * unit("writesPerClassify") + m["judged"] * unit("writesPerJudgedPost")
-    writes += users * DAYS * (unit("refreshesPerUserDay") * unit("writesPerRefresh") + unit("writesPerUserDayClosed"))
-    reads = m["judged"] * unit("readsPerMissedPost") + m["others"]
+    writes += m["refreshes"] * unit("writesPerRefresh") + m["registrations"] * unit("writesPerRegistration")
+    writes += users * DAYS * unit("writesPerUserDayClosed")
+    reads = m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
     stored = users / 1e6 * unit("tableGigabytesPerMillionUsers")
     lines = m["classify"] * unit("bytesLoggedPerClassify") + m["others"] * unit("bytesLoggedPerOther")
     logged = (lines + m["requests"] * unit("bytesLoggedByPlatform")) / 1e9

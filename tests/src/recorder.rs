@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_LENGTH;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -38,15 +39,29 @@ pub enum Fault {
     Hangs,
 }
 
-/// By table.
-type Faults = BTreeMap<String, Fault>;
+/// What was consumed of a table service, in the units that DynamoDB bills.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Consumed {
+    /// Read units.
+    pub reads: f64,
+    /// Write units.
+    pub writes: f64,
+}
+
+/// What a recorder has noted, and what it does.
+#[derive(Debug, Default)]
+struct State {
+    seen: BTreeSet<Access>,
+    consumed: Consumed,
+    /// By table.
+    faults: BTreeMap<String, Fault>,
+}
 
 /// The way to a table service.
 pub struct Recorder {
     /// Where it listens.
     pub address: SocketAddr,
-    seen: Arc<Mutex<BTreeSet<Access>>>,
-    faults: Arc<Mutex<Faults>>,
+    state: Arc<Mutex<State>>,
     accepting: JoinHandle<()>,
 }
 
@@ -55,33 +70,31 @@ impl Recorder {
     pub async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let seen = Arc::new(Mutex::new(BTreeSet::new()));
-        let faults = Arc::<Mutex<Faults>>::default();
-        let (noted, broken, http) = (Arc::clone(&seen), Arc::clone(&faults), reqwest::Client::new());
+        let state = Arc::<Mutex<State>>::default();
+        let (kept, http) = (Arc::clone(&state), reqwest::Client::new());
         let accepting = tokio::spawn(async move {
             // Connections end with this task.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let (noted, broken, http) = (Arc::clone(&noted), Arc::clone(&broken), http.clone());
+                let (state, http) = (Arc::clone(&kept), http.clone());
                 let service = service_fn(move |request| {
-                    let (noted, broken, http) = (Arc::clone(&noted), Arc::clone(&broken), http.clone());
-                    async move { Ok::<_, Infallible>(pass_on(&http, target, request, (&noted, &broken)).await) }
+                    let (state, http) = (Arc::clone(&state), http.clone());
+                    async move { Ok::<_, Infallible>(pass_on(&http, target, request, &state).await) }
                 });
                 connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
         Self {
             address,
-            seen,
-            faults,
+            state,
             accepting,
         }
     }
 
     /// From now on, calls to `table` fail like this, or succeed again.
     pub fn fail(&self, table: &str, fault: Option<Fault>) {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = &mut locked(&self.state).faults;
         match fault {
             Some(fault) => faults.insert(table.to_owned(), fault),
             None => faults.remove(table),
@@ -91,8 +104,18 @@ impl Recorder {
     /// What was asked for so far.
     #[must_use]
     pub fn seen(&self) -> BTreeSet<Access> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.state).seen.clone()
     }
+
+    /// What was consumed since this was last asked.
+    #[must_use]
+    pub fn take_consumed(&self) -> Consumed {
+        std::mem::take(&mut locked(&self.state).consumed)
+    }
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Recorder {
@@ -105,9 +128,9 @@ async fn pass_on(
     http: &reqwest::Client,
     target: SocketAddr,
     request: Request<Incoming>,
-    (noted, broken): (&Mutex<BTreeSet<Access>>, &Mutex<Faults>),
+    state: &Mutex<State>,
 ) -> Response<Full<Bytes>> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = body.collect().await.expect("a whole request").to_bytes();
     let operation = parts
         .headers
@@ -115,14 +138,26 @@ async fn pass_on(
         .and_then(|target| target.to_str().ok());
     let operation = operation
         .and_then(|target| target.split('.').nth(1))
-        .unwrap_or_default();
-    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let accesses = accesses(operation, &asked);
-    let fault = {
-        let faults = broken.lock().unwrap_or_else(PoisonError::into_inner);
-        accesses.iter().find_map(|access| faults.get(&access.table).copied())
+        .unwrap_or_default()
+        .to_owned();
+    let mut asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let accesses = accesses(&operation, &asked);
+    // Of items alone, and only there has it a price. The body gets longer by that.
+    let body = if operation.ends_with("Table") || operation.ends_with("Tables") || !asked.is_object() {
+        body
+    } else {
+        asked["ReturnConsumedCapacity"] = "TOTAL".into();
+        parts.headers.remove(CONTENT_LENGTH);
+        Bytes::from(asked.to_string())
     };
-    noted.lock().unwrap_or_else(PoisonError::into_inner).extend(accesses);
+    let fault = {
+        let mut state = locked(state);
+        let fault = accesses
+            .iter()
+            .find_map(|access| state.faults.get(&access.table).copied());
+        state.seen.extend(accesses);
+        fault
+    };
     match fault {
         None => {}
         Some(Fault::Hangs) => std::future::pending().await,
@@ -144,10 +179,36 @@ async fn pass_on(
         return down;
     };
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut response = Response::new(Full::new(answer.bytes().await.unwrap_or_default()));
+    let answered = answer.bytes().await.unwrap_or_default();
+    let consumed = consumed(&answered);
+    let is_read = ["Get", "Query", "Scan"].iter().any(|read| operation.contains(read));
+    {
+        let mut state = locked(state);
+        let kind = if is_read {
+            &mut state.consumed.reads
+        } else {
+            &mut state.consumed.writes
+        };
+        *kind += consumed;
+    }
+    let mut response = Response::new(Full::new(answered));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// The units that an answer says were consumed, of one table or of several. A refused condition says nothing and costs a write.
+fn consumed(answer: &Bytes) -> f64 {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let refused = answer["__type"].as_str().unwrap_or_default();
+    if refused.contains("ConditionalCheckFailedException") {
+        return 1.0;
+    }
+    let of = |capacity: &Value| capacity["CapacityUnits"].as_f64().unwrap_or_default();
+    match &answer["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().map(of).sum(),
+        table => of(table),
+    }
 }
 
 /// What an operation of DynamoDB asks for, by the documentation of its IAM actions.

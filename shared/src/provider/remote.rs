@@ -143,8 +143,8 @@ impl Remote {
         self.clock.now()
     }
 
-    /// Asks `name` about posts: once, and once more, as far as the fleet's budget of retries allows it, for what its answer left
-    /// out or if the call failed. A call whose answer made no sense is tried again in halves: one post that upsets a model
+    /// Asks `name` about posts: once; once more for what its answer left out; and once more if the call failed, as far as the
+    /// fleet's budget of retries allows it. A call whose answer made no sense is tried again in halves: one post that upsets a model
     /// takes fewer with it.
     pub async fn ask(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post]) -> Opinions {
         match self.call(name, errand, posts).await {
@@ -175,6 +175,10 @@ impl Remote {
         if !self.breakers.retry(name, self.clock.now()).await {
             return Opinions::none(posts.len(), before.clone());
         }
+        self.ask_again(name, errand, posts).await
+    }
+
+    async fn ask_again(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post]) -> Opinions {
         bill(errand, |bill| bill.retries += 1);
         match self.call(name, errand, posts).await {
             Ok(verdicts) => Opinions {
@@ -185,7 +189,8 @@ impl Remote {
         }
     }
 
-    /// Asks once more for the posts that an answer left out, if the budget allows it.
+    /// Asks once more for the posts that an answer left out, as the contract promises. It takes from the budget what that has,
+    /// so that failures are tried again less, and is not refused: a model that forgets has answered, and is not failing.
     async fn complete(
         &self,
         name: &ProviderName,
@@ -194,8 +199,15 @@ impl Remote {
         mut verdicts: Vec<Option<Verdict>>,
     ) -> Opinions {
         let missing: Vec<usize> = (0..posts.len()).filter(|place| verdicts[*place].is_none()).collect();
+        if missing.is_empty() {
+            return Opinions {
+                verdicts,
+                failure: None,
+            };
+        }
         let left_out: Vec<&Post> = missing.iter().map(|place| posts[*place]).collect();
-        let again = self.retry(name, errand, &left_out, &INCOMPLETE).await;
+        self.breakers.retry(name, self.clock.now()).await;
+        let again = self.ask_again(name, errand, &left_out).await;
         for (place, verdict) in missing.into_iter().zip(again.verdicts) {
             verdicts[place] = verdict;
         }

@@ -12,3 +12,4 @@ mod owned;
 mod prometheus;
 mod records;
 mod restore;
+mod units;

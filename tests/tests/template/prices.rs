@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::telemetry::cost;
-use tests::definitions::text_of;
+use tests::definitions::{Template, list, text_of};
 
 #[test]
 fn the_code_and_the_price_file_have_the_same_prices() {
@@ -26,7 +26,8 @@ fn the_code_and_the_price_file_have_the_same_prices() {
 #[test]
 fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
     let units: Value = serde_json::from_str(&text_of("tests/prices/units.json")).unwrap();
-    let endpoints = 4;
+    // The last stands for what is none.
+    let endpoints = shared::telemetry::figures::ENDPOINTS.len() as u64 - 1;
     let tiers = 2;
     let limits = 3;
     let count: u64 = shared::telemetry::METRICS
@@ -41,4 +42,39 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
         })
         .sum();
     assert_eq!(units["counted"]["metrics"]["value"], count);
+}
+
+#[test]
+fn what_is_paid_by_the_piece_is_counted_in_the_template() {
+    let units: Value = serde_json::from_str(&text_of("tests/prices/units.json")).unwrap();
+    let counted = |name: &str| units["counted"][name]["value"].as_f64().unwrap();
+    let template = Template::read();
+    let is = |name: &str, there: f64| assert!((counted(name) - there).abs() < 1e-9, "{name}: {there} in the template");
+    #[expect(clippy::cast_precision_loss, reason = "a few pieces")]
+    let pieces = |number: usize| number as f64;
+    is(
+        "secrets",
+        pieces(template.resources("AWS::SecretsManager::Secret").count()),
+    );
+    let rules = list(&template.resource("Firewall")["Properties"]["Rules"]);
+    is("firewallRules", pieces(rules.len()));
+    let memory = template.value()["Globals"]["Function"]["MemorySize"].as_f64().unwrap();
+    is("memoryGigabytes", memory / 1024.0);
+}
+
+#[test]
+fn the_bill_says_how_old_its_prices_are_and_that_nobody_has_fetched_them() {
+    let output = std::process::Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cost.py"))
+        .arg("--check")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bill = String::from_utf8(output.stdout).unwrap();
+    let prices: Value = serde_json::from_str(&text_of("tests/prices/us-east-1.json")).unwrap();
+    let as_of = prices["asOf"].as_str().unwrap();
+    assert!(
+        bill.contains(&format!("as of {as_of}")) && bill.contains("from memory"),
+        "{bill}"
+    );
 }

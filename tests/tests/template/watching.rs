@@ -175,6 +175,59 @@ fn each_alarm_says_where_its_cure_is_written_and_it_is_written_there() {
     }
 }
 
+/// What stands between single asterisks.
+fn in_italics(text: &str) -> Vec<String> {
+    let text = text.replace("**", "");
+    text.split('*').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_an_alarms_section_tells_to_look_at_is_there() {
+    let template = Template::read();
+    let manual = text_of("docs/OPERATIONS.md");
+    let alarms = manual
+        .split("\n## Alarms\n")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let body = template.resource("Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+        .as_str()
+        .unwrap();
+    let queries: Vec<&str> = template
+        .resources("AWS::Logs::QueryDefinition")
+        .map(|(_, query)| query["Properties"]["Name"]["Fn::Sub"].as_str().unwrap())
+        .map(|name| name.strip_prefix("clearview/${Stage}/").unwrap())
+        .collect();
+    let alarm = |name: &str| alarms.contains(&format!("\n### Alarm {name}\n"));
+    let mut looked_at = 0;
+    for name in in_italics(alarms) {
+        let title =
+            body.contains(&format!(r#""title": "{name}""#)) || body.contains(&format!(r#""title": "{name} in"#));
+        assert!(
+            queries.contains(&name.as_str()) || title || alarm(&name) || name == "schema",
+            "no saved query, no part of the dashboard and no alarm is called {name:?}"
+        );
+        looked_at += 1;
+    }
+    assert!(looked_at > 15, "{looked_at}");
+    // Nothing is saved that nobody is sent to.
+    for query in queries {
+        assert!(manual.contains(query) || query.starts_with("batch sizes"), "{query}");
+    }
+    for (name, output) in template.value()["Outputs"].as_object().unwrap() {
+        assert!(output["Description"].is_string(), "{name}");
+    }
+    for variable in ["DeadLettersUrl", "QuotaResetFunctionName", "KeyRotationFunctionName"] {
+        assert!(alarms.contains(variable) || manual.contains(variable));
+        assert!(
+            template.value()["Outputs"][variable].is_object(),
+            "{variable} is no output"
+        );
+    }
+}
+
 #[test]
 fn each_alarm_tells_one_person_once() {
     let template = Template::read();
