@@ -85,6 +85,7 @@ impl Recorder {
     }
 
     /// What was consumed since this was last asked.
+    #[must_use]
     pub fn take_consumed(&self) -> Consumed {
         std::mem::take(&mut self.noted().consumed)
     }

@@ -17,8 +17,8 @@ use crate::log::NAMESPACE;
 /// What the file says of a unit.
 fn unit(name: &str) -> f64 {
     let file: Value = serde_json::from_str(&text_of("tests/prices/units.json")).unwrap();
-    let groups = file.as_object().unwrap().values();
-    let found = groups.filter_map(|group| group[name]["value"].as_f64()).next();
+    let mut groups = file.as_object().unwrap().values();
+    let found = groups.find_map(|group| group[name]["value"].as_f64());
     found.unwrap_or_else(|| panic!("no unit {name}"))
 }
 
@@ -144,7 +144,7 @@ async fn a_classification_uses_what_the_bill_says() {
     let second = meter.function("classify").await;
     // What an environment learns once.
     answered(&second, &batch(token, 100..101)).await;
-    meter.recorder.take_consumed();
+    let _ = meter.recorder.take_consumed();
     let (_, bytes_before) = meter.cache_work();
     let (before, _) = meter.cache_work();
     let answer = answered(&second, &batch(token, 0..20)).await;
@@ -218,7 +218,7 @@ async fn a_refresh_and_a_look_at_the_usage_use_what_the_bill_says() {
     let auth = meter.function("auth").await;
     // Which publishes the keys too.
     register(&auth, "ann").await;
-    meter.recorder.take_consumed();
+    let _ = meter.recorder.take_consumed();
     let registration = register(&auth, "bob").await;
     let Consumed { writes, .. } = meter.recorder.take_consumed();
     check("writesPerRegistration", writes, 0.0);
@@ -236,7 +236,7 @@ async fn a_refresh_and_a_look_at_the_usage_use_what_the_bill_says() {
     let usage = meter.function("usage").await;
     let today = events::named("usage/today").with_token(registration["accessToken"].as_str().unwrap());
     answered(&usage, &today).await;
-    meter.recorder.take_consumed();
+    let _ = meter.recorder.take_consumed();
     answered(&usage, &today).await;
     let Consumed { reads, writes } = meter.recorder.take_consumed();
     assert!(writes.abs() < 1e-9, "{writes}");
@@ -258,7 +258,7 @@ async fn the_close_of_a_day_writes_what_the_bill_says_for_each_user() {
             assert_eq!(answer.status, 200);
         }
         plan.clock().advance(Duration::from_hours(24));
-        recorder.take_consumed();
+        let _ = recorder.take_consumed();
         let app = plan.app();
         let event = json!({"scheduledTime": app.clock.now().to_string()});
         let summary = quota_reset::handle(&app, event).await.unwrap();
