@@ -202,6 +202,25 @@ impl AuditLog {
         Ok(Page { entries, heads, next })
     }
 
+    /// Whether a whole day holds together; if not, what is wrong first.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn verify(&self, day: Day) -> Result<Result<(), Broken>, Outage> {
+        let (mut cursor, mut behind): (Option<Cursor>, Option<Entry>) = (None, None);
+        loop {
+            let mut page = self.page(day, cursor.as_ref()).await?;
+            if let Err(broken) = page.verify(behind.as_ref()) {
+                return Ok(Err(broken));
+            }
+            if page.next.is_none() {
+                return Ok(Ok(()));
+            }
+            // The cursor is the page's last entry.
+            (cursor, behind) = (page.next, page.entries.pop());
+        }
+    }
+
     /// The entry that a page starts behind.
     ///
     /// # Errors

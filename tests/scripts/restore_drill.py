@@ -11,14 +11,13 @@ import argparse
 import json
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import boto3
 
 TABLES = ("quota", "identity", "settings", "usage", "audit")
 RECOVERY_TIME_SECONDS = 4 * 3600
 RECOVERY_POINT_SECONDS = 3600
-POLL_SECONDS = 20
 
 
 def arguments():
@@ -26,6 +25,7 @@ def arguments():
     parser.add_argument("--prefix", default="clearview-live-", help="what the tables' names start with")
     parser.add_argument("--endpoint-url", help="another place than AWS's own")
     parser.add_argument("--rehearse", action="store_true", help="copy items instead of restoring a point in time")
+    parser.add_argument("--poll-seconds", type=float, default=20, help="how often to ask whether a table is there")
     return parser.parse_args()
 
 
@@ -48,17 +48,19 @@ def restorable(client, live):
     return backups["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
 
 
-def restore(client, live, copy, noted):
+def restore(client, live, copy, noted, poll_seconds):
     """Restores a table beside itself as it was after `noted`; how old what it holds is, in seconds."""
     while (latest := restorable(client, live)) < noted:
-        time.sleep(POLL_SECONDS)
+        if (datetime.now(timezone.utc) - noted).total_seconds() > RECOVERY_POINT_SECONDS:
+            sys.exit(f"{live} cannot be restored to a time within the last hour: {latest}")
+        time.sleep(poll_seconds)
     client.restore_table_to_point_in_time(SourceTableName=live, TargetTableName=copy, RestoreDateTime=latest)
     while client.describe_table(TableName=copy)["Table"]["TableStatus"] != "ACTIVE":
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
     return (datetime.now(timezone.utc) - latest).total_seconds()
 
 
-def rehearse(client, live, copy, _noted):
+def rehearse(client, live, copy, _noted, _poll_seconds):
     """Copies a table item by item; the copy is of this moment."""
     table = client.describe_table(TableName=live)["Table"]
     client.create_table(
@@ -72,13 +74,14 @@ def rehearse(client, live, copy, _noted):
     return 0.0
 
 
-def drill(client, live, rehearsed):
+def drill(client, live, rehearsed, poll_seconds):
     """Restores, compares, removes; what came of it."""
     copy = f"{live}-drill-{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
     started = time.monotonic()
     expected = keys(client, live)
-    noted = datetime.now(timezone.utc)
-    age = (rehearse if rehearsed else restore)(client, live, copy, noted)
+    # A point in time is a whole second.
+    noted = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=1)
+    age = (rehearse if rehearsed else restore)(client, live, copy, noted, poll_seconds)
     seconds = time.monotonic() - started
     try:
         restored = keys(client, copy)
@@ -102,7 +105,7 @@ def main():
     client = boto3.client("dynamodb", endpoint_url=asked.endpoint_url)
     failed = False
     for table in TABLES:
-        result = drill(client, asked.prefix + table, asked.rehearse)
+        result = drill(client, asked.prefix + table, asked.rehearse, asked.poll_seconds)
         print(json.dumps(result), flush=True)
         failed = failed or not result["passed"]
     sys.exit(1 if failed else 0)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::audit::Change;
-use shared::clock::{Stopwatch, Timestamp};
+use shared::clock::{Day, Stopwatch, Timestamp};
 use shared::error::{Error, Outage};
 use shared::ids::UserId;
 use shared::invocation;
@@ -136,6 +136,7 @@ async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure
     }
     let closed = close::run(app, day, scheduled).await?;
     app.telemetry.raise(Signal::DayClosed, app.clock.now());
+    verify_audit(app, day).await;
     let sum = closed.totals.sum();
     Ok(Summary::Closed {
         closed: day.to_string(),
@@ -144,6 +145,19 @@ async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure
         units: sum.units,
         pages: closed.pages,
     })
+}
+
+/// Looks whether the audit log of a day holds together: else nobody would learn of it before somebody reads that day. The close has
+/// been done whatever comes of it; the next run looks again.
+async fn verify_audit(app: &App, day: Day) {
+    match app.audit.verify(day).await {
+        Ok(Ok(())) => {}
+        Ok(Err(broken)) => {
+            tracing::error!(%day, ?broken, "the audit log does not hold together");
+            app.telemetry.raise(Signal::AuditChainBroken, app.clock.now());
+        }
+        Err(error) => tracing::error!(%day, %error, "the audit log could not be verified"),
+    }
 }
 
 async fn reset_user(app: &App, asked: &ResetOne) -> Result<Summary, Failure> {

@@ -1,5 +1,7 @@
 //! The records of events that no request's are: days closed, users reset, keys rotated. Whole, and without what is secret.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::client::send;
 use tests::events::{self, ROTATION};
@@ -7,6 +9,7 @@ use tests::runtime_api::Function;
 use tests::secrets_manager::SecretsManager;
 use tests::service::{Plan, TableService};
 
+use crate::faults::overwrite;
 use crate::log::Drill;
 
 /// The secret that the captured events are about.
@@ -64,6 +67,31 @@ async fn every_run_of_quota_reset_has_a_record_with_what_it_did() {
     );
     let all: String = lines.iter().map(Value::to_string).collect();
     assert!(!all.contains("marzipan"), "what an operator wrote is in the log");
+}
+
+#[tokio::test]
+async fn the_days_close_finds_what_was_changed_in_the_audit_log() {
+    let tables = TableService::start().await;
+    let plan = Plan::default().with_tables_at(tables.address());
+    let service = plan.start().await;
+    // More than a page of them.
+    for n in 0..205 {
+        service.client.register(&format!("device-{n}")).await;
+    }
+    let day = plan.clock().now().day();
+    plan.clock().advance(Duration::from_hours(24));
+    let app = plan.app();
+    let broken = || app.telemetry.figures.signals[1].value();
+    let event = json!({"scheduledTime": app.clock.now().to_string()});
+    quota_reset::handle(&app, event.clone()).await.unwrap();
+    assert!(app.audit.verify(day).await.unwrap().is_ok());
+    assert_eq!(broken(), 0);
+    let writer = app.audit.page(day, None).await.unwrap().entries[0].writer.clone();
+    let (day, entry) = (day.to_string(), format!("{writer}#0000000203"));
+    let key = [("day", day.as_str()), ("entry", entry.as_str())];
+    overwrite(&tables.tables(), "audit", &key, ("change", "{}")).await;
+    quota_reset::handle(&app, event).await.unwrap();
+    assert_eq!(broken(), 1, "by the metric of the alarm");
 }
 
 #[tokio::test]

@@ -220,7 +220,7 @@ impl Drill {
 }
 
 /// Changes an attribute of an item by hand, behind everybody's back.
-async fn overwrite(tables: &Tables, table: &str, key: &[(&str, &str)], change: (&str, &str)) {
+pub(crate) async fn overwrite(tables: &Tables, table: &str, key: &[(&str, &str)], change: (&str, &str)) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let update = tables.client().update_item().table_name(format!("clearview-{table}"));
     let update = key

@@ -21,14 +21,14 @@ pub(crate) fn evaluate(expression: &str, value_of: &dyn Fn(&str) -> Option<f64>)
 
 fn tokens(expression: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
-    let mut goes_on = false;
+    let mut inside = false;
     for c in expression.chars().filter(|c| !c.is_whitespace()) {
         let is_word = c.is_ascii_alphanumeric() || c == '.';
         match tokens.last_mut() {
-            Some(last) if goes_on && is_word => last.push(c),
+            Some(last) if inside && is_word => last.push(c),
             _ => tokens.push(c.to_string()),
         }
-        goes_on = is_word;
+        inside = is_word;
     }
     tokens
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tests::secrets_manager::python;
 use tests::service::{Plan, TableService};
 use tokio::process::Command;
 
@@ -14,9 +15,7 @@ async fn the_drill_restores_every_table_that_cannot_be_derived_and_leaves_nothin
     let service = Plan::default().with_tables_at(tables.address()).start().await;
     let ann = service.client.register("ann-of-the-restore-drill").await;
     service.client.classify(&ann, "Hide crypto", &["bitcoin"]).await;
-    let python = Path::new(ROOT).join(".venv/bin/python");
-    assert!(python.exists(), "the virtual environment is missing: run `make venv`");
-    let output = Command::new(python)
+    let output = Command::new(python())
         .arg(Path::new(ROOT).join("tests/scripts/restore_drill.py"))
         .args(["--endpoint-url", &format!("http://{}", tables.address())])
         .args(["--prefix", "clearview-", "--rehearse"])
@@ -39,4 +38,21 @@ async fn the_drill_restores_every_table_that_cannot_be_derived_and_leaves_nothin
         left.table_names().iter().all(|name| !name.contains("-drill-")),
         "{left:?}"
     );
+}
+
+#[tokio::test]
+async fn the_drill_waits_for_a_point_in_time_behind_what_it_has_noted_and_restores_that() {
+    let output = Command::new(python())
+        .arg(Path::new(ROOT).join("tests/scripts/restore_in_moto.py"))
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(results.len(), 5);
+    for result in results {
+        assert_eq!((&result["items"], &result["missing"]), (&1.into(), &0.into()), "{text}");
+        assert_eq!(result["passed"], true, "{text}");
+    }
 }
