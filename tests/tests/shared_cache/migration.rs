@@ -49,3 +49,34 @@ async fn after_the_cut_over_the_table_is_written_no_more() {
         2
     );
 }
+
+/// The steps of docs/OPERATIONS.md, each by a rollout in which instances of before and after serve side by side.
+#[tokio::test]
+async fn nobody_notices_a_migration() {
+    let steps = [
+        ("table", "table"),
+        ("both", "table"),
+        ("both", "shared"),
+        ("shared", "shared"),
+    ];
+    let mut fleet = Fleet::start().await;
+    let mut before = None;
+    let mut asked = vec!["asked from the first day on".to_owned()];
+    for (write, read) in steps {
+        fleet = fleet
+            .set("CLEARVIEW_CACHE_WRITE", write)
+            .set("CLEARVIEW_CACHE_READ", read);
+        let after = fleet.app();
+        let serving = [before.as_ref(), Some(&after)];
+        for (n, app) in serving.into_iter().flatten().enumerate() {
+            asked.push(format!("new while {write} is written and {read} is read, by {n}"));
+            let texts: Vec<&str> = asked.iter().map(String::as_str).collect();
+            let answer = classify(app, &texts).await;
+            assert!(answer.degraded.is_empty(), "{write} {read}: {:?}", answer.degraded);
+            // What anybody has judged before is judged by nobody again, but for the very first question.
+            let new = usize::from(asked.len() == 2) + 1;
+            assert_eq!(answer.figures.judged, new, "{write} {read}, instance {n}");
+        }
+        before = Some(after);
+    }
+}
