@@ -11,6 +11,8 @@ mod limits;
 mod problem;
 mod reply;
 
+use std::time::Duration;
+
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::Method;
 use lambda_http::http::header::{self, HeaderMap, HeaderName};
@@ -249,4 +251,9 @@ fn declares_json(headers: &HeaderMap) -> bool {
         && parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
             !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
+}
+
+/// Rounded up: a client that waits as long as it is told is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

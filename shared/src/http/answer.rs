@@ -1,13 +1,11 @@
 //! The end of a call: status, headers and body of its answer, and its record.
 
-use std::time::Duration;
-
 use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
 use super::correlation::{CORRELATION_ID, correlation_id};
-use super::{Call, Reply, limits, problem};
+use super::{Call, Reply, limits, problem, whole_seconds};
 use crate::app::App;
 use crate::error::{DAILY, Error};
 use crate::plan::Usage;
@@ -156,9 +154,4 @@ fn text_body(bytes: Vec<u8>) -> Body {
 fn left_percent(usage: &Usage) -> f64 {
     let percent = usage.remaining() as f64 * 100.0 / usage.limit.max(1) as f64;
     (percent * 100.0).round() / 100.0
-}
-
-/// Rounded up: a client that waits as long as it is told is not too early.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
