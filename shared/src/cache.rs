@@ -17,7 +17,8 @@ pub mod valkey;
 pub mod value;
 
 use std::borrow::Cow;
-use std::hash::{Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,36 @@ impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
+}
+
+/// Something by key. What is hashed is a part of a digest, and needs no hashing any more.
+pub type ByKey<T> = HashMap<Key, T, BuildHasherDefault<DigestHasher>>;
+
+/// Takes the bits of a digest as they are.
+#[derive(Debug, Default)]
+pub struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        self.0 = bits;
+    }
+
+    /// No key comes here: it is one number.
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes
+            .iter()
+            .fold(self.0, |bits, byte| bits.rotate_left(8) ^ u64::from(*byte));
+    }
+}
+
+/// With room for so many.
+#[must_use]
+pub fn by_key<T>(capacity: usize) -> ByKey<T> {
+    ByKey::with_capacity_and_hasher(capacity, BuildHasherDefault::default())
 }
 
 impl Key {

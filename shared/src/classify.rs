@@ -2,14 +2,13 @@
 
 mod work;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::{self, Wish};
 use crate::app::App;
 use crate::cache::lease::Token;
-use crate::cache::{CanonicalPreference, Key, canonical};
+use crate::cache::{ByKey, CanonicalPreference, Key, by_key, canonical};
 use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
@@ -237,14 +236,14 @@ struct Ask<'a> {
 /// The different questions of a batch.
 struct Distinct<'a> {
     keys: Vec<Key>,
-    contents: HashMap<Key, &'a str>,
+    contents: ByKey<&'a str>,
 }
 
 impl<'a> Distinct<'a> {
     fn of(keys: &[Key], contents: &'a [String]) -> Self {
         let mut distinct = Self {
             keys: Vec::with_capacity(keys.len()),
-            contents: HashMap::with_capacity(keys.len()),
+            contents: by_key(keys.len()),
         };
         for (key, content) in keys.iter().zip(contents) {
             if distinct.contents.insert(key.clone(), content).is_none() {

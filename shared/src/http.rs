@@ -1,59 +1,50 @@
 //! HTTP: the only place that knows status codes and headers. A handler opens a [`Call`], takes from it what it needs in the
 //! order of the contract (route, size, content type, credential, body), and closes it with a [`Reply`] or an [`Error`].
 
+mod answer;
+mod correlation;
+mod cors;
 mod credential;
 mod event;
 mod json;
 mod limits;
 mod problem;
+mod reply;
 
 use std::time::Duration;
 
 use lambda_http::aws_lambda_events::query_map::QueryMap;
-use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::Method;
+use lambda_http::http::header::{self, HeaderMap, HeaderName};
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt, Response};
-use serde::Serialize;
+use lambda_http::{Body, Request, RequestExt};
 
 use crate::admission::{self, Entrance};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
-use crate::error::{DAILY, Error};
-use crate::ids::random_bytes;
-use crate::plan::{Tier, Usage};
+use crate::error::Error;
+use crate::plan::Usage;
 use crate::quota::replay::IdempotencyKey;
 use crate::rate_limit::store::Admitted;
 use crate::rate_limit::{Source, Standing};
 use crate::telemetry::trace::Trace;
-use crate::telemetry::{self, ErrorRecord, Record, VERSION};
+use crate::telemetry::{Record, VERSION};
 
+pub use self::answer::gateway_answer;
+pub use self::correlation::new_correlation_id;
 pub use self::event::{run, with_every_header};
 pub use self::json::{Object, parse, present};
+pub use self::reply::{Allowance, Reply};
 
+use self::correlation::correlation_id;
 use self::credential::Signed;
 
 /// The largest body that a function reads, after base64 was taken off.
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
-const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// On every answer.
-const SECURITY: [(HeaderName, HeaderValue); 4] = [
-    (
-        header::STRICT_TRANSPORT_SECURITY,
-        HeaderValue::from_static("max-age=63072000; includeSubDomains"),
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    ),
-];
 
 /// A method and path that a function answers, and what that is to it.
 pub type Route<A> = (Method, &'static str, A);
@@ -78,96 +69,6 @@ pub struct Call {
     signed: Option<Signed>,
     body: Body,
     allow: Vec<Method>,
-}
-
-/// What a handler answers.
-pub struct Reply {
-    status: StatusCode,
-    body: Option<Vec<u8>>,
-    content_type: &'static str,
-    cache_control: &'static str,
-    preflight: bool,
-}
-
-impl Reply {
-    /// `value` as JSON.
-    ///
-    /// # Errors
-    /// When it has no JSON form: a defect.
-    pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_vec(value).map_err(|error| Error::Internal(Box::new(error)))?;
-        Ok(Self {
-            status,
-            body: Some(body),
-            ..Self::empty()
-        })
-    }
-
-    /// 200, with a text of another type than JSON.
-    #[must_use]
-    pub fn text(content_type: &'static str, text: String) -> Self {
-        Self {
-            status: StatusCode::OK,
-            body: Some(text.into_bytes()),
-            content_type,
-            ..Self::empty()
-        }
-    }
-
-    /// 204, without a body.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            body: None,
-            content_type: "application/json",
-            cache_control: "no-store",
-            preflight: false,
-        }
-    }
-
-    /// The answer to a browser that asks whether it may call.
-    #[must_use]
-    pub fn preflight() -> Self {
-        Self {
-            preflight: true,
-            ..Self::empty()
-        }
-    }
-
-    /// The same, for everybody to keep for 5 minutes.
-    #[must_use]
-    pub fn public(self) -> Self {
-        Self {
-            cache_control: "public, max-age=300",
-            ..self
-        }
-    }
-}
-
-/// A quota as answers show it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Allowance<'a> {
-    tier: &'a Tier,
-    used: u64,
-    limit: u64,
-    remaining: u64,
-    reset_at: String,
-}
-
-impl<'a> Allowance<'a> {
-    /// Shows `usage`.
-    #[must_use]
-    pub fn of(usage: &'a Usage) -> Self {
-        Self {
-            tier: &usage.tier,
-            used: usage.used,
-            limit: usage.limit,
-            remaining: usage.remaining(),
-            reset_at: usage.reset_at.to_string(),
-        }
-    }
 }
 
 impl Call {
@@ -329,194 +230,11 @@ impl Call {
             _ => Err(Error::invalid(format!("?{name}"), "must be true or false, once")),
         }
     }
-
-    /// Answers, and writes the record.
-    #[must_use]
-    pub fn close(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
-        let mut headers = HeaderMap::with_capacity(20);
-        let (status, body, cache_control) = match outcome {
-            Ok(reply) => {
-                if reply.preflight {
-                    self.add_preflight(&mut headers);
-                }
-                if reply.body.is_some() {
-                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-                }
-                (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
-                    [] => ("ok", "info"),
-                    _ => ("degraded", "warn"),
-                };
-                (reply.status, reply.body, reply.cache_control)
-            }
-            Err(error) => {
-                let (status, body) = self.refuse(&error, &mut headers);
-                (status, Some(body), "no-store")
-            }
-        };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
-        headers.extend(SECURITY);
-        self.add_cors(app, &mut headers);
-        limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
-        if let Ok(id) = HeaderValue::from_str(&self.record.correlation_id) {
-            headers.insert(CORRELATION_ID, id);
-        }
-        self.record.status = status.as_u16();
-        self.record.failed = status.is_server_error().into();
-        self.record.defects = (status == StatusCode::INTERNAL_SERVER_ERROR).into();
-        self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
-        self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
-        app.telemetry.emit(&mut self.record);
-        let mut response = Response::new(body.map_or(Body::Empty, text_body));
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
-    }
-
-    /// The problem that tells of an error, with the headers that belong to it.
-    fn refuse(&mut self, error: &Error, headers: &mut HeaderMap) -> (StatusCode, Vec<u8>) {
-        let (status, code) = problem::status_and_code(error);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if let Some(wait) = error.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-        }
-        if matches!(error, Error::MethodNotAllowed) {
-            self.add_allow(headers);
-        }
-        if matches!(error, Error::Unauthenticated(_) | Error::TokenReused) {
-            // RFC 9110 asks for a challenge with every 401.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Error::QuotaExceeded { usage, .. } = error {
-            self.usage = Some(usage.clone());
-        }
-        if let Error::ReducedCapacity {
-            limit: DAILY,
-            allows,
-            retry_after,
-        } = error
-        {
-            self.standings.push(Standing::of_the_day(*allows, *retry_after));
-        }
-        self.record.refused_by = error.refused_by();
-        self.record.refusals = error.refused_by().map(|_| 1);
-        self.record.outcome = if status.is_server_error() { "failed" } else { "refused" };
-        self.record.level = match status {
-            StatusCode::INTERNAL_SERVER_ERROR => "error",
-            _ if status.is_server_error() => "warn",
-            _ => "info",
-        };
-        self.record.error = Some(ErrorRecord {
-            code,
-            retryable: error.retryable(),
-            user_impact: error.user_impact(),
-            cause: error.cause(),
-        });
-        (status, problem::body(error, &self.record.correlation_id))
-    }
-
-    fn add_allow(&self, headers: &mut HeaderMap) {
-        let names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
-        if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
-            headers.insert(header::ALLOW, allow);
-        }
-    }
-
-    fn add_preflight(&self, headers: &mut HeaderMap) {
-        self.add_allow(headers);
-        if let Some(allow) = headers.get(header::ALLOW).cloned() {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allow);
-        }
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static(
-                "authorization, content-digest, content-type, idempotency-key, signature, signature-input, x-correlation-id, x-device-fingerprint",
-            ),
-        );
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    }
-
-    /// Lets a browser read the answer if its page's origin is one of those configured, exactly.
-    fn add_cors(&self, app: &App, headers: &mut HeaderMap) {
-        if app.config.cors_origins.is_empty() {
-            drop_preflight(headers);
-            return;
-        }
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        match self.headers.get(header::ORIGIN) {
-            Some(origin)
-                if app
-                    .config
-                    .cors_origins
-                    .iter()
-                    .any(|listed| listed.as_bytes() == origin.as_bytes()) =>
-            {
-                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                headers.insert(
-                    header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                    HeaderValue::from_static("x-correlation-id, ratelimit, ratelimit-policy, retry-after"),
-                );
-            }
-            _ => drop_preflight(headers),
-        }
-    }
-}
-
-/// What a gateway answers by itself, in the form of every other error. It knows the request's headers alone.
-#[must_use]
-pub fn gateway_answer(error: &Error, request: &HeaderMap) -> Response<Vec<u8>> {
-    let id = correlation_id(request);
-    let mut response = Response::new(problem::body(error, &id));
-    *response.status_mut() = problem::status_and_code(error).0;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(SECURITY);
-    if let Some(wait) = error.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-    }
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(CORRELATION_ID, id);
-    }
-    response
-}
-
-fn drop_preflight(headers: &mut HeaderMap) {
-    headers.remove(header::ACCESS_CONTROL_ALLOW_METHODS);
-    headers.remove(header::ACCESS_CONTROL_ALLOW_HEADERS);
-    headers.remove(header::ACCESS_CONTROL_MAX_AGE);
 }
 
 fn pairs(map: Option<&QueryMap>) -> Vec<(String, String)> {
     let pairs = map.into_iter().flat_map(QueryMap::iter);
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// JSON is text, which API Gateway passes on as it is; anything else would have to be base64.
-fn text_body(bytes: Vec<u8>) -> Body {
-    String::from_utf8(bytes).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
-}
-
-/// The client's own name for the request if it may be one, else a new one.
-fn correlation_id(headers: &HeaderMap) -> String {
-    let fits = |id: &&str| {
-        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-    };
-    let own = headers.get(CORRELATION_ID).and_then(|id| id.to_str().ok()).filter(fits);
-    own.map_or_else(new_correlation_id, str::to_owned)
-}
-
-/// 32 hexadecimal digits.
-#[must_use]
-pub fn new_correlation_id() -> String {
-    // Without random bytes the request is still worth answering; it just cannot be found by this name.
-    let bytes = random_bytes::<16>().unwrap_or_default();
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// `application/json`, in UTF-8 if a charset is named.
@@ -533,13 +251,6 @@ fn declares_json(headers: &HeaderMap) -> bool {
         && parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
             !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
-}
-
-/// The part of a day's quota that is left, in per cent; a plan that allows nothing leaves nothing.
-#[expect(clippy::cast_precision_loss, reason = "quotas are far below 2^52")]
-fn left_percent(usage: &Usage) -> f64 {
-    let percent = usage.remaining() as f64 * 100.0 / usage.limit.max(1) as f64;
-    (percent * 100.0).round() / 100.0
 }
 
 /// Rounded up: a client that waits as long as it is told is not too early.

@@ -1,7 +1,7 @@
 """What a month of ClearView costs, line by line: `make cost`.
 
 Prices with their dates and sources are in tests/prices/us-east-1.json, what is used in tests/prices/units.json; the
-alarms are counted in template.yaml. `--check` fails if the traffic of 20,000 daily users costs more than it may.
+alarms are counted in template.yaml. `--figure` prints nothing but dollars of infrastructure for 20,000 daily users; `--check` fails if the traffic of 20,000 daily users costs more than it may.
 """
 
 import json
@@ -160,6 +160,9 @@ def detect(per_second=20_000):
 
 
 def main():
+    if "--figure" in sys.argv:
+        print(f"{total(infrastructure(20_000)):.2f}")
+        return
     print(f"Prices of {PRICES['region']} as of {PRICES['asOf']}, in {PRICES['currency']} a month of {DAYS} days. {PRICES['note']}")
     idle, bare = total(infrastructure(0)), total(infrastructure(0, waf=False, cache=False))
     print(f"\nidle: {idle:,.2f} with the template's defaults; {bare:,.2f} with Waf=off Cache=none")

@@ -181,13 +181,19 @@ pub fn openapi() -> Value {
     read_yaml("openapi.yaml")
 }
 
+/// A path of this project.
+#[must_use]
+pub fn path_of(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
 /// The text of a file of this project.
 ///
 /// # Panics
 /// When it cannot be read.
 #[must_use]
 pub fn text_of(path: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let path = path_of(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -214,7 +220,7 @@ pub fn attribute_of(value: &Value) -> Option<String> {
 /// When it cannot be read.
 #[must_use]
 pub fn bytes_of(path: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let path = path_of(path);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::{AHEAD, Entry, Judgement, Key};
+use super::{AHEAD, ByKey, Entry, Judgement, Key, by_key};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::provider::verdict::{Explanation, ModelClass};
@@ -38,8 +38,8 @@ impl VerdictTable {
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn read(&self, keys: &[Key]) -> Result<HashMap<Key, Entry>, Outage> {
-        let mut found = HashMap::with_capacity(keys.len());
+    pub async fn read(&self, keys: &[Key]) -> Result<ByKey<Entry>, Outage> {
+        let mut found = by_key(keys.len());
         for chunk in keys.chunks(KEYS_PER_READ) {
             let wanted = chunk
                 .iter()

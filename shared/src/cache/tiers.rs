@@ -1,6 +1,6 @@
 //! The layers as one cache: reads through from the first that knows, writes to all, remembers what one of them missed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::refresh;
 use super::table::VerdictTable;
 use super::unwritten::Unwritten;
 use super::valkey::SharedVerdicts;
-use super::{Entry, Freshness, Judgement, Key};
+use super::{ByKey, Entry, Freshness, Judgement, Key};
 use crate::clock::Timestamp;
 use crate::config::{CacheLayers, CacheReads, CacheWrites};
 
@@ -36,7 +36,7 @@ pub struct Cache {
 #[derive(Debug, Default)]
 pub struct Found {
     /// Entries that may be served, as they are or as stale ones.
-    pub entries: HashMap<Key, Entry>,
+    pub entries: ByKey<Entry>,
     /// Of those, the fresh ones that this request is to judge anew.
     pub early: HashSet<Key>,
     /// How many are fresh in this process.
@@ -118,7 +118,7 @@ impl Cache {
     }
 
     /// Takes over what a layer knows; how many of it are fresh.
-    fn learn(&self, found: &mut Found, entries: &HashMap<Key, Entry>, now: Timestamp) -> usize {
+    fn learn(&self, found: &mut Found, entries: &ByKey<Entry>, now: Timestamp) -> usize {
         let mut fresh = 0;
         for (key, entry) in entries {
             if entry.freshness(now) != Freshness::Gone {

@@ -2,7 +2,7 @@
 //!
 //! Keys of one preference share a hash slot, so each call is one round trip also where the cache is a cluster.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use redis::Value;
 
 use super::lease::{self, Token, Told, Wanted, Wish};
 use super::{AHEAD, Judgement, Key, value};
-use crate::cache::Entry;
+use crate::cache::{ByKey, Entry};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::valkey::{Failure, Invocation, Script, Valkey};
@@ -46,7 +46,7 @@ impl SharedVerdicts {
     ///
     /// # Errors
     /// When the cache is down.
-    pub async fn read(&self, keys: &[Key]) -> Result<HashMap<Key, Entry>, Outage> {
+    pub async fn read(&self, keys: &[Key]) -> Result<ByKey<Entry>, Outage> {
         let mut commands = redis::pipe();
         let names: Vec<&str> = keys.iter().map(Key::as_str).collect();
         commands.cmd("MGET").arg(names);

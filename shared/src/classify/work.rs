@@ -2,27 +2,26 @@
 
 mod ladder;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Ask, Degraded, Distinct, Figures, Outcome, Source};
 use crate::cache::flight::{Claim, Follow, Landing, Lead};
 use crate::cache::lease::{LOOK, Patience, Step, Told, Waiter, Wanted, Wish};
 use crate::cache::tiers::{Claimed, Found, Leases};
-use crate::cache::{Entry, FRESH, Freshness, Judgement, Key};
+use crate::cache::{ByKey, Entry, FRESH, Freshness, Judgement, Key, by_key};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Outage;
 use crate::provider::verdict::ModelClass;
 use crate::provider::{Answer, Post, Question};
 
 pub(super) struct Work<'a> {
-    contents: &'a HashMap<Key, &'a str>,
-    settled: HashMap<Key, Outcome>,
-    stale: HashMap<Key, Entry>,
+    contents: &'a ByKey<&'a str>,
+    settled: ByKey<Outcome>,
+    stale: ByKey<Entry>,
     /// Fresh verdicts of lesser models than the plan is given: for the case that its own does not answer.
-    lesser: HashMap<Key, Entry>,
+    lesser: ByKey<Entry>,
     /// What is settled, and to be judged anew all the same, with when it was judged.
-    early: HashMap<Key, Timestamp>,
+    early: ByKey<Timestamp>,
     open: Vec<Key>,
     pub(super) degraded: Vec<Degraded>,
     pub(super) figures: Figures,
@@ -45,10 +44,10 @@ impl<'a> Work<'a> {
     pub(super) fn start(found: Found, distinct: &'a Distinct<'_>, ask: &Ask<'_>) -> Self {
         let mut work = Self {
             contents: &distinct.contents,
-            settled: HashMap::with_capacity(distinct.keys.len()),
-            stale: HashMap::new(),
-            lesser: HashMap::new(),
-            early: HashMap::new(),
+            settled: by_key(distinct.keys.len()),
+            stale: ByKey::default(),
+            lesser: ByKey::default(),
+            early: ByKey::default(),
             open: Vec::new(),
             degraded: Vec::new(),
             figures: Figures {

@@ -21,33 +21,16 @@ impl Bound {
 pub(crate) struct Mark {
     pub(crate) figure: &'static str,
     pub(crate) bound: Bound,
-    /// Why there is no such figure yet; empty where a section measures it.
-    pub(crate) waits_for: &'static str,
 }
 
 const fn at_most(figure: &'static str, most: f64) -> Mark {
     let bound = Bound::AtMost(most);
-    Mark {
-        figure,
-        bound,
-        waits_for: "",
-    }
+    Mark { figure, bound }
 }
 
 const fn at_least(figure: &'static str, least: f64) -> Mark {
     let bound = Bound::AtLeast(least);
-    Mark {
-        figure,
-        bound,
-        waits_for: "",
-    }
-}
-
-impl Mark {
-    const fn waits_for(mut self, what: &'static str) -> Self {
-        self.waits_for = what;
-        self
-    }
+    Mark { figure, bound }
 }
 
 /// All of them.
@@ -84,7 +67,7 @@ pub(crate) const MARKS: [Mark; 33] = [
     at_least("day.posts_saved", 70.0),
     at_least("day.calls_saved", 70.0),
     at_least("day.money_saved", 70.0),
-    at_most("cost.month", 80.0).waits_for("a price list"),
+    at_most("cost.month", 80.0),
 ];
 
 /// The mark of a figure, if it has one.

@@ -3,6 +3,7 @@
 mod allocations;
 mod close;
 mod cold;
+mod cost;
 mod faults;
 mod growth;
 mod identical;
@@ -23,6 +24,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Section {
     Size,
+    Cost,
     Cold,
     Warm,
     Waits,
@@ -39,8 +41,9 @@ pub(crate) enum Section {
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Size,
+        Self::Cost,
         Self::Cold,
         Self::Warm,
         Self::Waits,
@@ -57,6 +60,9 @@ impl Section {
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Size => "Size of the binaries, in MB of 10^6 bytes",
+            Self::Cost => {
+                "Infrastructure for the traffic of 20,000 daily users, at list prices (`make cost` prints it line by line)"
+            }
             Self::Cold => "Cold start: tables and shared cache behind TLS, CPU of the process, medians",
             Self::Warm => "Warm invocations of classify; posts are cached in the process unless they are new",
             Self::Waits => "Network waits of one request, one after the other",
@@ -77,6 +83,7 @@ impl Section {
     pub(crate) async fn measure(self, effort: Effort, report: &mut Report) {
         match self {
             Self::Size => size::measure(report),
+            Self::Cost => cost::measure(report),
             Self::Cold => cold::measure(effort, report).await,
             Self::Warm => warm::measure(effort, report).await,
             Self::Waits => waits::measure(effort, report).await,

@@ -45,7 +45,7 @@ async fn instances(deployment: &Deployment, feed: &Feed<'_>, effort: Effort, rep
         for _ in 0..instances {
             environments.push(function.start().await.expect("a good start"));
         }
-        let each = effort.of(6_400, 640) / instances;
+        let each = effort.of(6_400, 2_560) / instances;
         // All of them are there, and one at a time is asked: on these processors they would only wait for each other.
         let mut cpu = Samples::default();
         for environment in &environments {

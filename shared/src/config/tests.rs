@@ -1,0 +1,137 @@
+use super::providers::ProviderName;
+use super::*;
+
+fn read(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::read(|name| {
+        set.iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| (*value).to_owned())
+    })
+}
+
+#[test]
+fn an_empty_environment_gives_the_documented_defaults() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.table_prefix, "clearview-");
+    assert_eq!(config.table_timeout, Duration::from_secs(1));
+    assert_eq!(config.request_timeout, Duration::from_secs(8));
+    assert_eq!(config.fleet_size, 10);
+    assert_eq!(config.providers.chain, [ProviderName::Local]);
+    assert!(config.providers.stand_in);
+    assert_eq!(config.providers.call_timeout, Duration::from_secs(5));
+    assert_eq!(config.providers.daily_spend_limit, None);
+    assert!((config.hide_threshold - 0.5).abs() < f32::EPSILON);
+    assert_eq!(config.log, LogLevel::Info);
+    assert!(config.cors_origins.is_empty());
+}
+
+#[test]
+fn a_bad_value_is_refused_with_the_name_of_its_variable() {
+    for (variable, value) in [
+        ("CLEARVIEW_TABLE_TIMEOUT_MS", "soon"),
+        ("CLEARVIEW_TABLE_TIMEOUT_MS", "0"),
+        ("CLEARVIEW_REQUEST_TIMEOUT_MS", "-5"),
+        ("CLEARVIEW_FLEET_SIZE", "0"),
+        ("CLEARVIEW_PROVIDERS", "local,oracle"),
+        ("CLEARVIEW_PROVIDERS", "openai:"),
+        ("CLEARVIEW_PROVIDERS", "bedrock"),
+        ("CLEARVIEW_PROVIDERS", "local:big"),
+        ("CLEARVIEW_PROVIDERS", "bedrock:a b"),
+        ("CLEARVIEW_PROVIDERS", "bedrock:a,bedrock:a"),
+        ("CLEARVIEW_PROVIDERS", "local,bedrock:a"),
+        ("CLEARVIEW_PROVIDERS_BY_TIER", "{\"Pro!\":\"local\"}"),
+        ("CLEARVIEW_PROVIDERS_BY_TIER", "{\"pro\":\"oracle\"}"),
+        ("CLEARVIEW_OPENAI_BASE_URL", "api.openai.com"),
+        ("CLEARVIEW_OPENAI_API_KEY", "two words"),
+        ("CLEARVIEW_OPENAI_TEMPERATURE", "3"),
+        ("CLEARVIEW_MODEL_TIMEOUT_MS", "0"),
+        ("CLEARVIEW_PARALLEL_CALLS", "0"),
+        ("CLEARVIEW_CALL_TOKENS", "few"),
+        ("CLEARVIEW_PRICES", "{\"local\":{\"input\":-1,\"output\":0}}"),
+        ("CLEARVIEW_PRICES", "{\"gpt\":{\"input\":1,\"output\":0}}"),
+        ("CLEARVIEW_DAILY_SPEND_LIMIT", "-1"),
+        ("CLEARVIEW_BREAKERS", "local=ajar"),
+        ("CLEARVIEW_LOCAL_FALLBACK", "maybe"),
+        ("CLEARVIEW_HIDE_THRESHOLD", "NaN"),
+        ("CLEARVIEW_HIDE_THRESHOLD", "1.5"),
+        ("CLEARVIEW_PLANS", "{}"),
+        ("CLEARVIEW_CORS_ORIGINS", "*"),
+        ("CLEARVIEW_CORS_ORIGINS", "https://a.example,example.com"),
+        ("CLEARVIEW_LOG", "loud"),
+    ] {
+        let error = read(&[(variable, value)]).unwrap_err();
+        assert_eq!(error.variable, variable, "{value}");
+    }
+}
+
+#[test]
+fn providers_are_read_in_order_and_by_tier() {
+    let config = read(&[
+        (
+            "CLEARVIEW_PROVIDERS",
+            "openai:gpt-5-mini, bedrock:anthropic.claude-v1:0 ,local",
+        ),
+        ("CLEARVIEW_PROVIDERS_BY_TIER", r#"{"pro":"openai:gpt-5,local"}"#),
+        ("CLEARVIEW_OPENAI_API_KEY", "sk-1"),
+        ("CLEARVIEW_OPENAI_BASE_URL", "http://127.0.0.1:1/v1/"),
+        ("CLEARVIEW_BREAKERS", "bedrock:anthropic.claude-v1:0=open"),
+    ]);
+    let providers = config.unwrap().providers;
+    let names = |names: Vec<&ProviderName>| names.into_iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        names(providers.all()),
+        [
+            "openai:gpt-5-mini",
+            "bedrock:anthropic.claude-v1:0",
+            "local",
+            "openai:gpt-5"
+        ]
+    );
+    assert_eq!(providers.openai_base_url, "http://127.0.0.1:1/v1");
+    assert_eq!(
+        names(providers.forced.keys().collect()),
+        ["bedrock:anthropic.claude-v1:0"]
+    );
+}
+
+#[test]
+fn what_a_chain_needs_must_be_set_with_it() {
+    let chain = ("CLEARVIEW_PROVIDERS", "openai:gpt-5-mini");
+    let error = read(&[chain]).unwrap_err();
+    assert_eq!(error.variable, "CLEARVIEW_OPENAI_API_KEY");
+    assert!(read(&[chain, ("CLEARVIEW_OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")]).is_ok());
+
+    let limited = [
+        chain,
+        ("CLEARVIEW_OPENAI_API_KEY", "sk-1"),
+        ("CLEARVIEW_DAILY_SPEND_LIMIT", "10"),
+    ];
+    assert_eq!(read(&limited).unwrap_err().variable, "CLEARVIEW_PRICES");
+    let price = ("CLEARVIEW_PRICES", r#"{"openai:gpt-5-mini":{"input":0.25,"output":2}}"#);
+    assert!(read(&[&limited[..], &[price]].concat()).is_ok());
+    let price = ("CLEARVIEW_PRICES", r#"{"other":{"input":5,"output":25}}"#);
+    let providers = read(&[&limited[..], &[price]].concat()).unwrap().providers;
+    assert!(!providers.price(&providers.chain[0]).is_free());
+    assert!(providers.price(&ProviderName::Local).is_free());
+}
+
+#[test]
+fn an_empty_value_counts_as_absent() {
+    let config = read(&[("CLEARVIEW_FLEET_SIZE", " "), ("CLEARVIEW_PLANS", "")]).unwrap();
+    assert_eq!(config.fleet_size, 10);
+}
+
+#[test]
+fn secrets_do_not_show_when_the_settings_are_printed() {
+    let config = read(&[
+        ("CLEARVIEW_TOKEN_KEYS", "top-secret"),
+        ("CLEARVIEW_SIGNING_KEYS", "top-secret"),
+        ("CLEARVIEW_ADMIN_KEYS", "top-secret"),
+        ("CLEARVIEW_OPENAI_API_KEY", "top-secret"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "top-secret"),
+        ("AWS_SESSION_TOKEN", "top-secret"),
+    ])
+    .unwrap();
+    assert!(!format!("{config:?}").contains("top-secret"));
+}

@@ -1,0 +1,157 @@
+//! The end of a call: status, headers and body of its answer, and its record.
+
+use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Response};
+
+use super::correlation::{CORRELATION_ID, correlation_id};
+use super::{Call, Reply, limits, problem, whole_seconds};
+use crate::app::App;
+use crate::error::{DAILY, Error};
+use crate::plan::Usage;
+use crate::rate_limit::Standing;
+use crate::telemetry::{self, ErrorRecord};
+
+/// On every answer.
+const SECURITY: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=63072000; includeSubDomains"),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
+impl Call {
+    /// Answers, and writes the record.
+    #[must_use]
+    pub fn close(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
+        let mut headers = HeaderMap::with_capacity(20);
+        let (status, body, cache_control) = match outcome {
+            Ok(reply) => {
+                if reply.preflight {
+                    self.add_preflight(&mut headers);
+                }
+                if reply.body.is_some() {
+                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+                }
+                (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
+                    [] => ("ok", "info"),
+                    _ => ("degraded", "warn"),
+                };
+                (reply.status, reply.body, reply.cache_control)
+            }
+            Err(error) => {
+                let (status, body) = self.refuse(&error, &mut headers);
+                (status, Some(body), "no-store")
+            }
+        };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        headers.extend(SECURITY);
+        self.add_cors(app, &mut headers);
+        limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
+        if let Ok(id) = HeaderValue::from_str(&self.record.correlation_id) {
+            headers.insert(CORRELATION_ID, id);
+        }
+        self.record.status = status.as_u16();
+        self.record.failed = status.is_server_error().into();
+        self.record.defects = (status == StatusCode::INTERNAL_SERVER_ERROR).into();
+        self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
+        self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
+        app.telemetry.emit(&mut self.record);
+        let mut response = Response::new(body.map_or(Body::Empty, text_body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// The problem that tells of an error, with the headers that belong to it.
+    fn refuse(&mut self, error: &Error, headers: &mut HeaderMap) -> (StatusCode, Vec<u8>) {
+        let (status, code) = problem::status_and_code(error);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(wait) = error.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if matches!(error, Error::MethodNotAllowed) {
+            self.add_allow(headers);
+        }
+        if matches!(error, Error::Unauthenticated(_) | Error::TokenReused) {
+            // RFC 9110 asks for a challenge with every 401.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Error::QuotaExceeded { usage, .. } = error {
+            self.usage = Some(usage.clone());
+        }
+        if let Error::ReducedCapacity {
+            limit: DAILY,
+            allows,
+            retry_after,
+        } = error
+        {
+            self.standings.push(Standing::of_the_day(*allows, *retry_after));
+        }
+        self.record.refused_by = error.refused_by();
+        self.record.refusals = error.refused_by().map(|_| 1);
+        self.record.outcome = if status.is_server_error() { "failed" } else { "refused" };
+        self.record.level = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => "error",
+            _ if status.is_server_error() => "warn",
+            _ => "info",
+        };
+        self.record.error = Some(ErrorRecord {
+            code,
+            retryable: error.retryable(),
+            user_impact: error.user_impact(),
+            cause: error.cause(),
+        });
+        (status, problem::body(error, &self.record.correlation_id))
+    }
+
+    pub(super) fn add_allow(&self, headers: &mut HeaderMap) {
+        let names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
+        if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
+            headers.insert(header::ALLOW, allow);
+        }
+    }
+}
+
+/// What a gateway answers by itself, in the form of every other error. It knows the request's headers alone.
+#[must_use]
+pub fn gateway_answer(error: &Error, request: &HeaderMap) -> Response<Vec<u8>> {
+    let id = correlation_id(request);
+    let mut response = Response::new(problem::body(error, &id));
+    *response.status_mut() = problem::status_and_code(error).0;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.extend(SECURITY);
+    if let Some(wait) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(CORRELATION_ID, id);
+    }
+    response
+}
+
+/// JSON is text, which API Gateway passes on as it is; anything else would have to be base64.
+fn text_body(bytes: Vec<u8>) -> Body {
+    String::from_utf8(bytes).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
+}
+
+/// The part of a day's quota that is left, in per cent; a plan that allows nothing leaves nothing.
+#[expect(clippy::cast_precision_loss, reason = "quotas are far below 2^52")]
+fn left_percent(usage: &Usage) -> f64 {
+    let percent = usage.remaining() as f64 * 100.0 / usage.limit.max(1) as f64;
+    (percent * 100.0).round() / 100.0
+}

@@ -1,0 +1,97 @@
+//! What handlers answer with.
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::plan::{Tier, Usage};
+
+/// What a handler answers.
+pub struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) content_type: &'static str,
+    pub(super) cache_control: &'static str,
+    pub(super) preflight: bool,
+}
+
+impl Reply {
+    /// `value` as JSON.
+    ///
+    /// # Errors
+    /// When it has no JSON form: a defect.
+    pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(value).map_err(|error| Error::Internal(Box::new(error)))?;
+        Ok(Self {
+            status,
+            body: Some(body),
+            ..Self::empty()
+        })
+    }
+
+    /// 200, with a text of another type than JSON.
+    #[must_use]
+    pub fn text(content_type: &'static str, text: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: Some(text.into_bytes()),
+            content_type,
+            ..Self::empty()
+        }
+    }
+
+    /// 204, without a body.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: None,
+            content_type: "application/json",
+            cache_control: "no-store",
+            preflight: false,
+        }
+    }
+
+    /// The answer to a browser that asks whether it may call.
+    #[must_use]
+    pub fn preflight() -> Self {
+        Self {
+            preflight: true,
+            ..Self::empty()
+        }
+    }
+
+    /// The same, for everybody to keep for 5 minutes.
+    #[must_use]
+    pub fn public(self) -> Self {
+        Self {
+            cache_control: "public, max-age=300",
+            ..self
+        }
+    }
+}
+
+/// A quota as answers show it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allowance<'a> {
+    tier: &'a Tier,
+    used: u64,
+    limit: u64,
+    remaining: u64,
+    reset_at: String,
+}
+
+impl<'a> Allowance<'a> {
+    /// Shows `usage`.
+    #[must_use]
+    pub fn of(usage: &'a Usage) -> Self {
+        Self {
+            tier: &usage.tier,
+            used: usage.used,
+            limit: usage.limit,
+            remaining: usage.remaining(),
+            reset_at: usage.reset_at.to_string(),
+        }
+    }
+}
