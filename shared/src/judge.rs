@@ -5,9 +5,11 @@
 //! (`judge/weigh.rs`). It knows little of the world and little grammar: an honest stand-in, whose threshold is set for
 //! few false hides. docs/JUDGE.md has its figures.
 
+mod common;
 mod cues;
 mod embedding;
 mod form;
+mod index;
 mod lexicon;
 mod phrase;
 mod post;
@@ -19,6 +21,7 @@ mod unicode;
 mod weigh;
 mod words;
 
+use common::Common;
 use cues::Languages;
 use embedding::Embedding;
 use lexicon::Lexicon;
@@ -28,12 +31,13 @@ use topic::{Keys, Sources, Topic};
 use weigh::{Decider, Weighed};
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "lexicon-minilm-256/3";
+pub const JUDGE_VERSION: &str = "lexicon-minilm-256/4";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;
 
 static TABLE: &[u8] = include_bytes!("../models/minilm-static-256/model.safetensors");
+static COMMON: &[u8] = include_bytes!("../models/minilm-static-256/common.safetensors");
 static VOCABULARY: &[u8] = include_bytes!("../models/minilm-static-256/vocab.txt");
 
 /// Why the embedded files could not be read.
@@ -55,6 +59,7 @@ pub enum LoadError {
 pub struct Judge {
     tokenizer: Tokenizer,
     embedding: Embedding,
+    common: Common,
     lexicon: Lexicon,
     languages: Languages,
 }
@@ -93,6 +98,7 @@ impl Judge {
         Ok(Self {
             tokenizer,
             embedding,
+            common: Common::parse(COMMON)?,
             lexicon: Lexicon::load(),
             languages: Languages::load(),
         })
@@ -139,6 +145,7 @@ impl Judge {
         Sources {
             tokenizer: &self.tokenizer,
             embedding: &self.embedding,
+            common: &self.common,
             lexicon: &self.lexicon,
         }
     }

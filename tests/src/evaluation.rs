@@ -55,6 +55,7 @@ pub fn rows() -> Vec<Row> {
         ("third", include_str!("../evaluation/third.jsonl")),
         ("fourth", include_str!("../evaluation/fourth.jsonl")),
         ("fifth", include_str!("../evaluation/fifth.jsonl")),
+        ("sixth", include_str!("../evaluation/sixth.jsonl")),
     ];
     let lines = files
         .into_iter()

@@ -3,6 +3,8 @@
 //! A weight is the SIF weight a / (a + p) of the piece times the scale of its row, so a text's vector is the normalised
 //! sum of weight x row over its pieces.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::LoadError;
@@ -12,16 +14,32 @@ pub(super) const DIMENSIONS: usize = 256;
 
 /// Where a tensor lies in the file, as safetensors' header says it.
 #[derive(Deserialize)]
-struct Tensor {
+pub(super) struct Tensor {
     dtype: String,
     shape: Vec<usize>,
     data_offsets: (usize, usize),
 }
 
+/// The header of a safetensors file: its tensors by name.
 #[derive(Deserialize)]
-struct Header {
-    weights: Tensor,
-    embeddings: Tensor,
+pub(super) struct Header(HashMap<String, Tensor>);
+
+impl Header {
+    /// The header of a file, and the data after it.
+    pub(super) fn split(file: &[u8]) -> Result<(Self, &[u8]), LoadError> {
+        let (length, rest) = file
+            .split_first_chunk::<8>()
+            .ok_or(LoadError::Table("shorter than its length field"))?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| LoadError::Table("header too long"))?;
+        let (header, data) = rest
+            .split_at_checked(length)
+            .ok_or(LoadError::Table("header cut off"))?;
+        Ok((serde_json::from_slice(header).map_err(LoadError::Header)?, data))
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Result<&Tensor, LoadError> {
+        self.0.get(name).ok_or(LoadError::Table("a tensor is missing"))
+    }
 }
 
 /// The table, borrowed from the executable: nothing but the weights is copied.
@@ -33,25 +51,16 @@ pub(super) struct Embedding {
 
 impl Embedding {
     pub(super) fn parse(file: &'static [u8]) -> Result<Self, LoadError> {
-        let (length, rest) = file
-            .split_first_chunk::<8>()
-            .ok_or(LoadError::Table("shorter than its length field"))?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| LoadError::Table("header too long"))?;
-        let (header, data) = rest
-            .split_at_checked(length)
-            .ok_or(LoadError::Table("header cut off"))?;
-        let header: Header = serde_json::from_slice(header).map_err(LoadError::Header)?;
-        let weights = header.weights.bytes(data, "F32", 4)?.as_chunks::<4>().0;
-        let rows = header.embeddings.bytes(data, "I8", 1)?.as_chunks::<DIMENSIONS>().0;
-        if header.weights.shape != [weights.len()] || header.embeddings.shape != [rows.len(), DIMENSIONS] {
+        let (header, data) = Header::split(file)?;
+        let (weights, rows) = (header.tensor("weights")?, header.tensor("embeddings")?);
+        let shape = &rows.shape;
+        let weights = weights.numbers(data)?;
+        let rows = rows.bytes(data, "I8", 1)?.as_chunks::<DIMENSIONS>().0;
+        if *shape != [rows.len(), DIMENSIONS] {
             return Err(LoadError::Table("unexpected shape"));
         }
         if weights.len() != rows.len() {
             return Err(LoadError::Table("weights and rows differ in number"));
-        }
-        let weights: Vec<f32> = weights.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        if weights.iter().any(|weight| !weight.is_finite()) {
-            return Err(LoadError::Table("a weight is not a number"));
         }
         Ok(Self { weights, rows })
     }
@@ -87,6 +96,25 @@ impl Tensor {
             Err(LoadError::Table("tensor and shape differ in size"))
         }
     }
+
+    /// Finite numbers, whatever the shape.
+    fn numbers(&self, data: &[u8]) -> Result<Vec<f32>, LoadError> {
+        let bytes = self.bytes(data, "F32", 4)?.as_chunks::<4>().0;
+        let numbers: Vec<f32> = bytes.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        if numbers.iter().all(|number| number.is_finite()) {
+            Ok(numbers)
+        } else {
+            Err(LoadError::Table("not a number"))
+        }
+    }
+
+    /// Finite numbers, as many as make whole vectors.
+    pub(super) fn vectors(&self, data: &[u8]) -> Result<Vec<[f32; DIMENSIONS]>, LoadError> {
+        match self.numbers(data)?.as_chunks::<DIMENSIONS>() {
+            (vectors, []) => Ok(vectors.to_vec()),
+            _ => Err(LoadError::Table("unexpected shape")),
+        }
+    }
 }
 
 /// A running sum of weighted rows.
@@ -100,6 +128,14 @@ impl Default for Sum {
 }
 
 impl Sum {
+    pub(super) fn of(parts: &[Self]) -> Self {
+        let mut sum = Self::default();
+        for part in parts {
+            sum.add(part);
+        }
+        sum
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         for (total, more) in self.0.iter_mut().zip(&other.0) {
             *total += more;
@@ -111,26 +147,13 @@ impl Sum {
         dot(&self.0, &self.0).sqrt()
     }
 
-    /// The vector of length one; none for a text without known words.
-    pub(super) fn direction(&self) -> Option<Direction> {
-        let length = self.length();
-        (length > f32::EPSILON).then(|| Direction(self.0.map(|x| x / length).into()))
-    }
-}
-
-/// A vector of length one.
-#[derive(Clone, Debug)]
-pub(super) struct Direction(Box<[f32; DIMENSIONS]>);
-
-impl Direction {
-    /// The cosine, -1..=1.
-    pub(super) fn cosine(&self, other: &Self) -> f32 {
-        dot(&self.0, &other.0).clamp(-1.0, 1.0)
+    pub(super) fn numbers(&self) -> &[f32; DIMENSIONS] {
+        &self.0
     }
 }
 
 /// Eight partial sums in a fixed order: vectorised, and the same on every machine.
-fn dot(a: &[f32; DIMENSIONS], b: &[f32; DIMENSIONS]) -> f32 {
+pub(super) fn dot(a: &[f32; DIMENSIONS], b: &[f32; DIMENSIONS]) -> f32 {
     let mut lanes = [0.0_f32; 8];
     for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
         for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
@@ -140,16 +163,26 @@ fn dot(a: &[f32; DIMENSIONS], b: &[f32; DIMENSIONS]) -> f32 {
     lanes.iter().sum()
 }
 
+/// A safetensors file.
+#[cfg(test)]
+pub(super) fn test_file(header: &str, data: &[u8]) -> &'static [u8] {
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.as_bytes());
+    file.extend(data);
+    file.leak()
+}
+
+#[cfg(test)]
+impl From<[f32; DIMENSIONS]> for Sum {
+    fn from(numbers: [f32; DIMENSIONS]) -> Self {
+        Self(numbers)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn file(header: &str, data: &[u8]) -> &'static [u8] {
-        let mut file = (header.len() as u64).to_le_bytes().to_vec();
-        file.extend(header.as_bytes());
-        file.extend(data);
-        file.leak()
-    }
+    use test_file as file;
 
     fn header(rows: usize, end: usize) -> String {
         format!(
@@ -187,10 +220,5 @@ mod tests {
         assert!(Embedding::parse(file(&backwards, &[0; 8 + 512])).is_err());
         let huge = header(2, 8 + 512).replace("256", "18446744073709551615");
         assert!(Embedding::parse(file(&huge, &[0; 8 + 512])).is_err());
-    }
-
-    #[test]
-    fn direction_of_nothing_is_none() {
-        assert!(Sum::default().direction().is_none());
     }
 }

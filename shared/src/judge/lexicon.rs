@@ -5,10 +5,7 @@
 //! accents, no apostrophes); `two_words` is a phrase, `word*` any word that starts so, `word^` one that settles it by
 //! itself, `word_` one that is often something else, `~caps` and the like are signs that `form.rs` reads.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use super::topic::Hashed;
+use super::index::{Index, sorted};
 use super::words::{Fnv, Stem};
 
 /// Strength of a name that is nobody else's, of a word that settles a subject by itself, of one that nearly does, of one that is often something else, and of one that only adds up.
@@ -43,9 +40,6 @@ static FILES: [&str; 12] = [
 /// A subject's number.
 pub(super) type Subject = u16;
 
-/// Where a key's hints lie.
-type Places = (u32, u32);
-
 /// One subject.
 #[derive(Debug, Default)]
 struct Entry {
@@ -59,45 +53,78 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Lexicon {
     entries: Vec<Entry>,
+    /// By key of a name.
+    names: Index<Subject>,
+    /// By key of a word, phrase or prefix: what it gives away, and how strongly.
+    hints: Index<Hint>,
+}
+
+/// A subject, and how strongly a key speaks for it.
+type Hint = (Subject, f32);
+
+/// What the files say, in their order.
+#[derive(Default)]
+struct Reader {
+    entries: Vec<Entry>,
     /// The subject that is being read.
     current: usize,
-    /// By key of a name.
-    names: HashMap<u64, Vec<Subject>, BuildHasherDefault<Hashed>>,
-    /// By key of a word, phrase or prefix: a range of `hints`.
-    places: HashMap<u64, Places, BuildHasherDefault<Hashed>>,
-    hints: Vec<(Subject, f32)>,
+    names: Vec<(u64, Subject)>,
+    hints: Vec<(u64, Hint)>,
 }
 
 impl Lexicon {
     pub(super) fn load() -> Self {
-        let mut lexicon = Self {
+        let mut reader = Reader {
             entries: Vec::with_capacity(512),
-            current: 0,
-            names: HashMap::with_capacity_and_hasher(8192, BuildHasherDefault::default()),
-            places: HashMap::default(),
-            hints: Vec::new(),
+            names: Vec::with_capacity(8192),
+            hints: Vec::with_capacity(65_536),
+            ..Reader::default()
         };
-        let mut hints: Vec<(u64, Subject, f32)> = Vec::with_capacity(65_536);
         for line in FILES.iter().flat_map(|file| file.lines()) {
-            lexicon.read(line, &mut hints);
+            reader.read(line);
         }
-        hints.extend(lexicon.inherited(&hints));
-        lexicon.places.reserve(hints.len());
-        lexicon.hints.reserve(hints.len());
-        hints.sort_unstable_by_key(|(key, subject, _)| (*key, *subject));
-        for group in hints.chunk_by(|a, b| a.0 == b.0) {
-            let start = lexicon.hints.len();
-            for same in group.chunk_by(|a, b| a.1 == b.1) {
-                let strength = same.iter().map(|(.., strength)| *strength).fold(AGAINST, f32::max);
-                lexicon.hints.push((same[0].1, strength));
+        reader.inherit();
+        let mut hints = sorted(&reader.hints, |(subject, _)| *subject);
+        hints.dedup_by(|next, kept| {
+            let same = next.0 == kept.0 && next.1.0 == kept.1.0;
+            if same {
+                kept.1.1 = kept.1.1.max(next.1.1);
             }
-            let range = (place(start), place(lexicon.hints.len()));
-            lexicon.places.insert(group[0].0, range);
+            same
+        });
+        Self {
+            entries: reader.entries,
+            // One rank: in the order of the files.
+            names: Index::of(&sorted(&reader.names, |_| ())),
+            hints: Index::of(&hints),
         }
-        lexicon
     }
 
-    fn read(&mut self, line: &'static str, hints: &mut Vec<(u64, Subject, f32)>) {
+    /// How many subjects there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the subject's words count only when they are said to somebody.
+    pub(super) fn is_directed(&self, subject: Subject) -> bool {
+        self.entries
+            .get(usize::from(subject))
+            .is_some_and(|entry| entry.directed)
+    }
+
+    /// The subjects that a word or phrase of a preference names.
+    pub(super) fn named(&self, key: u64) -> &[Subject] {
+        self.names.get(key).map_or(&[], |(_, subjects)| subjects)
+    }
+
+    /// What a word, phrase or prefix of a post gives away, and how strongly; and where that stands, as its number.
+    pub(super) fn hints(&self, key: u64) -> Option<(u32, &[Hint])> {
+        self.hints.get(key)
+    }
+}
+
+impl Reader {
+    fn read(&mut self, line: &'static str) {
         let Some((mark, rest)) = line.split_once(' ') else {
             return;
         };
@@ -120,79 +147,51 @@ impl Lexicon {
         let subject = Subject::try_from(self.current).unwrap_or(Subject::MAX);
         match mark {
             "=" => {
-                for name in rest.split_whitespace() {
+                for name in rest.split_ascii_whitespace() {
                     for key in keys(name) {
-                        self.names.entry(key).or_default().push(subject);
-                        hints.push((key, subject, strength(name, MEDIUM)));
+                        self.names.push((key, subject));
+                        self.hints.push((key, (subject, strength(name, MEDIUM))));
                     }
                 }
             }
             "@" if rest == "directed" => entry.directed = true,
-            "@" => entry.includes.extend(rest.split_whitespace().skip(1)),
-            "&" => add(hints, subject, rest, SURE),
-            "+" => add(hints, subject, rest, STRONG),
-            "-" => add(hints, subject, rest, WEAK),
-            "!" => add(hints, subject, rest, AGAINST),
+            "@" => entry.includes.extend(rest.split_ascii_whitespace().skip(1)),
+            "&" => self.add(subject, rest, SURE),
+            "+" => self.add(subject, rest, STRONG),
+            "-" => self.add(subject, rest, WEAK),
+            "!" => self.add(subject, rest, AGAINST),
             _ => {}
         }
     }
 
+    fn add(&mut self, subject: Subject, words: &'static str, strength: f32) {
+        for entry in words.split_ascii_whitespace() {
+            let strength = self::strength(entry, strength);
+            self.hints.extend(keys(entry).map(|key| (key, (subject, strength))));
+        }
+    }
+
     /// What gives a part away gives the whole away: football is sport.
-    fn inherited(&self, hints: &[(u64, Subject, f32)]) -> Vec<(u64, Subject, f32)> {
+    fn inherit(&mut self) {
         let mut wholes: Vec<Vec<Subject>> = vec![Vec::new(); self.entries.len()];
         for (whole, entry) in (0..).zip(&self.entries) {
-            for part in entry.includes.iter().filter_map(|name| self.subject(name)) {
+            for part in entry.includes.iter().filter_map(|name| subject(&self.entries, name)) {
                 wholes[usize::from(part)].push(whole);
             }
         }
-        let of = |(key, part, strength): &(u64, Subject, f32)| {
-            let (key, strength) = (*key, *strength);
-            wholes[usize::from(*part)]
-                .iter()
-                .map(move |whole| (key, *whole, strength))
-        };
-        hints.iter().flat_map(of).collect()
-    }
-
-    fn subject(&self, name: &str) -> Option<Subject> {
-        (0..)
-            .zip(&self.entries)
-            .find(|(_, entry)| entry.name == name)
-            .map(|(subject, _)| subject)
-    }
-
-    /// How many subjects there are.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether the subject's words count only when they are said to somebody.
-    pub(super) fn is_directed(&self, subject: Subject) -> bool {
-        self.entries
-            .get(usize::from(subject))
-            .is_some_and(|entry| entry.directed)
-    }
-
-    /// The subjects that a word or phrase of a preference names.
-    pub(super) fn named(&self, key: u64) -> &[Subject] {
-        self.names.get(&key).map_or(&[], Vec::as_slice)
-    }
-
-    /// What a word, phrase or prefix of a post gives away, and how strongly; and where that stands, as its number.
-    pub(super) fn hints(&self, key: u64) -> Option<(u32, &[(Subject, f32)])> {
-        let (start, end) = self.places.get(&key)?;
-        Some((*start, self.hints.get(*start as usize..*end as usize)?))
+        for at in 0..self.hints.len() {
+            let (key, (part, strength)) = self.hints[at];
+            let wholes = wholes[usize::from(part)].iter();
+            self.hints.extend(wholes.map(|whole| (key, (*whole, strength))));
+        }
     }
 }
 
-fn place(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
-}
-
-fn add(hints: &mut Vec<(u64, Subject, f32)>, subject: Subject, words: &'static str, strength: f32) {
-    for entry in words.split_whitespace() {
-        hints.extend(keys(entry).map(|key| (key, subject, self::strength(entry, strength))));
-    }
+fn subject(entries: &[Entry], name: &str) -> Option<Subject> {
+    (0..)
+        .zip(entries)
+        .find(|(_, entry)| entry.name == name)
+        .map(|(subject, _)| subject)
 }
 
 /// The strength of an entry on a line of this strength.
@@ -212,19 +211,20 @@ fn keys(entry: &'static str) -> impl Iterator<Item = u64> {
     } else if entry.contains('_') {
         let phrase = entry
             .split('_')
-            .fold(Fnv::default(), |hash, word| joined(hash, Stem::of(word)));
-        let together: String = entry.split('_').collect();
-        let long = together.len() >= 8 && entry.split('_').count() < 4;
-        (phrase.finish(), long.then(|| Stem::of(&together).exact))
+            .fold(Fnv::default(), |hash, word| joined(hash, Stem::exact_of(word)));
+        // At least eight letters of at most three words.
+        let gaps = entry.bytes().filter(|byte| *byte == b'_').count();
+        let long = gaps < 3 && entry.len() - gaps >= 8;
+        (phrase.finish(), long.then(|| Stem::exact_of(&entry.replace('_', ""))))
     } else {
-        (Stem::of(entry).exact, None)
+        (Stem::exact_of(entry), None)
     };
     std::iter::once(first).chain(second)
 }
 
-/// The hash of a phrase and one more word.
-pub(super) fn joined(phrase: Fnv, word: Stem) -> Fnv {
-    phrase.with(b"_").with(&word.exact.to_le_bytes())
+/// The hash of a phrase and one more word, that one's `exact`.
+pub(super) fn joined(phrase: Fnv, word: u64) -> Fnv {
+    phrase.with(b"_").with(&word.to_le_bytes())
 }
 
 /// The key of what a word starts with.
@@ -256,14 +256,14 @@ mod tests {
         }
         let lexicon = Lexicon::load();
         for name in lexicon.entries.iter().flat_map(|entry| &entry.includes) {
-            assert!(lexicon.subject(name).is_some(), "{name}");
+            assert!(subject(&lexicon.entries, name).is_some(), "{name}");
         }
     }
 
     #[test]
     fn words_phrases_and_prefixes_give_their_subject_away() {
         let lexicon = Lexicon::load();
-        let crypto = lexicon.subject("crypto").unwrap();
+        let crypto = subject(&lexicon.entries, "crypto").unwrap();
         for entry in ["bitcoin", "seed_phrase", "altcoin*"] {
             let key = keys(entry).next().unwrap();
             assert!(

@@ -1,6 +1,7 @@
 //! A post as evidence: which of a preference's words occur in which window, what subjects it gives away, its directions.
 
-use super::embedding::{Direction, Sum};
+use super::common::Direction;
+use super::embedding::Sum;
 use super::form::{Address, signs};
 use super::lexicon::{PHRASE_WORDS, PREFIXES, Subject, joined, start_of_word};
 use super::tokenizer::{normalise, words};
@@ -62,14 +63,18 @@ pub(super) fn read<'a>(text: &'a str, keys: &Keys, sources: Sources<'_>) -> Evid
         }
     }
     post.end_window();
-    let mut whole = Sum::default();
-    post.windows.iter().for_each(|window| whole.add(window));
+    let direction = |sum: &Sum| sources.common.direction(sum);
+    let windows: Vec<Option<Direction>> = post.windows.iter().map(direction).collect();
+    let whole = match &windows[..] {
+        [only] => only.clone(),
+        _ => direction(&Sum::of(&post.windows)),
+    };
     Evidence {
         text,
         masks: std::mem::take(&mut post.masks),
         subjects: post.subjects(count, sources),
-        whole: whole.direction(),
-        windows: post.windows.iter().map(Sum::direction).collect(),
+        whole,
+        windows,
         readable: post.readable,
     }
 }
@@ -154,12 +159,12 @@ impl Reading {
         self.last.clear();
         self.last.push_str(word);
         for length in (1..PHRASE_WORDS).rev() {
-            self.phrases[length] = self.phrases[length - 1].map(|phrase| joined(phrase, stem));
+            self.phrases[length] = self.phrases[length - 1].map(|phrase| joined(phrase, stem.exact));
             if let Some(phrase) = self.phrases[length] {
                 self.hint(phrase.finish(), sources);
             }
         }
-        self.phrases[0] = Some(joined(Fnv::default(), stem));
+        self.phrases[0] = Some(joined(Fnv::default(), stem.exact));
         self.add(known, keys.is_topic_word(stem), sources);
         self.filled += 1;
         if self.filled >= self.size {

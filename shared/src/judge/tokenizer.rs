@@ -33,7 +33,8 @@ impl Tokenizer {
     /// Reads a vocabulary of one piece per line; the line number is the id.
     pub(super) fn parse(vocabulary: &'static [u8]) -> Result<Self, LoadError> {
         let text = std::str::from_utf8(vocabulary).map_err(|_| LoadError::Vocabulary("not UTF-8"))?;
-        let pieces: Vec<&'static str> = text.lines().collect();
+        let mut pieces: Vec<&'static str> = Vec::with_capacity(SLOTS / 4);
+        pieces.extend(text.lines());
         if pieces.len() > SLOTS / 2 {
             return Err(LoadError::Vocabulary("more pieces than the table has room for"));
         }

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::embedding::{Direction, Embedding, Sum};
+use super::common::{Common, Direction};
+use super::embedding::{Embedding, Sum};
 use super::lexicon::{Lexicon, PHRASE_WORDS, Subject, joined};
 use super::phrase::Phrase;
 use super::preference::{Action, Clause};
@@ -15,6 +16,7 @@ use super::words::{Fnv, Stem};
 pub(super) struct Sources<'a> {
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) embedding: &'a Embedding,
+    pub(super) common: &'a Common,
     pub(super) lexicon: &'a Lexicon,
 }
 
@@ -31,7 +33,7 @@ pub(super) struct Topic {
     /// Place in `Keys` of its words written as one (`#TaylorSwift`).
     pub(super) together: Option<usize>,
     pub(super) direction: Option<Direction>,
-    /// Whether likeness to the direction may stand in for the words. Not for names and for what the table cannot read.
+    /// Whether likeness to the direction may stand in for the words. Not for names.
     pub(super) comparable: bool,
 }
 
@@ -104,7 +106,7 @@ pub(super) fn prepare(clauses: &[Clause], sources: Sources<'_>) -> (Vec<Topic>, 
                 except_of: *except_of,
                 words,
                 together: together(phrase).map(|key| keys.add(key)),
-                direction: sum.direction(),
+                direction: sources.common.direction(&sum),
                 comparable,
             });
         }
@@ -134,7 +136,7 @@ fn prepare_words(phrase: &Phrase, sources: Sources<'_>, keys: &mut Keys) -> (Vec
         let subjects = named_subjects(&stems, at, sources.lexicon);
         let whole = known && pieces.len() == 1 && word.word.is_ascii() || sources.tokenizer.knows_form(&word.word);
         let required = word.named || (!whole && subjects.is_empty());
-        comparable &= !required;
+        comparable &= !word.named;
         words.push(TopicWord {
             exact: keys.add(stems[at].exact),
             loose: keys.add(stems[at].loose),
@@ -189,7 +191,7 @@ fn named_subjects(stems: &[Stem], at: usize, lexicon: &Lexicon) -> Vec<Subject> 
         for (_, phrase) in phrases.filter(|(start, _)| (*start..start + length).contains(&at)) {
             let key = phrase
                 .iter()
-                .fold(Fnv::default(), |hash, stem| joined(hash, *stem))
+                .fold(Fnv::default(), |hash, stem| joined(hash, stem.exact))
                 .finish();
             if !lexicon.named(key).is_empty() {
                 return lexicon.named(key).to_vec();

@@ -17,8 +17,6 @@ const EXACT_RARE: f32 = 0.86;
 const PROPER: f32 = 0.88;
 /// Strength of a subject's words that is worth one half.
 const HALF: f32 = 0.5;
-/// Likeness below this is what any two texts have in common.
-const NOISE: f32 = 0.1;
 /// The log-odds that a post should be hidden, by words and likeness: a logistic regression over the tuned rows of the
 /// evaluation set, its intercept lowered until false hides are rare.
 const WORDS: f32 = 10.0;
@@ -49,7 +47,7 @@ const KEEP_WEIGHT: f32 = 0.6;
 struct Applies {
     /// Share of the topic's words found together, 0..=1.
     words: f32,
-    /// Cosine above noise, 0..=1.
+    /// Cosine without what all posts have in common, 0..=1.
     likeness: f32,
 }
 
@@ -205,8 +203,7 @@ fn likeness(topic: &Topic, post: &Evidence<'_>) -> f32 {
     };
     let cosine = |other: &Option<_>| other.as_ref().map_or(0.0, |other| direction.cosine(other));
     let window = post.windows.iter().map(cosine).fold(0.0, f32::max);
-    let nearest = cosine(&post.whole).max(0.9 * window);
-    ((nearest - NOISE) / (1.0 - NOISE)).max(0.0)
+    cosine(&post.whole).max(0.9 * window)
 }
 
 /// The weighted share of the topic's words that occur in a window.

@@ -42,6 +42,11 @@ impl Stem {
         }
     }
 
+    /// The `exact` of a normalised word alone.
+    pub(super) fn exact_of(word: &str) -> u64 {
+        hash(singular(word))
+    }
+
     /// Two words in a row as one.
     pub(super) fn pair(first: Self, second: Self) -> u64 {
         Fnv(first.exact).with(b"_").with(&second.exact.to_le_bytes()).finish()
@@ -55,7 +60,7 @@ fn hash(word: &str) -> u64 {
 /// Cuts plural endings. Only cuts, so nothing is allocated; a cut e or y makes -ies, -es and -y meet.
 fn singular(word: &str) -> &str {
     let cut = match word {
-        _ if word.len() < 4 || !word.is_ascii() => word,
+        _ if word.len() < 4 || !word.ends_with('s') || !word.is_ascii() => word,
         // Not the plural of new.
         "news" => word,
         _ if word.ends_with("ies") && word.len() > 4 => &word[..word.len() - 3],
