@@ -56,15 +56,15 @@ rie: venv ## Runs one function in SAM CLI's runtime interface emulator, against 
 	$(CARGO) build --workspace --bins
 	$(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-bench: ## Measures what goals are held against, next to their marks (a quarter of an hour; ARGS='--only server' for a part)
+bench: redis ## Measures what goals are held against, next to their marks (a quarter of an hour; ARGS='--only server' for a part)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench $(ARGS)
 
-bench-quick: ## The same with fewer runs, in under two minutes once it is built
+bench-quick: redis ## The same with fewer runs, in some two minutes once it is built
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --quick $(ARGS)
 
-soak: ## Half an hour at half of the maximum with faults that come and go (ARGS=--quick for a minute)
+soak: redis ## Half an hour at half of the maximum with faults that come and go (ARGS=--quick for a minute)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --only soak $(ARGS)
 

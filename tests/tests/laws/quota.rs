@@ -143,7 +143,7 @@ fn charges_refunds_keys_and_resets_follow_the_rules() {
 async fn compare(tables: &TableService, steps: &[Step]) -> Result<(), TestCaseError> {
     let plan = Plan::default().with_tables_at(tables.address());
     // Two instances in turn: what one remembers must not mislead it about what the other did, beyond a refusal that was right.
-    let instances = [plan.app(), plan.app()];
+    let instances = vec![plan.app(), plan.app()];
     let user = UserId::random().unwrap();
     let start = plan.clock().now();
     let counter = Counter {
