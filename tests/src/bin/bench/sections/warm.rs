@@ -50,8 +50,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
             report.note(&format!("{name}.p99"), warm.latencies.quantile(0.99), "ms");
         }
     }
-    let environment = deployment.function("classify").start().await.expect("a good start");
-    memory(&environment, &feed, effort, report).await;
+    memory(&deployment, &feed, effort, report).await;
 }
 
 /// Events, each with as many posts that nobody has judged as is wanted.
@@ -72,15 +71,28 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Resident memory after a number of requests, all of 50 posts, and after as many again.
-async fn memory(environment: &Environment, feed: &Feed<'_>, effort: Effort, report: &mut Report) {
+/// Resident memory after a number of requests, all of 50 posts, and after as many again. Where the runtime takes one event at a
+/// time it sets an environment variable for each, which stays in memory; at several it does not.
+async fn memory(deployment: &Deployment, feed: &Feed<'_>, effort: Effort, report: &mut Report) {
     let requests = effort.of(10_000, 1_500);
-    invoke(environment, || feed.event(50, 0), requests - WARM_UP, 1).await;
-    let before = process::resident(environment.process_id());
-    invoke(environment, || feed.event(50, 0), requests - WARM_UP, 1).await;
-    let after = process::resident(environment.process_id());
-    report.note(&format!("warm.resident_after_{requests}"), before, "MB");
-    report.note("warm.resident_growth", after / before, "x");
+    for at_a_time in [1, 16] {
+        let function = deployment.function("classify").with_concurrency(at_a_time);
+        let environment = function.start().await.expect("a good start");
+        let resident = async || {
+            invoke(
+                &environment,
+                || feed.event(50, 0),
+                requests - WARM_UP,
+                at_a_time as usize,
+            )
+            .await;
+            process::resident(environment.process_id())
+        };
+        let (before, after) = (resident().await, resident().await);
+        let name = if at_a_time == 1 { "" } else { ".16_at_a_time" };
+        report.note(&format!("warm.resident_after_{requests}{name}"), before, "MB");
+        report.note(&format!("warm.resident_growth{name}"), after / before, "x");
+    }
 }
 
 pub(super) struct Warm {
