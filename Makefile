@@ -73,7 +73,7 @@ evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that
 
 contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
 	$(CARGO) build -p local --bin local
-	tests/contract/run.sh target/debug/local
+	tests/contract/run.sh $(TARGET)/debug/local
 
 sbom: cyclonedx ## Lists what each program is built of, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
 	$(CARGO) cyclonedx --format json --describe binaries --target-in-filename --target all
