@@ -56,7 +56,7 @@ rie: venv ## Runs one function in SAM CLI's runtime interface emulator, against 
 	$(CARGO) build --workspace --bins
 	$(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-bench: redis ## Measures what goals are held against, next to their marks (a quarter of an hour; ARGS='--only server' for a part)
+bench: redis ## Measures what goals are held against, next to their marks (some 20 minutes; ARGS='--only server' for a part)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench $(ARGS)
 
