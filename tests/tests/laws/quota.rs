@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use shared::app::App;
 use shared::error::Error;
 use shared::ids::UserId;
 use shared::plan::{Meter, Tier};
@@ -143,7 +144,7 @@ fn charges_refunds_keys_and_resets_follow_the_rules() {
 async fn compare(tables: &TableService, steps: &[Step]) -> Result<(), TestCaseError> {
     let plan = Plan::default().with_tables_at(tables.address());
     // Two instances in turn: what one remembers must not mislead it about what the other did, beyond a refusal that was right.
-    let instances = vec![plan.app(), plan.app()];
+    let instances: Vec<App> = (0..2).map(|_| plan.app()).collect();
     let user = UserId::random().unwrap();
     let start = plan.clock().now();
     let counter = Counter {

@@ -11,6 +11,9 @@ use crate::deployment::{SETTINGS, batch_with_new};
 use crate::load::{Answered, Load, Pace, post};
 use crate::stats::count;
 
+/// Who asks, in turn.
+const USERS: usize = 16;
+
 /// A server with its tables and its cache in processes of their own, and users of it.
 pub(crate) struct Scene {
     pub(crate) server: LocalServer,
@@ -39,18 +42,25 @@ impl Scene {
         ]
         .concat();
         let server = LocalServer::start(&[], &settings).await;
-        let client = Client::to(server.address);
-        let mut tokens = Vec::new();
-        for n in 0..16 {
-            tokens.push(client.register(&format!("faults-{n}")).await.access);
-        }
-        Self {
+        let mut scene = Self {
             server,
             tables,
             redis,
-            tokens,
+            tokens: Vec::new(),
             serial: 0,
+        };
+        scene.renew_tokens().await;
+        scene
+    }
+
+    /// Gives each user a new access token: one is good for a quarter of an hour.
+    pub(crate) async fn renew_tokens(&mut self) {
+        let client = Client::to(self.server.address);
+        let mut tokens = Vec::with_capacity(USERS);
+        for n in 0..USERS {
+            tokens.push(client.register(&format!("scene-{n}")).await.access);
         }
+        self.tokens = tokens;
     }
 
     /// For some seconds, `rate` requests a second of five posts, every other one with a post that is new. Each is answered with
