@@ -69,9 +69,10 @@ impl Scene {
         self.load(Pace::Open(count(rate)), rate * seconds, seconds)
     }
 
-    /// How many requests in a second are answered to 16 connections that ask as fast as they can.
+    /// How many requests in a second are answered to 16 connections that ask as fast as they can. None is sent twice: its new
+    /// post would be new no more.
     pub(crate) fn most_per_second(&mut self, seconds: usize) -> f64 {
-        self.load(Pace::Closed, 5_000, seconds).per_second()
+        self.load(Pace::Closed, 12_000 * seconds, seconds).per_second()
     }
 
     fn load(&mut self, pace: Pace, requests: usize, seconds: usize) -> Answered {

@@ -30,7 +30,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let rounds = effort.of(120, 9);
     let mut scene = Scene::start().await;
     // Half of what it can do, and enough new posts to fill the process's cache before the first look.
-    let most = scene.most_per_second(effort.of(20, 5));
+    let most = scene.most_per_second(5);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands")]
     let rate = (most / 2.0) as usize;
     scene.ask(rate, effort.of(30, 10));
