@@ -294,6 +294,24 @@ impl Entry {
 }
 
 #[cfg(test)]
+impl Entry {
+    /// One for the tests of the layers: judged `at` so many milliseconds, with a reason of so many bytes if of any.
+    fn sample(at: i64, reason_bytes: usize) -> Self {
+        Self {
+            score: 0.5,
+            class: ModelClass::Embedded,
+            judged_at: Timestamp::from_millis(at),
+            explanation: (reason_bytes > 0).then(|| {
+                Arc::new(Explanation {
+                    reason: "x".repeat(reason_bytes),
+                    matched: None,
+                })
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -124,14 +124,34 @@ impl LocalServer {
         self.process.id().expect("a running process")
     }
 
+    /// Stops it from answering, without closing anything.
+    ///
+    /// # Panics
+    /// When it cannot be told to.
+    pub async fn freeze(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it cannot be told to.
+    pub async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let id = self.process_id().to_string();
+        let told = Command::new("kill").args([signal, &id]).status().await.expect("kill");
+        assert!(told.success(), "{signal}");
+    }
+
     /// Ctrl-C; how it ended.
     ///
     /// # Panics
     /// When it cannot be told to end.
     pub async fn interrupt(mut self) -> ExitStatus {
-        let id = self.process_id().to_string();
-        let told = Command::new("kill").args(["-INT", &id]).status().await.expect("kill");
-        assert!(told.success());
+        self.signal("-INT").await;
         while let Ok(Some(_)) = self.stderr.next_line().await {}
         self.process.wait().await.expect("its end")
     }

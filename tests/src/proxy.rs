@@ -31,6 +31,19 @@ pub enum Mode {
     Error500,
 }
 
+impl Mode {
+    /// Every way in which a network is no use to a client that waits for less than 200 ms.
+    pub const BROKEN: [Self; 7] = [
+        Self::Cut,
+        Self::Freeze,
+        Self::Delay(Duration::from_millis(200)),
+        Self::LoseRequests,
+        Self::LoseReplies,
+        Self::Garbage,
+        Self::Error500,
+    ];
+}
+
 /// The longest that a connection may take to end once it is cut.
 const LONGEST_END: Duration = Duration::from_secs(10);
 

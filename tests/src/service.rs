@@ -17,6 +17,7 @@ use shared::identity::keys::KeySet;
 use shared::table;
 
 use crate::client::{Client, Device};
+use crate::proxy::Proxy;
 use crate::signer::Signer;
 
 /// 2100-03-01T09:00:00Z, where every test's clock starts: far from midnight, and so late that the embedded table, which has
@@ -97,6 +98,16 @@ impl Plan {
     #[must_use]
     pub fn with_cache_at(self, url: impl Into<String>) -> Self {
         self.with("CLEARVIEW_CACHE_URL", url)
+    }
+
+    /// With tables of their own behind a network that a test breaks. A call to them may take 150 ms: an outage is over soon.
+    pub async fn behind_a_network() -> (TableService, Proxy, Self) {
+        let tables = TableService::start().await;
+        let network = Proxy::to(tables.address()).await;
+        let plan = Self::default()
+            .with_tables_at(network.address)
+            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
+        (tables, network, plan)
     }
 
     /// On the system's clock, which is also that of other processes.

@@ -76,22 +76,6 @@ impl LocalCache {
 mod tests {
     use super::*;
     use crate::cache::CanonicalPreference;
-    use crate::clock::Timestamp;
-    use crate::provider::verdict::{Explanation, ModelClass};
-
-    fn entry(at: i64, reason_bytes: usize) -> Entry {
-        Entry {
-            score: 0.5,
-            class: ModelClass::Embedded,
-            judged_at: Timestamp::from_millis(at),
-            explanation: (reason_bytes > 0).then(|| {
-                std::sync::Arc::new(Explanation {
-                    reason: "x".repeat(reason_bytes),
-                    matched: None,
-                })
-            }),
-        }
-    }
 
     #[test]
     fn holds_ten_thousand_plain_entries_and_fewer_heavy_ones() {
@@ -100,7 +84,7 @@ mod tests {
             let cache = LocalCache::default();
             let mut evicted = 0;
             for n in 0..20_000 {
-                evicted += cache.put(&preference.key(&n.to_string()), &entry(0, reason_bytes));
+                evicted += cache.put(&preference.key(&n.to_string()), &Entry::sample(0, reason_bytes));
             }
             let kept = cache.len();
             assert!((least..=most).contains(&kept), "{kept} of {reason_bytes} bytes");
@@ -112,8 +96,8 @@ mod tests {
     fn an_older_entry_does_not_replace_a_newer_one() {
         let cache = LocalCache::default();
         let key = CanonicalPreference::of("hide").key("post");
-        assert_eq!(cache.put(&key, &entry(2, 0)), 0);
-        assert_eq!(cache.put(&key, &entry(1, 0)), 0);
+        assert_eq!(cache.put(&key, &Entry::sample(2, 0)), 0);
+        assert_eq!(cache.put(&key, &Entry::sample(1, 0)), 0);
         assert_eq!(cache.get(&key).map(|entry| entry.judged_at.millis()), Some(2));
     }
 }

@@ -77,22 +77,12 @@ impl State {
 mod tests {
     use super::*;
     use crate::cache::CanonicalPreference;
-    use crate::clock::Timestamp;
-    use crate::provider::verdict::{Explanation, ModelClass};
 
     fn entry(name: &str, at: i64, reason_bytes: usize) -> Judgement {
-        let entry = Entry {
-            score: 0.5,
-            class: ModelClass::Embedded,
-            judged_at: Timestamp::from_millis(at),
-            explanation: (reason_bytes > 0).then(|| {
-                std::sync::Arc::new(Explanation {
-                    reason: "x".repeat(reason_bytes),
-                    matched: None,
-                })
-            }),
-        };
-        Judgement::repeated(CanonicalPreference::of("hide").key(name), entry)
+        Judgement::repeated(
+            CanonicalPreference::of("hide").key(name),
+            Entry::sample(at, reason_bytes),
+        )
     }
 
     #[test]

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Device, send};
-use tests::proxy::{Mode, Proxy};
-use tests::service::{Plan, Service, TableService};
+use tests::proxy::Mode;
+use tests::service::{Plan, Service};
 
 fn batch(texts: &[&str]) -> Value {
     let posts: Vec<Value> = texts
@@ -129,11 +129,7 @@ async fn a_key_that_cannot_be_one_is_refused() {
 
 #[tokio::test]
 async fn a_replay_in_an_outage_is_known_to_the_instance_and_added_once() {
-    let tables = TableService::start().await;
-    let proxy = Proxy::to(tables.address()).await;
-    let plan = Plan::default()
-        .with_tables_at(proxy.address)
-        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
+    let (tables, proxy, plan) = Plan::behind_a_network().await;
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     proxy.set(Mode::Cut);

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Client, Device, send};
-use tests::proxy::{Mode, Proxy};
+use tests::proxy::Mode;
 use tests::service::{Plan, Service, TableService};
 
 use crate::tokens::refusal;
@@ -170,11 +170,7 @@ async fn an_erased_user_leaves_nothing_but_audit_entries_and_the_device_starts_a
 
 #[tokio::test]
 async fn with_the_identity_table_down_nothing_of_trust_is_answered() {
-    let tables = TableService::start().await;
-    let proxy = Proxy::to(tables.address()).await;
-    let plan = Plan::default()
-        .with_tables_at(proxy.address)
-        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
+    let (_tables, proxy, plan) = Plan::behind_a_network().await;
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     proxy.set(Mode::Cut);

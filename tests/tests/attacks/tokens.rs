@@ -141,11 +141,7 @@ async fn a_flood_of_unknown_keys_reads_the_published_ones_once_a_minute() {
 
 #[tokio::test]
 async fn an_expired_token_counts_on_while_nobody_can_say_whether_its_session_lives() {
-    let tables = TableService::start().await;
-    let proxy = Proxy::to(tables.address()).await;
-    let plan = Plan::default()
-        .with_tables_at(proxy.address)
-        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
+    let (_tables, proxy, plan) = Plan::behind_a_network().await;
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     assert_eq!(service.client.classify(&ann, "Hide crypto", &["a"]).await.status, 200);

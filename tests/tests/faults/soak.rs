@@ -86,12 +86,6 @@ impl Scene {
             .expect("it heals");
     }
 
-    fn tables(&self, signal: &str) {
-        let id = self.tables.process_id().to_string();
-        let sent = std::process::Command::new("kill").args([signal, &id]).status();
-        assert!(sent.unwrap().success());
-    }
-
     /// Open files and sockets; threads; kilobytes of memory.
     fn holds(&self) -> (usize, usize, usize) {
         let of = |what: &str| {
@@ -117,9 +111,9 @@ async fn faults_that_come_and_go_leave_nothing_behind() {
         scene.redis.kill();
         scene.ask(&format!("{round}, cache dead"), 64).await;
         scene.redis.restart();
-        scene.tables("-STOP");
+        scene.tables.freeze().await;
         scene.ask(&format!("{round}, tables frozen"), 32).await;
-        scene.tables("-CONT");
+        scene.tables.thaw().await;
         scene.heals().await;
         scene.ask(&format!("{round}, well"), 256).await;
         seen.push(scene.holds());

@@ -20,12 +20,8 @@ struct Setting {
 
 impl Setting {
     async fn start(mode: Mode) -> Self {
-        let tables = TableService::start().await;
-        let proxy = Proxy::to(tables.address()).await;
+        let (tables, proxy, plan) = Plan::behind_a_network().await;
         proxy.set(mode);
-        let plan = Plan::default()
-            .with_tables_at(proxy.address)
-            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
         let service = plan.start().await;
         Self { tables, proxy, service }
     }
@@ -151,11 +147,7 @@ async fn beyond_the_conservative_limit_capacity_is_reduced_and_nothing_is_lost()
 async fn without_its_tables_at_the_start_it_serves_who_has_a_token_and_heals() {
     for mode in [Mode::Cut, Mode::Freeze] {
         // A token of the same keys, from an instance that is well.
-        let tables = TableService::start().await;
-        let proxy = Proxy::to(tables.address()).await;
-        let plan = Plan::default()
-            .with_tables_at(proxy.address)
-            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "150");
+        let (tables, proxy, plan) = Plan::behind_a_network().await;
         let ann = plan
             .clone()
             .with_tables_at(tables.address())

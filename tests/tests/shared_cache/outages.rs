@@ -10,16 +10,6 @@ use tests::proxy::{Mode, Proxy};
 
 use crate::fleet::{Fleet, classify, judgement, key};
 
-const BROKEN: [Mode; 7] = [
-    Mode::Cut,
-    Mode::Freeze,
-    Mode::Delay(Duration::from_millis(200)),
-    Mode::LoseRequests,
-    Mode::LoseReplies,
-    Mode::Garbage,
-    Mode::Error500,
-];
-
 /// Long enough for the next request to probe a cache that has failed.
 const NEXT_PROBE: Duration = Duration::from_secs(6);
 
@@ -71,7 +61,7 @@ impl Setting {
 
 #[tokio::test]
 async fn however_the_cache_fails_the_table_answers_and_what_was_learned_is_written_back() {
-    for mode in BROKEN {
+    for mode in Mode::BROKEN {
         for at_start in [true, false] {
             let what = format!(
                 "{mode:?}, {}",
@@ -230,7 +220,7 @@ async fn who_waits_for_another_judges_when_the_cache_goes_away() {
 
 #[tokio::test]
 async fn a_client_gets_200_and_is_told_that_the_cache_is_done_without() {
-    for mode in BROKEN {
+    for mode in Mode::BROKEN {
         let setting = Setting::start(mode).await;
         let plan = setting.fleet.plan.clone();
         let plan = plan.with("CLEARVIEW_CACHE_URL", format!("redis://{}", setting.proxy.address));

@@ -94,13 +94,17 @@ impl PublicKeys {
 
     /// The key named `kid`, if it counts at `now`.
     pub(in crate::identity) fn find(&self, kid: &str, now: Timestamp) -> Option<DecodingKey> {
-        let key = self.0.get(kid)?;
-        self.count(kid, now).then(|| DecodingKey::from_ed_der(&key.bytes))
+        let key = self.current(kid, now)?;
+        Some(DecodingKey::from_ed_der(&key.bytes))
     }
 
     /// Whether what the key of this name signs counts at `now`.
     pub(in crate::identity) fn count(&self, kid: &str, now: Timestamp) -> bool {
+        self.current(kid, now).is_some()
+    }
+
+    fn current(&self, kid: &str, now: Timestamp) -> Option<&PublicKey> {
         let key = self.0.get(kid);
-        key.is_some_and(|key| key.until.is_none_or(|until| until > now.seconds()))
+        key.filter(|key| key.until.is_none_or(|until| until > now.seconds()))
     }
 }

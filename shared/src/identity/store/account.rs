@@ -40,31 +40,19 @@ impl IdentityStore {
     /// # Errors
     /// [`Error::Unavailable`] when the table is down.
     pub async fn account(&self, user: &UserId) -> Result<Option<Account>, Error> {
-        let (mut sessions, mut found, mut start) = (Vec::new(), None, None);
-        loop {
-            let call = self
-                .table
-                .client()
-                .query()
-                .table_name(self.table.name())
-                .key_condition_expression("#owner = :owner")
-                .expression_attribute_names("#owner", "owner")
-                .expression_attribute_values(":owner", text(user_key(user)))
-                .consistent_read(true)
-                .set_exclusive_start_key(start);
-            let output = self.table.call(call.send()).await.map_err(unavailable)?;
-            for item in output.items() {
-                match read_text(item, "item") {
-                    Some("user") => found = Some(item.clone()),
-                    Some(id) => {
-                        sessions.extend(SessionId::parse(id).and_then(|id| read_session(user, &id, item)));
-                    }
-                    None => {}
+        let (mut sessions, mut found) = (Vec::new(), None);
+        for item in self
+            .table
+            .partition(&user_key(user))
+            .await
+            .map_err(Error::Unavailable)?
+        {
+            match read_text(&item, "item") {
+                Some("user") => found = Some(item),
+                Some(id) => {
+                    sessions.extend(SessionId::parse(id).and_then(|id| read_session(user, &id, &item)));
                 }
-            }
-            start = output.last_evaluated_key;
-            if start.is_none() {
-                break;
+                None => {}
             }
         }
         let account = |item: Item| {

@@ -17,7 +17,7 @@ const USERS: usize = 16;
 /// A server with its tables and its cache in processes of their own, and users of it.
 pub(crate) struct Scene {
     pub(crate) server: LocalServer,
-    tables: LocalServer,
+    pub(crate) tables: LocalServer,
     pub(crate) redis: Redis,
     tokens: Vec<String>,
     serial: usize,
@@ -91,21 +91,5 @@ impl Scene {
         self.serial += 1;
         let body: Value = batch_with_new(5, n % 2, &format!("{} ", self.serial));
         post("/v1/classify", &self.tokens[n % self.tokens.len()], &body)
-    }
-
-    /// Stops the tables from answering, without closing anything.
-    pub(crate) fn freeze_tables(&self) {
-        self.signal_tables("-STOP");
-    }
-
-    /// Lets them go on.
-    pub(crate) fn thaw_tables(&self) {
-        self.signal_tables("-CONT");
-    }
-
-    fn signal_tables(&self, signal: &str) {
-        let id = self.tables.process_id().to_string();
-        let sent = std::process::Command::new("kill").args([signal, &id]).status();
-        assert!(sent.expect("kill").success(), "{signal}");
     }
 }

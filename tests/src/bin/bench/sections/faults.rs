@@ -28,9 +28,9 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     note(report, "dead_cache", &dead, &healthy);
     scene.ask(RATE, effort.of(10, 6));
 
-    scene.freeze_tables();
+    scene.tables.freeze().await;
     let frozen = scene.ask(RATE, seconds).latencies;
-    scene.thaw_tables();
+    scene.tables.thaw().await;
     note(report, "frozen_tables", &frozen, &healthy);
     let healed = scene.ask(RATE, effort.of(10, 6)).latencies;
     note(report, "healed", &healed, &healthy);

@@ -41,13 +41,13 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
         match round % 3 {
             0 => scene.redis.freeze(),
             1 => scene.redis.kill(),
-            _ => scene.freeze_tables(),
+            _ => scene.tables.freeze().await,
         }
         scene.ask(rate / 4, TROUBLE);
         match round % 3 {
             0 => scene.redis.thaw(),
             1 => scene.redis.restart(),
-            _ => scene.thaw_tables(),
+            _ => scene.tables.thaw().await,
         }
         scene.ask(rate, TROUBLE);
         let latencies = scene.ask(rate, CALM).latencies;
