@@ -10,6 +10,7 @@ mod cues;
 mod embedding;
 mod form;
 mod index;
+mod layout;
 mod lexicon;
 mod phrase;
 mod post;

@@ -25,7 +25,7 @@
 //! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
 //! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
 //! | [`judge`] | the embedded model |
-//! | [`aws`] | what every AWS client is made with |
+//! | [`aws`], `http_client`, `tls` | what every AWS client is made with, and every other call |
 //! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
@@ -41,6 +41,7 @@ pub mod config;
 pub mod error;
 pub mod gate;
 pub mod http;
+mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
@@ -54,5 +55,6 @@ pub mod secrets;
 pub mod spend;
 pub mod table;
 pub mod telemetry;
+mod tls;
 pub mod usage;
 pub mod valkey;

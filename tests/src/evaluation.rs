@@ -56,6 +56,8 @@ pub fn rows() -> Vec<Row> {
         ("fourth", include_str!("../evaluation/fourth.jsonl")),
         ("fifth", include_str!("../evaluation/fifth.jsonl")),
         ("sixth", include_str!("../evaluation/sixth.jsonl")),
+        ("seventh", include_str!("../evaluation/seventh.jsonl")),
+        ("eighth", include_str!("../evaluation/eighth.jsonl")),
     ];
     let lines = files
         .into_iter()

@@ -1,94 +1,65 @@
-//! Values by hashed key, many to a key: sorted once, without a hash map, because loading must take but few milliseconds.
+//! Values by hashed key, many to a key, as the build script has laid them out: nothing is read before it is looked up.
 
-/// Entries fall into this many buckets by a few bits of their key: one or two of the lexicon's to a bucket.
-const BITS: u32 = 15;
+use super::layout::{CODE_BITS, Subject, place_of};
 
-/// Values in order of their keys.
+/// How strongly an entry speaks for its subject, by its code (`build/source.rs`): against it, weakly, often for something
+/// else, strongly, nearly settling it, surely.
+const STRENGTHS: [f32; 6] = [-1.2, 0.3, 0.6, 1.0, 1.5, 2.5];
+
+/// Entries in the order of their buckets.
 #[derive(Debug)]
-pub(super) struct Index<T> {
+pub(super) struct Index {
+    bits: u32,
     /// By bucket: where its entries start; one more for the end of the last.
-    starts: Vec<u32>,
-    keys: Vec<u64>,
-    values: Vec<T>,
+    starts: &'static [[u8; 4]],
+    keys: &'static [[u8; 4]],
+    values: &'static [[u8; 2]],
 }
 
-impl<T: Copy> Index<T> {
-    /// Expects entries in the order of [`sorted`].
-    pub(super) fn of(entries: &[(u64, T)]) -> Self {
+/// Where the entries of a key stand, from the first to the one after the last: a key of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(u32, u32);
+
+impl Index {
+    /// Expects what `build/index.rs` writes. What is cut off is not found.
+    pub(super) fn of(bytes: &'static [u8]) -> Self {
+        let (bits, rest) = bytes
+            .split_first()
+            .map_or((1, bytes), |(bits, rest)| (u32::from(*bits), rest));
+        let starts = rest.as_chunks::<4>().0;
+        let (starts, entries) = starts.split_at(starts.len().min((1 << bits) + 1));
+        let count = starts.last().map_or(0, |end| u32::from_le_bytes(*end) as usize);
+        let keys = &entries[..entries.len().min(count)];
+        let values = &rest[(starts.len() + keys.len()) * 4..];
         Self {
-            starts: starts(entries),
-            keys: entries.iter().map(|(key, _)| *key).collect(),
-            values: entries.iter().map(|(_, value)| *value).collect(),
+            bits,
+            starts,
+            keys,
+            values: values.as_chunks().0,
         }
     }
 
-    /// The values of a key, in the order of the entries, and where they stand: a number of the key's own.
-    pub(super) fn get(&self, key: u64) -> Option<(u32, &[T])> {
-        let bucket = bucket(key);
-        let (first, end) = (self.starts[bucket], self.starts[bucket + 1]);
-        let mut start = first;
-        while start < end && self.keys[start as usize] != key {
-            start += 1;
-        }
-        let same = self.keys[start as usize..end as usize]
-            .iter()
-            .take_while(|other| **other == key)
-            .count();
-        let start_at = start as usize;
-        (same > 0).then(|| (start, &self.values[start_at..start_at + same]))
+    /// Where a key's entries stand, if it has any.
+    pub(super) fn find(&self, key: u64) -> Option<Place> {
+        let (bucket, rest) = place_of(key, self.bits);
+        let [first, end] = [self.starts[bucket], self.starts[bucket + 1]].map(u32::from_le_bytes);
+        let bucket = &self.keys[first as usize..end as usize];
+        let mut same = (first..end)
+            .zip(bucket)
+            .filter(|(_, other)| u32::from_le_bytes(**other) == rest);
+        let (start, _) = same.next()?;
+        Some(Place(start, same.last().map_or(start, |(last, _)| last) + 1))
     }
-}
 
-/// Brings entries into the order of an index: by bucket, key and `rank`, entries of one rank as they came. A counting
-/// sort by bucket leaves next to nothing to compare.
-pub(super) fn sorted<T: Copy, R: Ord>(entries: &[(u64, T)], rank: impl Fn(&T) -> R) -> Vec<(u64, T)> {
-    let starts = starts(entries);
-    let mut next = starts.clone();
-    let mut sorted = entries.to_vec();
-    for entry in entries {
-        let place = &mut next[bucket(entry.0)];
-        sorted[*place as usize] = *entry;
-        *place += 1;
-    }
-    for ends in starts.windows(2).filter(|ends| ends[1] - ends[0] > 1) {
-        sorted[ends[0] as usize..ends[1] as usize].sort_by_key(|(key, value)| (*key, rank(value)));
-    }
-    sorted
-}
-
-fn starts<T>(entries: &[(u64, T)]) -> Vec<u32> {
-    let mut starts = vec![0; (1 << BITS) + 1];
-    for (key, _) in entries {
-        starts[bucket(*key) + 1] += 1;
-    }
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    starts
-}
-
-/// Fibonacci hashing: the upper bits of short words' FNV hashes are alike.
-fn bucket(key: u64) -> usize {
-    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - BITS)) as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_a_key_are_found_in_order_of_rank_and_those_of_others_are_not() {
-        let entries: Vec<(u64, u16)> = (0..100_000_u64)
-            .map(|n| (n % 40_000, u16::try_from(n / 40_000).unwrap()))
-            .collect();
-        let reversed: Vec<(u64, u16)> = entries.into_iter().rev().collect();
-        let index = Index::of(&sorted(&reversed, |value| *value));
-        assert_eq!(index.get(7).unwrap().1, [0, 1, 2]);
-        assert_eq!(index.get(39_999).unwrap().1, [0, 1]);
-        assert_ne!(index.get(7).unwrap().0, index.get(8).unwrap().0);
-        assert!(index.get(40_000).is_none());
-        assert!(Index::<u16>::of(&[]).get(0).is_none());
+    /// The subjects of a place, and how strongly its key speaks for each.
+    pub(super) fn at(&self, Place(start, end): Place) -> impl Iterator<Item = (Subject, f32)> {
+        self.values[start as usize..end as usize].iter().map(|value| {
+            let value = u16::from_le_bytes(*value);
+            let code = value & ((1 << CODE_BITS) - 1);
+            (
+                value >> CODE_BITS,
+                STRENGTHS.get(usize::from(code)).copied().unwrap_or(0.0),
+            )
+        })
     }
 }

@@ -1,280 +1,143 @@
 //! What people ask to hide, and the words that give it away in a post: the judge's knowledge of the world.
 //!
-//! The files in `lexicon/` list, by subject, `=` how preferences call it, `&` names that are nobody else's, `+` words that speak for it, `-` words that count
-//! only together, `!` phrases that speak against it, `@` subjects that it includes. Words are normalised (lower case, no
-//! accents, no apostrophes); `two_words` is a phrase, `word*` any word that starts so, `word^` one that settles it by
-//! itself, `word_` one that is often something else, `~caps` and the like are signs that `form.rs` reads.
+//! The files in `lexicon/` are written by hand and turned into indexes by the build script (`build/source.rs` says what
+//! their marks mean).
 
-use super::index::{Index, sorted};
-use super::words::{Fnv, Stem};
+use super::index::{Index, Place};
+use super::layout::Subject;
 
-/// Strength of a name that is nobody else's, of a word that settles a subject by itself, of one that nearly does, of one that is often something else, and of one that only adds up.
-const SURE: f32 = 2.5;
-const CERTAIN: f32 = 1.5;
-const STRONG: f32 = 1.0;
-const MEDIUM: f32 = 0.6;
-const WEAK: f32 = 0.3;
-/// What a phrase from another matter takes away.
-const AGAINST: f32 = -1.2;
-
-/// Words that a phrase of the lexicon may have.
-pub(super) const PHRASE_WORDS: usize = 5;
-/// Characters of `word*` entries.
-pub(super) const PREFIXES: std::ops::RangeInclusive<usize> = 2..=13;
-
-static FILES: [&str; 12] = [
-    include_str!("lexicon/society.txt"),
-    include_str!("lexicon/tone.txt"),
-    include_str!("lexicon/sport.txt"),
-    include_str!("lexicon/money.txt"),
-    include_str!("lexicon/culture.txt"),
-    include_str!("lexicon/life.txt"),
-    include_str!("lexicon/more_en.txt"),
-    include_str!("lexicon/more_en2.txt"),
-    include_str!("lexicon/more_others.txt"),
-    include_str!("lexicon/names.txt"),
-    include_str!("lexicon/entities.txt"),
-    include_str!("lexicon/more_topics.txt"),
-];
-
-/// A subject's number.
-pub(super) type Subject = u16;
-
-/// One subject.
-#[derive(Debug, Default)]
-struct Entry {
-    name: &'static str,
-    includes: Vec<&'static str>,
-    /// Counts only when it is said to somebody (insults).
-    directed: bool,
-}
+static SUBJECTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/subjects.bin"));
+static NAMES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/names.bin"));
+static PIECES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pieces.bin"));
+static WORDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
+static PREFIXES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prefixes.bin"));
 
 /// The lexicon, ready to be looked up.
 #[derive(Debug)]
 pub(super) struct Lexicon {
-    entries: Vec<Entry>,
     /// By key of a name.
-    names: Index<Subject>,
-    /// By key of a word, phrase or prefix: what it gives away, and how strongly.
-    hints: Index<Hint>,
+    names: Index,
+    /// By key of a word or phrase.
+    words: Index,
+    /// By key of what a word starts with.
+    prefixes: Index,
 }
 
-/// A subject, and how strongly a key speaks for it.
-type Hint = (Subject, f32);
-
-/// What the files say, in their order.
-#[derive(Default)]
-struct Reader {
-    entries: Vec<Entry>,
-    /// The subject that is being read.
-    current: usize,
-    names: Vec<(u64, Subject)>,
-    hints: Vec<(u64, Hint)>,
+/// A key that a post's words can be looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// A word or phrase.
+    Whole(Place),
+    /// What a word starts with.
+    Start(Place),
 }
 
 impl Lexicon {
     pub(super) fn load() -> Self {
-        let mut reader = Reader {
-            entries: Vec::with_capacity(512),
-            names: Vec::with_capacity(8192),
-            hints: Vec::with_capacity(65_536),
-            ..Reader::default()
-        };
-        for line in FILES.iter().flat_map(|file| file.lines()) {
-            reader.read(line);
-        }
-        reader.inherit();
-        let mut hints = sorted(&reader.hints, |(subject, _)| *subject);
-        hints.dedup_by(|next, kept| {
-            let same = next.0 == kept.0 && next.1.0 == kept.1.0;
-            if same {
-                kept.1.1 = kept.1.1.max(next.1.1);
-            }
-            same
-        });
         Self {
-            entries: reader.entries,
-            // One rank: in the order of the files.
-            names: Index::of(&sorted(&reader.names, |_| ())),
-            hints: Index::of(&hints),
+            names: Index::of(NAMES),
+            words: Index::of(WORDS),
+            prefixes: Index::of(PREFIXES),
         }
     }
 
     /// How many subjects there are.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        SUBJECTS.len()
     }
 
     /// Whether the subject's words count only when they are said to somebody.
     pub(super) fn is_directed(&self, subject: Subject) -> bool {
-        self.entries
+        SUBJECTS
             .get(usize::from(subject))
-            .is_some_and(|entry| entry.directed)
+            .is_some_and(|directed| *directed != 0)
+    }
+
+    /// The numbers of a subject's words that are whole pieces of the vocabulary.
+    pub(super) fn pieces(&self, subject: Subject) -> impl Iterator<Item = u32> {
+        let (starts, pieces) = PIECES.split_at((self.len() + 1) * 4);
+        let (starts, pieces) = (starts.as_chunks::<4>().0, pieces.as_chunks::<2>().0);
+        let start = |at: usize| u32::from_le_bytes(starts[at]) as usize;
+        let range = start(subject.into())..start(usize::from(subject) + 1);
+        pieces[range].iter().map(|piece| u16::from_le_bytes(*piece).into())
     }
 
     /// The subjects that a word or phrase of a preference names.
-    pub(super) fn named(&self, key: u64) -> &[Subject] {
-        self.names.get(key).map_or(&[], |(_, subjects)| subjects)
+    pub(super) fn named(&self, key: u64) -> Vec<Subject> {
+        let place = self.names.find(key);
+        place
+            .into_iter()
+            .flat_map(|place| self.names.at(place))
+            .map(|(subject, _)| subject)
+            .collect()
     }
 
-    /// What a word, phrase or prefix of a post gives away, and how strongly; and where that stands, as its number.
-    pub(super) fn hints(&self, key: u64) -> Option<(u32, &[Hint])> {
-        self.hints.get(key)
+    /// Where it stands what a word or phrase of a post gives away.
+    pub(super) fn whole(&self, key: u64) -> Option<Hint> {
+        self.words.find(key).map(Hint::Whole)
     }
-}
 
-impl Reader {
-    fn read(&mut self, line: &'static str) {
-        let Some((mark, rest)) = line.split_once(' ') else {
-            return;
-        };
-        if mark == "#" {
-            self.current = self
-                .entries
-                .iter()
-                .position(|entry| entry.name == rest)
-                .unwrap_or_else(|| {
-                    self.entries.push(Entry {
-                        name: rest,
-                        ..Entry::default()
-                    });
-                    self.entries.len() - 1
-                });
-        }
-        let Some(entry) = self.entries.get_mut(self.current) else {
-            return;
-        };
-        let subject = Subject::try_from(self.current).unwrap_or(Subject::MAX);
-        match mark {
-            "=" => {
-                for name in rest.split_ascii_whitespace() {
-                    for key in keys(name) {
-                        self.names.push((key, subject));
-                        self.hints.push((key, (subject, strength(name, MEDIUM))));
-                    }
-                }
-            }
-            "@" if rest == "directed" => entry.directed = true,
-            "@" => entry.includes.extend(rest.split_ascii_whitespace().skip(1)),
-            "&" => self.add(subject, rest, SURE),
-            "+" => self.add(subject, rest, STRONG),
-            "-" => self.add(subject, rest, WEAK),
-            "!" => self.add(subject, rest, AGAINST),
-            _ => {}
+    /// Where it stands what a beginning of a word gives away.
+    pub(super) fn start(&self, key: u64) -> Option<Hint> {
+        self.prefixes.find(key).map(Hint::Start)
+    }
+
+    /// What that is, and how strongly.
+    pub(super) fn at(&self, hint: Hint) -> impl Iterator<Item = (Subject, f32)> {
+        match hint {
+            Hint::Whole(place) => self.words.at(place),
+            Hint::Start(place) => self.prefixes.at(place),
         }
     }
-
-    fn add(&mut self, subject: Subject, words: &'static str, strength: f32) {
-        for entry in words.split_ascii_whitespace() {
-            let strength = self::strength(entry, strength);
-            self.hints.extend(keys(entry).map(|key| (key, (subject, strength))));
-        }
-    }
-
-    /// What gives a part away gives the whole away: football is sport.
-    fn inherit(&mut self) {
-        let mut wholes: Vec<Vec<Subject>> = vec![Vec::new(); self.entries.len()];
-        for (whole, entry) in (0..).zip(&self.entries) {
-            for part in entry.includes.iter().filter_map(|name| subject(&self.entries, name)) {
-                wholes[usize::from(part)].push(whole);
-            }
-        }
-        for at in 0..self.hints.len() {
-            let (key, (part, strength)) = self.hints[at];
-            let wholes = wholes[usize::from(part)].iter();
-            self.hints.extend(wholes.map(|whole| (key, (*whole, strength))));
-        }
-    }
-}
-
-fn subject(entries: &[Entry], name: &str) -> Option<Subject> {
-    (0..)
-        .zip(entries)
-        .find(|(_, entry)| entry.name == name)
-        .map(|(subject, _)| subject)
-}
-
-/// The strength of an entry on a line of this strength.
-fn strength(entry: &str, line: f32) -> f32 {
-    match entry.chars().next_back() {
-        Some('^') => CERTAIN,
-        Some('_') => MEDIUM.min(line),
-        _ => line,
-    }
-}
-
-/// The key of an entry, and that of a phrase written as one word (#blackfriday).
-fn keys(entry: &'static str) -> impl Iterator<Item = u64> {
-    let entry = entry.strip_suffix(['_', '^']).unwrap_or(entry);
-    let (first, second) = if let Some(start) = entry.strip_suffix('*') {
-        (prefix(start), None)
-    } else if entry.contains('_') {
-        let phrase = entry
-            .split('_')
-            .fold(Fnv::default(), |hash, word| joined(hash, Stem::exact_of(word)));
-        // At least eight letters of at most three words.
-        let gaps = entry.bytes().filter(|byte| *byte == b'_').count();
-        let long = gaps < 3 && entry.len() - gaps >= 8;
-        (phrase.finish(), long.then(|| Stem::exact_of(&entry.replace('_', ""))))
-    } else {
-        (Stem::exact_of(entry), None)
-    };
-    std::iter::once(first).chain(second)
-}
-
-/// The hash of a phrase and one more word, that one's `exact`.
-pub(super) fn joined(phrase: Fnv, word: u64) -> Fnv {
-    phrase.with(b"_").with(&word.to_le_bytes())
-}
-
-/// The key of what a word starts with.
-fn prefix(start: &str) -> u64 {
-    start_of_word().with(start.as_bytes()).finish()
-}
-
-/// The hash of no prefix yet; with a word's bytes, one after the other, those of all its prefixes.
-pub(super) fn start_of_word() -> Fnv {
-    Fnv::default().with(b"^")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::{Stem, phrase, start_of_word};
     use super::*;
 
-    #[test]
-    fn every_line_belongs_to_a_subject_and_every_included_subject_exists() {
-        for file in FILES {
-            assert!(file.starts_with("# "));
-            for line in file.lines() {
-                assert!(
-                    ["# ", "= ", "@ ", "& ", "+ ", "- ", "! "]
-                        .iter()
-                        .any(|mark| line.starts_with(mark)),
-                    "{line}"
-                );
-            }
-        }
-        let lexicon = Lexicon::load();
-        for name in lexicon.entries.iter().flat_map(|entry| &entry.includes) {
-            assert!(subject(&lexicon.entries, name).is_some(), "{name}");
-        }
+    fn start(word: &str) -> u64 {
+        start_of_word().with(word.as_bytes()).finish()
     }
 
     #[test]
-    fn words_phrases_and_prefixes_give_their_subject_away() {
+    fn words_phrases_and_beginnings_give_the_subject_away_that_their_name_names() {
         let lexicon = Lexicon::load();
-        let crypto = subject(&lexicon.entries, "crypto").unwrap();
-        for entry in ["bitcoin", "seed_phrase", "altcoin*"] {
-            let key = keys(entry).next().unwrap();
+        let named = lexicon.named(Stem::of("crypto").exact);
+        let [crypto] = named[..] else { panic!("{named:?}") };
+        let seed_phrase = phrase(["seed", "phrase"].map(|word| Stem::of(word).exact));
+        for hint in [
+            lexicon.whole(Stem::of("bitcoin").exact),
+            lexicon.whole(seed_phrase),
+            lexicon.whole(Stem::of("seedphrase").exact),
+            lexicon.start(start("altcoin")),
+        ] {
             assert!(
                 lexicon
-                    .hints(key)
-                    .unwrap()
-                    .1
-                    .iter()
-                    .any(|(subject, _)| *subject == crypto),
-                "{entry}"
+                    .at(hint.unwrap())
+                    .any(|(subject, strength)| subject == crypto && strength > 0.0)
             );
         }
+        assert_eq!(lexicon.whole(Stem::of("qwertzuiop").exact), None);
+        assert_eq!(lexicon.start(start("qwertz")), None);
+    }
+
+    #[test]
+    fn a_part_gives_its_whole_away_and_a_phrase_from_another_matter_takes_away() {
+        let lexicon = Lexicon::load();
+        let football = lexicon.named(Stem::of("football").exact);
+        let sport = lexicon.named(Stem::of("sport").exact);
+        let offside = lexicon.whole(Stem::of("offside").exact).unwrap();
+        for subject in [football[0], sport[0]] {
+            assert!(
+                lexicon
+                    .at(offside)
+                    .any(|(of, strength)| of == subject && strength > 0.0)
+            );
+        }
+        let bank = lexicon
+            .whole(phrase(["food", "bank"].map(|word| Stem::of(word).exact)))
+            .unwrap();
+        assert!(lexicon.at(bank).any(|(_, strength)| strength < 0.0));
     }
 }

@@ -3,10 +3,11 @@
 use super::common::Direction;
 use super::embedding::Sum;
 use super::form::{Address, signs};
-use super::lexicon::{PHRASE_WORDS, PREFIXES, Subject, joined, start_of_word};
+use super::layout::Subject;
+use super::lexicon::Hint;
 use super::tokenizer::{normalise, words};
 use super::topic::{Keys, Sources};
-use super::words::{Fnv, Stem};
+use super::words::{Fnv, PHRASE_WORDS, PREFIXES, Stem, joined, start_of_word};
 
 /// A long post is cut into about this many windows, so the work per topic is bounded.
 const WINDOWS: usize = 16;
@@ -22,12 +23,16 @@ pub(super) struct Evidence<'a> {
     pub(super) masks: Vec<u32>,
     /// By subject of the lexicon: how much of it there is, per window's worth of words.
     pub(super) subjects: Vec<f32>,
+    /// What each word and phrase gives away, and how strongly.
+    pub(super) given_away: Vec<Vec<(Subject, f32)>>,
     /// What the words around the preference's own words say: likeness and common words are two pieces of evidence
     /// only if the common words are left out of the likeness ("a swift answer" is like "Taylor Swift" by one word).
     pub(super) windows: Vec<Option<Direction>>,
     pub(super) whole: Option<Direction>,
     /// Words whose every piece is known and Latin; few of them mean that the table cannot read the post.
     pub(super) readable: usize,
+    /// Whether the table knows most of its words, as it does in English.
+    pub(super) known: bool,
 }
 
 /// Reads a post once, in order.
@@ -42,7 +47,8 @@ pub(super) fn read<'a>(text: &'a str, keys: &Keys, sources: Sources<'_>) -> Evid
         ..Reading::default()
     };
     for key in signs(text) {
-        post.hint(key, sources);
+        post.hint(sources.lexicon.whole(key), sources);
+        post.count();
     }
     let mut contraction = String::new();
     let mut at = 0;
@@ -73,9 +79,11 @@ pub(super) fn read<'a>(text: &'a str, keys: &Keys, sources: Sources<'_>) -> Evid
         text,
         masks: std::mem::take(&mut post.masks),
         subjects: post.subjects(count, sources),
+        given_away: std::mem::take(&mut post.given_away),
         whole,
         windows,
         readable: post.readable,
+        known: post.whole * 5 >= count * 3,
     }
 }
 
@@ -126,8 +134,11 @@ struct Reading {
     size: usize,
     masks: Vec<u32>,
     subjects: Vec<f32>,
-    /// Hints that have been counted, and the words that prefixes were found in.
-    seen: Vec<u32>,
+    /// What has been counted.
+    seen: Vec<Hint>,
+    given_away: Vec<Vec<(Subject, f32)>>,
+    /// What one word gives away: a word and its beginnings are one piece of evidence.
+    word: Vec<(Subject, f32)>,
     address: Address,
     windows: Vec<Sum>,
     window: Sum,
@@ -138,6 +149,8 @@ struct Reading {
     phrases: [Option<Fnv>; PHRASE_WORDS],
     last: String,
     readable: usize,
+    /// Words that are a piece of their own.
+    whole: usize,
     pieces: Vec<u32>,
 }
 
@@ -148,8 +161,9 @@ impl Reading {
         self.address.note(word);
         self.mark(keys, stem.exact);
         self.mark(keys, stem.loose);
-        self.hint(stem.exact, sources);
-        self.hint_prefixes(word, sources);
+        self.hint(sources.lexicon.whole(stem.exact), sources);
+        self.hint_starts(word, sources);
+        self.count();
         if let Some(before) = self.before.replace(stem) {
             self.mark(keys, Stem::pair(before, stem));
             // What is one word in the preference may be two here.
@@ -161,7 +175,8 @@ impl Reading {
         for length in (1..PHRASE_WORDS).rev() {
             self.phrases[length] = self.phrases[length - 1].map(|phrase| joined(phrase, stem.exact));
             if let Some(phrase) = self.phrases[length] {
-                self.hint(phrase.finish(), sources);
+                self.hint(sources.lexicon.whole(phrase.finish()), sources);
+                self.count();
             }
         }
         self.phrases[0] = Some(joined(Fnv::default(), stem.exact));
@@ -182,6 +197,7 @@ impl Reading {
                 }
             }
             self.readable += usize::from(word.is_ascii());
+            self.whole += usize::from(self.pieces.len() == 1);
         }
     }
 
@@ -191,28 +207,39 @@ impl Reading {
         }
     }
 
-    /// Counts what a key gives away, once a post.
-    fn hint(&mut self, key: u64, sources: Sources<'_>) {
-        let Some((place, hints)) = sources
-            .lexicon
-            .hints(key)
-            .filter(|(place, _)| !self.seen.contains(place))
-        else {
+    /// Notes what a key gives away, once a post.
+    fn hint(&mut self, hint: Option<Hint>, sources: Sources<'_>) {
+        let Some(hint) = hint.filter(|hint| !self.seen.contains(hint)) else {
             return;
         };
-        self.seen.push(place);
-        for (subject, strength) in hints {
-            self.subjects[usize::from(*subject)] += strength;
+        self.seen.push(hint);
+        for (subject, strength) in sources.lexicon.at(hint) {
+            match self.word.iter_mut().find(|(other, _)| *other == subject) {
+                Some((_, most)) => *most = most.max(strength),
+                None => self.word.push((subject, strength)),
+            }
         }
     }
 
-    fn hint_prefixes(&mut self, word: &str, sources: Sources<'_>) {
+    /// What a word starts with.
+    fn hint_starts(&mut self, word: &str, sources: Sources<'_>) {
         let mut start = start_of_word();
         for (before, byte) in word.bytes().enumerate().take(*PREFIXES.end()) {
             start = start.with(&[byte]);
             if before + 1 >= *PREFIXES.start() {
-                self.hint(start.finish(), sources);
+                self.hint(sources.lexicon.start(start.finish()), sources);
             }
+        }
+    }
+
+    /// Counts what has been noted.
+    fn count(&mut self) {
+        if !self.word.is_empty() {
+            let word = std::mem::take(&mut self.word);
+            for (subject, strength) in &word {
+                self.subjects[usize::from(*subject)] += strength;
+            }
+            self.given_away.push(word);
         }
     }
 

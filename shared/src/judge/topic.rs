@@ -1,15 +1,16 @@
 //! Topics made ready for comparison: their words as keys, the subjects they name, their direction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::common::{Common, Direction};
 use super::embedding::{Embedding, Sum};
-use super::lexicon::{Lexicon, PHRASE_WORDS, Subject, joined};
+use super::layout::Subject;
+use super::lexicon::Lexicon;
 use super::phrase::Phrase;
 use super::preference::{Action, Clause};
 use super::tokenizer::Tokenizer;
-use super::words::{Fnv, Stem};
+use super::words::{PHRASE_WORDS, Stem, phrase};
 
 /// What the judge looks up while it reads a preference.
 #[derive(Clone, Copy)]
@@ -33,6 +34,8 @@ pub(super) struct Topic {
     /// Place in `Keys` of its words written as one (`#TaylorSwift`).
     pub(super) together: Option<usize>,
     pub(super) direction: Option<Direction>,
+    /// Where the words of each subject point that its words name.
+    pub(super) subjects: Vec<Direction>,
     /// Whether likeness to the direction may stand in for the words. Not for names.
     pub(super) comparable: bool,
 }
@@ -99,6 +102,7 @@ pub(super) fn prepare(clauses: &[Clause], sources: Sources<'_>) -> (Vec<Topic>, 
     {
         for phrase in phrases {
             let (words, sum, comparable) = prepare_words(phrase, sources, &mut keys);
+            let senses: BTreeSet<Subject> = words.iter().flat_map(|word| word.senses.iter().copied()).collect();
             topics.push(Topic {
                 text: phrase.text.clone(),
                 clause,
@@ -107,11 +111,23 @@ pub(super) fn prepare(clauses: &[Clause], sources: Sources<'_>) -> (Vec<Topic>, 
                 words,
                 together: together(phrase).map(|key| keys.add(key)),
                 direction: sources.common.direction(&sum),
+                subjects: senses
+                    .iter()
+                    .filter_map(|subject| subject_direction(*subject, sources))
+                    .collect(),
                 comparable,
             });
         }
     }
     (topics, keys)
+}
+
+fn subject_direction(subject: Subject, sources: Sources<'_>) -> Option<Direction> {
+    let mut sum = Sum::default();
+    for piece in sources.lexicon.pieces(subject) {
+        sources.embedding.add(piece, &mut sum);
+    }
+    sources.common.direction(&sum)
 }
 
 /// The key of a name's words written as one; of few words, for nobody writes a sentence so.
@@ -155,6 +171,16 @@ fn prepare_words(phrase: &Phrase, sources: Sources<'_>, keys: &mut Keys) -> (Vec
         keys.topic_words.insert(stems[at].loose);
         sum.add(&own);
     }
+    // What names a subject carries the topic; what says how or where, less.
+    if words.iter().any(|word| !word.senses.is_empty()) {
+        let names = |at: usize| phrase.words[at].named || phrase.words[at].proper.is_some();
+        for (at, word) in words.iter_mut().enumerate() {
+            if word.senses.is_empty() && !names(at) {
+                word.required = false;
+                word.weight *= BESIDE;
+            }
+        }
+    }
     (words, sum, comparable)
 }
 
@@ -163,6 +189,9 @@ const COMMON: f32 = 1.2;
 const RARE: f32 = 4.0;
 
 const LIGHT: f32 = 0.15;
+
+/// The share of its weight that a word keeps that names nothing, beside one that does.
+const BESIDE: f32 = 0.4;
 
 /// Words that colour a topic but hardly occur in a post about it: "crypto news", "diet talk".
 fn is_light(word: &str) -> bool {
@@ -188,17 +217,14 @@ static LIGHT_WORDS: &str = "news talk talks hype culture rant rants drama discou
 fn named_subjects(stems: &[Stem], at: usize, lexicon: &Lexicon) -> Vec<Subject> {
     for length in (2..=PHRASE_WORDS.min(stems.len())).rev() {
         let phrases = stems.windows(length).enumerate();
-        for (_, phrase) in phrases.filter(|(start, _)| (*start..start + length).contains(&at)) {
-            let key = phrase
-                .iter()
-                .fold(Fnv::default(), |hash, stem| joined(hash, stem.exact))
-                .finish();
-            if !lexicon.named(key).is_empty() {
-                return lexicon.named(key).to_vec();
+        for (_, stems) in phrases.filter(|(start, _)| (*start..start + length).contains(&at)) {
+            let named = lexicon.named(phrase(stems.iter().map(|stem| stem.exact)));
+            if !named.is_empty() {
+                return named;
             }
         }
     }
-    lexicon.named(stems[at].exact).to_vec()
+    lexicon.named(stems[at].exact)
 }
 
 /// Passes keys through that are hashes already.

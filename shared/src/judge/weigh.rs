@@ -1,46 +1,52 @@
 //! From evidence to a score: words and likeness per topic, then hide against keep.
 
-use super::lexicon::Subject;
+use super::layout::Subject;
 use super::post::Evidence;
 use super::preference::Action;
 use super::topic::{Topic, TopicWord};
 
 /// What a word of the topic is worth when only a form of it occurs (boxing, box).
-const LOOSE: f32 = 0.65;
+const LOOSE: f32 = 0.07;
 /// What a common word itself is worth.
 const ALONE: f32 = 0.78;
 /// What the word itself is worth when the lexicon knows its subject.
-const EXACT: f32 = 0.7;
+const EXACT: f32 = 0.37;
 /// What a rare word itself is worth, whatever the lexicon knows.
 const EXACT_RARE: f32 = 0.86;
 /// What a name is worth that the post writes as one, too.
 const PROPER: f32 = 0.88;
 /// Strength of a subject's words that is worth one half.
-const HALF: f32 = 0.5;
+const HALF: f32 = 0.55;
 /// The log-odds that a post should be hidden, by words and likeness: a logistic regression over the tuned rows of the
 /// evaluation set, its intercept lowered until false hides are rare.
 const WORDS: f32 = 10.0;
-const LIKENESS: f32 = 4.0;
-const INTERCEPT: f32 = -6.8;
+const LIKENESS: f32 = 3.5;
+const INTERCEPT: f32 = -6.4;
+/// What nearness to the words of the subjects that it names adds, from what is usual on.
+const KINSHIP: f32 = 7.3;
+const USUAL: f32 = 0.11;
+/// What another subject takes away whose words do not speak for this one, and its strength that takes half of it.
+const RIVAL: f32 = 0.58;
+const RIVAL_HALF: f32 = 1.0;
 /// The same for what is to be kept, where caution is to believe it sooner.
-const KEEP_INTERCEPT: f32 = -5.8;
+const KEEP_INTERCEPT: f32 = -7.0;
 /// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
 /// odds grow faster above and fall slower below it than the regression has it.
 const ABOVE: f32 = 2.5;
 const BELOW: f32 = 0.55;
 /// The same for "only": what is wanted shows in few words, so their lack says much where the lexicon knows the subject,
 /// and little where it does not.
-const LACK_OF_KNOWN: f32 = -0.7;
-const LACK_OF_UNKNOWN: f32 = -0.7;
-const ONLY_WORDS: f32 = -9.0;
-const ONLY_LIKENESS: f32 = -6.0;
+const LACK_OF_KNOWN: f32 = -0.68;
+const LACK_OF_UNKNOWN: f32 = -0.41;
+const ONLY_WORDS: f32 = -10.5;
+const ONLY_LIKENESS: f32 = -4.15;
 /// What another subject in the post adds to that.
-const OTHER: f32 = 1.6;
+const OTHER: f32 = 1.8;
 /// Latin words that a post needs before its lack of likeness says anything.
 const READABLE: usize = 3;
 /// From here on a keep clause weakens a hide clause; at one half it has won.
 const KEEP_FROM: f32 = 0.3;
-const KEEP_WEIGHT: f32 = 0.6;
+const KEEP_WEIGHT: f32 = 0.87;
 
 /// How well a topic applies to a post.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +55,10 @@ struct Applies {
     words: f32,
     /// Cosine without what all posts have in common, 0..=1.
     likeness: f32,
+    /// Cosine with the words of the subjects that it names, above what is usual; 0 where the table does not know the words.
+    kinship: f32,
+    /// Strength of another subject, by words that do not speak for this one.
+    rival: f32,
 }
 
 /// The verdict on a post, with the topic that decided it.
@@ -145,11 +155,14 @@ fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence<'_>)
 }
 
 /// The score of a post under "hide everything".
+
+/// The score of a post under "hide everything".
 const UNIVERSAL: f32 = 0.9;
 
 impl Applies {
     fn strength(self, intercept: f32) -> f32 {
-        let odds = WORDS * self.words + LIKENESS * self.likeness + intercept;
+        let odds = WORDS * self.words + LIKENESS * self.likeness + KINSHIP * self.kinship + intercept
+            - RIVAL * (self.rival / (self.rival + RIVAL_HALF));
         chance(odds * if odds > 0.0 { ABOVE } else { BELOW })
     }
 }
@@ -194,7 +207,45 @@ fn apply(topic: &Topic, post: &Evidence<'_>) -> Applies {
     Applies {
         words: best * prominence,
         likeness: if comparable { likeness(topic, post) } else { 0.0 },
+        kinship: kinship(topic, post),
+        rival: rival(topic, post),
     }
+}
+
+/// How much there is of the strongest subject that the topic does not name, by words that do not speak for what it names.
+fn rival(topic: &Topic, post: &Evidence<'_>) -> f32 {
+    let names = |subject: Subject| topic.words.iter().any(|word| word.senses.contains(&subject));
+    if !topic.words.iter().any(|word| !word.senses.is_empty()) {
+        return 0.0;
+    }
+    let mut rivals: Vec<(Subject, f32)> = Vec::new();
+    for word in &post.given_away {
+        if word
+            .iter()
+            .any(|(subject, strength)| *strength > 0.0 && names(*subject))
+        {
+            continue;
+        }
+        for (subject, strength) in word {
+            match rivals.iter_mut().find(|(other, _)| other == subject) {
+                Some((_, sum)) => *sum += strength,
+                None => rivals.push((*subject, *strength)),
+            }
+        }
+    }
+    rivals.iter().fold(0.0, |most, (_, sum)| most.max(*sum))
+}
+
+fn kinship(topic: &Topic, post: &Evidence<'_>) -> f32 {
+    let Some(whole) = post.whole.as_ref().filter(|_| post.known) else {
+        return 0.0;
+    };
+    topic
+        .subjects
+        .iter()
+        .map(|subject| subject.cosine(whole) - USUAL)
+        .reduce(f32::max)
+        .unwrap_or(0.0)
 }
 
 fn likeness(topic: &Topic, post: &Evidence<'_>) -> f32 {

@@ -3,7 +3,7 @@
 /// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): short keys, extended byte by byte. Not for input that
 /// an attacker could profit from colliding: here a collision only makes one word look like another.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fnv(u64);
+pub(crate) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Self {
@@ -12,28 +12,48 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    pub(super) fn with(self, bytes: &[u8]) -> Self {
+    pub(crate) fn with(self, bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(self.0, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         }))
     }
 
-    pub(super) fn finish(self) -> u64 {
+    pub(crate) fn finish(self) -> u64 {
         self.0
     }
+}
+
+/// Words that a phrase of the lexicon may have.
+pub(crate) const PHRASE_WORDS: usize = 5;
+/// Letters of the beginnings of words that the lexicon may have.
+pub(crate) const PREFIXES: std::ops::RangeInclusive<usize> = 2..=13;
+
+/// The hash of a phrase and one more word, that one's `exact`.
+pub(crate) fn joined(phrase: Fnv, word: u64) -> Fnv {
+    phrase.with(b"_").with(&word.to_le_bytes())
+}
+
+/// The key of a phrase, of its words' `exact`.
+pub(crate) fn phrase(words: impl IntoIterator<Item = u64>) -> u64 {
+    words.into_iter().fold(Fnv::default(), joined).finish()
+}
+
+/// The hash of no beginning yet; with a word's bytes, one after the other, those of all its beginnings.
+pub(crate) fn start_of_word() -> Fnv {
+    Fnv::default().with(b"^")
 }
 
 /// A word for comparison: equal `exact` are the same word but for its number, equal `loose` share a stem as well
 /// (boxing, box), which is weaker evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stem {
-    pub(super) exact: u64,
-    pub(super) loose: u64,
+pub(crate) struct Stem {
+    pub(crate) exact: u64,
+    pub(crate) loose: u64,
 }
 
 impl Stem {
     /// Expects a normalised word (lower case, no accents).
-    pub(super) fn of(word: &str) -> Self {
+    pub(crate) fn of(word: &str) -> Self {
         let singular = singular(word);
         Self {
             exact: hash(singular),
@@ -42,13 +62,8 @@ impl Stem {
         }
     }
 
-    /// The `exact` of a normalised word alone.
-    pub(super) fn exact_of(word: &str) -> u64 {
-        hash(singular(word))
-    }
-
     /// Two words in a row as one.
-    pub(super) fn pair(first: Self, second: Self) -> u64 {
+    pub(crate) fn pair(first: Self, second: Self) -> u64 {
         Fnv(first.exact).with(b"_").with(&second.exact.to_le_bytes()).finish()
     }
 }

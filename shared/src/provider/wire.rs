@@ -3,8 +3,6 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -15,16 +13,15 @@ use time::format_description::well_known::Rfc2822;
 
 use super::failure::Failure;
 use crate::clock::Timestamp;
+use crate::http_client::Http1;
+use crate::tls;
 
 /// The largest answer that is read.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
-/// An idle connection older than this is not used again: its other end may be gone since the environment was frozen.
-const IDLE_CONNECTION: Duration = Duration::from_secs(20);
-
 /// The client. The system's root certificates are read with the first call: a process that asks no provider never pays for it.
 #[derive(Debug, Default)]
-pub struct Wire(OnceLock<Connector>);
+pub struct Wire(OnceLock<Http1>);
 
 impl Wire {
     /// Sends a request; the body of its answer, if its status is a success.
@@ -32,7 +29,7 @@ impl Wire {
     /// # Errors
     /// What went wrong, with how long the provider asked to be left alone.
     pub async fn send(&self, request: Request<String>, limit: Duration, now: Timestamp) -> Result<Vec<u8>, Failure> {
-        let connector = self.0.get_or_init(connect);
+        let connector = self.0.get_or_init(|| Http1::new(tls::system_roots()));
         let request =
             HttpRequest::try_from(request.map(SdkBody::from)).map_err(|_| Failure::Unasked("a bad address"))?;
         let answer = async {
@@ -67,14 +64,6 @@ pub fn traced(mut request: Request<String>, trace: Option<&str>) -> Request<Stri
         request.headers_mut().insert("traceparent", parent);
     }
     request
-}
-
-fn connect() -> Connector {
-    Connector::builder()
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .enable_tcp_nodelay(true)
-        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-        .build()
 }
 
 /// `retry-after-ms`, or `Retry-After` in seconds or as a date.

@@ -7,18 +7,17 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisResult, Value};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
-use crate::aws::AMAZON_ROOTS;
 use crate::clock::Timestamp;
 use crate::config::{Config, Endpoint, SharedCache};
 use crate::error::Outage;
+use crate::tls;
 
 use super::sign_in::SignIn;
 
@@ -88,30 +87,19 @@ impl Door {
         if let Some(tls) = self.tls.get() {
             return Ok(Arc::clone(tls));
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(outage)?
-            .with_root_certificates(self.roots()?)
-            .with_no_client_auth();
+        let tls = tls::client(self.roots()?).map_err(outage)?;
         Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(tls))))
     }
 
     /// Who may have signed the cache's certificate: whom the settings name, Amazon for its own, else whom the system trusts.
     fn roots(&self) -> Result<RootCertStore, Outage> {
-        let mut roots = RootCertStore::empty();
-        if let Some(file) = &self.ca_file {
-            for certificate in CertificateDer::pem_file_iter(file).map_err(outage)? {
-                roots.add(certificate.map_err(outage)?).map_err(outage)?;
-            }
+        let roots = if let Some(file) = &self.ca_file {
+            tls::roots_of(file).map_err(outage)?
         } else if is_amazons(&self.endpoint.host) {
-            for certificate in CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()) {
-                roots.add(certificate.map_err(outage)?).map_err(outage)?;
-            }
+            tls::amazon_roots()
         } else {
-            // Of the system's some cannot be read on some machines; the rest are good.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+            tls::system_roots()
+        };
         if roots.is_empty() {
             return Err(Outage(
                 "there are no certificates to check the cache's own with".to_owned(),
@@ -204,10 +192,7 @@ mod tests {
     #[test]
     fn aws_own_caches_are_checked_against_amazons_roots_alone() {
         let door = door("rediss://clearview-abc.serverless.euw1.cache.amazonaws.com:6379");
-        assert_eq!(
-            door.roots().unwrap().len(),
-            AMAZON_ROOTS.matches("BEGIN CERTIFICATE").count()
-        );
+        assert_eq!(door.roots().unwrap().len(), tls::amazon_roots().len());
         assert!(!is_amazons("amazonaws.com.example.org"));
         assert!(door.tls().is_ok());
     }

@@ -34,6 +34,9 @@ fn main() {
     if std::env::args().any(|argument| argument == "--rows") && !held_out {
         print_rows(&judged);
     }
+    if std::env::args().any(|argument| argument == "--topics") && !held_out {
+        print_topics(&judge, &rows);
+    }
     print_figures(&judged);
     let early: Vec<Row> = early_rows().into_iter().filter(|row| row.split == split).collect();
     print_line("early rows", &self::judged(&judge, &early));
@@ -50,6 +53,14 @@ fn print_rows(judged: &[Judged<'_>]) {
             "{wrong} {score:.2} {} {} | {} | {}",
             row.id, row.kind, row.preference, row.post
         );
+    }
+}
+
+/// How preferences are read, for whoever tunes.
+fn print_topics(judge: &Judge, rows: &[Row]) {
+    let preferences: BTreeSet<&str> = rows.iter().map(|row| row.preference.as_str()).collect();
+    for preference in preferences {
+        println!("{preference}\n  {:?}", judge.read(preference));
     }
 }
 

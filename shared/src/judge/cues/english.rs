@@ -10,7 +10,7 @@ pub(super) static ENGLISH: Words = Words {
             Cue::Filler,
             "please kindly also me my the a an any some to you can could would let lets just really very so \
             much many feed timeline posts post content stuff things thing tweets articles see seeing look looking read \
-            hear hearing get getting into at of on in for kind kinds sort type types need_to needs_to reason need being \
+            hear hearing_about hearing_of get getting into at of on in for kind kinds sort type types need_to needs_to reason need being \
             be am will ever actually simply then too not_only from_me people_talking talk again id_rather those \
             these such its it hi hello hey thanks thank feel feeling being am_going everybody i_am_ok else other \
             personally mentions mention people_who from by with",
@@ -22,7 +22,7 @@ pub(super) static ENGLISH: Words = Words {
             annoyed_with offended_by allergic_to triggered_by afraid_of scared_of get_rid_of ban exclude nothing_about \
             nothing zero enough enough_of enough_with too_much too_many could_do_without mind miss ignore suppress hidden \
             down_with drop ditch unfollow blacklist censor nope had_it_with cut cut_out cut_down_on delete away \
-            not_into not_interested_in dont_care_about so_tired_of so_sick_of no_interest_in get_rid_of kill hide_all limit reduce minimize minimise had_enough_of over_with take_away opt_out_of",
+            not_into not_interested_in dont_care_about so_tired_of so_sick_of no_interest_in get_rid_of kill hide_all limit reduce minimize minimise had_enough_of over_with take_away opt_out_of break_from a_break_from need_a_break_from rest_from spare_me one_more_post_on one_more_post_about another_post_about keep_away get_these_out done_with so_done_with sick_to_death_of no_more_of_this rather_not_see rather_not id_rather_not_see id_rather_not leave_out sick_and_tired_of can_do_without keep_out",
         ),
         (
             Cue::Keep,

@@ -16,11 +16,11 @@ pub(super) static GERMAN: Words = Words {
             "weg_mit schluss_mit raus_mit verschone_mich_mit verschont_mich_mit kein_bock_auf nervt ich_hasse bloss_kein bloss_keine \
             verstecke versteck verstecken verberge verbergen blende blende_aus ausblenden blockiere blockieren \
             stumm entferne entfernen ohne weniger hasse hass keine_lust_auf genug_von \
-            vermeide filtere loschen losche zu_viel",
+            vermeide filtere loschen losche zu_viel verschon_mich_mit verschont_mich raus_damit genug_vom satt bin_es_leid lass_mich_in_ruhe_mit wegmachen rausfiltern filtern geht_mir_auf_die_nerven will_ich_nicht keine_ahnung_warum bloss_nichts",
         ),
         (
             Cue::Keep,
-            "zeig zeige zeigen behalte behalten will mochte mag liebe mehr erlaube erlauben interessiere_mich",
+            "zeig zeige zeigen behalte behalten will mochte mag liebe mehr erlaube erlauben interessiere_mich habe_nichts_gegen hab_nichts_gegen stort_mich_nicht",
         ),
         (Cue::Nothing, "nichts nichts_uber nichts_von nichts_mehr nichts_zu"),
         (
@@ -39,12 +39,12 @@ pub(super) static GERMAN: Words = Words {
         (Cue::Subject, "ich wir"),
         (
             Cue::Aside,
-            "weil wenn da denn ist sind aus ab sehen zeigen anzeigen haben lesen",
+            "weil wenn da denn ist sind aus ab sehen zeigen anzeigen haben lesen mein_bruder mein_mann meine_frau",
         ),
         (
             Cue::TrailingKeep,
             "ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_verstecken \
-            behalten nicht_blockieren",
+            behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen kann_bleiben konnen_bleiben",
         ),
     ],
     stop: "der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder \
@@ -64,12 +64,12 @@ pub(super) static SPANISH: Words = Words {
             Cue::Hide,
             "oculta ocultar ocultes oculte esconde esconder escondas bloquea bloquear silencia silenciar quita \
             quitar elimina eliminar sin menos odio evita evitar harto_de harta_de cansado_de cansada_de \
-            filtra filtrar basta_de",
+            filtra filtrar basta_de dejad_de_ensenarme deja_de_ensenarme dejen_de_mostrarme deja_de_mostrarme deja_de_mostrar dejad_de_mostrarme ensenarme fuera quitad quitadme quitame ocultad ocultame esconded escondedme escondeme harto harta cansado cansada hasta_las_narices_de paso_de no_soporto no_aguanto ni_un_post_de prohibido",
         ),
         (
             Cue::Keep,
             "muestra muestrame ensename ensenar mostrarme mostrar muestres muestre quiero quisiera deseo mas me_gusta me_gustan me_encanta \
-            me_encantan manten mantener deja dejar conserva permite interesa",
+            me_encantan manten mantener deja dejar conserva permite interesa no_me_importa_ver no_me_molesta no_me_molestan no_me_importa no_me_importan",
         ),
         (
             Cue::Nothing,
@@ -91,7 +91,7 @@ pub(super) static SPANISH: Words = Words {
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
             Cue::TrailingKeep,
-            "esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien",
+            "esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien no_me_importa_ver esta_ok si_por_favor",
         ),
     ],
     stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
@@ -110,12 +110,12 @@ pub(super) static FRENCH: Words = Words {
             Cue::Hide,
             "masque masquez masquer retire retirez retirer stop cache cachez cacher bloque bloquez bloquer supprime supprimer enleve enlever \
             sans moins deteste evite eviter pas_de pas_d plus_de_ca marre_de marre_des filtre filtrer \
-            assez_de trop_de",
+            assez_de trop_de marre_d ras_le_bol_de ras_le_bol_des ras_le_bol stop_aux stop_a arretez_de_me_montrer arrete_de_me_montrer arretez_avec cachez_moi cache_moi masquez_moi epargnez_moi virez vire degagez saturee_de saturee_des sature_de sature_des j_en_ai_marre_de j_en_ai_marre_des en_ai_marre_des je_ne_supporte_plus supporte_pas",
         ),
         (
             Cue::Keep,
             "montre montre_moi montrez montrez_moi montrer affiche affichez afficher veux voudrais souhaite aime adore garde gardez garder \
-            plus_de davantage_de laisse laisser",
+            plus_de davantage_de laisse laisser ne_me_derange_pas",
         ),
         (Cue::Nothing, "rien rien_sur plus_rien rien_savoir"),
         (Cue::Not, "ne n non jamais aucun aucune"),
@@ -151,11 +151,11 @@ pub(super) static ITALIAN: Words = Words {
         (
             Cue::Hide,
             "nascondi nascondimi nascondere nascondete nascondermi blocca bloccare silenzia rimuovi rimuovere elimina senza meno odio \
-            evita evitare basta basta_con stufo_di stanco_di filtra togli",
+            evita evitare basta basta_con stufo_di stanco_di filtra togli via via_i via_le togliete togliete_mi toglietemi nascondetemi toglimi stop_a stop_ai stufa_di stanca_di non_ne_posso_piu_di non_sopporto eliminate bloccate basta_coi basta_col risparmiatemi ho_chiuso_con",
         ),
         (
             Cue::Keep,
-            "mostra mostrami mostrare mostrarmi mostratemi fammi_vedere voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia piu",
+            "mostra mostrami mostrare mostrarmi mostratemi fammi_vedere voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia piu non_mi_danno_fastidio non_mi_da_fastidio mi_interessa mi_interessano mi_vanno_bene",
         ),
         (Cue::Nothing, "niente nulla niente_su nulla_su piu_niente"),
         (Cue::Not, "non no mai nessun nessuna nessuno"),
@@ -185,11 +185,11 @@ pub(super) static PORTUGUESE: Words = Words {
         (
             Cue::Hide,
             "oculte oculta ocultar ocultes tire tirar pare_de silencie esconda esconde esconder bloqueie bloquear silencie remova remover sem menos \
-            odeio evite evitar chega_de cansado_de cansada_de filtre filtrar",
+            odeio evite evitar chega_de cansado_de cansada_de filtre filtrar escondam tirem tira oculte_me ocultem nao_aguento_mais nao_aguento cansei_de farto_de farta_de to_fora_de fora parem_de_mostrar pare_de_mostrar para_de_me_mostrar nao_suporto bloqueia deus_me_livre_de dispenso",
         ),
         (
             Cue::Keep,
-            "mostre mostra mostrar me_mostre mostre_me exiba exibir quero queria gosto_de gosto adoro amo mantenha manter deixe deixa mais",
+            "mostre mostra mostrar me_mostre mostre_me exiba exibir quero queria gosto_de gosto adoro amo mantenha manter deixe deixa mais nao_me_importo_com nao_ligo_para",
         ),
         (Cue::Nothing, "nada nada_de nada_sobre saber_nada_de saber_de"),
         (Cue::Not, "nao nunca jamais nenhum nenhuma"),
@@ -205,7 +205,7 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::Subject, "eu sou estou"),
         (Cue::Aside, "porque quando se"),
         (Cue::NothingElse, "e_nada_mais nada_mais"),
-        (Cue::TrailingKeep, "tudo_bem esta_bem pode podem sim"),
+        (Cue::TrailingKeep, "tudo_bem esta_bem pode podem sim tudo_certo e_legal"),
     ],
     stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais esses essas estes estas esse essa tipo gente ao aos pelo pela pelos pelas nos nas num numa se",
 };

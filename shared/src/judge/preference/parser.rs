@@ -78,7 +78,7 @@ impl Parser<'_> {
             self.state.action = Action::Hide;
             item.push(noun);
         }
-        let background = !self.state.cued && (self.state.subject || self.state.clause.is_some() && is_remark(&item));
+        let background = !self.state.cued && (self.state.subject || !self.clauses.is_empty() && is_remark(&item));
         if let Some(phrase) = phrase(self.text, self.language, &item).filter(|_| !background) {
             if self.state.only && !(self.state.explicit && self.state.action == Action::Hide) {
                 self.state.action = Action::Keep;
@@ -217,7 +217,13 @@ impl<'a> Parser<'a> {
         match cue {
             Cue::Except => self.except(),
             Cue::But if self.excepts_from_everything() => self.except(),
-            Cue::But | Cue::And => self.end_item(),
+            Cue::And => {
+                // "I work nights and sleep all day": still about the writer.
+                let about_writer = self.state.subject && !self.state.cued;
+                self.end_item();
+                self.state.subject = about_writer;
+            }
+            Cue::But => self.end_item(),
             Cue::TrailingKeep => self.keep_last(false),
             Cue::NothingElse => self.keep_last(true),
             Cue::Just if self.item.is_empty() && !self.state.subject && self.clauses.is_empty() => self.note(Cue::Only),

@@ -66,6 +66,13 @@ impl Scene {
     /// For some seconds, `rate` requests a second of five posts, every other one with a post that is new. Each is answered with
     /// 200, or the run ends.
     pub(crate) fn ask(&mut self, rate: usize, seconds: usize) -> Answered {
+        let answered = self.ask_through(rate, seconds);
+        assert_eq!(answered.refused, 0, "refused for reduced capacity");
+        answered
+    }
+
+    /// The same, but that some may be refused for reduced capacity.
+    pub(crate) fn ask_through(&mut self, rate: usize, seconds: usize) -> Answered {
         self.load(Pace::Open(count(rate)), rate * seconds, seconds)
     }
 

@@ -13,6 +13,7 @@ const CALM: usize = 8;
 const TROUBLE: usize = 3;
 
 /// What a server holds, and how it answers, in one calm.
+#[derive(Debug)]
 struct Look {
     resident: f64,
     descriptors: f64,
@@ -36,6 +37,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     scene.ask(rate, effort.of(30, 10));
 
     let mut looks = Vec::with_capacity(rounds);
+    let mut refused = 0;
     for round in 0..rounds {
         scene.renew_tokens().await;
         match round % 3 {
@@ -43,18 +45,23 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
             1 => scene.redis.kill(),
             _ => scene.tables.freeze().await,
         }
-        scene.ask(rate / 4, TROUBLE);
+        refused += scene.ask_through(rate / 4, TROUBLE).refused;
         match round % 3 {
             0 => scene.redis.thaw(),
             1 => scene.redis.restart(),
             _ => scene.tables.thaw().await,
         }
-        scene.ask(rate, TROUBLE);
+        refused += scene.ask_through(rate, TROUBLE).refused;
         let latencies = scene.ask(rate, CALM).latencies;
         looks.push(look(scene.server.process_id(), &latencies));
+        if round % 10 == 9 {
+            // Half an hour is long to wait for the first figure.
+            eprintln!("round {}: {:.2?}; {refused} refused", round + 1, looks[round]);
+        }
     }
     report.note("soak.rate", count(rate), "/s");
     report.note("soak.span", count(rounds * (2 * TROUBLE + CALM)), "s");
+    report.note("soak.refused_for_reduced_capacity", count(refused), "");
     // The middle of the first and of the last third of the looks.
     let third = looks.len().div_ceil(3);
     let (first, last) = (&looks[..third], &looks[looks.len() - third..]);

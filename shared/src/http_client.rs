@@ -1,0 +1,101 @@
+//! The HTTP client under the AWS SDK and under the calls to models: HTTP/1.1 over rustls, connections kept and shared.
+//!
+//! The SDK's own client brings HTTP/2 and proxies along, a third of a megabyte that no endpoint of ours speaks. This one
+//! is made of the same libraries; deadlines are the callers', and nothing here tries anything again that was sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector as Connector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::RootCertStore;
+
+use crate::tls;
+
+/// An idle connection older than this is not used again: its other end may be gone since the environment was frozen.
+const IDLE_CONNECTION: Duration = Duration::from_secs(20);
+
+/// A connection that is not made by then will not be. Callers' deadlines are shorter; this ends what they have left.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The client. Clones share its connections.
+#[derive(Clone)]
+pub(crate) struct Http1(Result<Client<HttpsConnector<HttpConnector>, SdkBody>, rustls::Error>);
+
+impl Http1 {
+    /// A client that trusts `roots`. Whatever is wrong with its settings is the error of each call.
+    pub(crate) fn new(roots: RootCertStore) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        Self(tls::client(roots).map(|tls| {
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(tls)
+                .https_or_http()
+                .enable_http1()
+                .wrap_connector(tcp);
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_CONNECTION)
+                .build(connector)
+        }))
+    }
+}
+
+impl fmt::Debug for Http1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http1")
+    }
+}
+
+impl HttpClient for Http1 {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl Connector for Http1 {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = match &self.0 {
+            Ok(client) => client,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.clone().into()))),
+        };
+        let mut request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        };
+        let captured = capture_connection(&mut request);
+        if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+            capture.set_connection_retriever(move || connection(&captured));
+        }
+        let answer = client.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
+            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// How the SDK keeps a connection from further use on which a call has failed.
+fn connection(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
+    captured.connection_metadata().as_ref()?;
+    let captured = captured.clone();
+    let poison = move || {
+        if let Some(connection) = captured.connection_metadata().as_ref() {
+            connection.poison();
+        }
+    };
+    Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
+}
