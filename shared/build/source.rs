@@ -89,8 +89,8 @@ impl Reader {
                 Ok(())
             }
             ("=", _) => rest.split(' ').try_for_each(|name| {
-                let names = keys(name)?.map(|key| key.of);
-                self.lexicon.names.extend(names.map(|key| ((key, subject), MEDIUM)));
+                let spoken = keys(name)?.map(|key| key.of).chain(content(name));
+                self.lexicon.names.extend(spoken.map(|key| ((key, subject), MEDIUM)));
                 self.add(subject, name, MEDIUM)
             }),
             ("&", _) => self.add_all(subject, rest, SURE),
@@ -162,6 +162,30 @@ fn strengthen(entries: &mut Entries, of: (u64, Subject), code: u8) {
 struct Key {
     of: u64,
     is_prefix: bool,
+}
+
+/// Words of names that a preference's topic is read without (the commonest of the stop words in `judge/cues/`).
+const WITHOUT_CONTENT: &str = "a an the of for to in on at with from who that and or people person posts photos videos \
+     der die das den dem des ein eine und oder von vom mit fur im am auf uber zum zur bei nach leute bilder \
+     el la los las un una de del en y o con por para que al gente fotos \
+     le les l d du et ou au aux sur avec dans qui gens \
+     il lo i gli di dei degli delle della da su per che e alla alle nel nella foto \
+     os as do dos das em no na com sobre";
+
+/// The key of a name without them, if that is another. One word is left over only of more than two: "people who brag".
+fn content(name: &str) -> Option<u64> {
+    let words: Vec<&str> = name.trim_end_matches(['_', '^']).split('_').collect();
+    let content: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| !WITHOUT_CONTENT.split_ascii_whitespace().any(|other| other == *word))
+        .collect();
+    match content.len() {
+        0 => None,
+        1 if words.len() > 2 => Some(Stem::of(content[0]).exact),
+        _ if (2..words.len()).contains(&content.len()) => Some(phrase(content.iter().map(|word| Stem::of(word).exact))),
+        _ => None,
+    }
 }
 
 /// The key of an entry, and that of a phrase written as one word (#blackfriday).

@@ -32,7 +32,7 @@ use topic::{Keys, Sources, Topic};
 use weigh::{Decider, Weighed};
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "lexicon-minilm-256/4";
+pub const JUDGE_VERSION: &str = "lexicon-minilm-256/5";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;

@@ -58,6 +58,7 @@ pub fn rows() -> Vec<Row> {
         ("sixth", include_str!("../evaluation/sixth.jsonl")),
         ("seventh", include_str!("../evaluation/seventh.jsonl")),
         ("eighth", include_str!("../evaluation/eighth.jsonl")),
+        ("ninth", include_str!("../evaluation/ninth.jsonl")),
     ];
     let lines = files
         .into_iter()

@@ -4,7 +4,7 @@ use super::layout::{CODE_BITS, Subject, place_of};
 
 /// How strongly an entry speaks for its subject, by its code (`build/source.rs`): against it, weakly, often for something
 /// else, strongly, nearly settling it, surely.
-const STRENGTHS: [f32; 6] = [-1.2, 0.3, 0.6, 1.0, 1.5, 2.5];
+const STRENGTHS: [f32; 6] = [-1.2, 0.3, 0.6, 1.0, 1.5, 3.0];
 
 /// Entries in the order of their buckets.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Index {
             .zip(bucket)
             .filter(|(_, other)| u32::from_le_bytes(**other) == rest);
         let (start, _) = same.next()?;
-        Some(Place(start, same.last().map_or(start, |(last, _)| last) + 1))
+        Some(Place(start, same.next_back().map_or(start, |(last, _)| last) + 1))
     }
 
     /// The subjects of a place, and how strongly its key speaks for each.

@@ -6,7 +6,7 @@
 use super::index::{Index, Place};
 use super::layout::Subject;
 
-static SUBJECTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/subjects.bin"));
+static DIRECTED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/subjects.bin"));
 static NAMES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/names.bin"));
 static PIECES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pieces.bin"));
 static WORDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
@@ -15,6 +15,8 @@ static PREFIXES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prefixes.bin"
 /// The lexicon, ready to be looked up.
 #[derive(Debug)]
 pub(super) struct Lexicon {
+    /// By subject: not 0 for one whose words count only when they are said to somebody.
+    directed: &'static [u8],
     /// By key of a name.
     names: Index,
     /// By key of a word or phrase.
@@ -35,6 +37,7 @@ pub(super) enum Hint {
 impl Lexicon {
     pub(super) fn load() -> Self {
         Self {
+            directed: DIRECTED,
             names: Index::of(NAMES),
             words: Index::of(WORDS),
             prefixes: Index::of(PREFIXES),
@@ -43,12 +46,12 @@ impl Lexicon {
 
     /// How many subjects there are.
     pub(super) fn len(&self) -> usize {
-        SUBJECTS.len()
+        self.directed.len()
     }
 
     /// Whether the subject's words count only when they are said to somebody.
     pub(super) fn is_directed(&self, subject: Subject) -> bool {
-        SUBJECTS
+        self.directed
             .get(usize::from(subject))
             .is_some_and(|directed| *directed != 0)
     }
@@ -65,11 +68,8 @@ impl Lexicon {
     /// The subjects that a word or phrase of a preference names.
     pub(super) fn named(&self, key: u64) -> Vec<Subject> {
         let place = self.names.find(key);
-        place
-            .into_iter()
-            .flat_map(|place| self.names.at(place))
-            .map(|(subject, _)| subject)
-            .collect()
+        let entries = place.into_iter().flat_map(|place| self.names.at(place));
+        entries.map(|(subject, _)| subject).collect()
     }
 
     /// Where it stands what a word or phrase of a post gives away.

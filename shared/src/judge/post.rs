@@ -16,6 +16,9 @@ const MASK_BITS: usize = 32;
 /// Words that make a window of their own.
 const WINDOW_WORDS: usize = 40;
 
+/// What the preference's own word is worth at most for the subject that it names: posts use it for other things, too.
+const OWN_WORD: f32 = 0.52;
+
 /// What a post says about a preference's keys.
 pub(super) struct Evidence<'a> {
     text: &'a str,
@@ -48,7 +51,7 @@ pub(super) fn read<'a>(text: &'a str, keys: &Keys, sources: Sources<'_>) -> Evid
     };
     for key in signs(text) {
         post.hint(sources.lexicon.whole(key), sources);
-        post.count();
+        post.count(f32::MAX);
     }
     let mut contraction = String::new();
     let mut at = 0;
@@ -163,7 +166,8 @@ impl Reading {
         self.mark(keys, stem.loose);
         self.hint(sources.lexicon.whole(stem.exact), sources);
         self.hint_starts(word, sources);
-        self.count();
+        let asked_for = keys.is_topic_word(stem);
+        self.count(if asked_for { OWN_WORD } else { f32::MAX });
         if let Some(before) = self.before.replace(stem) {
             self.mark(keys, Stem::pair(before, stem));
             // What is one word in the preference may be two here.
@@ -176,11 +180,11 @@ impl Reading {
             self.phrases[length] = self.phrases[length - 1].map(|phrase| joined(phrase, stem.exact));
             if let Some(phrase) = self.phrases[length] {
                 self.hint(sources.lexicon.whole(phrase.finish()), sources);
-                self.count();
+                self.count(f32::MAX);
             }
         }
         self.phrases[0] = Some(joined(Fnv::default(), stem.exact));
-        self.add(known, keys.is_topic_word(stem), sources);
+        self.add(known, asked_for, sources);
         self.filled += 1;
         if self.filled >= self.size {
             self.end_window();
@@ -232,12 +236,12 @@ impl Reading {
         }
     }
 
-    /// Counts what has been noted.
-    fn count(&mut self) {
+    /// Counts what has been noted, each strength at `most`.
+    fn count(&mut self, most: f32) {
         if !self.word.is_empty() {
             let word = std::mem::take(&mut self.word);
             for (subject, strength) in &word {
-                self.subjects[usize::from(*subject)] += strength;
+                self.subjects[usize::from(*subject)] += strength.min(most);
             }
             self.given_away.push(word);
         }

@@ -101,7 +101,7 @@ fn push_word(tokens: &mut Vec<Token>, text: &str, mut start: usize, end: usize, 
 
 /// The bytes of an article elided before a vowel, in French or Italian, and of its apostrophe: two words written as one.
 fn elided_article(written: &str) -> Option<(usize, usize)> {
-    const ARTICLES: [&str; 11] = ["l", "d", "j", "n", "s", "c", "m", "qu", "dell", "sull", "all"];
+    const ARTICLES: [&str; 12] = ["l", "d", "j", "n", "s", "c", "m", "t", "qu", "dell", "sull", "all"];
     let at = written.find(['\'', '’'])?;
     let mark = written[at..].chars().next()?.len_utf8();
     let known = ARTICLES.contains(&written[..at].to_lowercase().as_str());

@@ -40,6 +40,13 @@ pub(super) struct Topic {
     pub(super) comparable: bool,
 }
 
+impl Topic {
+    /// Whether the lexicon knows what a word of it names.
+    pub(super) fn is_known(&self) -> bool {
+        self.words.iter().any(|word| !word.senses.is_empty())
+    }
+}
+
 /// One content word of a topic.
 #[derive(Clone, Debug)]
 pub(super) struct TopicWord {

@@ -6,47 +6,52 @@ use super::preference::Action;
 use super::topic::{Topic, TopicWord};
 
 /// What a word of the topic is worth when only a form of it occurs (boxing, box).
-const LOOSE: f32 = 0.07;
+const LOOSE: f32 = 0.05;
 /// What a common word itself is worth.
-const ALONE: f32 = 0.78;
+const ALONE: f32 = 0.5;
 /// What the word itself is worth when the lexicon knows its subject.
-const EXACT: f32 = 0.37;
+const EXACT: f32 = 0.21;
 /// What a rare word itself is worth, whatever the lexicon knows.
-const EXACT_RARE: f32 = 0.86;
+const EXACT_RARE: f32 = 0.9;
 /// What a name is worth that the post writes as one, too.
-const PROPER: f32 = 0.88;
+const PROPER: f32 = 0.5;
 /// Strength of a subject's words that is worth one half.
-const HALF: f32 = 0.55;
+const HALF: f32 = 0.7;
 /// The log-odds that a post should be hidden, by words and likeness: a logistic regression over the tuned rows of the
 /// evaluation set, its intercept lowered until false hides are rare.
-const WORDS: f32 = 10.0;
-const LIKENESS: f32 = 3.5;
-const INTERCEPT: f32 = -6.4;
+const WORDS: f32 = 11.0;
+const LIKENESS: f32 = 3.6;
+const INTERCEPT: f32 = -6.8;
+/// What an exception takes away that nothing is known of: it may be what the post is about.
+const UNKNOWN_EXCEPTION: f32 = -1.6;
 /// What nearness to the words of the subjects that it names adds, from what is usual on.
-const KINSHIP: f32 = 7.3;
-const USUAL: f32 = 0.11;
+const KINSHIP: f32 = 6.3;
+const USUAL: f32 = 0.1;
+/// What it can take away at most: few words say little about what a post is not about.
+const FARTHEST: f32 = -0.05;
 /// What another subject takes away whose words do not speak for this one, and its strength that takes half of it.
-const RIVAL: f32 = 0.58;
-const RIVAL_HALF: f32 = 1.0;
+const RIVAL: f32 = 0.85;
+const RIVAL_HALF: f32 = 1.4;
 /// The same for what is to be kept, where caution is to believe it sooner.
-const KEEP_INTERCEPT: f32 = -7.0;
+const KEEP_INTERCEPT: f32 = -7.5;
 /// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
 /// odds grow faster above and fall slower below it than the regression has it.
 const ABOVE: f32 = 2.5;
 const BELOW: f32 = 0.55;
 /// The same for "only": what is wanted shows in few words, so their lack says much where the lexicon knows the subject,
 /// and little where it does not.
-const LACK_OF_KNOWN: f32 = -0.68;
-const LACK_OF_UNKNOWN: f32 = -0.41;
-const ONLY_WORDS: f32 = -10.5;
-const ONLY_LIKENESS: f32 = -4.15;
+const LACK_OF_KNOWN: f32 = -0.8;
+const LACK_OF_UNKNOWN: f32 = -0.95;
+const ONLY_WORDS: f32 = -14.0;
+const ONLY_LIKENESS: f32 = -2.8;
+const ONLY_KINSHIP: f32 = -0.9;
 /// What another subject in the post adds to that.
-const OTHER: f32 = 1.8;
+const OTHER: f32 = 1.25;
 /// Latin words that a post needs before its lack of likeness says anything.
 const READABLE: usize = 3;
 /// From here on a keep clause weakens a hide clause; at one half it has won.
 const KEEP_FROM: f32 = 0.3;
-const KEEP_WEIGHT: f32 = 0.87;
+const KEEP_WEIGHT: f32 = 0.8;
 
 /// How well a topic applies to a post.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +116,13 @@ fn hardest<'a>(topics: &'a [Topic], applies: &[Applies]) -> Option<(&'a Topic, f
         let against = |keep: &Topic| keep.action == Action::Keep && keep.except_of.is_none_or(|of| of == topic.clause);
         let keep = strongest(topics, applies, against).map_or(0.0, |(_, strength)| strength);
         let share = ((keep - KEEP_FROM) / (0.5 - KEEP_FROM)).clamp(0.0, 1.0);
-        (topic, applied.strength(INTERCEPT) * (1.0 - KEEP_WEIGHT * share))
+        let excepted = |keep: &Topic| keep.except_of == Some(topic.clause) && !keep.is_known();
+        let doubt = if topics.iter().any(excepted) {
+            UNKNOWN_EXCEPTION
+        } else {
+            0.0
+        };
+        (topic, applied.strength(INTERCEPT + doubt) * (1.0 - KEEP_WEIGHT * share))
     });
     weakened.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
@@ -134,14 +145,19 @@ fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence<'_>)
             .zip(applies)
             .filter(|(topic, _)| topic.action == Action::Keep)
     };
-    let near = keeps().map(|(topic, applies)| (topic, ONLY_WORDS * applies.words + ONLY_LIKENESS * applies.likeness));
+    let near = keeps().map(|(topic, applies)| {
+        (
+            topic,
+            ONLY_WORDS * applies.words + ONLY_LIKENESS * applies.likeness + ONLY_KINSHIP * applies.kinship,
+        )
+    });
     let Some((nearest, nearness)) = near.reduce(|best, next| if next.1 < best.1 { next } else { best }) else {
         return Some((None, UNIVERSAL));
     };
     if post.readable < READABLE {
         return None;
     }
-    let known = keeps().all(|(topic, _)| topic.words.iter().any(|word| !word.senses.is_empty()));
+    let known = keeps().all(|(topic, _)| topic.is_known());
     let lack = if known { LACK_OF_KNOWN } else { LACK_OF_UNKNOWN };
     let named: Vec<Subject> = keeps()
         .flat_map(|(topic, _)| &topic.words)
@@ -153,8 +169,6 @@ fn not_wanted<'a>(topics: &'a [Topic], applies: &[Applies], post: &Evidence<'_>)
     let other = others.fold(0.0_f32, |most, (_, strength)| most.max(*strength));
     Some((Some(nearest), chance(lack + nearness + OTHER * other / (other + HALF))))
 }
-
-/// The score of a post under "hide everything".
 
 /// The score of a post under "hide everything".
 const UNIVERSAL: f32 = 0.9;
@@ -215,7 +229,7 @@ fn apply(topic: &Topic, post: &Evidence<'_>) -> Applies {
 /// How much there is of the strongest subject that the topic does not name, by words that do not speak for what it names.
 fn rival(topic: &Topic, post: &Evidence<'_>) -> f32 {
     let names = |subject: Subject| topic.words.iter().any(|word| word.senses.contains(&subject));
-    if !topic.words.iter().any(|word| !word.senses.is_empty()) {
+    if !topic.is_known() {
         return 0.0;
     }
     let mut rivals: Vec<(Subject, f32)> = Vec::new();
@@ -240,12 +254,10 @@ fn kinship(topic: &Topic, post: &Evidence<'_>) -> f32 {
     let Some(whole) = post.whole.as_ref().filter(|_| post.known) else {
         return 0.0;
     };
-    topic
-        .subjects
-        .iter()
-        .map(|subject| subject.cosine(whole) - USUAL)
+    let cosines = topic.subjects.iter().map(|subject| subject.cosine(whole));
+    cosines
         .reduce(f32::max)
-        .unwrap_or(0.0)
+        .map_or(0.0, |nearest| (nearest - USUAL).max(FARTHEST))
 }
 
 fn likeness(topic: &Topic, post: &Evidence<'_>) -> f32 {

@@ -10,7 +10,19 @@ const LAYERS: [(&str, &[&str]); 7] = [
         "foundations",
         &["clock", "config", "error", "ids", "judge", "money", "plan"],
     ),
-    ("ways out", &["aws", "gate", "secrets", "table", "telemetry", "valkey"]),
+    (
+        "ways out",
+        &[
+            "aws",
+            "gate",
+            "http_client",
+            "secrets",
+            "table",
+            "telemetry",
+            "tls",
+            "valkey",
+        ],
+    ),
     (
         "rules",
         &[
