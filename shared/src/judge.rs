@@ -142,6 +142,14 @@ impl Judge {
         self.tokenizer.ids(text)
     }
 
+    /// What is compiled into whoever can judge: table, vocabulary, lexicon. For measuring.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn embedded() -> [&'static [u8]; 8] {
+        let [directed, names, pieces, words, prefixes] = lexicon::FILES;
+        [TABLE, COMMON, VOCABULARY, directed, names, pieces, words, prefixes]
+    }
+
     fn sources(&self) -> Sources<'_> {
         Sources {
             tokenizer: &self.tokenizer,

@@ -214,16 +214,6 @@ pub fn attribute_of(value: &Value) -> Option<String> {
     attribute.or_else(|| value["Ref"].as_str()).map(str::to_owned)
 }
 
-/// The bytes of a file of this project.
-///
-/// # Panics
-/// When it cannot be read.
-#[must_use]
-pub fn bytes_of(path: &str) -> Vec<u8> {
-    let path = path_of(path);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
 /// The names that a text for `Fn::Sub` has in `${…}`.
 pub fn substituted(text: &str) -> impl Iterator<Item = &str> {
     text.split("${").skip(1).filter_map(|rest| rest.split('}').next())

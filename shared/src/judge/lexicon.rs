@@ -12,6 +12,9 @@ static PIECES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pieces.bin"));
 static WORDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
 static PREFIXES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prefixes.bin"));
 
+/// All of them.
+pub(super) static FILES: [&[u8]; 5] = [DIRECTED, NAMES, PIECES, WORDS, PREFIXES];
+
 /// The lexicon, ready to be looked up.
 #[derive(Debug)]
 pub(super) struct Lexicon {

@@ -4,18 +4,12 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use tests::definitions::bytes_of;
+use shared::judge::Judge;
 use tests::program::path_of;
 
 use crate::deployment::FUNCTIONS;
 use crate::report::Report;
 use crate::stats::count;
-
-/// What is compiled into whoever can judge.
-const MODEL: [&str; 2] = [
-    "shared/models/minilm-static-256/model.safetensors",
-    "shared/models/minilm-static-256/vocab.txt",
-];
 
 pub(crate) fn measure(report: &mut Report) {
     for (function, _) in FUNCTIONS {
@@ -24,7 +18,7 @@ pub(crate) fn measure(report: &mut Report) {
         report.note(&format!("size.{function}"), count(binary.len()) / 1e6, "MB");
         report.note(&format!("size.{function}.zipped"), zipped, "MB");
         if function == "classify" {
-            let model: f64 = MODEL.iter().map(|path| deflated(&bytes_of(path))).sum();
+            let model: f64 = Judge::embedded().into_iter().map(deflated).sum();
             report.note("size.classify.zipped_without_model", zipped - model, "MB");
         }
     }
