@@ -105,7 +105,7 @@ fn functions_are_built_without_a_second_tls_stack_and_without_the_sdks_own_loade
     for function in functions(&metadata) {
         let built_in = built_into(&function);
         assert!(built_in.contains("lambda_runtime"), "{function}");
-        let mut unwanted = vec!["ring", "openssl", "native-tls"];
+        let mut unwanted = vec!["h2", "ring", "openssl", "native-tls"];
         if !OPERATIONS.contains(&function.as_str()) {
             unwanted.push("aws-config");
         }
