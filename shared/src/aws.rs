@@ -11,7 +11,11 @@ use crate::tls;
 #[must_use]
 pub fn settings(config: &Config, endpoint: Option<&str>) -> SdkConfig {
     // Another endpoint is somebody's own.
-    let roots = endpoint.map_or_else(tls::amazon_roots, |_| tls::system_roots());
+    let roots = if endpoint.is_none() {
+        tls::amazon_roots
+    } else {
+        tls::system_roots
+    };
     let mut settings = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(config.region.clone()))

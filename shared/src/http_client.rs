@@ -4,6 +4,7 @@
 //! is made of the same libraries; deadlines are the callers', and nothing here tries anything again that was sent.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
@@ -28,28 +29,39 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 /// A connection that is not made by then will not be. Callers' deadlines are shorter; this ends what they have left.
 const CONNECT: Duration = Duration::from_secs(3);
 
+type Hyper = Client<HttpsConnector<HttpConnector>, SdkBody>;
+
 /// The client. Clones share its connections.
 #[derive(Clone)]
-pub(crate) struct Http1(Result<Client<HttpsConnector<HttpConnector>, SdkBody>, rustls::Error>);
+pub(crate) struct Http1 {
+    /// Whom it trusts.
+    roots: fn() -> RootCertStore,
+    /// Made at the first call: a process that makes none never reads a root. Whatever is wrong is the error of each call.
+    client: Arc<OnceLock<Result<Hyper, rustls::Error>>>,
+}
 
 impl Http1 {
-    /// A client that trusts `roots`. Whatever is wrong with its settings is the error of each call.
-    pub(crate) fn new(roots: RootCertStore) -> Self {
+    pub(crate) fn new(roots: fn() -> RootCertStore) -> Self {
+        Self {
+            roots,
+            client: Arc::default(),
+        }
+    }
+
+    fn connect(&self) -> Result<Hyper, rustls::Error> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
-        Self(tls::client(roots).map(|tls| {
-            let connector = HttpsConnectorBuilder::new()
-                .with_tls_config(tls)
-                .https_or_http()
-                .enable_http1()
-                .wrap_connector(tcp);
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_CONNECTION)
-                .build(connector)
-        }))
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::client((self.roots)())?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .build(connector))
     }
 }
 
@@ -67,7 +79,7 @@ impl HttpClient for Http1 {
 
 impl Connector for Http1 {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = match &self.0 {
+        let client = match self.client.get_or_init(|| self.connect()) {
             Ok(client) => client,
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.clone().into()))),
         };

@@ -1,6 +1,5 @@
 //! HTTP to providers: one client, made at its first use, a deadline on every call, and a bound on every answer.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::HttpConnector;
@@ -19,9 +18,15 @@ use crate::tls;
 /// The largest answer that is read.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
-/// The client. The system's root certificates are read with the first call: a process that asks no provider never pays for it.
-#[derive(Debug, Default)]
-pub struct Wire(OnceLock<Http1>);
+/// The client. It trusts whom the system trusts.
+#[derive(Debug)]
+pub struct Wire(Http1);
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self(Http1::new(tls::system_roots))
+    }
+}
 
 impl Wire {
     /// Sends a request; the body of its answer, if its status is a success.
@@ -29,11 +34,10 @@ impl Wire {
     /// # Errors
     /// What went wrong, with how long the provider asked to be left alone.
     pub async fn send(&self, request: Request<String>, limit: Duration, now: Timestamp) -> Result<Vec<u8>, Failure> {
-        let connector = self.0.get_or_init(|| Http1::new(tls::system_roots()));
         let request =
             HttpRequest::try_from(request.map(SdkBody::from)).map_err(|_| Failure::Unasked("a bad address"))?;
         let answer = async {
-            let answer = connector.call(request).await.map_err(|_| Failure::Connection)?;
+            let answer = self.0.call(request).await.map_err(|_| Failure::Connection)?;
             let answer = answer.try_into_http1x().map_err(|_| Failure::Connection)?;
             let (parts, body) = answer.into_parts();
             let wait = retry_after(&parts.headers, now);

@@ -45,6 +45,12 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// Ends the run if a request was refused.
+    pub(crate) fn all_answered(self) -> Self {
+        assert_eq!(self.refused, 0, "refused for reduced capacity");
+        self
+    }
+
     pub(crate) fn per_second(&self) -> f64 {
         count(self.latencies.len()) / self.span.as_secs_f64()
     }
@@ -61,8 +67,14 @@ pub(crate) fn post(path: &str, token: &str, body: &Value) -> Vec<u8> {
 }
 
 impl Load<'_> {
-    /// Threads and blocking sockets: a timer that is exact to some 50 µs, and little CPU beside the server's.
+    /// Every request is answered with 200, or the run ends.
     pub(crate) fn run(&self) -> Answered {
+        self.run_through().all_answered()
+    }
+
+    /// The same, but that some may be refused for reduced capacity. Threads and blocking sockets: a timer that is exact to some
+    /// 50 µs, and little CPU beside the server's.
+    pub(crate) fn run_through(&self) -> Answered {
         let next = AtomicUsize::new(0);
         let since = Stopwatch::start();
         let mut latencies = Samples::default();

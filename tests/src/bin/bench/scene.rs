@@ -66,9 +66,7 @@ impl Scene {
     /// For some seconds, `rate` requests a second of five posts, every other one with a post that is new. Each is answered with
     /// 200, or the run ends.
     pub(crate) fn ask(&mut self, rate: usize, seconds: usize) -> Answered {
-        let answered = self.ask_through(rate, seconds);
-        assert_eq!(answered.refused, 0, "refused for reduced capacity");
-        answered
+        self.ask_through(rate, seconds).all_answered()
     }
 
     /// The same, but that some may be refused for reduced capacity.
@@ -79,7 +77,9 @@ impl Scene {
     /// How many requests in a second are answered to 16 connections that ask as fast as they can. None is sent twice: its new
     /// post would be new no more.
     pub(crate) fn most_per_second(&mut self, seconds: usize) -> f64 {
-        self.load(Pace::Closed, 12_000 * seconds, seconds).per_second()
+        self.load(Pace::Closed, 12_000 * seconds, seconds)
+            .all_answered()
+            .per_second()
     }
 
     fn load(&mut self, pace: Pace, requests: usize, seconds: usize) -> Answered {
@@ -91,7 +91,7 @@ impl Scene {
             pace,
             span: Duration::from_secs(seconds as u64),
         };
-        tokio::task::block_in_place(|| load.run())
+        tokio::task::block_in_place(|| load.run_through())
     }
 
     fn request(&mut self, n: usize) -> Vec<u8> {
