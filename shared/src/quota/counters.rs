@@ -140,13 +140,14 @@ impl CounterTable {
     pub async fn deliver(&self, parcel: &Parcel) -> Result<u64, Outage> {
         let call = self
             .update(&parcel.counter)
-            .update_expression("SET tier = :tier, #ttl = :ttl ADD used :n, outages :ids")
-            // This parcel was not added before.
-            .condition_expression("attribute_not_exists(outages) OR NOT contains(outages, :id)")
+            .update_expression("SET tier = :tier, #ttl = :ttl, late = :true, #source = :number ADD used :n")
+            // A source seals a parcel only once the one before is here.
+            .condition_expression("attribute_not_exists(#source) OR #source < :number")
             .expression_attribute_names("#ttl", table::TTL)
+            .expression_attribute_names("#source", format!("outage:{}", parcel.id.source))
             .expression_attribute_values(":n", number(parcel.units))
-            .expression_attribute_values(":id", text(&parcel.id))
-            .expression_attribute_values(":ids", AttributeValue::Ss(vec![parcel.id.clone()]))
+            .expression_attribute_values(":number", number(parcel.id.number))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":tier", text(parcel.tier.as_str()))
             .expression_attribute_values(":ttl", expiry(&parcel.counter))
             .return_values(ReturnValue::UpdatedNew)
@@ -204,7 +205,7 @@ impl CounterTable {
             .segment(i32::try_from(segment.number).unwrap_or(0))
             .total_segments(i32::try_from(segment.of).unwrap_or(1))
             .filter_expression("#counter = :day")
-            .projection_expression("#user, used, tier, outages")
+            .projection_expression("#user, used, tier, late")
             .expression_attribute_names("#counter", "meter#day")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":day", text(&day))
@@ -283,6 +284,6 @@ fn read_day_use(item: &Item) -> Option<DayUse> {
         user: UserId::parse(read_text(item, "user")?)?,
         tier: Tier::parse(read_text(item, "tier")?)?,
         used: read_used(item)?,
-        late: item.contains_key("outages"),
+        late: item.contains_key("late"),
     })
 }

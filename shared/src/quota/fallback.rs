@@ -1,24 +1,30 @@
 //! What stands in for the quota table while it does not answer, and brings it up to date afterwards: the fleet's ledger in the
 //! limits' cache; without it, this process's own.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::counters::CounterTable;
-use super::ledger::Ledger;
-use super::outage::{Admission, OutageLedger, Reservation};
+use super::ledger::{Ledger, Parcel};
+use super::outage::{Admission, OutageLedger, Reservation, Waiting};
 use super::{Charge, Counter};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::identity::sha256;
 use crate::ids::random_bytes;
+use crate::valkey::Failure;
 
 /// Other users' counters that one request delivers after an outage, so that no single one pays for all.
 const COUNTERS_PER_REQUEST: usize = 2;
+
+/// What waits for a counter at any time: the parcel that may have been sent, and the one that the rest will make.
+const PARCELS_AT_A_TIME: usize = 2;
 
 /// Both ledgers.
 #[derive(Debug)]
 pub struct Fallback {
     own: Mutex<Ledger>,
+    /// Names this process's parcels.
+    source: OnceLock<String>,
     shared: Option<OutageLedger>,
     fleet: u32,
 }
@@ -38,6 +44,7 @@ impl Fallback {
     pub fn new(shared: Option<OutageLedger>, fleet: u32) -> Self {
         Self {
             own: Mutex::default(),
+            source: OnceLock::new(),
             shared,
             fleet,
         }
@@ -88,10 +95,19 @@ impl Fallback {
         let Some((shared, reservation)) = self.shared.as_ref().zip(reservation) else {
             return Ok(used);
         };
-        for waiting in &reservation.waiting {
-            used = Some(counters.deliver(&waiting.parcel(charge)).await?);
-            // Should this be lost, the parcel is sent again, and changes nothing.
-            let _ = shared.confirm(&charge.counter, std::slice::from_ref(&waiting.id)).await;
+        let mut next = reservation.waiting.clone();
+        for place in 1..=PARCELS_AT_A_TIME {
+            let Some(waiting) = next.take() else { break };
+            let parcel = waiting.parcel(&charge.counter, &charge.tier);
+            let (now_used, confirmed) = send(shared, counters, &parcel).await?;
+            used = Some(now_used);
+            next = match confirmed {
+                Ok(next) => next,
+                // Units wait behind it that the table must know of before the charge.
+                Err(failure) if place == 1 && reservation.unsent > 0 => return Err(failure.into_outage()),
+                // The parcel is sent again, and changes nothing.
+                Err(_) => None,
+            };
         }
         Ok(used)
     }
@@ -136,20 +152,27 @@ impl Fallback {
     }
 
     async fn deliver_own(&self, counters: &CounterTable, counter: &Counter) -> Result<Option<u64>, Outage> {
-        let parcels = {
-            let mut ledger = self.own();
-            if ledger.is_empty() {
-                return Ok(None);
-            }
-            let id = new_id()?;
-            ledger.seal(counter, || id)
-        };
+        if self.own().is_empty() {
+            return Ok(None);
+        }
+        let source = self.source()?;
         let mut used = None;
-        for parcel in parcels {
+        for _ in 0..PARCELS_AT_A_TIME {
+            let Some(parcel) = self.own().seal(counter, source) else {
+                break;
+            };
             used = Some(counters.deliver(&parcel).await?);
             self.own().confirm(&parcel);
         }
         Ok(used)
+    }
+
+    fn source(&self) -> Result<&str, Outage> {
+        if let Some(source) = self.source.get() {
+            return Ok(source);
+        }
+        let source = new_source()?;
+        Ok(self.source.get_or_init(|| source))
     }
 
     fn own(&self) -> MutexGuard<'_, Ledger> {
@@ -165,7 +188,7 @@ async fn deliver_and_cross_off(
 ) -> Result<Option<u64>, Outage> {
     let used = deliver_shared(shared, counters, counter).await?;
     let crossed_off = shared.cross_off(counter).await;
-    crossed_off.map_err(crate::valkey::Failure::into_outage)?;
+    crossed_off.map_err(Failure::into_outage)?;
     match deliver_shared(shared, counters, counter).await {
         Ok(later) => Ok(later.or(used)),
         Err(outage) => {
@@ -182,16 +205,32 @@ async fn deliver_shared(
     counter: &Counter,
 ) -> Result<Option<u64>, Outage> {
     let mut used = None;
-    let parcels = shared.seal(counter, &new_id()?).await;
-    for parcel in parcels.map_err(crate::valkey::Failure::into_outage)? {
-        used = Some(counters.deliver(&parcel).await?);
-        let confirmed = shared.confirm(counter, std::slice::from_ref(&parcel.id)).await;
-        confirmed.map_err(crate::valkey::Failure::into_outage)?;
+    let sealed = shared.seal(counter, &new_source()?).await;
+    let mut next = sealed.map_err(Failure::into_outage)?;
+    for _ in 0..PARCELS_AT_A_TIME {
+        let Some(parcel) = next.take() else { break };
+        let (now_used, confirmed) = send(shared, counters, &parcel).await?;
+        used = Some(now_used);
+        let waiting = confirmed.map_err(Failure::into_outage)?;
+        next = waiting.map(|waiting| waiting.parcel(counter, &parcel.tier));
     }
-    Ok(used)
+    match next {
+        None => Ok(used),
+        Some(_) => Err(Outage("units are admitted without the table meanwhile".to_owned())),
+    }
 }
 
-fn new_id() -> Result<String, Outage> {
-    let id = random_bytes::<12>().map_err(|error| Outage(error.to_string()))?;
-    Ok(sha256(&id))
+/// Adds a parcel to the table, then takes it from the ledger; what is used now, and the parcel to send next.
+async fn send(
+    shared: &OutageLedger,
+    counters: &CounterTable,
+    parcel: &Parcel,
+) -> Result<(u64, Result<Option<Waiting>, Failure>), Outage> {
+    let used = counters.deliver(parcel).await?;
+    Ok((used, shared.confirm(&parcel.counter, &parcel.id).await))
+}
+
+fn new_source() -> Result<String, Outage> {
+    let source = random_bytes::<12>().map_err(|error| Outage(error.to_string()))?;
+    Ok(sha256(&source))
 }

@@ -1,19 +1,29 @@
 //! What is admitted while the quota table is down, until it has been added to the table: a plain state machine.
 //!
 //! An instance alone may admit 80 % of what was last seen left (of the whole limit, where nothing was seen), shared by the size
-//! of the fleet. Units wait here in parcels. A parcel that was sent to the table once is sealed: its answer may have been
-//! lost, so its id and units never change again, and the table adds each id once.
+//! of the fleet. What is sent to the table is sealed in a parcel: its answer may have been lost, so its id and units never
+//! change again, and the table adds each parcel once. The next one is sealed only when it is confirmed. So a parcel holds all
+//! that was admitted meanwhile, and the table has to remember no more than the number of the last one.
 
 use std::collections::HashMap;
 
 use super::{Charge, Counter};
 use crate::plan::Tier;
 
+/// Which parcel of a counter one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParcelId {
+    /// Whose numbers these are: unique among all ledgers that there ever were.
+    pub source: String,
+    /// Larger than those of all parcels that the source has sealed for this counter before, which are confirmed.
+    pub number: u64,
+}
+
 /// Units to be added to a counter, once per id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
-    /// Unique among all parcels of all instances.
-    pub id: String,
+    /// Which one.
+    pub id: ParcelId,
     /// Where the units belong.
     pub counter: Counter,
     /// The tier, kept beside the count.
@@ -26,6 +36,8 @@ pub struct Parcel {
 #[derive(Debug, Default)]
 pub struct Ledger {
     accounts: HashMap<Counter, Account>,
+    /// Parcels sealed so far.
+    sealed: u64,
 }
 
 #[derive(Debug)]
@@ -37,7 +49,8 @@ struct Account {
     admitted: u64,
     /// The part of it that was never sent.
     unsent: u64,
-    sealed: Vec<Parcel>,
+    /// The one that may have been sent.
+    parcel: Option<Parcel>,
 }
 
 /// What one instance of `fleet` may admit by itself when `left` units were last seen left.
@@ -56,7 +69,7 @@ impl Ledger {
             allowance: allowance(left, fleet),
             admitted: 0,
             unsent: 0,
-            sealed: Vec::new(),
+            parcel: None,
         });
         let admitted = account.admitted.checked_add(charge.units)?;
         if admitted > account.allowance {
@@ -88,33 +101,38 @@ impl Ledger {
         self.accounts.keys().next().cloned()
     }
 
-    /// The parcels of a counter to send now. `new_id` names a new parcel for what was never sent.
-    pub fn seal(&mut self, counter: &Counter, new_id: impl FnOnce() -> String) -> Vec<Parcel> {
-        let Some(account) = self.accounts.get_mut(counter) else {
-            return Vec::new();
-        };
-        if account.unsent > 0 {
-            account.sealed.push(Parcel {
-                id: new_id(),
+    /// The parcel of a counter to send now: the one that is not confirmed yet, else a new one of `source` with all that was never
+    /// sent.
+    pub fn seal(&mut self, counter: &Counter, source: &str) -> Option<Parcel> {
+        let account = self.accounts.get_mut(counter)?;
+        if account.parcel.is_none() && account.unsent > 0 {
+            self.sealed += 1;
+            account.parcel = Some(Parcel {
+                id: ParcelId {
+                    source: source.to_owned(),
+                    number: self.sealed,
+                },
                 counter: counter.clone(),
                 tier: account.tier.clone(),
                 units: std::mem::take(&mut account.unsent),
             });
         }
-        if account.sealed.is_empty() {
+        if account.parcel.is_none() {
             self.accounts.remove(counter);
-            return Vec::new();
+            return None;
         }
-        account.sealed.clone()
+        account.parcel.clone()
     }
 
-    /// The table has confirmed a parcel.
+    /// The table has a parcel.
     pub fn confirm(&mut self, parcel: &Parcel) {
         let Some(account) = self.accounts.get_mut(&parcel.counter) else {
             return;
         };
-        account.sealed.retain(|sealed| sealed.id != parcel.id);
-        if account.sealed.is_empty() && account.unsent == 0 {
+        if account.parcel.as_ref().is_some_and(|waiting| waiting.id == parcel.id) {
+            account.parcel = None;
+        }
+        if account.parcel.is_none() && account.unsent == 0 {
             self.accounts.remove(&parcel.counter);
         }
     }
@@ -159,28 +177,46 @@ mod tests {
     }
 
     #[test]
-    fn a_sent_parcel_keeps_its_id_and_units_until_it_is_confirmed() {
+    fn a_sent_parcel_keeps_its_id_and_units_and_the_next_one_waits_for_its_confirmation() {
         let mut ledger = Ledger::default();
         let counter = charge(1).counter;
         ledger.admit(&charge(10), 1000, 10);
-        let first = ledger.seal(&counter, || "a".into());
-        ledger.admit(&charge(5), 1000, 10);
-        let second = ledger.seal(&counter, || "b".into());
-        assert_eq!(second[0], first[0]);
-        assert_eq!((second[1].id.as_str(), second[1].units), ("b", 5));
-        for parcel in &second {
-            ledger.confirm(parcel);
-            // Confirmed again, as after a lost answer: nothing changes.
-            ledger.confirm(parcel);
+        let first = ledger.seal(&counter, "a").unwrap();
+        for _ in 0..3 {
+            ledger.admit(&charge(5), 1000, 10);
+            assert_eq!(ledger.seal(&counter, "a").unwrap(), first);
         }
+        ledger.confirm(&first);
+        let second = ledger.seal(&counter, "a").unwrap();
+        assert_eq!(second.units, 15);
+        assert!(second.id.number > first.id.number);
+        // Confirmed again, as after a lost answer: nothing changes.
+        ledger.confirm(&first);
+        assert_eq!(ledger.seal(&counter, "a").unwrap(), second);
+        ledger.confirm(&second);
         assert!(ledger.is_empty());
     }
 
     #[test]
-    fn unconfirmed_parcels_still_count_against_the_allowance() {
+    fn a_counter_that_comes_back_goes_on_with_its_numbers() {
+        let mut ledger = Ledger::default();
+        let counter = charge(1).counter;
+        let mut last = 0;
+        for _ in 0..3 {
+            ledger.admit(&charge(10), 1000, 10);
+            let parcel = ledger.seal(&counter, "a").unwrap();
+            assert!(parcel.id.number > last);
+            last = parcel.id.number;
+            ledger.confirm(&parcel);
+            assert!(ledger.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_unconfirmed_parcel_still_counts_against_the_allowance() {
         let mut ledger = Ledger::default();
         ledger.admit(&charge(80), 1000, 10);
-        ledger.seal(&charge(1).counter, || "a".into());
+        ledger.seal(&charge(1).counter, "a");
         assert_eq!(ledger.admit(&charge(1), 1000, 10), None);
     }
 
@@ -189,9 +225,9 @@ mod tests {
         let mut ledger = Ledger::default();
         let counter = charge(1).counter;
         ledger.admit(&charge(60), 1000, 10);
-        let parcels = ledger.seal(&counter, || "a".into());
+        let parcel = ledger.seal(&counter, "a").unwrap();
         ledger.admit(&charge(20), 1000, 10);
-        ledger.confirm(&parcels[0]);
+        ledger.confirm(&parcel);
         assert_eq!(ledger.admit(&charge(1), 1000, 10), None);
     }
 
@@ -200,10 +236,11 @@ mod tests {
         let mut ledger = Ledger::default();
         let counter = charge(1).counter;
         ledger.admit(&charge(10), 1000, 10);
-        ledger.seal(&counter, || "a".into());
+        let parcel = ledger.seal(&counter, "a").unwrap();
         ledger.admit(&charge(5), 1000, 10);
         ledger.refund(&counter, 9);
-        let parcels = ledger.seal(&counter, || "b".into());
-        assert_eq!(parcels.iter().map(|parcel| parcel.units).sum::<u64>(), 10);
+        assert_eq!(parcel.units, 10);
+        ledger.confirm(&parcel);
+        assert_eq!(ledger.seal(&counter, "a"), None);
     }
 }

@@ -1,16 +1,16 @@
 //! One ledger of an outage for the whole fleet, in the limits' cache: what was admitted while the quota table was down.
 //!
 //! The cache keeps a shadow of each day's count. A charge joins it, in the round trip of the limits, before it asks the table;
-//! while the table is down, the fleet together admits within 80 % of the limit less the shadow. What was admitted waits in
-//! parcels that the table adds once each, and every charge delivers what waits for its user first. The model of the fleet
-//! explores this protocol; a cache that has forgotten what the table held is not relied on until a charge has told it anew.
+//! while the table is down, the fleet together admits within 80 % of the limit less the shadow. What was admitted waits, in a
+//! parcel that the table adds once or unsent behind it, and every charge delivers what waits for its user first. The model of the
+//! fleet explores this protocol; a cache that has forgotten what the table held is not relied on until a charge has told it anew.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::Value;
 
-use super::ledger::{Parcel, allowance};
+use super::ledger::{Parcel, ParcelId, allowance};
 use super::{Charge, Counter};
 use crate::clock::{Day, Timestamp};
 use crate::ids::UserId;
@@ -38,15 +38,17 @@ pub struct Reservation {
     /// Whether the shadow counts all that the table holds.
     pub known: bool,
     /// What must be delivered before the charge.
-    pub waiting: Vec<Waiting>,
+    pub waiting: Option<Waiting>,
+    /// Units behind it, which make the next parcel: they must be delivered too.
+    pub unsent: u64,
 }
 
-/// Units that wait for the table, under an id that it adds once.
+/// A parcel of a known counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Unique among all.
-    pub id: String,
-    /// How many.
+    /// Which one.
+    pub id: ParcelId,
+    /// How many units.
     pub units: u64,
 }
 
@@ -134,14 +136,17 @@ impl OutageLedger {
         Ok(u64::try_from(taken).unwrap_or(0))
     }
 
-    /// The table has `ids`.
+    /// The table has a parcel; the one to send next, if there is one.
     ///
     /// # Errors
-    /// [`Failure`]; sent again they change nothing.
-    pub async fn confirm(&self, counter: &Counter, ids: &[String]) -> Result<(), Failure> {
-        let confirm = self.confirm.on([day_key(counter)]);
-        self.number(ids.iter().fold(confirm, Invocation::with)).await?;
-        Ok(())
+    /// [`Failure`]; sent again it changes nothing.
+    pub async fn confirm(&self, counter: &Counter, id: &ParcelId) -> Result<Option<Waiting>, Failure> {
+        let confirm = self.confirm.on([day_key(counter)]).with(&id.source).with(id.number);
+        let replies = self.valkey.run(&[confirm]).await?;
+        Ok(match replies.first() {
+            Some(Value::Array(parcel)) => read_waiting(parcel),
+            _ => None,
+        })
     }
 
     /// The table holds `others` units that the shadow may not count: those of before the cache knew of the day.
@@ -224,28 +229,22 @@ impl OutageLedger {
         *self.look_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
-    /// The parcels of a counter to send now; `id` is for a new one.
+    /// The parcel of a counter to send now; `source` names those of this day, unless they have a name.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn seal(&self, counter: &Counter, id: &str) -> Result<Vec<Parcel>, Failure> {
-        let replies = self.valkey.run(&[self.seal.on([day_key(counter)]).with(id)]).await?;
-        let Some(Value::Array(values)) = replies.into_iter().next() else {
-            return Ok(Vec::new());
+    pub async fn seal(&self, counter: &Counter, source: &str) -> Result<Option<Parcel>, Failure> {
+        let replies = self
+            .valkey
+            .run(&[self.seal.on([day_key(counter)]).with(source)])
+            .await?;
+        let Some(Value::Array(values)) = replies.first() else {
+            return Ok(None);
         };
         let tier = values.first().and_then(text).and_then(|tier| Tier::parse(&tier));
         let tier = tier.unwrap_or_else(Tier::free);
-        let parcels = values.get(1..).unwrap_or_default().chunks_exact(2);
-        let parcel = |pair: &[Value]| {
-            let Value::Int(units) = pair[1] else { return None };
-            Some(Parcel {
-                id: text(&pair[0])?,
-                counter: counter.clone(),
-                tier: tier.clone(),
-                units: u64::try_from(units).ok()?,
-            })
-        };
-        Ok(parcels.filter_map(parcel).collect())
+        let waiting = read_waiting(values.get(1..).unwrap_or_default());
+        Ok(waiting.map(|waiting| waiting.parcel(counter, &tier)))
     }
 
     /// All scripts, for whoever checks them.
@@ -263,16 +262,31 @@ impl OutageLedger {
 }
 
 impl Waiting {
-    /// As a parcel for `charge`'s counter.
+    /// As a parcel for `counter`.
     #[must_use]
-    pub fn parcel(&self, charge: &Charge) -> Parcel {
+    pub fn parcel(self, counter: &Counter, tier: &Tier) -> Parcel {
         Parcel {
-            id: self.id.clone(),
-            counter: charge.counter.clone(),
-            tier: charge.tier.clone(),
+            id: self.id,
+            counter: counter.clone(),
+            tier: tier.clone(),
             units: self.units,
         }
     }
+}
+
+/// Reads a parcel as scripts answer it: source, number, units, or nothing.
+#[must_use]
+pub fn read_waiting(values: &[Value]) -> Option<Waiting> {
+    let [source, Value::Int(number), Value::Int(units)] = values else {
+        return None;
+    };
+    Some(Waiting {
+        id: ParcelId {
+            source: text(source)?,
+            number: u64::try_from(*number).ok()?,
+        },
+        units: u64::try_from(*units).ok()?,
+    })
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::{Decision, Policy, Standing};
 use crate::clock::Timestamp;
-use crate::quota::outage::{DAY, Reservation, Waiting};
+use crate::quota::outage::{DAY, Reservation, read_waiting};
 use crate::valkey::{Invocation, Script};
 
 /// Where the scripts' time comes from: the cache's own clock.
@@ -136,17 +136,18 @@ pub fn read_user(reply: &Value, policy: &Policy) -> Option<UserReply> {
     let Some(known) = values.get(4) else {
         return Some(UserReply::Decided(decision, None));
     };
-    let waiting = values[5..].chunks_exact(2).map(|pair| match pair {
-        [Value::BulkString(id), Value::Int(units)] => Some(Waiting {
-            id: String::from_utf8(id.clone()).ok()?,
-            units: u64::try_from(*units).ok()?,
-        }),
-        _ => None,
-    });
+    let Some(Value::Int(unsent)) = values.get(5) else {
+        return None;
+    };
+    let parcel = &values[6..];
     let reservation = Reservation {
         known: *known == Value::Int(1),
-        waiting: waiting.collect::<Option<_>>()?,
+        waiting: read_waiting(parcel),
+        unsent: u64::try_from(*unsent).ok()?,
     };
+    if reservation.waiting.is_none() && !parcel.is_empty() {
+        return None;
+    }
     Some(UserReply::Decided(decision, Some(reservation)))
 }
 

@@ -8,13 +8,14 @@ local units = tonumber(ARGV[5])
 if decision[1] == 0 or units == 0 then
   return decision
 end
--- The charge joins the shadow before it asks the table; what waits is sealed, so that it can be delivered first.
+-- The charge joins the shadow before it asks the table; what waits comes along, so that it can be delivered first.
 redis.call('HINCRBY', KEYS[3], 'shadow', units)
 redis.call('EXPIRE', KEYS[3], ARGV[6])
 seal(KEYS[3], ARGV[4])
-local _, parcels, known = waiting(KEYS[3])
+local unsent, parcel, known = waiting(KEYS[3])
 table.insert(decision, known)
-for _, part in ipairs(parcels) do
+table.insert(decision, unsent)
+for _, part in ipairs(parcel) do
   table.insert(decision, part)
 end
 return decision

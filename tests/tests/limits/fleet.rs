@@ -1,5 +1,6 @@
 //! Many instances with one table and one cache: what they admit together while stores fail, and what is stored afterwards.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +104,16 @@ impl Fleet {
         self.tables.tables().used(self.ann.user.as_str(), now).await
     }
 
+    /// The names of what the table keeps of ann's day.
+    async fn kept(&self) -> BTreeSet<String> {
+        let call = self.tables.tables().client().scan().table_name("clearview-quota");
+        let items = call.send().await.unwrap().items.unwrap();
+        let of_ann = items
+            .into_iter()
+            .find(|item| item["user"].as_s().unwrap() == self.ann.user.as_str());
+        of_ann.unwrap().into_keys().collect()
+    }
+
     fn wait_for_the_next_probe(&self) {
         self.plan.clock().advance(NEXT_PROBE);
     }
@@ -165,6 +176,41 @@ async fn with_both_stores_down_each_instance_keeps_to_its_share_and_all_is_store
     fleet.wait_for_the_next_probe();
     let after = fleet.rush(1, 1).await;
     assert_eq!(fleet.stored().await, before + meanwhile + after);
+}
+
+/// Each charge of an outage once made a parcel of its own: its user's next request had to write all of them, and the table
+/// remembered their ids for days, so that a counter took longer to write the more outages it had seen.
+async fn delivers_in_two_writes_and_grows_no_more_with_outages(fleet: &Fleet) {
+    fleet.charge(0, 1).await;
+    let (mut admitted, mut kept) = (1, Vec::new());
+    for _ in 0..3 {
+        fleet.network.set(Mode::Cut);
+        for _ in 0..10 {
+            assert_eq!(fleet.charge(0, 2).await, 2);
+        }
+        fleet.network.set(Mode::Pass);
+        fleet.wait_for_the_next_probe();
+        let before = fleet.network.requests();
+        assert_eq!(fleet.charge(0, 1).await, 1);
+        admitted += 21;
+        assert!(fleet.network.requests() - before <= 3, "two parcels and the charge");
+        assert_eq!(fleet.stored().await, admitted);
+        kept.push(fleet.kept().await);
+    }
+    assert_eq!(kept[0], kept[1]);
+    assert_eq!(kept[1], kept[2]);
+}
+
+#[tokio::test]
+async fn what_the_fleet_admits_in_an_outage_is_two_writes_and_a_counter_does_not_grow_with_outages() {
+    delivers_in_two_writes_and_grows_no_more_with_outages(&Fleet::of(1).await).await;
+}
+
+#[tokio::test]
+async fn what_an_instance_admits_alone_is_two_writes_and_a_counter_does_not_grow_with_outages() {
+    let mut fleet = Fleet::of(1).await;
+    fleet.redis.kill();
+    delivers_in_two_writes_and_grows_no_more_with_outages(&fleet).await;
 }
 
 #[tokio::test]

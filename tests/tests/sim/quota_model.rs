@@ -13,7 +13,7 @@ mod ledger;
 mod properties;
 mod protocol;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use stateright::{Model, Property};
 
@@ -46,6 +46,10 @@ enum Fault {
     Unreserved,
     /// A charge asks the table although units of others wait in the shared ledger.
     Undelivered,
+    /// A charge asks the table when the parcel that may have been sent is delivered, although units wait behind it.
+    HalfDelivered,
+    /// The table refuses a source's last parcel alone, and not those before it.
+    OnlyTheLast,
 }
 
 /// How often something may happen in one history.
@@ -104,8 +108,8 @@ struct World {
 struct Table {
     up: bool,
     used: u64,
-    /// Parcels that were added.
-    outages: BTreeSet<ParcelId>,
+    /// The number of each source's last parcel.
+    outages: BTreeMap<usize, u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -137,9 +141,10 @@ struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Step {
     Idle,
-    /// The first of the parcels is under way; then the others, then the charge, if that is what they were delivered for.
+    /// A parcel is under way; then the next, if this was the first, then the charge, if that is what they are delivered for.
     Delivering {
-        parcels: Vec<Parcel>,
+        parcel: Parcel,
+        first: bool,
         charge: Option<u64>,
     },
     Charging(u64),
@@ -231,19 +236,31 @@ enum Action {
 }
 
 impl Table {
-    fn apply(&mut self, write: &Write, limit: u64) -> Answer {
+    fn apply(&mut self, write: &Write, fleet: &Fleet) -> Answer {
         let done = match write {
-            Write::Charge(units) => self.used + units <= limit,
-            Write::Parcel(parcel) => self.outages.insert(parcel.id),
+            Write::Charge(units) => self.used + units <= fleet.limit,
+            Write::Parcel(Parcel { id, .. }) if fleet.fault == Some(Fault::OnlyTheLast) => {
+                self.outages.get(&id.0) != Some(&id.1)
+            }
+            Write::Parcel(parcel) => !self.has(parcel.id),
             Write::Refund(units) => self.used >= *units,
         };
         if done {
             match write {
-                Write::Charge(units) | Write::Parcel(Parcel { units, .. }) => self.used += units,
+                Write::Charge(units) => self.used += units,
+                Write::Parcel(Parcel { id, units }) => {
+                    self.used += units;
+                    self.outages.insert(id.0, id.1);
+                }
                 Write::Refund(units) => self.used -= units,
             }
         }
         Answer { done, used: self.used }
+    }
+
+    /// Whether a parcel was added.
+    fn has(&self, id: ParcelId) -> bool {
+        self.outages.get(&id.0).is_some_and(|&last| last >= id.1)
     }
 }
 
@@ -257,7 +274,7 @@ impl Request {
     /// The write that is under way.
     fn write(&self) -> Option<Write> {
         match &self.step {
-            Step::Delivering { parcels, .. } => parcels.first().cloned().map(Write::Parcel),
+            Step::Delivering { parcel, .. } => Some(Write::Parcel(parcel.clone())),
             Step::Charging(units) => Some(Write::Charge(*units)),
             Step::Refunding(units) => Some(Write::Refund(*units)),
             Step::Idle | Step::Admitted { .. } => None,
@@ -286,19 +303,24 @@ impl World {
             Write::Parcel(parcel) => Some(parcel.id),
             Write::Charge(_) | Write::Refund(_) => None,
         });
-        let under_way = self.requests.iter().flat_map(|request| match &request.step {
-            Step::Delivering { parcels, .. } => parcels.as_slice(),
-            _ => &[],
+        let under_way = self.requests.iter().filter_map(|request| match &request.step {
+            Step::Delivering { parcel, .. } => Some(parcel.id),
+            _ => None,
         });
-        let mut ids: BTreeSet<ParcelId> = under_way.map(|parcel| parcel.id).chain(late).collect();
-        for ledger in self.ledgers() {
-            ids.extend(ledger.ids());
-        }
-        self.table.outages.retain(|id| ids.contains(id));
+        let waiting = self.ledgers().filter_map(Ledger::id);
+        let ids: Vec<ParcelId> = under_way.chain(late).chain(waiting).collect();
+        self.table
+            .outages
+            .retain(|owner, _| ids.iter().any(|id| id.0 == *owner));
+        let added = &self.table.outages;
+        let last_in_use = |owner: usize| {
+            let of_owner = ids.iter().filter(|id| id.0 == owner).map(|id| id.1);
+            of_owner.chain(added.get(&owner).copied()).max()
+        };
         for (owner, instance) in self.instances.iter_mut().enumerate() {
-            instance.ledger.forget(ids.iter().filter(|id| id.0 == owner));
+            instance.ledger.forget(last_in_use(owner));
         }
-        self.cache.ledger.forget(ids.iter().filter(|id| id.0 == NOBODY));
+        self.cache.ledger.forget(last_in_use(NOBODY));
     }
 
     fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
@@ -349,7 +371,7 @@ impl Model for Fleet {
             table: Table {
                 up: true,
                 used: 0,
-                outages: BTreeSet::new(),
+                outages: BTreeMap::new(),
             },
             instances: vec![self.new_instance(); self.instances],
             requests: vec![Request::IDLE; self.instances * self.requests_each],

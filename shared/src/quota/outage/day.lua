@@ -1,33 +1,34 @@
 -- A user's day in the shared cache, a hash:
---   shadow     at least what the quota table admitted, with the charges under way and the parcels delivered
---   known      there once the shadow counts what the table held before this hash was made
---   unsent     units admitted while the table was down, in no parcel yet
---   parcel:ID  units that may have been sent to the table; an id's units never change
---   tier       under which plan the last units were admitted
+--   shadow   at least what the quota table admitted, with the charges under way and the parcels delivered
+--   known    there once the shadow counts what the table held before this hash was made
+--   unsent   units admitted while the table was down, in no parcel yet
+--   parcel   units of the one parcel that may have been sent to the table: they never change
+--   number   that parcel's, or that of the last one
+--   source   whose numbers they are: this hash's, for one made anew after the cache has lost it begins again
+--   tier     under which plan the last units were admitted
 
-local function seal(key, id)
-  local unsent = redis.call('HGET', key, 'unsent')
-  if unsent and tonumber(unsent) > 0 then
-    redis.call('HSET', key, 'parcel:' .. id, unsent)
-    redis.call('HDEL', key, 'unsent')
+-- Makes a parcel of what is unsent, once there is no other: so the table need not remember more than the last number.
+local function seal(key, source)
+  local day = redis.call('HMGET', key, 'unsent', 'parcel', 'number')
+  local unsent = tonumber(day[1] or 0)
+  if unsent == 0 or day[2] then
+    return
   end
+  -- By the clock, so that a cache which has lost its last writes does not give a number twice.
+  local clock = redis.call('TIME')
+  local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+  local number = math.max(tonumber(day[3] or 0) + 1, now)
+  redis.call('HSETNX', key, 'source', source)
+  redis.call('HSET', key, 'parcel', string.format('%.0f', unsent), 'number', string.format('%.0f', number))
+  redis.call('HDEL', key, 'unsent')
 end
 
--- The units that wait, and the parcels among them: id, units, id, units …
+-- What waits: unsent units; the parcel as source, number and units, or nothing; and whether the shadow is known.
 local function waiting(key)
-  local units, parcels, known = 0, {}, 0
-  local fields = redis.call('HGETALL', key)
-  for place = 1, #fields, 2 do
-    local parcel = string.match(fields[place], '^parcel:(.*)$')
-    if parcel then
-      table.insert(parcels, parcel)
-      table.insert(parcels, tonumber(fields[place + 1]))
-    end
-    if parcel or fields[place] == 'unsent' then
-      units = units + tonumber(fields[place + 1])
-    elseif fields[place] == 'known' then
-      known = 1
-    end
+  local day = redis.call('HMGET', key, 'unsent', 'source', 'number', 'parcel', 'known')
+  local parcel = {}
+  if day[4] then
+    parcel = {day[2], tonumber(day[3]), tonumber(day[4])}
   end
-  return units, parcels, known
+  return tonumber(day[1] or 0), parcel, day[5] and 1 or 0
 end

@@ -90,22 +90,32 @@ fn shares_hold_their_bound_whatever_is_lost_and_the_limit_itself_only_nearly() {
 
 #[test]
 fn a_shared_ledger_holds_the_limit_whatever_is_lost() {
-    let budget = Budget {
+    let short = Budget {
         charges: 3,
         refunds: 1,
         replies_lost: 1,
         outages: 1,
         ..Budget::NONE
     };
-    let fallback = Fallback::SharedLedger;
-    holds(
-        Fleet {
-            fallback,
-            budget,
-            ..PAIR
-        },
-        &[],
-    );
+    // Long enough for units to wait behind a parcel that may have been sent.
+    let long = Budget {
+        charges: 5,
+        requests_lost: 1,
+        replies_lost: 1,
+        outages: 1,
+        ..Budget::NONE
+    };
+    for budget in [short, long] {
+        let fallback = Fallback::SharedLedger;
+        holds(
+            Fleet {
+                fallback,
+                budget,
+                ..PAIR
+            },
+            &[],
+        );
+    }
 }
 
 #[test]
@@ -219,6 +229,34 @@ fn a_shared_ledger_without_reservation_or_delivery_is_found_to_overrun_the_limit
     for fault in [Fault::Unreserved, Fault::Undelivered] {
         finds(fleet, fault, WITHIN_LIMIT);
     }
+}
+
+#[test]
+fn a_shared_ledger_that_is_half_delivered_is_found_to_overrun_the_limit() {
+    let budget = Budget {
+        charges: 6,
+        requests_lost: 1,
+        outages: 1,
+        ..Budget::NONE
+    };
+    let fleet = Fleet {
+        fallback: Fallback::SharedLedger,
+        budget,
+        ..PAIR
+    };
+    finds(fleet, Fault::HalfDelivered, WITHIN_LIMIT);
+}
+
+#[test]
+fn a_table_that_knows_the_last_parcel_alone_is_found_to_add_an_older_one_twice() {
+    let budget = Budget {
+        charges: 5,
+        replies_lost: 1,
+        requests_late: 1,
+        outages: 1,
+        ..Budget::NONE
+    };
+    finds(Fleet { budget, ..PAIR }, Fault::OnlyTheLast, USER_LOSES_THE_LOST);
 }
 
 #[test]

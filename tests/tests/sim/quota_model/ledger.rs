@@ -1,7 +1,7 @@
 //! The outage ledger of one counter: `shared::quota::ledger` in a form that can be hashed and cloned, and a test that holds
 //! the copy against the original.
 
-/// Which ledger sealed a parcel, and which of its parcels it is: unique, as random ids are in production.
+/// Which ledger sealed a parcel, and which of its parcels it is.
 pub(super) type ParcelId = (usize, u8);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +31,7 @@ struct Account {
     allowance: u64,
     admitted: u64,
     unsent: u64,
-    sealed: Vec<Parcel>,
+    parcel: Option<Parcel>,
 }
 
 impl Ledger {
@@ -41,7 +41,7 @@ impl Ledger {
             allowance,
             admitted: 0,
             unsent: 0,
-            sealed: Vec::new(),
+            parcel: None,
         });
         let admitted = account.admitted + units;
         if admitted > account.allowance {
@@ -71,23 +71,21 @@ impl Ledger {
         taken
     }
 
-    /// The parcels to send now.
-    pub(super) fn seal(&mut self, owner: usize) -> Vec<Parcel> {
-        let Some(account) = &mut self.account else {
-            return Vec::new();
-        };
-        if account.unsent > 0 {
-            account.sealed.push(Parcel {
+    /// The parcel to send now.
+    pub(super) fn seal(&mut self, owner: usize) -> Option<Parcel> {
+        let account = self.account.as_mut()?;
+        if account.parcel.is_none() && account.unsent > 0 {
+            account.parcel = Some(Parcel {
                 id: (owner, self.sealed_so_far),
                 units: std::mem::take(&mut account.unsent),
             });
             self.sealed_so_far += 1;
         }
-        if account.sealed.is_empty() {
+        if account.parcel.is_none() {
             self.account = None;
-            return Vec::new();
+            return None;
         }
-        account.sealed.clone()
+        account.parcel.clone()
     }
 
     /// The table has confirmed a parcel; whether it still waited here.
@@ -95,24 +93,25 @@ impl Ledger {
         let Some(account) = &mut self.account else {
             return false;
         };
-        let waiting = account.sealed.len();
-        account.sealed.retain(|sealed| sealed.id != parcel.id);
-        let waited = account.sealed.len() < waiting;
+        let waited = account.parcel.as_ref().is_some_and(|waiting| waiting.id == parcel.id);
+        if waited {
+            account.parcel = None;
+        }
         if waited && confirmed == Confirmed::FreesTheAllowance {
             account.admitted -= parcel.units;
         }
-        if account.sealed.is_empty() && account.unsent == 0 {
+        if account.parcel.is_none() && account.unsent == 0 {
             self.account = None;
         }
         waited
     }
 
-    /// Gives a sealed parcel another id: a fault, for the model to find.
+    /// Gives the sealed parcel another id: a fault, for the model to find.
     pub(super) fn rename(&mut self, owner: usize, parcel: &Parcel) {
         let Some(account) = &mut self.account else {
             return;
         };
-        if let Some(sealed) = account.sealed.iter_mut().find(|sealed| sealed.id == parcel.id) {
+        if let Some(sealed) = account.parcel.as_mut().filter(|sealed| sealed.id == parcel.id) {
             sealed.id = (owner, self.sealed_so_far);
             self.sealed_so_far += 1;
         }
@@ -123,22 +122,21 @@ impl Ledger {
         self.account = None;
     }
 
-    /// The ids of the parcels that may be sent again.
-    pub(super) fn ids(&self) -> impl Iterator<Item = ParcelId> {
-        let sealed = self.account.iter().flat_map(|account| &account.sealed);
-        sealed.map(|parcel| parcel.id)
+    /// The id of the parcel that may be sent again.
+    pub(super) fn id(&self) -> Option<ParcelId> {
+        Some(self.account.as_ref()?.parcel.as_ref()?.id)
     }
 
-    /// Starts the ids over behind those in use.
-    pub(super) fn forget<'a>(&mut self, in_use: impl Iterator<Item = &'a ParcelId>) {
-        self.sealed_so_far = in_use.map(|id| id.1 + 1).max().unwrap_or(0);
+    /// Starts the numbers over behind those in use.
+    pub(super) fn forget(&mut self, last_in_use: Option<u8>) {
+        self.sealed_so_far = last_in_use.map_or(0, |last| last + 1);
     }
 
     /// The units that a table which has added `added` does not count yet.
     pub(super) fn outstanding(&self, added: impl Fn(ParcelId) -> bool) -> u64 {
         self.account.as_ref().map_or(0, |account| {
-            let sealed = account.sealed.iter().filter(|parcel| !added(parcel.id));
-            account.unsent + sealed.map(|parcel| parcel.units).sum::<u64>()
+            let parcel = account.parcel.as_ref().filter(|parcel| !added(parcel.id));
+            account.unsent + parcel.map_or(0, |parcel| parcel.units)
         })
     }
 
@@ -164,7 +162,7 @@ mod conformance {
         Admit(u64),
         Refund(u64),
         Seal,
-        /// The n-th of the parcels sealed last.
+        /// The parcel sealed last, or the one before it.
         Confirm(usize),
     }
 
@@ -194,7 +192,8 @@ mod conformance {
     /// What both say to one history of steps.
     fn run(history: &[Step]) {
         let (mut copy, mut original) = (Ledger::default(), Original::default());
-        let (mut copied, mut originals) = (Vec::<Parcel>::new(), Vec::<OriginalParcel>::new());
+        // As they were sealed, each once.
+        let mut sealed = Vec::<(Parcel, OriginalParcel)>::new();
         let counter = charge(1).counter;
         for step in history {
             match *step {
@@ -208,26 +207,25 @@ mod conformance {
                     original.refund(&counter, units);
                 }
                 Step::Seal => {
-                    let id = format!("{:?}", (0, copy.sealed_so_far));
-                    copied = copy.seal(0);
-                    originals = original.seal(&counter, || id);
+                    let pair = (copy.seal(0), original.seal(&counter, "instance"));
+                    let seen = (
+                        pair.0.as_ref().map(|parcel| (u64::from(parcel.id.1) + 1, parcel.units)),
+                        pair.1.as_ref().map(|parcel| (parcel.id.number, parcel.units)),
+                    );
+                    assert_eq!(seen.0, seen.1, "{history:?}");
+                    if let (Some(copied), Some(original)) = pair
+                        && sealed.last().is_none_or(|last| last.0 != copied)
+                    {
+                        sealed.push((copied, original));
+                    }
                 }
-                Step::Confirm(n) => {
-                    if let (Some(parcel), Some(original_parcel)) = (copied.get(n), originals.get(n)) {
+                Step::Confirm(back) => {
+                    if let Some((parcel, original_parcel)) = sealed.iter().rev().nth(back) {
                         copy.confirm(parcel, Confirmed::StaysSpent);
                         original.confirm(original_parcel);
                     }
                 }
             }
-            let parcels = |parcel: &OriginalParcel| (parcel.id.clone(), parcel.units);
-            assert_eq!(
-                copied
-                    .iter()
-                    .map(|p| (format!("{:?}", p.id), p.units))
-                    .collect::<Vec<_>>(),
-                originals.iter().map(parcels).collect::<Vec<_>>(),
-                "{history:?}"
-            );
             assert_eq!(copy.is_empty(), original.is_empty(), "{history:?}");
         }
     }

@@ -82,7 +82,7 @@ impl World {
     /// Units admitted alone that the table does not count yet, and that wait somewhere to be delivered.
     fn outstanding(&self) -> u64 {
         self.ledgers()
-            .map(|ledger| ledger.outstanding(|id| self.table.outages.contains(&id)))
+            .map(|ledger| ledger.outstanding(|id| self.table.has(id)))
             .sum()
     }
 

@@ -66,7 +66,7 @@ impl World {
             }
             Action::Arrive { request } => {
                 if let Some(write) = self.requests[request].write() {
-                    let answer = self.table.apply(&write, fleet.limit);
+                    let answer = self.table.apply(&write, fleet);
                     self.requests[request].answer = Some(answer);
                 }
             }
@@ -114,16 +114,17 @@ impl World {
 
     /// What waits is delivered before anything is charged: else the table would admit without knowing of it.
     fn deliver_then(&mut self, fleet: &Fleet, request: usize, charge: Option<u64>) {
+        self.deliver(fleet, request, true, charge);
+    }
+
+    /// What waited is in the first parcel and in the next.
+    fn deliver(&mut self, fleet: &Fleet, request: usize, first: bool, charge: Option<u64>) {
         let (owner, ledger) = self.ledger(fleet, request);
-        let parcels = ledger.seal(owner);
-        self.proceed(
-            request,
-            if parcels.is_empty() {
-                charge.map_or(Step::Idle, Step::Charging)
-            } else {
-                Step::Delivering { parcels, charge }
-            },
-        );
+        let step = match ledger.seal(owner) {
+            Some(parcel) => Step::Delivering { parcel, first, charge },
+            None => charge.map_or(Step::Idle, Step::Charging),
+        };
+        self.proceed(request, step);
     }
 
     fn proceed(&mut self, request: usize, step: Step) {
@@ -149,24 +150,20 @@ impl World {
     fn answered(&mut self, fleet: &Fleet, request: usize, answer: Answer) {
         let allowance = &mut self.instances[request % fleet.instances].allowance;
         match self.requests[request].step.clone() {
-            Step::Delivering { mut parcels, charge } => {
+            Step::Delivering { parcel, first, charge } => {
                 if fleet.fault != Some(Fault::RenewedAllowance) {
                     *allowance = fleet.allowance(answer.used);
                 }
-                let parcel = parcels.remove(0);
                 let confirmed = fleet.confirmed();
                 let waited = self.ledger(fleet, request).1.confirm(&parcel, confirmed);
                 if waited && fleet.fallback == Fallback::SharedLedger && fleet.fault != Some(Fault::RenewedAllowance) {
                     self.cache.shadow += parcel.units;
                 }
-                self.proceed(
-                    request,
-                    if parcels.is_empty() {
-                        charge.map_or(Step::Idle, Step::Charging)
-                    } else {
-                        Step::Delivering { parcels, charge }
-                    },
-                );
+                if first && fleet.fault != Some(Fault::HalfDelivered) {
+                    self.deliver(fleet, request, false, charge);
+                } else {
+                    self.proceed(request, charge.map_or(Step::Idle, Step::Charging));
+                }
             }
             Step::Charging(units) => {
                 *allowance = fleet.allowance(answer.used);
@@ -209,10 +206,10 @@ impl World {
         }
         let done = answer.is_some_and(|answer| answer.done);
         match step {
-            Step::Delivering { parcels, charge } => {
+            Step::Delivering { parcel, charge, .. } => {
                 if fleet.fault == Some(Fault::ParcelRenamed) {
                     let (owner, ledger) = self.ledger(fleet, request);
-                    ledger.rename(owner, &parcels[0]);
+                    ledger.rename(owner, &parcel);
                 }
                 match charge {
                     Some(units) => self.admit_alone(fleet, request, units),
@@ -260,7 +257,7 @@ impl World {
 
     fn arrive_late(&mut self, fleet: &Fleet, index: usize) {
         let write = self.late.remove(index);
-        if self.table.apply(&write, fleet.limit).done {
+        if self.table.apply(&write, fleet).done {
             match write {
                 Write::Charge(units) => self.truth.forfeited += units,
                 Write::Refund(units) => self.truth.forfeited -= units,
@@ -281,9 +278,9 @@ impl World {
             }
             self.proceed(request, Step::Idle);
         }
-        let outages = &self.table.outages;
+        let table = &self.table;
         let crashed = &mut self.instances[instance];
-        self.truth.crashed += crashed.ledger.outstanding(|id| outages.contains(&id));
+        self.truth.crashed += crashed.ledger.outstanding(|id| table.has(id));
         crashed.ledger.clear();
         crashed.allowance = fleet.allowance(0);
     }
