@@ -64,7 +64,7 @@ bench-quick: redis ## The same with fewer runs, in some two minutes once it is b
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --quick $(ARGS)
 
-soak: redis ## Half an hour at a quarter of the maximum with faults that come and go (ARGS=--quick for two)
+soak: redis ## Half an hour at half of the maximum with faults that come and go (ARGS=--quick for two)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --only soak $(ARGS)
 

@@ -11,7 +11,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use shared::app::App;
 use shared::error::{Error, Outage};
-use shared::http::{new_correlation_id, with_every_header};
+use shared::http::{Verbatim, new_correlation_id, with_every_header};
 
 use crate::event::{self, Origin};
 use crate::invocations;
@@ -78,6 +78,11 @@ impl Gateway {
         }
     }
 
+    /// Before the process ends, as the function does before its environment does.
+    pub async fn settle(&self) {
+        self.app.quota.settle().await;
+    }
+
     /// Answers a request whose body has been read.
     ///
     /// # Errors
@@ -130,13 +135,13 @@ pub async fn invoke(app: Arc<App>, function: Function, event: String) -> Result<
     let mut adapter = Adapter::from(service_fn(move |request: lambda_http::Request| {
         let app = Arc::clone(&app);
         async move {
-            Ok::<_, Infallible>(match function {
+            Ok::<_, Infallible>(Verbatim(match function {
                 Function::Admin => admin::handle(&app, request).await,
                 Function::Auth => auth::handle(&app, request).await,
                 Function::Classify => classify::handle(&app, request).await,
                 Function::Health => health::handle(&app, request).await,
                 Function::Usage => usage::handle(&app, request).await,
-            })
+            }))
         }
     }));
     let event = with_every_header(LambdaEvent::new(request, Context::default()));

@@ -61,6 +61,7 @@ pub struct Server {
     _upstream: Option<Upstream>,
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<()>,
+    gateway: Arc<Gateway>,
 }
 
 impl Server {
@@ -103,7 +104,7 @@ impl Server {
         let address = listener.local_addr().map_err(unusable)?;
         let gateway = Arc::new(Gateway::new(app, options.throttle.then(Throttle::default)));
         let (stop, stopped) = oneshot::channel();
-        let accepting = tokio::spawn(accept(listener, address.port(), gateway, stopped));
+        let accepting = tokio::spawn(accept(listener, address.port(), Arc::clone(&gateway), stopped));
         Ok(Self {
             address,
             table_endpoint,
@@ -111,6 +112,7 @@ impl Server {
             _upstream: upstream,
             stop,
             accepting,
+            gateway,
         })
     }
 
@@ -118,6 +120,7 @@ impl Server {
     pub async fn stop(self) {
         let _ = self.stop.send(());
         let _ = self.accepting.await;
+        self.gateway.settle().await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
         }

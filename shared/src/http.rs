@@ -32,7 +32,7 @@ use crate::telemetry::{Record, VERSION};
 
 pub use self::answer::gateway_answer;
 pub use self::correlation::new_correlation_id;
-pub use self::event::{run, with_every_header};
+pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present};
 pub use self::reply::{Allowance, Reply};
 

@@ -12,6 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> Result<(), lambda_http::Error> {
     let app = Arc::new(App::from_env()?);
     telemetry::init(&app.config);
-    lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
+    let ending = Arc::clone(&app);
+    lambda_runtime::spawn_graceful_shutdown_handler(move || async move { ending.quota.settle().await }).await;
     shared::http::run(app, |app, request| async move { classify::handle(&app, request).await }).await
 }

@@ -1,13 +1,15 @@
 //! Events of API Gateway: how a function is run with them.
 
 use std::convert::Infallible;
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use lambda_http::http::header::{HOST, HeaderName};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::util::MapRequest;
-use lambda_http::{Adapter, Body, LambdaEvent, Request, Response, service_fn};
+use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, Response, service_fn};
 
 use url::Url;
 
@@ -15,6 +17,17 @@ use crate::app::App;
 
 /// The scheme that a client used, as API Gateway tells it.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// A response whose body is what is to be sent. The library would look for the encoding of any other in its content type, copy it,
+/// and bring the tables of all encodings that there are.
+#[derive(Debug)]
+pub struct Verbatim(pub Response<Body>);
+
+impl IntoResponse for Verbatim {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
+}
 
 /// Runs a function behind API Gateway for as long as Lambda has events for it.
 ///
@@ -27,7 +40,7 @@ where
 {
     let adapter = Adapter::from(service_fn(move |request| {
         let answer = handle(Arc::clone(&app), request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        async move { Ok::<_, Infallible>(Verbatim(answer.await)) }
     }));
     lambda_http::lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
 }

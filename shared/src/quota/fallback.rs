@@ -3,6 +3,8 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use futures_util::future::join_all;
+
 use super::counters::CounterTable;
 use super::ledger::{Ledger, Parcel};
 use super::outage::{Admission, OutageLedger, Reservation, Waiting};
@@ -15,6 +17,9 @@ use crate::valkey::Failure;
 
 /// Other users' counters that one request delivers after an outage, so that no single one pays for all.
 const COUNTERS_PER_REQUEST: usize = 2;
+
+/// Counters that are delivered at once before a process ends.
+const COUNTERS_AT_ONCE: usize = 25;
 
 /// What waits for a counter at any time: the parcel that may have been sent, and the one that the rest will make.
 const PARCELS_AT_A_TIME: usize = 2;
@@ -117,7 +122,8 @@ impl Fallback {
     pub async fn deliver_others(&self, counters: &CounterTable, now: Timestamp) -> Vec<(Counter, u64)> {
         let mut delivered = Vec::new();
         for _ in 0..COUNTERS_PER_REQUEST {
-            let Some(counter) = self.own().any() else { break };
+            let next = self.own().counters().next().cloned();
+            let Some(counter) = next else { break };
             match self.deliver_own(counters, &counter).await {
                 Ok(used) => delivered.extend(used.map(|used| (counter, used))),
                 Err(_) => return delivered,
@@ -130,6 +136,17 @@ impl Fallback {
                     delivered.extend(used.map(|used| (counter, used)));
                 }
             }
+        }
+        delivered
+    }
+
+    /// Delivers what waits in this process; whether that is all.
+    pub async fn deliver_all_own(&self, counters: &CounterTable) -> bool {
+        let waiting: Vec<Counter> = self.own().counters().cloned().collect();
+        let mut delivered = true;
+        for some in waiting.chunks(COUNTERS_AT_ONCE) {
+            let deliveries = some.iter().map(|counter| self.deliver_own(counters, counter));
+            delivered &= join_all(deliveries).await.iter().all(Result::is_ok);
         }
         delivered
     }

@@ -95,10 +95,9 @@ impl Ledger {
         self.accounts.is_empty()
     }
 
-    /// Some counter for which units wait.
-    #[must_use]
-    pub fn any(&self) -> Option<Counter> {
-        self.accounts.keys().next().cloned()
+    /// The counters for which units wait.
+    pub fn counters(&self) -> impl Iterator<Item = &Counter> {
+        self.accounts.keys()
     }
 
     /// The parcel of a counter to send now: the one that is not confirmed yet, else a new one of `source` with all that was never

@@ -106,6 +106,23 @@ async fn an_idle_environment_ends_when_it_is_told_to() {
 }
 
 #[tokio::test]
+async fn what_an_environment_admitted_without_the_table_is_in_it_when_the_environment_has_ended() {
+    let stage = Stage::start().await;
+    let registration = stage.register("ann").await;
+    let proxy = Proxy::to(stage.tables.address()).await;
+    let environment = stage.function_at("classify", proxy.address).start().await.unwrap();
+    let body = classify(&environment, &registration, &["a", "b", "c"]).await;
+    assert_eq!(body["degraded"], json!([]));
+    proxy.set(Mode::Cut);
+    let body = classify(&environment, &registration, &["a", "b"]).await;
+    assert_eq!(body["degraded"], json!(["quota"]));
+    proxy.set(Mode::Pass);
+    assert_eq!(stage.used(&registration).await, 3);
+    assert!(environment.terminate().await.success());
+    assert_eq!(stage.used(&registration).await, 5);
+}
+
+#[tokio::test]
 async fn environments_of_one_function_share_what_they_know_through_the_tables() {
     let stage = Stage::start().await;
     let registration = stage.register("ann").await;

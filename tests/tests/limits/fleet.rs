@@ -214,6 +214,26 @@ async fn what_an_instance_admits_alone_is_two_writes_and_a_counter_does_not_grow
 }
 
 #[tokio::test]
+async fn what_an_instance_admitted_alone_is_delivered_before_it_ends() {
+    let mut fleet = Fleet::of(2).await;
+    let ann = fleet.charge(0, 10).await;
+    fleet.redis.kill();
+    fleet.network.set(Mode::Cut);
+    assert_eq!((ann, fleet.charge(0, 20).await), (10, 20));
+    let first = std::mem::replace(&mut fleet.ann, somebody());
+    assert_eq!(fleet.charge(0, 30).await, 30);
+    // In vain: nothing is lost by the attempt.
+    fleet.instances[0].quota.settle().await;
+
+    fleet.network.set(Mode::Pass);
+    fleet.wait_for_the_next_probe();
+    fleet.instances[0].quota.settle().await;
+    assert_eq!(fleet.stored().await, 30);
+    fleet.ann = first;
+    assert_eq!(fleet.stored().await, 30);
+}
+
+#[tokio::test]
 async fn a_cache_that_forgot_the_day_is_told_what_the_table_holds_before_it_is_relied_on() {
     let fleet = Fleet::of(4).await;
     assert_eq!(fleet.rush(1, 150).await, 600);

@@ -76,7 +76,7 @@ impl Section {
             Self::Identical => "Model calls for 50 simultaneous identical requests",
             Self::Day => "A replayed day of a feed, 10 instances; what it assumes is in sections/replay/trace.rs",
             Self::Close => "The close of a day",
-            Self::Soak => "A server at a quarter of what it can do, with faults that come and go",
+            Self::Soak => "A server at half of what it can do, with faults that come and go",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Hours in short: a server at a quarter of what it can do at first, while its cache and its tables freeze, die and come back.
+//! Hours in short: a server at half of what it can do, while its cache and its tables freeze, die and come back.
 
 use crate::Effort;
 use crate::process;
@@ -30,11 +30,10 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     // Whole rounds of all three faults, in each third of the looks.
     let rounds = effort.of(120, 9);
     let mut scene = Scene::start().await;
-    // A quarter of what it can do while its table is empty: the embedded table beside it takes longer the fuller it is, and half
-    // of the first maximum was more than all of it after ten minutes. Enough new posts fill the process's cache before the first look.
     let most = scene.most_per_second(5);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands")]
-    let rate = (most / 4.0) as usize;
+    let rate = (most / 2.0) as usize;
+    // Enough new posts fill the process's cache before the first look.
     scene.ask(rate, effort.of(30, 10));
 
     let mut looks = Vec::with_capacity(rounds);
