@@ -71,22 +71,34 @@ impl Scene {
 
     /// The same, but that some may be refused for reduced capacity.
     pub(crate) fn ask_through(&mut self, rate: usize, seconds: usize) -> Answered {
-        self.load(Pace::Open(count(rate)), rate * seconds, seconds)
+        self.ask_at(Pace::Open(count(rate)), rate * seconds, seconds)
     }
 
     /// How many requests in a second are answered to 16 connections that ask as fast as they can. None is sent twice: its new
     /// post would be new no more.
     pub(crate) fn most_per_second(&mut self, seconds: usize) -> f64 {
-        self.load(Pace::Closed, 12_000 * seconds, seconds)
+        self.ask_at(Pace::Closed, 12_000 * seconds, seconds)
             .all_answered()
             .per_second()
     }
 
-    fn load(&mut self, pace: Pace, requests: usize, seconds: usize) -> Answered {
-        let requests: Vec<Vec<u8>> = (0..requests).map(|n| self.request(n)).collect();
+    /// Fills the tables and the caches for some seconds: with verdicts on new posts alone, 50 in a request.
+    pub(crate) fn fill(&mut self, seconds: usize) {
+        for _ in 0..seconds {
+            let requests: Vec<_> = (0..500).map(|n| self.request(n, 50, 50)).collect();
+            self.load(Pace::Closed, &requests, 1).all_answered();
+        }
+    }
+
+    fn ask_at(&mut self, pace: Pace, requests: usize, seconds: usize) -> Answered {
+        let requests: Vec<_> = (0..requests).map(|n| self.request(n, 5, n % 2)).collect();
+        self.load(pace, &requests, seconds)
+    }
+
+    fn load(&self, pace: Pace, requests: &[Vec<u8>], seconds: usize) -> Answered {
         let load = Load {
             address: self.server.address,
-            requests: &requests,
+            requests,
             connections: if matches!(pace, Pace::Closed) { 16 } else { 64 },
             pace,
             span: Duration::from_secs(seconds as u64),
@@ -94,9 +106,9 @@ impl Scene {
         tokio::task::block_in_place(|| load.run_through())
     }
 
-    fn request(&mut self, n: usize) -> Vec<u8> {
+    fn request(&mut self, n: usize, posts: usize, new: usize) -> Vec<u8> {
         self.serial += 1;
-        let body: Value = batch_with_new(5, n % 2, &format!("{} ", self.serial));
+        let body: Value = batch_with_new(posts, new, &format!("{} ", self.serial));
         post("/v1/classify", &self.tokens[n % self.tokens.len()], &body)
     }
 }
