@@ -214,9 +214,9 @@ fn an_allowance_that_renews_itself_is_found_to_break_the_bound() {
 }
 
 #[test]
-fn a_shared_ledger_without_reservation_or_delivery_is_found_to_overrun_the_limit() {
+fn a_shared_ledger_without_reservation_or_whole_delivery_is_found_to_overrun_the_limit() {
     let budget = Budget {
-        charges: 5,
+        charges: 6,
         outages: 1,
         replies_lost: 1,
         ..Budget::NONE
@@ -226,25 +226,9 @@ fn a_shared_ledger_without_reservation_or_delivery_is_found_to_overrun_the_limit
         budget,
         ..PAIR
     };
-    for fault in [Fault::Unreserved, Fault::Undelivered] {
+    for fault in [Fault::Unreserved, Fault::Undelivered, Fault::HalfDelivered] {
         finds(fleet, fault, WITHIN_LIMIT);
     }
-}
-
-#[test]
-fn a_shared_ledger_that_is_half_delivered_is_found_to_overrun_the_limit() {
-    let budget = Budget {
-        charges: 6,
-        requests_lost: 1,
-        outages: 1,
-        ..Budget::NONE
-    };
-    let fleet = Fleet {
-        fallback: Fallback::SharedLedger,
-        budget,
-        ..PAIR
-    };
-    finds(fleet, Fault::HalfDelivered, WITHIN_LIMIT);
 }
 
 #[test]
