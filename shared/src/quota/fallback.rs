@@ -2,6 +2,7 @@
 //! limits' cache; without it, this process's own.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -20,6 +21,12 @@ const COUNTERS_PER_REQUEST: usize = 2;
 
 /// Counters that are delivered at once before a process ends.
 const COUNTERS_AT_ONCE: usize = 25;
+
+/// Lambda ends a process half a second after it has told it to end.
+const SETTLE_WITHIN: Duration = Duration::from_millis(450);
+
+/// How long after a delivery that failed the next is tried: the table may be skipped for a moment.
+const SETTLE_AGAIN: Duration = Duration::from_millis(25);
 
 /// What waits for a counter at any time: the parcel that may have been sent, and the one that the rest will make.
 const PARCELS_AT_A_TIME: usize = 2;
@@ -140,8 +147,20 @@ impl Fallback {
         delivered
     }
 
-    /// Delivers what waits in this process; whether that is all.
-    pub async fn deliver_all_own(&self, counters: &CounterTable) -> bool {
+    /// Delivers what waits in this process before it ends, or says in the log that it is lost.
+    pub async fn settle(&self, counters: &CounterTable) {
+        let settled = async {
+            while !self.deliver_all_own(counters).await {
+                tokio::time::sleep(SETTLE_AGAIN).await;
+            }
+        };
+        if tokio::time::timeout(SETTLE_WITHIN, settled).await.is_err() {
+            tracing::error!("units that were admitted without the quota table are lost");
+        }
+    }
+
+    /// Whether that was all.
+    async fn deliver_all_own(&self, counters: &CounterTable) -> bool {
         let waiting: Vec<Counter> = self.own().counters().cloned().collect();
         let mut delivered = true;
         for some in waiting.chunks(COUNTERS_AT_ONCE) {

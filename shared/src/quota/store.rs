@@ -32,12 +32,6 @@ const ATTEMPTS: u32 = 4;
 /// How long one waits for the other, times the attempt.
 const CONTENTION_WAIT: Duration = Duration::from_millis(10);
 
-/// Lambda ends a process half a second after it has told it to end.
-const SETTLE_WITHIN: Duration = Duration::from_millis(450);
-
-/// How long after a delivery that failed the next is tried: the table may be skipped for a moment.
-const SETTLE_AGAIN: Duration = Duration::from_millis(25);
-
 /// By how much the first run of an idempotency key may outlast its own deadline before it is taken for dead.
 const RUN_GRACE: Duration = Duration::from_secs(2);
 
@@ -249,14 +243,7 @@ impl QuotaStore {
     /// Before a process ends: delivers what waits in it alone, as far as half a second goes. What the table does not have by then
     /// is lost.
     pub async fn settle(&self) {
-        let settled = async {
-            while !self.fallback.deliver_all_own(&self.counters).await {
-                tokio::time::sleep(SETTLE_AGAIN).await;
-            }
-        };
-        if tokio::time::timeout(SETTLE_WITHIN, settled).await.is_err() {
-            tracing::error!("units that were admitted without the quota table are lost");
-        }
+        self.fallback.settle(&self.counters).await;
     }
 
     /// How much of a counter is used.

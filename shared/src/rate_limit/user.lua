@@ -11,8 +11,7 @@ end
 -- The charge joins the shadow before it asks the table; what waits comes along, so that it can be delivered first.
 redis.call('HINCRBY', KEYS[3], 'shadow', units)
 redis.call('EXPIRE', KEYS[3], ARGV[6])
-seal(KEYS[3], ARGV[4])
-local unsent, parcel, known = waiting(KEYS[3])
+local unsent, parcel, known = seal(KEYS[3], ARGV[4])
 table.insert(decision, known)
 table.insert(decision, unsent)
 for _, part in ipairs(parcel) do

@@ -5,6 +5,5 @@ if parcel[1] == ARGV[1] and parcel[2] == tonumber(ARGV[2]) then
   redis.call('HDEL', KEYS[1], 'parcel')
   redis.call('HINCRBY', KEYS[1], 'shadow', string.format('%.0f', parcel[3]))
 end
-seal(KEYS[1], ARGV[1])
-_, parcel = waiting(KEYS[1])
+_, parcel = seal(KEYS[1], ARGV[1])
 return parcel

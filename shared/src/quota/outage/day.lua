@@ -7,22 +7,6 @@
 --   source   whose numbers they are: this hash's, for one made anew after the cache has lost it begins again
 --   tier     under which plan the last units were admitted
 
--- Makes a parcel of what is unsent, once there is no other: so the table need not remember more than the last number.
-local function seal(key, source)
-  local day = redis.call('HMGET', key, 'unsent', 'parcel', 'number')
-  local unsent = tonumber(day[1] or 0)
-  if unsent == 0 or day[2] then
-    return
-  end
-  -- By the clock, so that a cache which has lost its last writes does not give a number twice.
-  local clock = redis.call('TIME')
-  local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-  local number = math.max(tonumber(day[3] or 0) + 1, now)
-  redis.call('HSETNX', key, 'source', source)
-  redis.call('HSET', key, 'parcel', string.format('%.0f', unsent), 'number', string.format('%.0f', number))
-  redis.call('HDEL', key, 'unsent')
-end
-
 -- What waits: unsent units; the parcel as source, number and units, or nothing; and whether the shadow is known.
 local function waiting(key)
   local day = redis.call('HMGET', key, 'unsent', 'source', 'number', 'parcel', 'known')
@@ -31,4 +15,20 @@ local function waiting(key)
     parcel = {day[2], tonumber(day[3]), tonumber(day[4])}
   end
   return tonumber(day[1] or 0), parcel, day[5] and 1 or 0
+end
+
+-- The same, once what is unsent is a parcel if there was no other: so the table need not remember more than the last number.
+local function seal(key, source)
+  local unsent, parcel, known = waiting(key)
+  if unsent == 0 or parcel[1] then
+    return unsent, parcel, known
+  end
+  -- By the clock, so that a cache which has lost its last writes does not give a number twice.
+  local clock = redis.call('TIME')
+  local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+  local number = math.max(tonumber(redis.call('HGET', key, 'number') or 0) + 1, now)
+  redis.call('HSETNX', key, 'source', source)
+  redis.call('HSET', key, 'parcel', string.format('%.0f', unsent), 'number', string.format('%.0f', number))
+  redis.call('HDEL', key, 'unsent')
+  return waiting(key)
 end

@@ -22,6 +22,12 @@ const PAIR: Fleet = Fleet {
     },
 };
 
+/// The same with a shared ledger.
+const SHARING: Fleet = Fleet {
+    fallback: Fallback::SharedLedger,
+    ..PAIR
+};
+
 /// Explores the whole model; the names of what went wrong, or right where it is to happen some time.
 fn discoveries(fleet: Fleet) -> Vec<&'static str> {
     let checker = fleet.checker().spawn_dfs().join();
@@ -58,20 +64,13 @@ fn finds(fleet: Fleet, fault: Fault, broken: &'static str) {
 
 #[test]
 fn nothing_goes_wrong_when_nothing_fails() {
-    for fallback in [Fallback::Shares, Fallback::SharedLedger] {
+    for fleet in [PAIR, SHARING] {
         let budget = Budget {
             charges: 5,
             refunds: 2,
             ..Budget::NONE
         };
-        holds(
-            Fleet {
-                fallback,
-                budget,
-                ..PAIR
-            },
-            &[],
-        );
+        holds(Fleet { budget, ..fleet }, &[]);
     }
 }
 
@@ -106,15 +105,7 @@ fn a_shared_ledger_holds_the_limit_whatever_is_lost() {
         ..Budget::NONE
     };
     for budget in [short, long] {
-        let fallback = Fallback::SharedLedger;
-        holds(
-            Fleet {
-                fallback,
-                budget,
-                ..PAIR
-            },
-            &[],
-        );
+        holds(Fleet { budget, ..SHARING }, &[]);
     }
 }
 
@@ -221,11 +212,7 @@ fn a_shared_ledger_without_reservation_or_whole_delivery_is_found_to_overrun_the
         replies_lost: 1,
         ..Budget::NONE
     };
-    let fleet = Fleet {
-        fallback: Fallback::SharedLedger,
-        budget,
-        ..PAIR
-    };
+    let fleet = Fleet { budget, ..SHARING };
     for fault in [Fault::Unreserved, Fault::Undelivered, Fault::HalfDelivered] {
         finds(fleet, fault, WITHIN_LIMIT);
     }

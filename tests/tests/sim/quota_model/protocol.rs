@@ -56,10 +56,10 @@ impl World {
                 if fleet.fault == Some(Fault::Undelivered) {
                     self.proceed(request, Step::Charging(units));
                 } else {
-                    self.deliver_then(fleet, request, Some(units));
+                    self.deliver(fleet, request, true, Some(units));
                 }
             }
-            Action::Deliver { request } => self.deliver_then(fleet, request, None),
+            Action::Deliver { request } => self.deliver(fleet, request, true, None),
             Action::Refund { request, units } => {
                 self.left.refunds -= 1;
                 self.refund(fleet, request, units);
@@ -112,12 +112,8 @@ impl World {
         }
     }
 
-    /// What waits is delivered before anything is charged: else the table would admit without knowing of it.
-    fn deliver_then(&mut self, fleet: &Fleet, request: usize, charge: Option<u64>) {
-        self.deliver(fleet, request, true, charge);
-    }
-
-    /// What waited is in the first parcel and in the next.
+    /// What waits is delivered before anything is charged: else the table would admit without knowing of it. It is in the first
+    /// parcel and in the next.
     fn deliver(&mut self, fleet: &Fleet, request: usize, first: bool, charge: Option<u64>) {
         let (owner, ledger) = self.ledger(fleet, request);
         let step = match ledger.seal(owner) {
