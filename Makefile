@@ -69,7 +69,7 @@ soak: redis ## Half an hour at half of the maximum with faults that come and go 
 	$(TARGET)/release/bench --only soak $(ARGS)
 
 evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that it was not tuned by, --file=third for one file, --rows for its mistakes)
-	$(CARGO) run --release -p tests --bin evaluate -- $(ARGS)
+	$(CARGO) run --release -p judge-evaluation -- $(ARGS)
 
 contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
 	$(CARGO) build -p local --bin local

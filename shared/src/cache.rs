@@ -28,9 +28,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::Timestamp;
-use crate::judge::JUDGE_VERSION;
 use crate::provider::verdict::{CleanVerdict, Explanation, ModelClass};
 use crate::provider::visible::visible;
+use judge::JUDGE_VERSION;
 
 /// How long a verdict is served as it is.
 pub const FRESH: Duration = Duration::from_hours(6);

@@ -24,7 +24,6 @@
 //! | [`provider`] | who judges; which verdicts may be shared |
 //! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
 //! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
-//! | [`judge`] | the embedded model |
 //! | [`aws`], `http_client`, `tls` | what every AWS client is made with, and every other call |
 //! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
@@ -45,7 +44,6 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
-pub mod judge;
 pub mod money;
 pub mod plan;
 pub mod provider;

@@ -19,7 +19,6 @@
 //! | [`events`] | the captured events, and how each must be answered |
 //! | [`fuzz`] | what every parser is held to |
 //! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
-//! | [`evaluation`] | the judge's evaluation set, and its figures |
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -31,7 +30,6 @@ pub mod client;
 pub mod definitions;
 pub mod dice;
 pub mod elasticache;
-pub mod evaluation;
 pub mod events;
 pub mod fuzz;
 pub mod program;

@@ -1,10 +1,10 @@
 //! The fuzz targets on a bounded number of inputs: random ones, and good ones with some bytes changed.
 #![cfg(test)]
 
+use judge::Judge;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{prop_oneof, proptest, strategy::Just, strategy::Strategy};
-use shared::judge::Judge;
 use tests::{events, fuzz};
 
 const SIGNED: &str = "sig=(\"@method\" \"@authority\" \"@path\" \"content-digest\");created=1795300000;nonce=\"0123456789\";keyid=\"a\";tag=\"clearview\"\nsig=:AAAA:\nsha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:\nvalue";

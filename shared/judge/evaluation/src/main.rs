@@ -3,20 +3,21 @@
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
-    reason = "a command: figures are its output, and a damaged table ends it"
+    clippy::disallowed_methods,
+    reason = "a command: figures are its output, a damaged table ends it, and it measures spans"
 )]
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
+use std::time::Instant;
 
-use shared::clock::Stopwatch;
-use shared::judge::{HIDE_FROM, JUDGE_VERSION, Judge};
-use tests::evaluation::{Figures, Judged, Row, Split, early_rows, intervals, judged, rows};
+use judge::{HIDE_FROM, JUDGE_VERSION, Judge};
+use judge_evaluation::{Figures, Judged, Row, Split, early_rows, intervals, judged, rows};
 
 fn main() {
     let held_out = std::env::args().any(|argument| argument == "--held-out");
     let split = if held_out { Split::HeldOut } else { Split::Tuned };
-    let load = Stopwatch::start();
+    let load = Instant::now();
     let judge = Judge::load().expect("the embedded files can be read");
     let load = load.elapsed();
     let file = std::env::args().find_map(|argument| Some(argument.strip_prefix("--file=")?.to_owned()));
@@ -132,7 +133,7 @@ fn print_calibration(judged: &[Judged<'_>]) {
 /// How fast posts are judged, on one core. Only a release build's figure counts.
 fn print_speed(judge: &Judge, rows: &[Row]) {
     let preferences: Vec<_> = rows.iter().map(|row| judge.read(&row.preference)).collect();
-    let watch = Stopwatch::start();
+    let watch = Instant::now();
     let mut posts = 0_u32;
     while watch.elapsed().as_millis() < 500 {
         for (row, preference) in rows.iter().zip(&preferences) {
@@ -142,7 +143,7 @@ fn print_speed(judge: &Judge, rows: &[Row]) {
     }
     let each = watch.elapsed().as_secs_f64() / f64::from(posts);
     println!("\n{:.0} posts/s on one core ({:.1} µs each)", 1.0 / each, each * 1e6);
-    let watch = Stopwatch::start();
+    let watch = Instant::now();
     for row in rows {
         black_box(judge.read(&row.preference));
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use shared::judge::JUDGE_VERSION;
-use tests::evaluation::{Figures, Judged, Row, Split, early_rows, judged, rows};
+use judge::JUDGE_VERSION;
+use judge_evaluation::{Figures, Judged, Row, Split, early_rows, judged, rows};
 
 use super::judge;
 

@@ -1,4 +1,4 @@
-//! Entries in the order and the bytes in which the judge looks them up (`judge/layout.rs`).
+//! Entries in the order and the bytes in which the judge looks them up (`src/layout.rs`).
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::layout::{CODE_BITS, Subject};
 use crate::words::{PHRASE_WORDS, PREFIXES, Stem, phrase, start_of_word};
 
-/// Codes of strengths (`STRENGTHS` in `judge/index.rs`).
+/// Codes of strengths (`STRENGTHS` in `src/index.rs`).
 const AGAINST: u8 = 0;
 const WEAK: u8 = 1;
 const MEDIUM: u8 = 2;
@@ -164,7 +164,7 @@ struct Key {
     is_prefix: bool,
 }
 
-/// Words of names that a preference's topic is read without (the commonest of the stop words in `judge/cues/`).
+/// Words of names that a preference's topic is read without (the commonest of the stop words in `src/cues/`).
 const WITHOUT_CONTENT: &str = "a an the of for to in on at with from who that and or people person posts photos videos \
      der die das den dem des ein eine und oder von vom mit fur im am auf uber zum zur bei nach leute bilder \
      el la los las un una de del en y o con por para que al gente fotos \

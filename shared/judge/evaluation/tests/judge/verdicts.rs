@@ -1,6 +1,6 @@
 //! What single posts are judged to be, and what a verdict says.
 
-use shared::judge::{HIDE_FROM, Judge, Preference};
+use judge::{HIDE_FROM, Judge, Preference};
 
 use super::judge;
 use super::tokenizer::{PARTS, Random};

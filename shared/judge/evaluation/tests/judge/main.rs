@@ -10,7 +10,7 @@ mod figures;
 mod tokenizer;
 mod verdicts;
 
-use shared::judge::Judge;
+use judge::Judge;
 
 fn judge() -> Judge {
     Judge::load().unwrap()

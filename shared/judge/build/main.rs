@@ -6,9 +6,9 @@ mod index;
 mod source;
 
 // The judge's own, so that what is written here is found there.
-#[path = "../src/judge/layout.rs"]
+#[path = "../src/layout.rs"]
 mod layout;
-#[path = "../src/judge/words.rs"]
+#[path = "../src/words.rs"]
 #[expect(dead_code, reason = "of a word's two keys the lexicon has one")]
 mod words;
 
@@ -17,17 +17,11 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Below the package, where cargo starts a build script.
-const SOURCES: &str = "src/judge/lexicon";
+const SOURCES: &str = "lexicon";
 const VOCABULARY: &str = "models/minilm-static-256/vocab.txt";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for path in [
-        SOURCES,
-        VOCABULARY,
-        "src/judge/layout.rs",
-        "src/judge/words.rs",
-        "build",
-    ] {
+    for path in [SOURCES, VOCABULARY, "src/layout.rs", "src/words.rs", "build"] {
         println!("cargo::rerun-if-changed={path}");
     }
     let mut files: Vec<PathBuf> = fs::read_dir(SOURCES)?

@@ -1,10 +1,10 @@
 """Derives minilm-static-256/common.safetensors anew: what all posts have in common, to be taken away before likeness.
 
     python3 -m venv .venv && .venv/bin/pip install numpy
-    .venv/bin/python shared/models/common.py            # compares what it derives with the shipped file
-    .venv/bin/python shared/models/common.py --write    # and replaces it
+    .venv/bin/python shared/judge/models/common.py            # compares what it derives with the shipped file
+    .venv/bin/python shared/judge/models/common.py --write    # and replaces it
 
-Posts are those of the rows that the judge may be tuned by (tests/evaluation, tests/data/judge-dev.tsv), without their
+Posts are those of the rows that the judge may be tuned by (evaluation/rows), without their
 labels. Each is the normalised sum of its pieces' weighted rows. `mean` is the mean of these vectors, `components` are
 the three directions in which they differ most (Mu and Viswanath 2018, "All-but-the-top"): language, length, tone, not
 subject.
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 MODELS = Path(__file__).parent / "minilm-static-256"
-TESTS = Path(__file__).parents[2] / "tests"
+ROWS = Path(__file__).parents[1] / "evaluation/rows"
 COMPONENTS = 3
 
 
@@ -39,8 +39,8 @@ def read_table() -> np.ndarray:
 
 def posts() -> list[str]:
     """The different posts of the tuned rows, in order of their text."""
-    rows = [json.loads(line) for file in sorted((TESTS / "evaluation").glob("*.jsonl")) for line in file.open(encoding="utf-8")]
-    early = [line.split("\t") for line in (TESTS / "data/judge-dev.tsv").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    rows = [json.loads(line) for file in sorted(ROWS.glob("*.jsonl")) for line in file.open(encoding="utf-8")]
+    early = [line.split("\t") for line in (ROWS / "judge-dev.tsv").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     return sorted({row["post"] for row in rows if row["split"] == "tuned"} | {cells[1] for cells in early})
 
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use judge::{HIDE_FROM, Judge};
 use serde_json::Value;
-use shared::judge::{HIDE_FROM, Judge};
 
 /// Which part of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,22 +43,22 @@ impl Row {
     }
 }
 
-/// All rows of `evaluation/`.
+/// All rows of `rows/`.
 ///
 /// # Panics
 /// When a line is not a row.
 #[must_use]
 pub fn rows() -> Vec<Row> {
     let files = [
-        ("posts", include_str!("../evaluation/posts.jsonl")),
-        ("second", include_str!("../evaluation/second.jsonl")),
-        ("third", include_str!("../evaluation/third.jsonl")),
-        ("fourth", include_str!("../evaluation/fourth.jsonl")),
-        ("fifth", include_str!("../evaluation/fifth.jsonl")),
-        ("sixth", include_str!("../evaluation/sixth.jsonl")),
-        ("seventh", include_str!("../evaluation/seventh.jsonl")),
-        ("eighth", include_str!("../evaluation/eighth.jsonl")),
-        ("ninth", include_str!("../evaluation/ninth.jsonl")),
+        ("posts", include_str!("../rows/posts.jsonl")),
+        ("second", include_str!("../rows/second.jsonl")),
+        ("third", include_str!("../rows/third.jsonl")),
+        ("fourth", include_str!("../rows/fourth.jsonl")),
+        ("fifth", include_str!("../rows/fifth.jsonl")),
+        ("sixth", include_str!("../rows/sixth.jsonl")),
+        ("seventh", include_str!("../rows/seventh.jsonl")),
+        ("eighth", include_str!("../rows/eighth.jsonl")),
+        ("ninth", include_str!("../rows/ninth.jsonl")),
     ];
     let lines = files
         .into_iter()
@@ -66,15 +66,15 @@ pub fn rows() -> Vec<Row> {
     lines.map(row).collect()
 }
 
-/// The rows that the first judge was set by and measured with: `data/judge-dev.tsv`, `data/judge-heldout.tsv`.
+/// The rows that the first judge was set by and measured with: `rows/judge-dev.tsv`, `rows/judge-heldout.tsv`.
 ///
 /// # Panics
 /// When a line has fewer than three cells.
 #[must_use]
 pub fn early_rows() -> Vec<Row> {
     let files = [
-        (Split::Tuned, include_str!("../data/judge-dev.tsv")),
-        (Split::HeldOut, include_str!("../data/judge-heldout.tsv")),
+        (Split::Tuned, include_str!("../rows/judge-dev.tsv")),
+        (Split::HeldOut, include_str!("../rows/judge-heldout.tsv")),
     ];
     let lines = files
         .iter()
