@@ -119,3 +119,23 @@ fn functions_are_built_without_a_second_tls_stack_and_without_the_sdks_own_loade
         }
     }
 }
+
+/// Every package with its features, where those of `edges` are built.
+fn features(edges: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--workspace", "--prefix", "none"])
+        .args(["--edges", edges, "--format", "{p} {f}"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| line.replace(" (*)", "")).collect()
+}
+
+#[test]
+fn programs_and_tests_are_built_of_dependencies_with_the_same_features() {
+    let (programs, tests) = (features("normal,build"), features("normal,build,dev"));
+    let twice: Vec<&String> = programs.difference(&tests).collect();
+    assert!(twice.is_empty(), "compiled twice: {twice:?}");
+}
