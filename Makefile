@@ -12,15 +12,18 @@ CYCLONEDX_VERSION := 0.5.9
 ARGS ?=
 SEEDS ?= 5000
 TIMES ?= 20
-AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# A container or a build machine, where tools may be installed. A machine of somebody's own is theirs.
+MAY_INSTALL := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
 ARCH ?= arm64
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
+# Built with the features of the whole workspace, as for the tests: nothing is compiled twice.
 run: ## Runs ClearView here, on http://127.0.0.1:3000 (options in ARGS, such as ARGS='--data-dir state')
-	$(CARGO) run -p local --bin local -- $(ARGS)
+	$(CARGO) build --workspace --bin local
+	$(TARGET)/debug/local $(ARGS)
 
 test: nextest redis venv ## Runs every test
 	$(CARGO) build --workspace --bins
@@ -46,7 +49,7 @@ nightly: nextest redis ## Random tests for a quarter of an hour or more: SEEDS=5
 		-E 'binary(sim) + binary(laws) + binary(fuzz) + binary(limits) + (binary(providers) & (test(breaker) + test(fleet)))'
 
 mutants: ## Changes the rules of quotas one line at a time and expects a test to fail (an hour or more; results in mutants.out)
-	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked --quiet cargo-mutants@27.1.0
+	@$(CARGO) mutants --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-mutants@27.1.0); }
 	$(CARGO) mutants --in-place --test-workspace=true --baseline=skip --timeout 120
 
 package: venv ## Builds what `sam deploy` uploads, in .aws-sam/build; for arm64, or with ARCH=x86_64 for that
@@ -72,7 +75,7 @@ evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that
 	$(CARGO) run --release -p judge-evaluation -- $(ARGS)
 
 contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
-	$(CARGO) build -p local --bin local
+	$(CARGO) build --workspace --bin local
 	tests/contract/run.sh $(TARGET)/debug/local
 
 sbom: cyclonedx ## Lists what each program is built of, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
@@ -87,19 +90,24 @@ audit: deny ## Known advisories against the dependencies (fetches the RustSec da
 fmt: ## Formats the code
 	$(CARGO) fmt --all
 
-# What the recipes above need, installed when it is missing.
+# What the recipes above need: installed when it is missing and this is root's Debian, else named. Python tools go into this tree.
+
+# $(1) is what is missing, $(2) installs it, $(3) is how to get it elsewhere.
+get = if [ -n "$(MAY_INSTALL)" ]; then echo 'Installing $(1)'; $(2); \
+	else echo '$(1) is missing. Get it with: $(3)' >&2; exit 1; fi
+get_by_cargo = $(call get,$(1),$(CARGO) install --locked --quiet $(1),cargo install --locked $(1))
 
 nextest:
-	@$(CARGO) nextest --version >/dev/null 2>&1 || { echo 'Installing cargo-nextest $(NEXTEST_VERSION)'; $(CARGO) install --locked --quiet cargo-nextest@$(NEXTEST_VERSION); }
+	@$(CARGO) nextest --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-nextest@$(NEXTEST_VERSION)); }
 
 redis:
-	@command -v redis-server >/dev/null || { echo 'Installing redis-server'; $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+	@command -v redis-server >/dev/null || { $(call get,redis-server,apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server >/dev/null,sudo apt-get install redis-server (Debian) or brew install redis (macOS)); }
 
 deny:
-	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'Installing cargo-deny $(DENY_VERSION)'; $(CARGO) install --locked --quiet cargo-deny@$(DENY_VERSION); }
+	@$(CARGO) deny --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-deny@$(DENY_VERSION)); }
 
 cyclonedx:
-	@$(CARGO) cyclonedx --version >/dev/null 2>&1 || { echo 'Installing cargo-cyclonedx $(CYCLONEDX_VERSION)'; $(CARGO) install --locked --quiet cargo-cyclonedx@$(CYCLONEDX_VERSION); }
+	@$(CARGO) cyclonedx --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-cyclonedx@$(CYCLONEDX_VERSION)); }
 
 venv: .venv/.installed .venv-checkov/.installed
 

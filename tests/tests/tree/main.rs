@@ -1,6 +1,7 @@
-//! Who may know whom: the arrows between the members, and those inside shared.
+//! Who may know whom: the arrows between the members, and those inside shared. And what `make` may install.
 #![cfg(test)]
 
+mod commands;
 mod layers;
 mod members;
 mod scan;
