@@ -151,7 +151,7 @@ impl Capacity {
                 }
                 state.queue.pop_front().filter(|_| !gone)
             };
-            if let Some(Waiter { slots, granted }) = waiter {
+            if let Some(Waiter { slots, granted, .. }) = waiter {
                 // One that leaves just now drops it, which gives it back.
                 drop(granted.send(self.slot(slots, true)));
             }

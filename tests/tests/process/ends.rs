@@ -28,7 +28,7 @@ struct Started {
     client: Client,
     process: Child,
     /// Both ends of both outputs, as far as they are kept open.
-    pipes: Vec<(PipeReader, PipeWriter)>,
+    _pipes: Vec<(PipeReader, PipeWriter)>,
 }
 
 fn start(variables: &[(&str, &str)], before: &[&str], outputs: Outputs) -> Started {
@@ -60,7 +60,11 @@ fn start(variables: &[(&str, &str)], before: &[&str], outputs: Outputs) -> Start
         }
     }
     drop(greeting);
-    Started { client, process, pipes }
+    Started {
+        client,
+        process,
+        _pipes: pipes,
+    }
 }
 
 impl Started {
