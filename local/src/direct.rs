@@ -2,6 +2,8 @@
 //! would be signed, sent, read and checked as if the tables were far away, which took a third of a cached request.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, SharedHttpClient};
@@ -15,24 +17,86 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use shared::config::Config;
 use shared::table;
+
+/// The operations that write nothing.
+const READS: [&str; 4] = ["GetItem", "Query", "Scan", "BatchGetItem"];
 
 /// What precedes an operation's name in a request.
 const TARGET: &str = "DynamoDB_20120810.";
 
-/// A client whose requests `database` answers without a network.
+/// What a probe writes: enough that no space left over from before has room for it.
+const PROBE_BYTES: usize = 64 * 1024;
+
+/// A client whose requests `disk` answers without a network.
 #[must_use]
-pub(crate) fn client(config: &Config, database: Database) -> Client {
+pub(crate) fn client(config: &Config, disk: Disk) -> Client {
+    connected(config, Direct { disk, probing: false })
+}
+
+/// The same for health: after a write has failed, a read fails too until a write succeeds, which it tries itself.
+#[must_use]
+pub(crate) fn probing_client(config: &Config, disk: Disk) -> Client {
+    connected(config, Direct { disk, probing: true })
+}
+
+fn connected(config: &Config, direct: Direct) -> Client {
     let settings: Builder = table::settings(config)
-        .http_client(SharedHttpClient::new(Direct(database)))
+        .http_client(SharedHttpClient::new(direct))
         // There is nobody to check a signature.
         .allow_no_auth();
     Client::from_conf(settings.build())
 }
 
+/// The embedded tables, and whether their last write failed: a full disk can still be read.
 #[derive(Clone)]
-struct Direct(Database);
+pub(crate) struct Disk {
+    database: Database,
+    failing: Arc<AtomicBool>,
+}
+
+impl Disk {
+    /// The disk that `database` is on.
+    #[must_use]
+    pub(crate) fn of(database: Database) -> Self {
+        let failing = Arc::default();
+        Self { database, failing }
+    }
+
+    /// Makes a call, and takes down how a write went.
+    fn answer(&self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+        let answer = answer(&self.database, operation, body);
+        if !READS.contains(&operation) {
+            match &answer {
+                Ok(_) => self.failing.store(false, Ordering::Relaxed),
+                Err(error) if error.status_code() == 500 => self.failing.store(true, Ordering::Relaxed),
+                Err(_) => {}
+            }
+        }
+        answer
+    }
+
+    /// Writes the item that a probe reads, and deletes it.
+    fn probe(&self, read: &[u8]) -> Result<(), DynoxideError> {
+        let malformed = |error: serde_json::Error| DynoxideError::SerializationException(error.to_string());
+        let read: Value = serde_json::from_slice(read).map_err(malformed)?;
+        let mut item = read["Key"].clone();
+        item["filling"] = json!({"S": "-".repeat(PROBE_BYTES)});
+        let put = json!({"TableName": read["TableName"], "Item": item});
+        let delete = json!({"TableName": read["TableName"], "Key": read["Key"]});
+        self.answer("PutItem", put.to_string().as_bytes())?;
+        self.answer("DeleteItem", delete.to_string().as_bytes())?;
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+struct Direct {
+    disk: Disk,
+    probing: bool,
+}
 
 impl fmt::Debug for Direct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +116,12 @@ impl HttpConnector for Direct {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.strip_prefix(TARGET).unwrap_or(target);
         let body = request.body().bytes().unwrap_or_default();
-        let (status, body) = match answer(&self.0, operation, body) {
+        let probed = if self.probing && self.disk.failing.load(Ordering::Relaxed) {
+            self.disk.probe(body)
+        } else {
+            Ok(())
+        };
+        let (status, body) = match probed.and_then(|()| self.disk.answer(operation, body)) {
             Ok(body) => (200, body),
             Err(error) => (error.status_code(), error.to_json()),
         };

@@ -4,6 +4,7 @@
     reason = "a program for a terminal: what it says beside its log"
 )]
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -14,7 +15,7 @@ use local::verify;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::telemetry::{self, VERSION};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,7 +33,8 @@ async fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ClearView cannot start: {error}");
+            // Standard error may be closed.
+            let _ = writeln!(std::io::stderr(), "ClearView cannot start: {error}");
             ExitCode::FAILURE
         }
     }
@@ -40,29 +42,61 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<(), StartError> {
     let config = Config::from_env().map_err(|error| StartError(error.to_string()))?;
-    telemetry::init(&config);
+    let log = telemetry::init_in_background(&config);
+    let outcome = serve(options, config).await;
+    log.finish();
+    outcome
+}
+
+/// Answers requests until a signal ends it.
+async fn serve(options: &Options, config: Config) -> Result<(), StartError> {
     let unusable = |error| StartError(format!("signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
+    // `nohup` has it ignored; to listen to it would undo that.
+    let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()));
+    let hang_up = hang_up.transpose().map_err(unusable)?;
     let server = Server::start(options, config, Clock::system()).await?;
-    greet(options, &server);
+    say(greeting(options, &server));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = received(hang_up) => {}
     }
-    eprintln!("Stopping.");
+    say("Stopping.".to_owned());
     server.stop().await;
     Ok(())
 }
 
-/// To standard error, as the log has standard output.
-fn greet(options: &Options, server: &Server) {
+async fn received(signal: Option<Signal>) {
+    match signal {
+        Some(mut signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored, as far as the system says.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 != 0)
+}
+
+/// Writes to standard error, as the log has standard output. Nothing waits for it: it may be closed, or a pipe that nobody reads.
+fn say(text: String) {
+    std::thread::spawn(move || writeln!(std::io::stderr(), "{text}"));
+}
+
+fn greeting(options: &Options, server: &Server) -> String {
     let url = format!("http://{}", server.address);
     let kept = match &options.data_dir {
         Some(directory) => format!("kept in {}", directory.display()),
         None => "in memory".to_owned(),
     };
-    eprintln!(
+    format!(
         r#"ClearView {VERSION} answers on {url}  (state {kept}; tables on {tables})
 
 Try it in another terminal; Ctrl-C here ends it:
@@ -72,5 +106,5 @@ curl -s '{url}/v1/classify?explain=true' -H "Authorization: Bearer $TOKEN" -H 'C
 curl -s {url}/v1/usage -H "Authorization: Bearer $TOKEN"
 "#,
         tables = server.table_endpoint,
-    );
+    )
 }

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::direct;
+use crate::direct::{self, Disk};
 use crate::options::Options;
 use crate::upstream::Upstream;
 use crate::upstream::script::Script;
@@ -47,7 +47,7 @@ fn failed(what: &str, cause: impl std::fmt::Display) -> StartError {
 pub struct Embedded {
     /// Where it listens.
     pub address: SocketAddr,
-    database: Database,
+    disk: Disk,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), String>>,
     sweeper: JoinHandle<()>,
@@ -70,9 +70,12 @@ impl Embedded {
                 (database, Some(lock))
             }
         };
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|error| failed(&format!("--table-port: {listen}"), error))?;
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            failed(
+                &format!("--table-port {}: cannot listen on {listen}", listen.port()),
+                error,
+            )
+        })?;
         let address = listener.local_addr().map_err(|error| failed("--table-port", error))?;
         let (stop, stopped) = oneshot::channel();
         let sweeper = tokio::spawn(sweep(database.clone()));
@@ -86,7 +89,7 @@ impl Embedded {
         ));
         Ok(Self {
             address,
-            database,
+            disk: Disk::of(database),
             stop,
             served,
             sweeper,
@@ -97,7 +100,13 @@ impl Embedded {
     /// A client of it in this process.
     #[must_use]
     pub fn client(&self, config: &Config) -> Client {
-        direct::client(config, self.database.clone())
+        direct::client(config, self.disk.clone())
+    }
+
+    /// A client that says of a table which has failed to write whether it can do so again.
+    #[must_use]
+    pub fn probing_client(&self, config: &Config) -> Client {
+        direct::probing_client(config, self.disk.clone())
     }
 
     /// Lets the calls under way end, then closes the database.
@@ -113,9 +122,10 @@ fn open_directory(directory: &Path) -> Result<(Database, File), StartError> {
     fs::create_dir_all(directory).map_err(|error| named(&error))?;
     let lock = File::create(directory.join("lock")).map_err(|error| named(&error))?;
     lock.try_lock().map_err(|_| named(&"another process uses it"))?;
-    let path = directory.join("tables.db");
-    let path = path.to_str().ok_or_else(|| named(&"its name is not UTF-8"))?;
-    let database = Database::new(path).map_err(|error| named(&error))?;
+    let file = directory.join("tables.db");
+    let unusable = |cause: &dyn std::fmt::Display| failed(&format!("the tables in {}", file.display()), cause);
+    let path = file.to_str().ok_or_else(|| unusable(&"its name is not UTF-8"))?;
+    let database = Database::new(path).map_err(|error| unusable(&error))?;
     Ok((database, lock))
 }
 
@@ -276,7 +286,11 @@ pub fn token_keys(options: &Options, config: &Config) -> Result<Secret, StartErr
     };
     let named = |cause: &dyn std::fmt::Display| failed(&format!("the key file {}", file.display()), cause);
     match fs::read_to_string(&file) {
-        Ok(text) => Ok(Secret::new(text)),
+        Ok(text) => {
+            let keys = Secret::new(text);
+            KeySet::parse(&keys).map_err(|error| named(&error))?;
+            Ok(keys)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let keys = new_keys()?;
             if let Some(directory) = file.parent() {

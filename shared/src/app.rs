@@ -159,7 +159,7 @@ impl App {
                     SpendStore::new(open(table::SETTINGS), &config),
                 ),
             ),
-            probes: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
+            probes: probes(client, &config, &clock),
             cache_probes,
             cache_reports: Reports::default(),
             // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
@@ -171,6 +171,16 @@ impl App {
             clock,
         })
     }
+
+    /// Lets health look at the tables through a client of its own.
+    pub fn probe_through(&mut self, client: &Client) {
+        self.probes = probes(client, &self.config, &self.clock);
+    }
+}
+
+fn probes(client: &Client, config: &Config, clock: &Clock) -> Vec<Table> {
+    let open = |schema| Table::new(client.clone(), schema, config, clock.clone());
+    [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into()
 }
 
 /// The ways to the shared caches: one connection each, also where one cache serves both purposes.

@@ -1,10 +1,12 @@
 //! The only reader of the environment: every setting with its variable, unit and default. A bad value stops the start.
 
+mod aws;
 mod cache;
 mod endpoint;
 mod layers;
 pub mod providers;
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use self::providers::ProviderSettings;
 use crate::plan::Plans;
 
+pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
 pub use self::endpoint::Endpoint;
 pub use self::layers::{CacheLayers, CacheReads, CacheWrites};
@@ -48,17 +51,6 @@ pub struct ConfigError {
     pub variable: &'static str,
     /// What is wrong, without the value where that is secret.
     pub problem: String,
-}
-
-/// Static credentials of AWS, as Lambda puts them into the environment.
-#[derive(Debug, Clone)]
-pub struct AwsCredentials {
-    /// `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: Secret,
-    /// `AWS_SESSION_TOKEN`.
-    pub session_token: Option<Secret>,
 }
 
 /// How much is logged.
@@ -143,18 +135,32 @@ impl Config {
     /// The first setting whose value cannot be used.
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::read(|name| std::env::var(name).ok())
+        let unreadable = Cell::new(None);
+        let lookup = |name| {
+            let value = std::env::var_os(name)?.into_string();
+            value.inspect_err(|_| unreadable.set(Some(name))).ok()
+        };
+        let config = Self::read(lookup);
+        // The Lambda runtime reads this one itself, and would take it for absent.
+        lookup("AWS_LAMBDA_MAX_CONCURRENCY");
+        match unreadable.get() {
+            None => config,
+            Some(variable) => Err(ConfigError {
+                variable,
+                problem: "its value is not UTF-8".to_owned(),
+            }),
+        }
     }
 
     /// Reads settings through `lookup`; an empty value counts as absent.
     ///
     /// # Errors
     /// The first setting whose value cannot be used.
-    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let env = Settings(&lookup);
         Ok(Self {
-            table_prefix: env.text("CLEARVIEW_TABLE_PREFIX", "clearview-"),
-            table_endpoint: env.optional("AWS_ENDPOINT_URL_DYNAMODB"),
+            table_prefix: env.table_prefix("CLEARVIEW_TABLE_PREFIX")?,
+            table_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
             table_timeout: env.millis("CLEARVIEW_TABLE_TIMEOUT_MS", 1000)?,
             cache: CacheSettings::read(&env)?,
             cache_layers: CacheLayers::read(&env)?,
@@ -173,29 +179,27 @@ impl Config {
             admin_keys: env.optional("CLEARVIEW_ADMIN_KEYS").map(Secret::new),
             admin_keys_secret: env.optional("CLEARVIEW_ADMIN_KEYS_SECRET"),
             require_signatures: env.switch("CLEARVIEW_REQUIRE_SIGNATURES", false)?,
-            secrets_endpoint: env.optional("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            secrets_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER")?,
             metrics_namespace: env.optional("CLEARVIEW_METRICS_NAMESPACE"),
-            metrics_endpoint: env.optional("AWS_ENDPOINT_URL_CLOUDWATCH"),
+            metrics_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_CLOUDWATCH")?,
             memory_megabytes: env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, &(128..=32_768))?,
             log: env.log_level("CLEARVIEW_LOG")?,
-            region: env
-                .optional("AWS_REGION")
-                .unwrap_or_else(|| env.text("AWS_DEFAULT_REGION", "us-east-1")),
-            credentials: env.credentials(),
+            region: env.region()?,
+            credentials: env.credentials()?,
         })
     }
 }
 
-struct Settings<'a>(&'a dyn Fn(&str) -> Option<String>);
+struct Settings<'a>(&'a dyn Fn(&'static str) -> Option<String>);
 
 impl Settings<'_> {
-    fn optional(&self, name: &str) -> Option<String> {
+    fn optional(&self, name: &'static str) -> Option<String> {
         (self.0)(name)
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
     }
 
-    fn text(&self, name: &str, default: &str) -> String {
+    fn text(&self, name: &'static str, default: &str) -> String {
         self.optional(name).unwrap_or_else(|| default.to_owned())
     }
 
@@ -276,14 +280,6 @@ impl Settings<'_> {
                 problem: format!("{other:?} is none of off, error, warn, info, debug"),
             }),
         }
-    }
-
-    fn credentials(&self) -> Option<AwsCredentials> {
-        Some(AwsCredentials {
-            access_key_id: self.optional("AWS_ACCESS_KEY_ID")?,
-            secret_access_key: Secret::new(self.optional("AWS_SECRET_ACCESS_KEY")?),
-            session_token: self.optional("AWS_SESSION_TOKEN").map(Secret::new),
-        })
     }
 }
 

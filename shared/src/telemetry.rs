@@ -5,6 +5,7 @@ pub mod cost;
 mod emf;
 pub mod figures;
 pub mod open_metrics;
+mod output;
 mod record;
 pub mod trace;
 
@@ -15,6 +16,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -23,8 +25,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::clock::Timestamp;
 use crate::config::{Config, LogLevel};
 use crate::telemetry::figures::Figures;
+use crate::telemetry::output::Queue;
 
 pub use self::emf::{METRICS, Metric, SIGNALS, Shape, Unit, names_of_degraded};
+pub use self::output::Log;
 pub use self::record::{ClassifiedRecord, ErrorRecord, Record, Signal};
 
 /// The version of this build.
@@ -81,8 +85,22 @@ impl Telemetry {
 
 /// Starts the log on standard output. Later calls change nothing.
 ///
-/// Records that carry metrics are written at every level but `off`: without them the alarms would be blind.
+/// A line is written when this process is told of it: what is left for later behind an answer, Lambda may never let run.
 pub fn init(config: &Config) {
+    start(config, BoxMakeWriter::new(std::io::stdout));
+}
+
+/// The same for a process that nobody freezes: no request waits for a line to be written.
+#[must_use]
+pub fn init_in_background(config: &Config) -> Log {
+    let queue = Queue::to(std::io::stdout());
+    let log = queue.log();
+    start(config, BoxMakeWriter::new(queue));
+    log
+}
+
+/// Records that carry metrics are written at every level but `off`: without them the alarms would be blind.
+fn start(config: &Config, output: BoxMakeWriter) {
     let level = config.log;
     let ours = match level {
         LogLevel::Off => LevelFilter::OFF,
@@ -118,7 +136,9 @@ pub fn init(config: &Config) {
         (_, Some(_)) => ours.max(LevelFilter::INFO),
     };
     let targets = targets.with_target(RECORD, records);
-    let lines = tracing_subscriber::fmt::layer().event_format(JsonLines);
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(JsonLines)
+        .with_writer(output);
     if tracing_subscriber::registry()
         .with(targets)
         .with(lines)

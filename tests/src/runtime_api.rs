@@ -194,6 +194,12 @@ impl Environment {
         self.reaches("events in flight", |load| load.in_flight == events).await;
     }
 
+    /// How many more events it asks for now.
+    #[must_use]
+    pub fn open_polls(&self) -> usize {
+        self.runtime_api.load().borrow().polls
+    }
+
     /// Waits until it has asked for as many events as it takes at a time: all that it had to do is done.
     pub async fn is_idle(&self) {
         self.reaches("open polls", |load| load.polls == self.concurrency).await;

@@ -65,7 +65,7 @@ impl CacheSettings {
             limits,
             shared_name: env.optional("CLEARVIEW_CACHE_NAME"),
             limits_name: env.optional("CLEARVIEW_LIMITS_NAME"),
-            api_endpoint: env.optional("AWS_ENDPOINT_URL_ELASTICACHE"),
+            api_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_ELASTICACHE")?,
             user,
             ca_file: env.optional("CLEARVIEW_CACHE_CA_FILE").map(PathBuf::from),
             timeout: env.millis("CLEARVIEW_CACHE_TIMEOUT_MS", 25)?,

@@ -129,7 +129,7 @@ impl ProviderSettings {
                 None => None,
                 Some(_) => Some(env.number("CLEARVIEW_OPENAI_TEMPERATURE", 0.0, &(0.0..=2.0))?),
             },
-            bedrock_endpoint: env.optional("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+            bedrock_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_BEDROCK_RUNTIME")?,
             call_timeout: env.millis("CLEARVIEW_MODEL_TIMEOUT_MS", 5000)?,
             parallel_calls: env.number("CLEARVIEW_PARALLEL_CALLS", 4, &(1..=50))?,
             call_tokens: env.number("CLEARVIEW_CALL_TOKENS", 16_000, &(100..=1_000_000))?,

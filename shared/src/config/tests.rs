@@ -58,10 +58,33 @@ fn a_bad_value_is_refused_with_the_name_of_its_variable() {
         ("CLEARVIEW_CORS_ORIGINS", "*"),
         ("CLEARVIEW_CORS_ORIGINS", "https://a.example,example.com"),
         ("CLEARVIEW_LOG", "loud"),
+        ("CLEARVIEW_TABLE_PREFIX", "clear view-"),
+        ("CLEARVIEW_TABLE_PREFIX", "clearview/"),
+        ("AWS_REGION", "us east 1"),
+        ("AWS_REGION", "US-EAST-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1.amazonaws.com"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "127.0.0.1:8000"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "http://"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:99999"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "secrets.example"),
+        ("AWS_ENDPOINT_URL_CLOUDWATCH", "//metrics.example"),
+        ("AWS_ENDPOINT_URL_ELASTICACHE", "ftp://cache.example"),
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "${HOST}"),
     ] {
         let error = read(&[(variable, value)]).unwrap_err();
         assert_eq!(error.variable, variable, "{value}");
     }
+}
+
+#[test]
+fn half_a_pair_of_credentials_is_refused_with_the_name_of_the_other_half() {
+    let (id, key) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    for (set, missing) in [(id, key), (key, id)] {
+        assert_eq!(read(&[(set, "x")]).unwrap_err().variable, missing);
+    }
+    assert!(read(&[(id, "x"), (key, "x")]).unwrap().credentials.is_some());
+    assert!(read(&[]).unwrap().credentials.is_none());
 }
 
 #[test]

@@ -192,3 +192,42 @@ async fn events_that_come_together_are_answered_one_after_the_other_without_conc
     let used = |answer: Value| body_of(&answer)["usage"]["used"].clone();
     assert_eq!([used(one.unwrap()), used(two.unwrap())], [json!(1), json!(2)]);
 }
+
+#[tokio::test]
+async fn an_environment_works_on_no_more_events_than_its_concurrency() {
+    let stage = Stage::start().await;
+    let registration = stage.register("ann").await;
+    let proxy = Proxy::to(stage.tables.address()).await;
+    let function = stage.patient("classify", proxy.address).with_concurrency(2);
+    let environment = function.start().await.unwrap();
+    environment.is_idle().await;
+    proxy.set(SLOW);
+    let events = ["one", "two", "three", "four", "five"].map(|text| batch(&registration, &[text]));
+    let answers = futures_util::future::join_all(events.iter().map(|event| environment.invoke(event)));
+    let watch = async {
+        environment.has_in_flight(2).await;
+        assert_eq!(environment.open_polls(), 0, "the third is for another environment");
+    };
+    let (answers, ()) = tokio::join!(answers, watch);
+    assert!(answers.into_iter().all(|answer| answer.unwrap()["statusCode"] == 200));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_setting_that_is_not_utf_8_stops_the_init_with_its_name() {
+    use std::os::unix::ffi::OsStringExt;
+
+    for name in [
+        "CLEARVIEW_REQUIRE_SIGNATURES",
+        "AWS_REGION",
+        "AWS_LAMBDA_MAX_CONCURRENCY",
+    ] {
+        let output = std::process::Command::new(tests::program::path_of("classify"))
+            .env_clear()
+            .env(name, std::ffi::OsString::from_vec(b"on\xff".to_vec()))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(name), "{name}: {said}");
+    }
+}
