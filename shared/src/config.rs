@@ -3,8 +3,12 @@
 mod cache;
 mod endpoint;
 mod layers;
+mod openai;
+mod per_provider;
 pub mod providers;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -134,6 +138,8 @@ pub struct Config {
     pub region: String,
     /// `AWS_ACCESS_KEY_ID` and its companions.
     pub credentials: Option<AwsCredentials>,
+    /// Settings without an effect, to be told at the start.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -143,7 +149,14 @@ impl Config {
     /// The first setting whose value cannot be used.
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::read(|name| std::env::var(name).ok())
+        let read = RefCell::new(BTreeSet::new());
+        let mut config = Self::read(|name| {
+            read.borrow_mut().insert(name.to_owned());
+            std::env::var(name).ok()
+        })?;
+        let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        config.warnings.extend(unread(set, &read.borrow()));
+        Ok(config)
     }
 
     /// Reads settings through `lookup`; an empty value counts as absent.
@@ -152,7 +165,9 @@ impl Config {
     /// The first setting whose value cannot be used.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let env = Settings(&lookup);
+        let providers = ProviderSettings::read(&env)?;
         Ok(Self {
+            warnings: providers.warnings(),
             table_prefix: env.text("CLEARVIEW_TABLE_PREFIX", "clearview-"),
             table_endpoint: env.optional("AWS_ENDPOINT_URL_DYNAMODB"),
             table_timeout: env.millis("CLEARVIEW_TABLE_TIMEOUT_MS", 1000)?,
@@ -160,7 +175,7 @@ impl Config {
             cache_layers: CacheLayers::read(&env)?,
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
-            providers: ProviderSettings::read(&env)?,
+            providers,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             cors_origins: env.origins("CLEARVIEW_CORS_ORIGINS")?,
@@ -184,6 +199,12 @@ impl Config {
             credentials: env.credentials(),
         })
     }
+}
+
+/// A warning for each of our variables that no setting is read from: its name is misspelt.
+fn unread(set: impl Iterator<Item = String>, read: &BTreeSet<String>) -> impl Iterator<Item = String> {
+    set.filter(|name| name.starts_with("CLEARVIEW_") && !read.contains(name))
+        .map(|name| format!("{name} is no setting: it has no effect"))
 }
 
 struct Settings<'a>(&'a dyn Fn(&str) -> Option<String>);

@@ -131,6 +131,9 @@ pub fn init(config: &Config) {
             tracing::error!(place, "panic");
         }));
     }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// A record as it is; any other event as an object with its time, level and fields.
