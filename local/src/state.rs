@@ -184,7 +184,7 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, St
     let text = fs::read_to_string(file).map_err(|error| named(&error))?;
     let script = Script::parse(&text).map_err(|error| named(&error))?;
     let upstream = Upstream::start(script).await.map_err(|error| named(&error))?;
-    config.providers.openai_base_url = upstream.base_url();
+    config.providers.openai.base_url = upstream.base_url();
     config.providers.bedrock_endpoint = Some(format!("http://{}", upstream.address));
     // It checks no signature, but none is asked without one.
     config.credentials.get_or_insert_with(|| AwsCredentials {

@@ -4,9 +4,13 @@
 pub mod script;
 
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -20,15 +24,19 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::script::{Act, Asked, Script, content, wait};
+use self::script::{Act, Asked, Script, content, refuses, wait};
 
 /// A call that has come.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// Its path.
     pub path: String,
+    /// Its query; empty if there was none.
+    pub query: String,
     /// Its `Authorization`; empty if there was none.
     pub authorization: String,
+    /// Its `api-key`; empty if there was none.
+    pub api_key: String,
     /// Its `traceparent`; empty if there was none.
     pub traceparent: String,
     /// Its body.
@@ -47,6 +55,8 @@ pub struct Upstream {
 
 struct State {
     script: Mutex<Script>,
+    /// What Secrets Manager's only secret holds, which it serves too.
+    secret: Mutex<String>,
     calls: watch::Sender<Vec<Call>>,
 }
 
@@ -60,6 +70,7 @@ impl Upstream {
         let address = listener.local_addr()?;
         let state = Arc::new(State {
             script: Mutex::new(script),
+            secret: Mutex::new("sk-from-the-secret".to_owned()),
             calls: watch::Sender::default(),
         });
         let shared = Arc::clone(&state);
@@ -68,10 +79,10 @@ impl Upstream {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let state = Arc::clone(&shared);
+                let (state, before) = (Arc::clone(&shared), AtomicUsize::new(0));
                 let service = service_fn(move |request| {
-                    let state = Arc::clone(&state);
-                    async move { serve(&state, request).await }
+                    let (state, before) = (Arc::clone(&state), before.fetch_add(1, Ordering::Relaxed));
+                    async move { serve(&state, request, before).await }
                 });
                 connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
@@ -92,6 +103,11 @@ impl Upstream {
     /// Follows another script from now on.
     pub fn follow(&self, script: Script) {
         *self.state.script() = script;
+    }
+
+    /// Replaces the secret.
+    pub fn hold_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.state.secret());
     }
 
     /// The calls that have come, in order.
@@ -119,13 +135,21 @@ impl Drop for Upstream {
 }
 
 impl State {
+    fn secret(&self) -> MutexGuard<'_, String> {
+        self.secret.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An error ends the connection without an answer.
-async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::io::Error> {
+/// An error ends the connection without an answer; `before` calls have come on it already.
+async fn serve(
+    state: &State,
+    request: Request<Incoming>,
+    before: usize,
+) -> Result<Response<Full<Bytes>>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -135,7 +159,7 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Ful
         .is_some_and(|target| target == "secretsmanager.GetSecretValue")
     {
         return Ok(json_response(
-            &json!({"Name": body["SecretId"], "SecretString": "sk-from-the-secret"}),
+            &json!({"Name": body["SecretId"], "SecretString": *state.secret()}),
         ));
     }
     let converse = parts.uri.path().ends_with("/converse");
@@ -147,6 +171,13 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Ful
     tokio::time::sleep(wait(&act)).await;
     match (&act, asked) {
         (Act::Cut, _) => Err(std::io::Error::other("cut")),
+        (Act::Once, _) if before > 0 => Err(std::io::Error::other("closed")),
+        (Act::Redirect { status, location }, _) => Ok(redirect(*status, location)),
+        (Act::Refuse { status, error, .. }, asked) if refuses(&act, &body, asked.as_ref()) => {
+            let mut response = json_response(error);
+            *response.status_mut() = status_code(*status);
+            Ok(response)
+        }
         (Act::Hang, _) => {
             let never: Infallible = std::future::pending().await;
             match never {}
@@ -156,7 +187,19 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Response<Ful
         (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
         // What is not asked as the contract says is not answered.
         (_, None) => Ok(status_response(400, None)),
-        (act, Some(asked)) => Ok(json_response(&answer(&body, &content(act, &asked), converse))),
+        (act, Some(asked)) => {
+            let mut answer = answer(&body, &content(act, &asked), converse);
+            match act {
+                Act::Usage { usage } => answer["usage"] = usage.clone(),
+                Act::Parts => {
+                    let content = answer["choices"][0]["message"]["content"].take();
+                    answer["choices"][0]["message"]["content"] = json!([{"type": "text", "text": content}]);
+                }
+                Act::Gzip => return compressed(&answer),
+                _ => {}
+            }
+            Ok(json_response(&answer))
+        }
     }
 }
 
@@ -164,7 +207,9 @@ fn call(parts: &Parts, body: &Value, asked: Option<Asked>) -> Call {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     Call {
         path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization").unwrap_or_default().to_owned(),
+        api_key: header("api-key").unwrap_or_default().to_owned(),
         traceparent: header("traceparent").unwrap_or_default().to_owned(),
         body: body.clone(),
         asked,
@@ -190,8 +235,10 @@ fn answer(body: &Value, content: &str, converse: bool) -> Value {
     let (read, written) = (body.to_string().len() / 4, content.len() / 4);
     if converse {
         let said = match serde_json::from_str::<Value>(content) {
-            Ok(input) => json!({"toolUse": {"toolUseId": "tooluse_1", "name": "verdicts", "input": input}}),
-            Err(_) => json!({"text": content}),
+            Ok(input) if body["toolConfig"].is_object() => {
+                json!({"toolUse": {"toolUseId": "tooluse_1", "name": "verdicts", "input": input}})
+            }
+            _ => json!({"text": content}),
         };
         return json!({
             "output": {"message": {"role": "assistant", "content": [said]}},
@@ -221,9 +268,31 @@ fn json_response(body: &Value) -> Response<Full<Bytes>> {
     response
 }
 
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn redirect(status: u16, location: &str) -> Response<Full<Bytes>> {
+    let mut response = status_response(status, None);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn compressed(body: &Value) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body.to_string().as_bytes())?;
+    let mut response = json_response(&Value::Null);
+    *response.body_mut() = Full::from(encoder.finish()?);
+    let gzip = HeaderValue::from_static("gzip");
+    response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+    Ok(response)
+}
+
 fn status_response(status: u16, retry_after: Option<u64>) -> Response<Full<Bytes>> {
     let mut response = json_response(&json!({"error": {"message": "scripted", "type": "scripted", "code": null}}));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = status_code(status);
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }

@@ -12,6 +12,7 @@ use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::cache::valkey::SharedVerdicts;
 use crate::clock::Clock;
+use crate::config::providers::parse_key;
 use crate::config::{Config, ConfigError, Secret};
 use crate::identity::keys::{KeyError, KeySet};
 use crate::identity::known_keys::KnownKeys;
@@ -135,6 +136,13 @@ impl App {
         ]
         .map(source);
         let [token_source, signing_source, admin_source] = sources;
+        let (key, key_secret) = (
+            &config.providers.openai.api_key,
+            &config.providers.openai.api_key_secret,
+        );
+        // A key that was replaced is refused by the provider itself.
+        let model_key = (key.is_some() || key_secret.is_some())
+            .then(|| Held::new(source(key_secret), parse_model_key, WhileUnreadable::Keep).or_fixed(key.clone()));
         Ok(Self {
             telemetry: Telemetry::new(&config),
             parties: Parties {
@@ -155,6 +163,7 @@ impl App {
                 Remote::new(
                     &config,
                     clock.clone(),
+                    model_key,
                     Breakers::new(config.providers.forced.clone(), fleet),
                     SpendStore::new(open(table::SETTINGS), &config),
                 ),
@@ -219,6 +228,10 @@ fn unusable(variable: &'static str) -> impl Fn(KeyError) -> ConfigError {
 
 fn parse_token_keys(secret: &Secret) -> Result<KeySet, String> {
     KeySet::parse(secret).map_err(|error| error.to_string())
+}
+
+fn parse_model_key(secret: &Secret) -> Result<Secret, String> {
+    parse_key(secret.expose())
 }
 
 fn parse_signing_keys(secret: &Secret) -> Result<SigningKeys, String> {

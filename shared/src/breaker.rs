@@ -104,6 +104,8 @@ pub struct Snapshot {
     pub tally: Tally,
     /// Until when the provider asked not to be called.
     pub held_until: Option<Timestamp>,
+    /// The status with which it last refused a call, if it has answered none since.
+    pub refusal: Option<u16>,
 }
 
 /// How a call ended, as far as a breaker cares.
@@ -155,6 +157,7 @@ impl Snapshot {
             streak: 0,
         },
         held_until: None,
+        refusal: None,
     };
 
     /// What is to be done about a call at `now`.

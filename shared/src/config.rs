@@ -4,9 +4,12 @@ mod aws;
 mod cache;
 mod endpoint;
 mod layers;
+mod openai;
+mod per_provider;
 pub mod providers;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -126,6 +129,8 @@ pub struct Config {
     pub region: String,
     /// `AWS_ACCESS_KEY_ID` and its companions.
     pub credentials: Option<AwsCredentials>,
+    /// Settings without an effect, to be told at the start.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -136,20 +141,25 @@ impl Config {
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         let unreadable = Cell::new(None);
-        let lookup = |name| {
+        let read = RefCell::new(BTreeSet::new());
+        let lookup = |name: &'static str| {
+            read.borrow_mut().insert(name);
             let value = std::env::var_os(name)?.into_string();
             value.inspect_err(|_| unreadable.set(Some(name))).ok()
         };
         let config = Self::read(lookup);
         // The Lambda runtime reads this one itself, and would take it for absent.
         lookup("AWS_LAMBDA_MAX_CONCURRENCY");
-        match unreadable.get() {
-            None => config,
-            Some(variable) => Err(ConfigError {
+        if let Some(variable) = unreadable.get() {
+            return Err(ConfigError {
                 variable,
                 problem: "its value is not UTF-8".to_owned(),
-            }),
+            });
         }
+        let mut config = config?;
+        let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        config.warnings.extend(unread(set, &read.borrow()));
+        Ok(config)
     }
 
     /// Reads settings through `lookup`; an empty value counts as absent.
@@ -158,7 +168,9 @@ impl Config {
     /// The first setting whose value cannot be used.
     pub fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let env = Settings(&lookup);
+        let providers = ProviderSettings::read(&env)?;
         Ok(Self {
+            warnings: providers.warnings(),
             table_prefix: env.table_prefix("CLEARVIEW_TABLE_PREFIX")?,
             table_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
             table_timeout: env.millis("CLEARVIEW_TABLE_TIMEOUT_MS", 1000)?,
@@ -166,7 +178,7 @@ impl Config {
             cache_layers: CacheLayers::read(&env)?,
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
-            providers: ProviderSettings::read(&env)?,
+            providers,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             cors_origins: env.origins("CLEARVIEW_CORS_ORIGINS")?,
@@ -188,6 +200,12 @@ impl Config {
             credentials: env.credentials()?,
         })
     }
+}
+
+/// A warning for each of our variables that no setting is read from: its name is misspelt.
+fn unread(set: impl Iterator<Item = String>, read: &BTreeSet<&'static str>) -> impl Iterator<Item = String> {
+    set.filter(|name| name.starts_with("CLEARVIEW_") && !read.contains(name.as_str()))
+        .map(|name| format!("{name} is no setting: it has no effect"))
 }
 
 struct Settings<'a>(&'a dyn Fn(&'static str) -> Option<String>);

@@ -17,8 +17,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, HttpInfo, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use lambda_http::http::Extensions;
 use rustls::RootCertStore;
 
 use crate::tls;
@@ -104,10 +105,27 @@ impl Connector for Http1 {
 fn connection(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
     captured.connection_metadata().as_ref()?;
     let captured = captured.clone();
+    let ends = ends(&captured);
     let poison = move || {
         if let Some(connection) = captured.connection_metadata().as_ref() {
             connection.poison();
         }
     };
-    Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
+    let mut metadata = ConnectionMetadata::builder().proxied(false).poison_fn(poison);
+    metadata.set_local_addr(ends.map(|ends| ends.local_addr()));
+    Some(metadata.build())
+}
+
+/// The two ends of a connection.
+fn ends(captured: &CaptureConnection) -> Option<HttpInfo> {
+    let mut extras = Extensions::new();
+    captured.connection_metadata().as_ref()?.get_extras(&mut extras);
+    extras.remove()
+}
+
+/// Whether a call failed before there was a connection, so that nothing can have been sent.
+pub(crate) fn is_unconnected(error: &ConnectorError) -> bool {
+    let source = std::error::Error::source(error);
+    let error = source.and_then(|source| source.downcast_ref::<hyper_util::client::legacy::Error>());
+    error.is_some_and(hyper_util::client::legacy::Error::is_connect)
 }

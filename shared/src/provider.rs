@@ -1,19 +1,22 @@
 //! Who judges posts: the configured providers in order of preference, and the embedded model that stands in for them.
 //!
-//! [`remote`] asks a model beyond this process, in the wire form of [`openai`] or [`bedrock`]; [`prompt`] is what it is asked,
-//! [`answer`] what counts as an answer. [`batch`] and [`company`] say who shares a call.
+//! [`remote`] asks a model beyond this process by an [`exchange`], in the wire form of [`openai`] or [`bedrock`]; [`prompt`] is
+//! what it is asked, [`answer`] what counts as an answer. [`batch`] and [`company`] say who shares a call.
 
 pub mod answer;
 pub mod batch;
 pub mod bedrock;
 pub mod company;
+pub mod exchange;
 pub mod failure;
-pub mod key;
+pub mod form;
 pub mod openai;
 pub mod prompt;
+pub mod refusal;
 pub mod remote;
 pub mod sign;
 pub mod suspect;
+pub mod usage;
 pub mod verdict;
 pub mod visible;
 pub mod wire;
@@ -23,6 +26,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
 
+use crate::breaker::store::Condition;
 use crate::clock::Deadline;
 use crate::config::providers::{ProviderName, ProviderSettings};
 use crate::error::Outage;
@@ -168,16 +172,19 @@ impl Providers {
         self.judge_embedded(question, &posts).await
     }
 
-    /// The configured providers with whether each could judge now.
-    pub async fn status(&self) -> Vec<(ProviderName, bool)> {
+    /// The configured providers with the condition of each.
+    pub async fn status(&self) -> Vec<(ProviderName, Condition)> {
         let mut status = Vec::new();
         for name in self.settings.all() {
-            let well = match name {
+            let condition = match name {
                 // Compiled in: there is nothing to ask, and health need not link the judge.
-                ProviderName::Local => true,
-                name => self.remote.breakers.is_closed(name, self.remote.now()).await,
+                ProviderName::Local => Condition {
+                    is_asked: true,
+                    refusal: None,
+                },
+                name => self.remote.breakers.condition(name, self.remote.now()).await,
             };
-            status.push((name.clone(), well));
+            status.push((name.clone(), condition));
         }
         status
     }

@@ -1,5 +1,6 @@
 //! Secrets that change while a process lives: from the environment, or from Secrets Manager, read anew every few minutes.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -101,6 +102,12 @@ pub async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Outage> {
 /// What an error of a call means for whoever asked.
 pub fn outage(error: &(impl std::error::Error + Sync)) -> Outage {
     Outage(format!("Secrets Manager: {}", DisplayErrorContext(error)))
+}
+
+impl<T> fmt::Debug for Held<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held(…)")
+    }
 }
 
 impl<T> Held<T> {

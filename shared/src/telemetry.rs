@@ -151,6 +151,9 @@ fn start(config: &Config, output: BoxMakeWriter) {
             tracing::error!(place, "panic");
         }));
     }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// A record as it is; any other event as an object with its time, level and fields.

@@ -116,7 +116,7 @@ def infrastructure(users, waf=True, cache=True):
 def models(posts, calls):
     """Dollars for models that judge so many posts in so many calls."""
     read = calls * unit("tokensPerCall") + posts * unit("tokensPerPost")
-    written = posts * unit("tokensPerVerdict")
+    written = posts * unit("tokensPerVerdict") + calls * unit("reasoningTokensPerCall")
     return price("modelInputTokensMillion", read / 1e6) + price("modelOutputTokensMillion", written / 1e6)
 
 

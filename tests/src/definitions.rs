@@ -77,11 +77,17 @@ impl Template {
         }
     }
 
-    /// The partition keys that a statement is for, as patterns with `*` at their end; `None` if it is for all.
+    /// The partition keys of tables that a statement is for, as patterns with `*` at their end; `None` if it is for all.
     #[must_use]
     pub fn leading_keys(statement: &Value) -> Option<Vec<String>> {
-        let condition = statement["Condition"].as_object()?;
-        let patterns = condition.iter().flat_map(|(operator, on)| {
+        let conditions = statement["Condition"].as_object()?.iter();
+        let of_tables: Vec<_> = conditions
+            .filter(|(_, on)| !on["dynamodb:LeadingKeys"].is_null())
+            .collect();
+        if of_tables.is_empty() {
+            return None;
+        }
+        let patterns = of_tables.into_iter().flat_map(|(operator, on)| {
             assert!(
                 ["ForAllValues:StringEquals", "ForAllValues:StringLike"].contains(&operator.as_str()),
                 "{operator}"

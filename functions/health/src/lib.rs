@@ -10,6 +10,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use shared::app::App;
+use shared::breaker::store::Condition;
 use shared::cache::report::Report;
 use shared::clock::{Stopwatch, Timestamp};
 use shared::error::Error;
@@ -52,7 +53,16 @@ struct Alive {
 struct Dependencies {
     table: Dependency,
     cache: Caches,
-    providers: BTreeMap<String, Dependency>,
+    providers: BTreeMap<String, Provider>,
+}
+
+/// A provider, and the status of its last refusal if it has answered nothing since.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Provider {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_with: Option<u16>,
 }
 
 /// The shared caches together, and what `ElastiCache` says of each that it knows by a name.
@@ -115,12 +125,9 @@ fn alive() -> Result<Reply, Error> {
 async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let (table, all, reports) = tokio::join!(probe_tables(app), probe_caches(app), reports(app, call.now));
     let cache = Caches { all, reports };
-    let providers: BTreeMap<String, Dependency> = app
-        .providers
-        .status()
-        .await
-        .into_iter()
-        .map(|(provider, well)| (provider.to_string(), dependency(well, None)))
+    let conditions = app.providers.status().await.into_iter();
+    let providers: BTreeMap<String, Provider> = conditions
+        .map(|(name, condition)| (name.to_string(), provider(condition)))
         .collect();
     if table.status != "ok" {
         call.record.degraded.push("table");
@@ -181,6 +188,13 @@ async fn reports(app: &App, now: Timestamp) -> Vec<Report> {
     }
     let ask = elasticache::report(&app.config);
     app.cache_reports.current(&purposes, now, ask).await
+}
+
+const fn provider(condition: Condition) -> Provider {
+    Provider {
+        status: if condition.is_asked { "ok" } else { "down" },
+        refused_with: condition.refusal,
+    }
 }
 
 const fn dependency(well: bool, latency_ms: Option<f64>) -> Dependency {

@@ -29,6 +29,45 @@ pub enum Act {
         #[serde(default)]
         retry_after: Option<u64>,
     },
+    /// Refuses calls in which a post contains `post`, or whose body has `member`; all calls, if neither is given. Answers
+    /// others well.
+    Refuse {
+        /// The status code.
+        status: u16,
+        /// The body.
+        error: Value,
+        /// Part of a post.
+        #[serde(default)]
+        post: Option<String>,
+        /// A member of the body, as a JSON pointer.
+        #[serde(default)]
+        member: Option<String>,
+    },
+    /// Sends calls to another path of the same server.
+    Redirect {
+        /// The status code.
+        status: u16,
+        /// The path.
+        location: String,
+    },
+    /// Answers well, and counts tokens so.
+    Usage {
+        /// The member of that name; none if it is null.
+        usage: Value,
+    },
+    /// Answers well, with text before and after.
+    Wrapped {
+        /// Before the answer.
+        before: String,
+        /// After it.
+        after: String,
+    },
+    /// Answers well, in an array of text parts.
+    Parts,
+    /// Answers well, with a body compressed by `gzip` that nobody asked for.
+    Gzip,
+    /// Answers well once on each connection, and ends it at the second call.
+    Once,
     /// Answers with bytes that are no JSON.
     Junk,
     /// Answers 200 with a page of a proxy.
@@ -152,6 +191,17 @@ pub const fn wait(act: &Act) -> Duration {
     }
 }
 
+/// Tells whether a call with this body is refused.
+#[must_use]
+pub fn refuses(act: &Act, body: &Value, asked: Option<&Asked>) -> bool {
+    let Act::Refuse { post, member, .. } = act else {
+        return false;
+    };
+    let holds = |text: &String| asked.is_some_and(|asked| asked.posts.iter().any(|post| post.text.contains(text)));
+    let has = |pointer: &String| body.pointer(pointer).is_some();
+    (post.is_none() && member.is_none()) || post.as_ref().is_some_and(holds) || member.as_ref().is_some_and(has)
+}
+
 /// What a model says to a question, as text.
 #[must_use]
 pub fn content(act: &Act, asked: &Asked) -> String {
@@ -164,6 +214,10 @@ pub fn content(act: &Act, asked: &Asked) -> String {
     match act {
         Act::Prose => return "Certainly! I think that the first post should be hidden.".to_owned(),
         Act::Poisoned { by } if holds(by) => return "I cannot help with that.".to_owned(),
+        Act::Wrapped { before, after } => {
+            let answer = json!({"verdicts": verdicts});
+            return format!("{before}{answer}{after}");
+        }
         Act::ForeignId => verdicts.push(json!({"id": "p0", "score": 0.5})),
         Act::Twice => verdicts.extend(verdicts.first().cloned()),
         Act::OutOfRange => {

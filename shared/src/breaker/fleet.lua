@@ -3,12 +3,13 @@
 -- KEYS: the state, and who was blamed for failures; in one slot.
 -- ARGV: what is to be done, the time (ms), the caller's epoch, then:
 --   look, lease, retry: nothing; shift: the phase (0 closed, 1 open, 2 half-open), until (ms), its span (ms);
---   report: good, failed, provoked or neutral; slow (0 or 1); until when not to call (ms, 0 for never); then whom to blame, if anybody.
+--   report: good, failed, provoked or neutral; slow (0 or 1); until when not to call (ms, 0 for never); the status of a
+--   refusal (0 for none); then whom to blame, if anybody.
 -- Returns whether that was done, the epoch, the phase, until, span, leased, good, bad, the streak, held until, and of the last
--- seconds the calls, failures, slow ones, retries, and the failures that were provoked.
+-- seconds the calls, failures, slow ones, retries, and the failures that were provoked; the status of the last refusal.
 local what, now, epoch = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local second = math.floor(now / 1000)
-local names = {'e', 'p', 'u', 's', 'l', 'g', 'b', 'k', 'h'}
+local names = {'e', 'p', 'u', 's', 'l', 'g', 'b', 'k', 'h', 'r'}
 local s = {}
 for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(names))) do
     s[names[i]] = tonumber(value or 0) or 0
@@ -45,7 +46,7 @@ elseif what == 'shift' then
     if s.e == epoch then
         done = 1
         redis.call('DEL', KEYS[1])
-        s = {e = epoch + 1, p = tonumber(ARGV[4]), u = tonumber(ARGV[5]), s = tonumber(ARGV[6]), l = 0, g = 0, b = 0, k = 0, h = s.h}
+        s = {e = epoch + 1, p = tonumber(ARGV[4]), u = tonumber(ARGV[5]), s = tonumber(ARGV[6]), l = 0, g = 0, b = 0, k = 0, h = s.h, r = s.r}
     end
 elseif what == 'retry' then
     local total = sums()
@@ -56,15 +57,16 @@ elseif what == 'retry' then
 elseif what == 'report' then
     local outcome, slow = ARGV[4], tonumber(ARGV[5])
     s.h = math.max(s.h, tonumber(ARGV[6]))
-    if #ARGV > 6 then
+    if tonumber(ARGV[7]) > 0 then s.r = tonumber(ARGV[7]) end
+    if #ARGV > 7 then
         local spent = redis.call('HLEN', KEYS[2]) >= MOST_NAMES
-        for i = 7, #ARGV do
+        for i = 8, #ARGV do
             spent = spent or tonumber(redis.call('HGET', KEYS[2], ARGV[i]) or 0) >= MOST_BLAMED
         end
         if spent then
             outcome = 'neutral'
         else
-            for i = 7, #ARGV do redis.call('HINCRBY', KEYS[2], ARGV[i], 1) end
+            for i = 8, #ARGV do redis.call('HINCRBY', KEYS[2], ARGV[i], 1) end
             if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], BLAME_SPAN) end
         end
     end
@@ -79,6 +81,7 @@ elseif what == 'report' then
             local failed = outcome == 'good' and 0 or 1
             local provoked = outcome == 'provoked' and 1 or 0
             s.k = failed == 1 and s.k + 1 or 0
+            if failed == 0 then s.r = 0 end
             add({1, 2, 3, 5}, {1, failed, slow, provoked})
         end
     end
@@ -93,4 +96,4 @@ if what ~= 'look' then
     redis.call('PEXPIRE', KEYS[1], KEPT)
 end
 local total = sums()
-return {done, s.e, s.p, s.u, s.s, s.l, s.g, s.b, s.k, s.h, total[1], total[2], total[3], total[4], total[5]}
+return {done, s.e, s.p, s.u, s.s, s.l, s.g, s.b, s.k, s.h, total[1], total[2], total[3], total[4], total[5], s.r}

@@ -15,7 +15,7 @@ use crate::valkey::{Failure, Invocation, Script, Valkey};
 const KEPT: Duration = Duration::from_hours(1);
 
 /// How many numbers the script answers with.
-const FIGURES: usize = 15;
+const FIGURES: usize = 16;
 
 /// What is to be noted of a provider, or known.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub enum Act<'a> {
         outcome: Outcome,
         /// Until when the provider asked not to be called.
         hold: Option<Timestamp>,
+        /// The status of a refusal that no other question changes.
+        refusal: Option<u16>,
         /// Who can have provoked it.
         blame: Option<&'a Blame>,
     },
@@ -98,6 +100,7 @@ fn arguments<'a>(call: Invocation<'a>, act: &Act<'_>, now: Timestamp) -> Invocat
             epoch,
             outcome,
             hold,
+            refusal,
             blame,
         } => {
             let (how, slow) = match outcome {
@@ -108,6 +111,7 @@ fn arguments<'a>(call: Invocation<'a>, act: &Act<'_>, now: Timestamp) -> Invocat
             };
             let hold = hold.map_or(0, Timestamp::millis);
             let call = begin("report", epoch).with(how).with(u8::from(slow)).with(hold);
+            let call = call.with(refusal.unwrap_or_default());
             let names = blame.map(Blame::hashes).unwrap_or_default();
             names
                 .iter()
@@ -139,6 +143,7 @@ fn snapshot(figures: &[u64; FIGURES]) -> Option<(bool, Snapshot)> {
         slow,
         retries,
         provoked,
+        refusal,
     ] = counts;
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let time = |millis: u64| i64::try_from(millis).ok().map(Timestamp::from_millis);
@@ -167,6 +172,7 @@ fn snapshot(figures: &[u64; FIGURES]) -> Option<(bool, Snapshot)> {
             streak: small(streak),
         },
         held_until: time(held).filter(|_| held > 0),
+        refusal: u16::try_from(refusal).ok().filter(|status| *status > 0),
     };
     Some((done == 1, snapshot))
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::fleet::{Act, Fleet};
 use super::window::{Blame, Window};
-use super::{LONGEST_OPEN, Outcome, Phase, Step};
+use super::{LONGEST_OPEN, Outcome, Phase, Snapshot, Step};
 use crate::clock::Timestamp;
 use crate::config::providers::{Forced, ProviderName};
 use crate::error::Outage;
@@ -44,6 +44,17 @@ pub struct Report {
     pub blame: Option<Blame>,
     /// Until when the provider asked not to be called.
     pub hold: Option<Timestamp>,
+    /// The status of a refusal that no other question changes.
+    pub refusal: Option<u16>,
+}
+
+/// The condition of a provider, for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether it is asked: its breaker is closed.
+    pub is_asked: bool,
+    /// The status with which it last refused a call, if it has answered none since.
+    pub refusal: Option<u16>,
 }
 
 impl Breakers {
@@ -106,18 +117,22 @@ impl Breakers {
 
     /// Whether a provider is being asked.
     pub async fn is_closed(&self, name: &ProviderName, now: Timestamp) -> bool {
-        if let Some(forced) = self.forced.get(name) {
-            return *forced == Forced::Closed;
+        self.condition(name, now).await.is_asked
+    }
+
+    /// The condition of a provider.
+    pub async fn condition(&self, name: &ProviderName, now: Timestamp) -> Condition {
+        let snapshot = match &self.fleet {
+            Some(fleet) => fleet.run(name, Act::Look, now).await.ok().map(|(_, snapshot)| snapshot),
+            None => None,
+        };
+        let snapshot = snapshot.or_else(|| self.windows().get(name).map(|window| window.snapshot(now)));
+        let snapshot = snapshot.unwrap_or(Snapshot::NEW);
+        let forced = self.forced.get(name).map(|forced| *forced == Forced::Closed);
+        Condition {
+            is_asked: forced.unwrap_or(snapshot.phase == Phase::Closed),
+            refusal: snapshot.refusal,
         }
-        if let Some(fleet) = &self.fleet
-            && let Ok((_, snapshot)) = fleet.run(name, Act::Look, now).await
-        {
-            return snapshot.phase == Phase::Closed;
-        }
-        let windows = self.windows();
-        windows
-            .get(name)
-            .is_none_or(|window| window.snapshot(now).phase == Phase::Closed)
     }
 
     fn report_alone(&self, name: &ProviderName, epoch: u64, report: &Report, now: Timestamp) -> bool {
@@ -125,6 +140,9 @@ impl Breakers {
         let window = windows.entry(name.clone()).or_default();
         if let Some(until) = report.hold {
             window.hold(until);
+        }
+        if let Some(status) = report.refusal {
+            window.refuse(status);
         }
         let counts = report.blame.as_ref().is_none_or(|blame| window.blame(blame, now));
         let outcome = if counts { report.outcome } else { Outcome::Neutral };
@@ -188,6 +206,7 @@ async fn report_to_fleet(
         epoch,
         outcome: report.outcome,
         hold: report.hold,
+        refusal: report.refusal,
         blame: report.blame.as_ref(),
     };
     let (_, snapshot) = fleet.run(name, act, now).await?;

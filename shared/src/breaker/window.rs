@@ -128,7 +128,10 @@ impl Window {
             }
         }
         let (failed, provoked, slow) = match outcome {
-            Outcome::Good { slow } => (false, false, slow),
+            Outcome::Good { slow } => {
+                self.snapshot.refusal = None;
+                (false, false, slow)
+            }
             Outcome::Failed { slow } => (true, false, slow),
             Outcome::Provoked { slow } => (true, true, slow),
             Outcome::Neutral => return,
@@ -153,6 +156,11 @@ impl Window {
     /// The provider asked not to be called before `until`.
     pub fn hold(&mut self, until: Timestamp) {
         self.snapshot.held_until = self.snapshot.held_until.max(Some(until));
+    }
+
+    /// The provider refused a call with `status`, for a reason that no other question changes.
+    pub const fn refuse(&mut self, status: u16) {
+        self.snapshot.refusal = Some(status);
     }
 
     /// Whether a failure that a request could have provoked counts: not when its user or one of its contents has brought as

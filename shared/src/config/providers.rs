@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigError, Secret, Settings};
+use super::openai::address;
+use super::per_provider::parse_tokens;
+use super::{ConfigError, Settings};
 use crate::money::{Money, Price};
 use crate::plan::Tier;
 
-/// Where OpenAI itself answers.
-const OPENAI: &str = "https://api.openai.com/v1";
+pub use super::openai::{KeyHeader, OpenAiSettings, parse_key};
+pub use super::per_provider::{Effort, PerProvider};
 
 /// The longest name of a model.
 const LONGEST_MODEL: usize = 200;
@@ -89,14 +91,12 @@ pub struct ProviderSettings {
     pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
     /// `CLEARVIEW_LOCAL_FALLBACK`: whether the embedded model stands in at the end of every chain (`on`).
     pub stand_in: bool,
-    /// `CLEARVIEW_OPENAI_BASE_URL`: what `/chat/completions` is appended to (OpenAI's own).
-    pub openai_base_url: String,
-    /// `CLEARVIEW_OPENAI_API_KEY`: the bearer key; may be absent where the address asks for none.
-    pub openai_api_key: Option<Secret>,
-    /// `CLEARVIEW_OPENAI_API_KEY_SECRET`: the Secrets Manager secret that holds that key instead, read at the first call.
-    pub openai_api_key_secret: Option<String>,
-    /// `CLEARVIEW_OPENAI_TEMPERATURE`: sent if set, 0 to 2; newer models refuse it (not sent).
-    pub openai_temperature: Option<f32>,
+    /// `CLEARVIEW_OPENAI_…`: where that protocol is spoken, and with which key.
+    pub openai: OpenAiSettings,
+    /// `CLEARVIEW_REASONING_EFFORT`: how much a model reasons (the least that it takes).
+    pub effort: PerProvider<Effort>,
+    /// `CLEARVIEW_MAX_OUTPUT_TOKENS`: the most tokens that a model writes in one answer (by the number of posts).
+    pub max_output: PerProvider<u32>,
     /// `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`: another place than AWS's own for Bedrock.
     pub bedrock_endpoint: Option<String>,
     /// `CLEARVIEW_MODEL_TIMEOUT_MS`: the longest that one call to a model may take (5000).
@@ -122,13 +122,9 @@ impl ProviderSettings {
             chain: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
             by_tier: by_tier(env, "CLEARVIEW_PROVIDERS_BY_TIER")?,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
-            openai_base_url: base_url(env, "CLEARVIEW_OPENAI_BASE_URL")?,
-            openai_api_key: api_key(env, "CLEARVIEW_OPENAI_API_KEY")?,
-            openai_api_key_secret: env.optional("CLEARVIEW_OPENAI_API_KEY_SECRET"),
-            openai_temperature: match env.optional("CLEARVIEW_OPENAI_TEMPERATURE") {
-                None => None,
-                Some(_) => Some(env.number("CLEARVIEW_OPENAI_TEMPERATURE", 0.0, &(0.0..=2.0))?),
-            },
+            openai: OpenAiSettings::read(env)?,
+            effort: PerProvider::read(env, "CLEARVIEW_REASONING_EFFORT", Effort::parse)?,
+            max_output: PerProvider::read(env, "CLEARVIEW_MAX_OUTPUT_TOKENS", parse_tokens)?,
             bedrock_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_BEDROCK_RUNTIME")?,
             call_timeout: env.millis("CLEARVIEW_MODEL_TIMEOUT_MS", 5000)?,
             parallel_calls: env.number("CLEARVIEW_PARALLEL_CALLS", 4, &(1..=50))?,
@@ -154,6 +150,23 @@ impl ProviderSettings {
         all
     }
 
+    /// Warns of settings for providers that no chain has.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let all = self.all();
+        let named = [
+            ("CLEARVIEW_BREAKERS", self.forced.keys().collect()),
+            ("CLEARVIEW_REASONING_EFFORT", self.effort.names()),
+            ("CLEARVIEW_MAX_OUTPUT_TOKENS", self.max_output.names()),
+        ];
+        let named = named
+            .into_iter()
+            .flat_map(|(variable, names): (_, Vec<_>)| names.into_iter().map(move |name| (variable, name)));
+        named
+            .filter(|(_, name)| !all.contains(name))
+            .map(|(variable, name)| format!("{variable} names {name}, which is in no chain: it has no effect"))
+            .collect()
+    }
+
     /// What a provider's tokens cost.
     #[must_use]
     pub fn price(&self, name: &ProviderName) -> Price {
@@ -168,8 +181,7 @@ impl ProviderSettings {
     /// What no single setting shows.
     fn check(&self) -> Result<(), ConfigError> {
         for name in self.all() {
-            let has_key = self.openai_api_key.is_some() || self.openai_api_key_secret.is_some();
-            if matches!(name, ProviderName::OpenAi(_)) && !has_key && self.openai_base_url == OPENAI {
+            if matches!(name, ProviderName::OpenAi(_)) && self.openai.lacks_key() {
                 return Err(ConfigError {
                     variable: "CLEARVIEW_OPENAI_API_KEY",
                     problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
@@ -218,29 +230,6 @@ fn by_tier(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<Tier, 
         .iter()
         .map(|(name, list)| Ok((tier(name)?, chain(variable, list)?)))
         .collect()
-}
-
-fn base_url(env: &Settings<'_>, variable: &'static str) -> Result<String, ConfigError> {
-    let url = env.text(variable, OPENAI);
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    if rest.is_none_or(|rest| rest.is_empty() || rest.contains([' ', '?', '#', '@'])) {
-        return Err(ConfigError {
-            variable,
-            problem: format!("{url:?} is not an address such as {OPENAI}"),
-        });
-    }
-    Ok(url.trim_end_matches('/').to_owned())
-}
-
-/// A key goes into a header: what cannot be in one is refused without being shown.
-fn api_key(env: &Settings<'_>, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
-    match env.optional(variable) {
-        Some(key) if !key.bytes().all(|b| b.is_ascii_graphic()) => Err(ConfigError {
-            variable,
-            problem: "a key has no spaces and no characters beyond ASCII".to_owned(),
-        }),
-        key => Ok(key.map(Secret::new)),
-    }
 }
 
 #[derive(Deserialize)]

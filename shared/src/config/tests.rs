@@ -1,4 +1,4 @@
-use super::providers::ProviderName;
+use super::providers::{Effort, ProviderName};
 use super::*;
 
 fn read(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -42,7 +42,20 @@ fn a_bad_value_is_refused_with_the_name_of_its_variable() {
         ("CLEARVIEW_PROVIDERS_BY_TIER", "{\"Pro!\":\"local\"}"),
         ("CLEARVIEW_PROVIDERS_BY_TIER", "{\"pro\":\"oracle\"}"),
         ("CLEARVIEW_OPENAI_BASE_URL", "api.openai.com"),
+        (
+            "CLEARVIEW_OPENAI_BASE_URL",
+            "https://api.openai.com/v1/chat/completions",
+        ),
         ("CLEARVIEW_OPENAI_API_KEY", "two words"),
+        ("CLEARVIEW_OPENAI_API_KEY", "\"sk-1\""),
+        ("CLEARVIEW_OPENAI_API_KEY_HEADER", "cookie"),
+        ("CLEARVIEW_OPENAI_API_VERSION", "2024&x=1"),
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "bedrock"),
+        ("CLEARVIEW_REASONING_EFFORT", "some"),
+        ("CLEARVIEW_REASONING_EFFORT", "{\"openai:gpt-5\":\"some\"}"),
+        ("CLEARVIEW_REASONING_EFFORT", "{\"gpt-5\":\"low\"}"),
+        ("CLEARVIEW_MAX_OUTPUT_TOKENS", "0"),
+        ("CLEARVIEW_MAX_OUTPUT_TOKENS", "{\"openai:gpt-5\":-1}"),
         ("CLEARVIEW_OPENAI_TEMPERATURE", "3"),
         ("CLEARVIEW_MODEL_TIMEOUT_MS", "0"),
         ("CLEARVIEW_PARALLEL_CALLS", "0"),
@@ -110,10 +123,41 @@ fn providers_are_read_in_order_and_by_tier() {
             "openai:gpt-5"
         ]
     );
-    assert_eq!(providers.openai_base_url, "http://127.0.0.1:1/v1");
+    assert_eq!(providers.openai.base_url, "http://127.0.0.1:1/v1");
     assert_eq!(
         names(providers.forced.keys().collect()),
         ["bedrock:anthropic.claude-v1:0"]
+    );
+}
+
+#[test]
+fn a_setting_of_models_holds_for_all_or_for_those_that_are_named() {
+    let (mini, other) = ("openai:gpt-5-mini", "bedrock:amazon.nova-micro-v1:0");
+    let [mini, other] = [mini, other].map(|name| ProviderName::parse(name).unwrap());
+    let all = read(&[
+        ("CLEARVIEW_REASONING_EFFORT", "high"),
+        ("CLEARVIEW_MAX_OUTPUT_TOKENS", "500"),
+    ]);
+    let all = all.unwrap().providers;
+    assert_eq!(
+        (all.effort.of(&mini), all.max_output.of(&other)),
+        (Some(Effort::High), Some(500))
+    );
+    let named = read(&[
+        ("CLEARVIEW_REASONING_EFFORT", r#"{"openai:gpt-5-mini":"unsent"}"#),
+        (
+            "CLEARVIEW_MAX_OUTPUT_TOKENS",
+            r#"{"bedrock:amazon.nova-micro-v1:0":5000}"#,
+        ),
+    ]);
+    let named = named.unwrap().providers;
+    assert_eq!(
+        (named.effort.of(&mini), named.effort.of(&other)),
+        (Some(Effort::Unsent), None)
+    );
+    assert_eq!(
+        (named.max_output.of(&mini), named.max_output.of(&other)),
+        (None, Some(5000))
     );
 }
 
@@ -136,6 +180,27 @@ fn what_a_chain_needs_must_be_set_with_it() {
     let providers = read(&[&limited[..], &[price]].concat()).unwrap().providers;
     assert!(!providers.price(&providers.chain[0]).is_free());
     assert!(providers.price(&ProviderName::Local).is_free());
+}
+
+#[test]
+fn a_setting_without_an_effect_is_told() {
+    let set = ["CLEARVIEW_PROVIDER", "CLEARVIEW_PROVIDERS", "PATH"].map(str::to_owned);
+    let read_names = BTreeSet::from(["CLEARVIEW_PROVIDERS".to_owned()]);
+    let warnings: Vec<String> = unread(set.into_iter(), &read_names).collect();
+    assert_eq!(warnings, ["CLEARVIEW_PROVIDER is no setting: it has no effect"]);
+
+    let chain = ("CLEARVIEW_PROVIDERS", "bedrock:a");
+    let config = read(&[chain, ("CLEARVIEW_BREAKERS", "bedrock:a=open")]).unwrap();
+    assert!(config.warnings.is_empty());
+    for setting in [
+        ("CLEARVIEW_BREAKERS", "bedrock:b=open"),
+        ("CLEARVIEW_REASONING_EFFORT", r#"{"bedrock:b":"low"}"#),
+        ("CLEARVIEW_MAX_OUTPUT_TOKENS", r#"{"bedrock:b":100}"#),
+    ] {
+        let warnings = read(&[chain, setting]).unwrap().warnings;
+        assert!(warnings[0].starts_with(setting.0), "{warnings:?}");
+        assert!(warnings[0].contains("bedrock:b"), "{warnings:?}");
+    }
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub struct Expected<'a> {
 /// # Errors
 /// What is wrong, as a fixed text: nothing of the answer is repeated.
 pub fn parse(text: &str, expected: Expected<'_>) -> Result<Vec<Option<Verdict>>, &'static str> {
-    let answer: Answer = serde_json::from_str(text).map_err(|_| "the answer is not the JSON that was asked for")?;
+    let answer: Answer =
+        serde_json::from_str(unwrapped(text)).map_err(|_| "the answer is not the JSON that was asked for")?;
     let places: HashMap<&str, usize> = expected
         .ids
         .iter()
@@ -62,6 +63,19 @@ pub fn parse(text: &str, expected: Expected<'_>) -> Result<Vec<Option<Verdict>>,
         return Err("the answer has no verdict");
     }
     Ok(verdicts)
+}
+
+/// Takes the wrapping off an answer: a byte-order mark, one leading block of thoughts, one enclosing fence of backquotes.
+fn unwrapped(text: &str) -> &str {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let thoughts = text
+        .strip_prefix("<think>")
+        .and_then(|rest| rest.split_once("</think>"));
+    let text = thoughts.map_or(text, |(_, answer)| answer.trim());
+    let fenced = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    fenced.map_or(text, |inner| {
+        inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric())
+    })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
@@ -132,6 +146,22 @@ mod tests {
     }
 
     #[test]
+    fn wrapping_is_taken_off() {
+        let answer = r#"{"verdicts":[{"id":"a","score":0.5}]}"#;
+        for text in [
+            format!("\n  {answer}\n"),
+            format!("\u{feff}{answer}"),
+            format!("```json\n{answer}\n```"),
+            format!("```\n{answer}\n```\n"),
+            format!("```json {answer}```"),
+            format!("<think>\n\n</think>\n\n{answer}"),
+            format!("<think>First, {{\"verdicts\": ...}}</think>```json\n{answer}\n```"),
+        ] {
+            assert_eq!(scores(&text), [Some(0.5), None], "{text}");
+        }
+    }
+
+    #[test]
     fn anything_else_is_no_answer() {
         for text in [
             "",
@@ -154,8 +184,16 @@ mod tests {
             r#"{"verdicts":[{"id":1,"score":0.5}]}"#,
             r#"{"verdicts":[{"id":"a","score":0.5,"score":0.1}]}"#,
             r#"{"verdicts":[{"id":"a","score":0.5}]} I hope this helps"#,
-            r#"```json {"verdicts":[{"id":"a","score":0.5}]}```"#,
             r#"{"verdicts":[{"id":"a","score":0.5}]"#,
+            // Wrapped otherwise than once, or with something beside it.
+            r#"Sure! ```json {"verdicts":[{"id":"a","score":0.5}]}```"#,
+            r#"```json {"verdicts":[{"id":"a","score":0.5}]}``` Done."#,
+            r#"``````json {"verdicts":[{"id":"a","score":0.5}]}``````"#,
+            r#"```json {"verdicts":[{"id":"a","score":0.5}]}"#,
+            r#"<think>hm</think><think>hm</think>{"verdicts":[{"id":"a","score":0.5}]}"#,
+            r#"<think>hm {"verdicts":[{"id":"a","score":0.5}]}"#,
+            r#"{"verdicts":[{"id":"a","score":0.5}]}<think>hm</think>"#,
+            r#"{"verdicts":[{"id":"a","score":0.5}]}{"verdicts":[{"id":"b","score":0.5}]}"#,
         ] {
             assert!(parse_of(text, false).is_err(), "{text}");
         }

@@ -6,30 +6,43 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
+use super::form::{Bound, Form, Shape};
 use super::prompt::Prompt;
-use crate::money::Tokens;
+use super::usage::Counts;
 
-/// The most tokens of an answer: 50 explained verdicts take some 5,000.
-const MOST_OUTPUT: u32 = 8_192;
-
-/// The request that asks `model`, to be signed.
+/// The request that asks `model`, in `form`, for an answer of at most `most_output` tokens; to be signed.
 ///
 /// # Errors
 /// [`Failure::Unasked`] when the address cannot be sent.
-pub fn request(endpoint: &str, model: &str, prompt: &Prompt) -> Result<Request<String>, Failure> {
-    let body = json!({
-        "system": [{"text": prompt.system}],
+pub fn request(
+    endpoint: &str,
+    model: &str,
+    prompt: &Prompt,
+    (form, most_output): (Form, u32),
+) -> Result<Request<String>, Failure> {
+    let mut body = json!({
+        "system": [{"text": prompt.system_in(form.shape)}],
         "messages": [{"role": "user", "content": [{"text": prompt.user}]}],
-        "inferenceConfig": {"maxTokens": MOST_OUTPUT},
-        "toolConfig": {
+    });
+    if form.bound != Bound::Unsent {
+        body["inferenceConfig"] = json!({"maxTokens": most_output});
+    }
+    let choice = match form.shape {
+        // There is one tool, so that any of them is this one; some models take no choice by name.
+        Shape::Strict => Some("any"),
+        Shape::Loose => Some("auto"),
+        Shape::Prompted => None,
+    };
+    if let Some(choice) = choice {
+        body["toolConfig"] = json!({
             "tools": [{"toolSpec": {
                 "name": "verdicts",
                 "description": "Takes the verdicts on all posts.",
-                "inputSchema": {"json": prompt.schema()},
+                "inputSchema": {"json": tool_schema(prompt)},
             }}],
-            "toolChoice": {"tool": {"name": "verdicts"}},
-        },
-    });
+            "toolChoice": {choice: {}},
+        });
+    }
     Request::builder()
         .method(Method::POST)
         .uri(format!(
@@ -43,10 +56,24 @@ pub fn request(endpoint: &str, model: &str, prompt: &Prompt) -> Result<Request<S
         .map_err(|_| Failure::Unasked("the address cannot be sent"))
 }
 
-/// Where Bedrock answers in a region.
+/// Returns the schema with no more than three members at its top: Nova refuses others.
+fn tool_schema(prompt: &Prompt) -> Value {
+    let mut schema = prompt.schema();
+    if let Value::Object(members) = &mut schema {
+        members.retain(|name, _| ["type", "properties", "required"].contains(&name.as_str()));
+    }
+    schema
+}
+
+/// Returns the two names of Bedrock in a region: the one that has IPv6 too, then the one that every region has.
 #[must_use]
-pub fn endpoint(region: &str) -> String {
-    format!("https://bedrock-runtime.{region}.amazonaws.com")
+pub fn endpoints(region: &str) -> [String; 2] {
+    let suffix = if region.starts_with("cn-") {
+        ["api.amazonwebservices.com.cn", "amazonaws.com.cn"]
+    } else {
+        ["api.aws", "amazonaws.com"]
+    };
+    suffix.map(|suffix| format!("https://bedrock-runtime.{region}.{suffix}"))
 }
 
 /// What stays as it is in one segment of a path; a model's name may be an ARN, with colons and slashes.
@@ -56,7 +83,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 struct Conversed {
     output: Output,
     #[serde(default)]
-    usage: Option<Usage>,
+    usage: Value,
 }
 
 #[derive(Deserialize)]
@@ -85,44 +112,60 @@ struct ToolUse {
     input: Value,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    #[serde(default)]
-    input_tokens: u64,
-    #[serde(default)]
-    output_tokens: u64,
-}
-
-/// The text of an answer, and what it took: what the tool was given, else what was said.
+/// The text of an answer, and the provider's counts: what the tool was given, else what was said.
 ///
 /// # Errors
 /// [`Failure::Schema`] when the body is not of this protocol.
-pub fn read(body: &[u8]) -> Result<(Option<String>, Option<Tokens>), Failure> {
+pub fn read(body: &[u8]) -> Result<(Option<String>, Counts), Failure> {
     let answer: Conversed =
         serde_json::from_slice(body).map_err(|_| Failure::Schema("the body is no Converse answer"))?;
-    let tokens = answer.usage.map(|usage| Tokens {
-        input: usage.input_tokens,
-        output: usage.output_tokens,
-    });
-    let mut said = None;
+    let counts = Counts::read(&answer.usage, ["inputTokens", "outputTokens", "totalTokens"]);
+    let mut said: Option<String> = None;
     for block in answer.output.message.content {
         match block.tool_use {
-            Some(tool) if tool.name == "verdicts" => return Ok((Some(tool.input.to_string()), tokens)),
+            Some(tool) if tool.name == "verdicts" => return Ok((Some(input(tool.input).to_string()), counts)),
             _ => said = said.or(block.text),
         }
     }
-    Ok((said, tokens))
+    Ok((said, counts))
+}
+
+/// Reads a tool's input once more where some models write a string: for all of it, or for the array in it.
+fn input(given: Value) -> Value {
+    let read = |value: Value| match &value {
+        Value::String(text) => serde_json::from_str(text).unwrap_or(value),
+        _ => value,
+    };
+    let mut input = read(given);
+    if let Some(verdicts) = input.get_mut("verdicts") {
+        *verdicts = read(verdicts.take());
+    }
+    input
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn form(shape: Shape) -> (Form, u32) {
+        let form = Form {
+            shape,
+            effort: None,
+            bound: Bound::Completion,
+        };
+        (form, 104)
+    }
+
+    fn body(shape: Shape) -> Value {
+        let prompt = Prompt::of("x", &["a"], false).unwrap();
+        let request = request("http://h/", "m", &prompt, form(shape)).unwrap();
+        serde_json::from_str(request.body()).unwrap()
+    }
+
     #[test]
     fn a_models_name_is_one_segment_of_the_path() {
         let prompt = Prompt::of("x", &["a"], false).unwrap();
-        let request = request("http://h/", "anthropic.claude-v1:0", &prompt).unwrap();
+        let request = request("http://h/", "anthropic.claude-v1:0", &prompt, form(Shape::Strict)).unwrap();
         assert_eq!(request.uri(), "http://h/model/anthropic.claude-v1%3A0/converse");
         assert_eq!(
             utf8_percent_encode("arn:aws:x/y", PLAIN).to_string(),
@@ -131,17 +174,42 @@ mod tests {
     }
 
     #[test]
-    fn the_tools_input_counts_before_what_was_said() {
-        let body = json!({
-            "output": {"message": {"role": "assistant", "content": [
-                {"text": "Let me see."},
-                {"toolUse": {"toolUseId": "t1", "name": "verdicts", "input": {"verdicts": []}}},
-            ]}},
-            "stopReason": "tool_use",
-            "usage": {"inputTokens": 30, "outputTokens": 5, "totalTokens": 35},
-        });
-        let (text, tokens) = read(body.to_string().as_bytes()).unwrap();
-        assert_eq!(text.as_deref(), Some(r#"{"verdicts":[]}"#));
-        assert_eq!(tokens, Some(Tokens { input: 30, output: 5 }));
+    fn the_tool_is_forced_offered_or_left_out_by_the_form() {
+        let strict = body(Shape::Strict);
+        assert_eq!(strict["toolConfig"]["toolChoice"], json!({"any": {}}));
+        assert_eq!(strict["inferenceConfig"]["maxTokens"], 104);
+        let schema = &strict["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"];
+        let members: Vec<&String> = schema.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["properties", "required", "type"]);
+        let loose = body(Shape::Loose);
+        assert_eq!(loose["toolConfig"]["toolChoice"], json!({"auto": {}}));
+        let prompted = body(Shape::Prompted);
+        assert!(prompted["toolConfig"].is_null());
+        for (body, in_words) in [(strict, false), (loose, true), (prompted, true)] {
+            let system = body["system"][0]["text"].as_str().unwrap();
+            assert_eq!(system.contains("\"verdicts\""), in_words, "{system}");
+        }
+    }
+
+    #[test]
+    fn the_tools_input_counts_before_what_was_said_and_is_read_where_it_is_a_string() {
+        for input in [
+            json!({"verdicts": []}),
+            json!({"verdicts": "[]"}),
+            json!("{\"verdicts\": []}"),
+            json!("{\"verdicts\": \"[]\"}"),
+        ] {
+            let body = json!({
+                "output": {"message": {"role": "assistant", "content": [
+                    {"text": "Let me see."},
+                    {"toolUse": {"toolUseId": "t1", "name": "verdicts", "input": input}},
+                ]}},
+                "stopReason": "tool_use",
+                "usage": {"inputTokens": 30, "outputTokens": 5, "totalTokens": 35},
+            });
+            let (text, counts) = read(body.to_string().as_bytes()).unwrap();
+            assert_eq!(text.as_deref(), Some(r#"{"verdicts":[]}"#), "{input}");
+            assert_eq!((counts.input, counts.output), (Some(30), Some(5)));
+        }
     }
 }

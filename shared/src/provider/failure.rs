@@ -4,14 +4,20 @@ use std::time::Duration;
 
 use crate::breaker::Outcome;
 
+/// The longest wait before a retry: within it, a provider's own wish to be left alone is waited for.
+pub const LONGEST_BACKOFF: Duration = Duration::from_millis(200);
+
 /// Why a call gave no verdicts. Its text goes to the log: never anything that a user or a model wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// No answer in time.
     #[error("no answer in time")]
     Timeout,
-    /// No connection, or one that broke.
-    #[error("no connection, or one that broke")]
+    /// No connection was made: nothing was asked.
+    #[error("no connection")]
+    Unreachable,
+    /// A connection that broke: the question may have been read.
+    #[error("a connection that broke")]
     Connection,
     /// Too many calls, by the provider's count.
     #[error("too many calls (429)")]
@@ -22,6 +28,9 @@ pub enum Failure {
     /// The provider refused: a wrong key, an unknown model, a question that it does not take.
     #[error("refused with status {0}")]
     Refused(u16),
+    /// The provider refused because of what some post says, or how long the posts are.
+    #[error("posts were refused with status {0}")]
+    Posts(u16),
     /// An answer that is none.
     #[error("{0}")]
     Schema(&'static str),
@@ -31,16 +40,41 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the same call may succeed at once.
+    /// Whether the same provider may be asked about `posts` posts again at once.
     #[must_use]
-    pub const fn is_worth_a_retry(&self) -> bool {
-        !matches!(self, Self::Refused(_) | Self::Unasked(_))
+    pub fn is_worth_a_retry(&self, posts: usize) -> bool {
+        match self {
+            Self::Refused(_) | Self::Unasked(_) => false,
+            // The same post is refused again; half of several may be free of it.
+            Self::Posts(_) => posts > 1,
+            // Another provider, or the stand-in, is there before the wait is over.
+            Self::RateLimited(wait) | Self::Server(_, wait) => wait.is_none_or(|wait| wait <= LONGEST_BACKOFF),
+            Self::Timeout | Self::Unreachable | Self::Connection | Self::Schema(_) => true,
+        }
+    }
+
+    /// Whether one post can be the cause, so that a retry asks about the halves.
+    #[must_use]
+    pub const fn is_about_posts(&self) -> bool {
+        matches!(self, Self::Schema(_) | Self::Posts(_))
     }
 
     /// Whether the posts of a call can have provoked it.
     #[must_use]
     pub const fn is_provocable(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Schema(_))
+        matches!(
+            self,
+            Self::Timeout | Self::Schema(_) | Self::Posts(_) | Self::Refused(400 | 422)
+        )
+    }
+
+    /// Whether the model may have read the question, so that it is paid for.
+    #[must_use]
+    pub const fn may_cost(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout | Self::Connection | Self::Schema(_) | Self::Posts(_)
+        )
     }
 
     /// For how long the provider asked not to be called.
@@ -52,14 +86,26 @@ impl Failure {
         }
     }
 
+    /// The status of a refusal that an operator has to look at.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<u16> {
+        match self {
+            Self::Refused(status) => Some(*status),
+            _ => None,
+        }
+    }
+
     /// What it says of the provider.
     #[must_use]
     pub const fn outcome(&self, slow: bool) -> Outcome {
         match self {
             Self::Timeout => Outcome::Provoked { slow: true },
-            Self::Schema(_) => Outcome::Provoked { slow },
-            Self::Connection | Self::RateLimited(_) | Self::Server(..) => Outcome::Failed { slow },
-            Self::Refused(_) | Self::Unasked(_) => Outcome::Neutral,
+            // A refusal without a known cause may be about a post: nobody can shut a provider with such posts.
+            Self::Schema(_) | Self::Posts(_) | Self::Refused(400 | 422) => Outcome::Provoked { slow },
+            Self::Unreachable | Self::Connection | Self::RateLimited(_) | Self::Server(..) | Self::Refused(_) => {
+                Outcome::Failed { slow }
+            }
+            Self::Unasked(_) => Outcome::Neutral,
         }
     }
 }

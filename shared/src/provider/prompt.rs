@@ -1,9 +1,12 @@
 //! What a model is asked: our words in the system message, everything that users wrote as one JSON object, under ids that are
 //! new with every call.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::form::Shape;
 use super::visible::visible;
 use crate::error::Error;
 use crate::ids::random_bytes;
@@ -97,10 +100,23 @@ impl Prompt {
         })
     }
 
-    /// About how many tokens the question has: a model's own count comes with its answer.
+    /// Returns the system message; where the provider does not enforce the answer's form, the schema is part of it.
     #[must_use]
-    pub fn estimate(&self) -> usize {
-        estimate(&self.system) + estimate(&self.user)
+    pub fn system_in(&self, shape: Shape) -> Cow<'_, str> {
+        match shape {
+            Shape::Strict => Cow::Borrowed(&self.system),
+            Shape::Loose | Shape::Prompted => Cow::Owned(format!(
+                "{} Answer with exactly one JSON object of this JSON schema and nothing else: {}",
+                self.system,
+                self.schema()
+            )),
+        }
+    }
+
+    /// Counts the bytes of all that a model is given to read: never fewer than its tokens.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.system_in(Shape::Prompted).len() + self.user.len()
     }
 }
 

@@ -3,25 +3,25 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::join_all;
 
+use super::Post;
 use super::answer::{self, Expected};
-use super::failure::Failure;
-use super::key::ApiKey;
+use super::exchange::{Exchange, Said};
+use super::failure::{Failure, LONGEST_BACKOFF};
 use super::prompt::Prompt;
-use super::sign::{Scope, signed};
+use super::usage::{Bounds, Counts};
 use super::verdict::Verdict;
-use super::wire::{Wire, traced};
-use super::{Post, bedrock, openai};
 use crate::breaker::Outcome;
 use crate::breaker::store::{Breakers, Permit, Report};
 use crate::breaker::window::Blame;
 use crate::clock::{Clock, Deadline, Stopwatch, Timestamp};
 use crate::config::providers::{ProviderName, ProviderSettings};
-use crate::config::{AwsCredentials, Config};
+use crate::config::{Config, Secret};
 use crate::ids::{UserId, random_bytes};
 use crate::money::{Money, Tokens};
 use crate::plan::Tier;
+use crate::secrets::Held;
 use crate::spend::Budget;
 use crate::spend::store::{SpendStore, Spent};
 
@@ -30,9 +30,6 @@ const RESERVE: Duration = Duration::from_millis(200);
 
 /// With less than this left, nobody is asked any more.
 const SHORTEST_CALL: Duration = Duration::from_millis(50);
-
-/// The longest wait before a retry, unless the provider asked for a longer one.
-const LONGEST_BACKOFF_MS: u64 = 200;
 
 /// The part of a call's deadline from which on it was slow, in hundredths.
 const SLOW_FROM_PERCENT: u32 = 60;
@@ -55,15 +52,6 @@ pub struct Errand<'a> {
     pub trace: Option<&'a str>,
     /// What it came to.
     pub bill: Mutex<Bill>,
-}
-
-/// How one call is made.
-#[derive(Debug, Clone, Copy)]
-struct Terms<'a> {
-    /// The longest that it may take.
-    limit: Duration,
-    now: Timestamp,
-    trace: Option<&'a str>,
 }
 
 /// What the calls for a question came to.
@@ -101,11 +89,8 @@ impl std::ops::AddAssign for Bill {
 #[derive(Debug)]
 pub struct Remote {
     settings: ProviderSettings,
-    region: String,
-    credentials: Option<AwsCredentials>,
     clock: Clock,
-    wire: Wire,
-    key: ApiKey,
+    exchange: Exchange,
     /// Who is being asked at all.
     pub breakers: Breakers,
     /// What may still be spent.
@@ -122,16 +107,19 @@ pub struct Opinions {
 }
 
 impl Remote {
-    /// As configured.
+    /// As configured, with the key of `OpenAI`'s protocol, if calls carry one.
     #[must_use]
-    pub fn new(config: &Config, clock: Clock, breakers: Breakers, spend: SpendStore) -> Self {
+    pub fn new(
+        config: &Config,
+        clock: Clock,
+        key: Option<Held<Secret>>,
+        breakers: Breakers,
+        spend: SpendStore,
+    ) -> Self {
         Self {
             settings: config.providers.clone(),
-            region: config.region.clone(),
-            credentials: config.credentials.clone(),
             clock,
-            wire: Wire::default(),
-            key: ApiKey::new(config),
+            exchange: Exchange::new(config, key),
             breakers,
             spend,
         }
@@ -144,38 +132,38 @@ impl Remote {
     }
 
     /// Asks `name` about posts: once; once more for what its answer left out; and once more if the call failed, as far as the
-    /// fleet's budget of retries allows it. A call whose answer made no sense is tried again in halves: one post that upsets a model
-    /// takes fewer with it.
+    /// fleet's budget of retries allows it. A call that failed because of what some post says is tried again in halves: one
+    /// post that upsets a model takes fewer with it.
     pub async fn ask(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post]) -> Opinions {
-        match self.call(name, errand, posts).await {
-            Ok(verdicts) => self.complete(name, errand, posts, verdicts).await,
-            Err(failure) => {
-                if !failure.is_worth_a_retry() || !self.back_off(errand, &failure).await {
-                    return Opinions::none(posts.len(), failure);
-                }
-                let halves = if matches!(failure, Failure::Schema(_)) {
-                    posts.split_at(posts.len() / 2)
-                } else {
-                    (posts, &posts[..0])
-                };
-                let (one, other) = join(
-                    self.retry(name, errand, halves.0, &failure),
-                    self.retry(name, errand, halves.1, &failure),
-                )
-                .await;
-                one.and(other)
+        let failure = match self.call(name, errand, posts).await {
+            Ok(verdicts) => return self.complete(name, errand, posts, verdicts).await,
+            Err(failure) => failure,
+        };
+        let (one, other) = if failure.is_about_posts() {
+            posts.split_at(posts.len() / 2)
+        } else {
+            posts.split_at(posts.len())
+        };
+        let parts = [one, other];
+        let mut granted = [false; 2];
+        if failure.is_worth_a_retry(posts.len()) && may_wait(errand) {
+            for (granted, part) in granted.iter_mut().zip(parts) {
+                *granted = !part.is_empty() && self.breakers.retry(name, self.clock.now()).await;
             }
         }
-    }
-
-    async fn retry(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post], before: &Failure) -> Opinions {
-        if posts.is_empty() {
-            return Opinions::default();
+        if granted.contains(&true) {
+            back_off(&failure).await;
         }
-        if !self.breakers.retry(name, self.clock.now()).await {
-            return Opinions::none(posts.len(), before.clone());
-        }
-        self.ask_again(name, errand, posts).await
+        let failure = &failure;
+        let asked = parts.into_iter().zip(granted).map(|(part, granted)| async move {
+            match (granted, part) {
+                (_, []) => Opinions::default(),
+                (true, part) => self.ask_again(name, errand, part).await,
+                (false, part) => Opinions::none(part.len(), failure.clone()),
+            }
+        });
+        let all = join_all(asked).await.into_iter();
+        all.fold(Opinions::default(), Opinions::and)
     }
 
     async fn ask_again(&self, name: &ProviderName, errand: &Errand<'_>, posts: &[&Post]) -> Opinions {
@@ -217,19 +205,6 @@ impl Remote {
         }
     }
 
-    /// Waits before a retry, by chance and as the provider asked; whether there is time for it.
-    async fn back_off(&self, errand: &Errand<'_>, failure: &Failure) -> bool {
-        // Full jitter: clients that failed together do not come back together.
-        let chance = random_bytes::<2>().map_or(0, u16::from_be_bytes);
-        let jitter = Duration::from_millis(u64::from(chance) % (LONGEST_BACKOFF_MS + 1));
-        let wait = failure.retry_after().unwrap_or_default().max(jitter);
-        let fits = wait + RESERVE + SHORTEST_CALL < errand.deadline.left();
-        if fits {
-            tokio::time::sleep(wait).await;
-        }
-        fits
-    }
-
     /// One call, from the permission to the bill.
     async fn call(
         &self,
@@ -254,24 +229,22 @@ impl Remote {
         let prompt = Prompt::of(errand.preference, &texts, errand.explain)
             .map_err(|_| Failure::Unasked("there are no random bytes"))?;
         let permit = self.breakers.admit(name, now).await.map_err(Failure::Unasked)?;
-        let terms = Terms {
-            limit,
-            now,
-            trace: errand.trace,
-        };
+        let most_output = self.exchange.most_output(name, &prompt);
         let stopwatch = Stopwatch::start();
-        let (answer, tokens) = match self.send(name, &prompt, terms).await {
-            Ok((text, tokens)) => {
+        let said = tokio::time::timeout(limit, self.exchange.ask(name, &prompt, errand.trace, now)).await;
+        let (answer, counts, length) = match said.unwrap_or(Err(Failure::Timeout)) {
+            Ok(Said { text, counts }) => {
                 let expected = Expected {
                     ids: &prompt.ids,
                     explain: errand.explain,
                     preference: errand.preference,
                 };
+                let length = text.as_ref().map_or(0, String::len);
                 let text = text.ok_or("the answer has no text");
                 let verdicts = text.and_then(|text| answer::parse(&text, expected));
-                (verdicts.map_err(Failure::Schema), tokens)
+                (verdicts.map_err(Failure::Schema), counts, length)
             }
-            Err(failure) => (Err(failure), None),
+            Err(failure) => (Err(failure), Counts::default(), 0),
         };
         let slow = stopwatch.elapsed() * 100 >= self.settings.call_timeout * SLOW_FROM_PERCENT;
         let opened = self.report(name, permit, &answer, (posts, slow)).await;
@@ -280,41 +253,15 @@ impl Remote {
             bill.timeouts += u32::from(matches!(answer, Err(Failure::Timeout)));
             bill.opened += u32::from(opened);
         });
-        let tokens = tokens.unwrap_or_else(|| unknown_tokens(&prompt, &answer));
+        let bounds = Bounds {
+            question: prompt.bytes(),
+            answer: length,
+            told: most_output,
+        };
+        let cost = answer.as_ref().err().is_none_or(Failure::may_cost);
+        let tokens = if cost { counts.within(bounds) } else { Tokens::default() };
         self.record(name, errand, tokens).await;
         answer
-    }
-
-    async fn send(
-        &self,
-        name: &ProviderName,
-        prompt: &Prompt,
-        Terms { limit, now, trace }: Terms<'_>,
-    ) -> Result<(Option<String>, Option<Tokens>), Failure> {
-        match name {
-            ProviderName::Local => Err(Failure::Unasked("the embedded model is not asked over the network")),
-            ProviderName::OpenAi(model) => {
-                let endpoint = openai::Endpoint {
-                    base_url: &self.settings.openai_base_url,
-                    key: self.key.get(&self.wire, limit, now).await?,
-                    temperature: self.settings.openai_temperature,
-                };
-                let request = traced(openai::request(endpoint, model, prompt)?, trace);
-                openai::read(&self.wire.send(request, limit, now).await?)
-            }
-            ProviderName::Bedrock(model) => {
-                let endpoint = self.settings.bedrock_endpoint.clone();
-                let endpoint = endpoint.unwrap_or_else(|| bedrock::endpoint(&self.region));
-                let scope = Scope {
-                    credentials: self.credentials.as_ref(),
-                    region: &self.region,
-                    service: "bedrock",
-                };
-                let request = traced(bedrock::request(&endpoint, model, prompt)?, trace);
-                let request = signed(request, scope, now)?;
-                bedrock::read(&self.wire.send(request, limit, now).await?)
-            }
-        }
     }
 
     async fn report(
@@ -333,6 +280,7 @@ impl Remote {
             outcome: failure.map_or(Outcome::Good { slow }, |failure| failure.outcome(slow)),
             blame: provocable.then(|| Blame::of(users.chain(texts))),
             hold: failure.and_then(Failure::retry_after).map(|wait| now.plus(wait)),
+            refusal: failure.and_then(Failure::refusal),
         };
         self.breakers.report(name, permit, report, now).await
     }
@@ -360,13 +308,17 @@ fn bill(errand: &Errand<'_>, change: impl FnOnce(&mut Bill)) {
     change(&mut errand.bill.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// What a call may have cost whose answer did not say: the question, if the model may have read it.
-fn unknown_tokens(prompt: &Prompt, answer: &Result<Vec<Option<Verdict>>, Failure>) -> Tokens {
-    let was_read = matches!(answer, Ok(_) | Err(Failure::Timeout | Failure::Schema(_)));
-    Tokens {
-        input: if was_read { prompt.estimate() as u64 } else { 0 },
-        output: 0,
-    }
+/// Whether there is time to wait before another call.
+fn may_wait(errand: &Errand<'_>) -> bool {
+    LONGEST_BACKOFF + RESERVE + SHORTEST_CALL < errand.deadline.left()
+}
+
+/// Waits before a retry, by chance and as the provider asked.
+async fn back_off(failure: &Failure) {
+    // Full jitter: clients that failed together do not come back together.
+    let chance = random_bytes::<2>().map_or(0, u16::from_be_bytes);
+    let jitter = LONGEST_BACKOFF * u32::from(chance) / u32::from(u16::MAX);
+    tokio::time::sleep(failure.retry_after().unwrap_or_default().max(jitter)).await;
 }
 
 impl Opinions {

@@ -121,3 +121,19 @@ async fn a_bad_setting_stops_the_start_with_its_name() {
         assert!(said.contains(words), "{arguments:?}: {said}");
     }
 }
+
+#[tokio::test]
+async fn a_setting_without_an_effect_is_told_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let variables = [
+        ("CLEARVIEW_LOG", "warn"),
+        ("CLEARVIEW_PROVIDER", "openai:gpt-5-mini"),
+        ("CLEARVIEW_BREAKERS", "openai:gpt-5-mini=open"),
+    ];
+    let server = LocalServer::start_logged(&log, &[], &variables).await;
+    assert!(server.interrupt().await.success());
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("CLEARVIEW_PROVIDER is no setting"), "{log}");
+    assert!(log.contains("CLEARVIEW_BREAKERS names openai:gpt-5-mini"), "{log}");
+}

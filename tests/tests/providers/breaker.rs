@@ -30,6 +30,7 @@ fn report(outcome: Outcome) -> Report {
         outcome,
         blame: None,
         hold: None,
+        refusal: None,
     }
 }
 
@@ -176,7 +177,7 @@ async fn devices_that_provoke_failures_together_cannot_open_it_while_others_are_
 }
 
 #[tokio::test]
-async fn refusals_of_the_provider_count_for_nothing() {
+async fn what_says_nothing_of_a_provider_counts_for_nothing() {
     let breakers = Breakers::default();
     assert_eq!(pass(&breakers, 1_000, at(0), |_| report(Outcome::Neutral)).await, 1_000);
 }

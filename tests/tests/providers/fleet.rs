@@ -20,6 +20,7 @@ const FAILED: Report = Report {
     outcome: Outcome::Failed { slow: false },
     blame: None,
     hold: None,
+    refusal: None,
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -54,6 +55,7 @@ enum Event {
         outcome: Outcome,
         blame: Option<[u8; 2]>,
         hold: Option<i64>,
+        refusal: Option<u16>,
     },
     Lease {
         late: bool,
@@ -78,9 +80,11 @@ fn event() -> impl Strategy<Value = Event> {
     let late = || prop::bool::weighted(0.1);
     let blame = prop::option::weighted(0.3, prop::array::uniform2(0..4_u8));
     let hold = prop::option::weighted(0.05, 1..40_i64);
+    let refusal = prop::option::weighted(0.1, 400..405_u16);
     prop_oneof![
-        8 => (late(), outcome, blame, hold)
-            .prop_map(|(late, outcome, blame, hold)| Event::Report { late, outcome, blame, hold }),
+        8 => (late(), outcome, blame, hold, refusal).prop_map(|(late, outcome, blame, hold, refusal)| {
+            Event::Report { late, outcome, blame, hold, refusal }
+        }),
         2 => late().prop_map(|late| Event::Lease { late }),
         1 => (late(), 0..3_u8).prop_map(|(late, phase)| Event::Shift { late, phase }),
         2 => Just(Event::Retry),
@@ -124,6 +128,7 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                 outcome,
                 blame,
                 hold,
+                refusal,
             } => {
                 let blame =
                     blame.map(|[user, text]| Blame::of([format!("u{user}").as_str(), format!("t{text}").as_str()]));
@@ -131,12 +136,16 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                 if let Some(until) = hold {
                     window.hold(until);
                 }
+                if let Some(status) = refusal {
+                    window.refuse(*status);
+                }
                 let counts = blame.as_ref().is_none_or(|blame| window.blame(blame, at(now)));
                 window.report(of(late), if counts { *outcome } else { Outcome::Neutral }, at(now));
                 let act = Act::Report {
                     epoch: of(late),
                     outcome: *outcome,
                     hold,
+                    refusal: *refusal,
                     blame: blame.as_ref(),
                 };
                 (!late, fleet.run(&name(), act, at(now)).await)
@@ -193,6 +202,20 @@ async fn ten_failures_of_ten_instances_open_it_for_all_and_a_thousand_waiting_ma
         instances[n].report(&name(), permit, good.clone(), at(61)).await;
     }
     assert!(instances[9].admit(&name(), at(61)).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_asked_one_instance_to_wait_is_called_by_none_until_then() {
+    let redis = Redis::start();
+    let (one, other) = (instance(&redis), instance(&redis));
+    let permit = one.admit(&name(), at(0)).await.unwrap();
+    let held = Report {
+        hold: Some(at(7)),
+        ..FAILED
+    };
+    one.report(&name(), permit, held, at(0)).await;
+    assert!(other.admit(&name(), at(6)).await.is_err());
+    assert!(other.admit(&name(), at(7)).await.is_ok());
 }
 
 #[tokio::test]
@@ -259,7 +282,7 @@ async fn a_doubt_is_the_fleets_and_four_good_calls_of_others_clear_it() {
         let provoked = Report {
             outcome: Outcome::Provoked { slow: true },
             blame: Some(Blame::of([user.as_str(), text.as_str()])),
-            hold: None,
+            ..FAILED
         };
         one.report(&name(), permit, provoked, at(0)).await;
     }

@@ -34,7 +34,7 @@ fn store(plan: &Plan) -> SpendStore {
     )
 }
 
-async fn spent(plan: &Plan) -> BTreeMap<(String, String), Spent> {
+pub(crate) async fn spent(plan: &Plan) -> BTreeMap<(String, String), Spent> {
     store(plan).read(plan.clock().now().day()).await.unwrap()
 }
 

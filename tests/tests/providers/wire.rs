@@ -1,9 +1,11 @@
 //! What goes over the wire: the contract's form, to the letter.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::client::{Device, send};
-use tests::service::Service;
-use tests::upstream::{Act, plan_of, upstream};
+use tests::service::{Plan, Service};
+use tests::upstream::{Act, Script, Upstream, plan_of, upstream};
 
 const PREFERENCE: &str = "Hide  CRYPTO";
 
@@ -31,8 +33,8 @@ async fn a_question_has_the_form_of_the_contract() {
     let members: Vec<&String> = call.body.as_object().unwrap().keys().collect();
     assert_eq!(
         members,
-        ["messages", "model", "response_format"],
-        "no temperature, no more"
+        ["max_completion_tokens", "messages", "model", "response_format"],
+        "no temperature, no effort of a model that is not known to reason, no more"
     );
     assert_eq!(call.body["model"], "cheap");
     let roles: Vec<&Value> = call.body["messages"]
@@ -120,32 +122,62 @@ async fn a_temperature_is_sent_where_one_is_set() {
     assert_eq!(upstream.calls()[0].body["temperature"], 0.0);
 }
 
-#[tokio::test]
-async fn the_key_is_read_from_its_secret_at_the_first_call_and_kept() {
-    let upstream = upstream(Act::Answer).await;
-    let plan = plan_of(&upstream)
+/// A plan whose key is in the secret that the scripted provider serves too.
+fn with_secret(upstream: &Upstream) -> Plan {
+    plan_of(upstream)
         .with("CLEARVIEW_OPENAI_API_KEY", "")
         .with("CLEARVIEW_OPENAI_API_KEY_SECRET", "clearview/openai")
         .with(
             "AWS_ENDPOINT_URL_SECRETS_MANAGER",
             format!("http://{}", upstream.address),
-        );
-    let service = plan.start().await;
+        )
+}
+
+fn keys(upstream: &Upstream) -> Vec<String> {
+    upstream.calls().into_iter().map(|call| call.authorization).collect()
+}
+
+#[tokio::test]
+async fn the_key_is_read_from_its_secret_and_a_replaced_one_reaches_a_warm_process() {
+    let upstream = upstream(Act::Answer).await;
+    let service = with_secret(&upstream).start().await;
     let ann = service.client.register("ann").await;
-    for text in ["one", "two"] {
-        service.client.classify(&ann, PREFERENCE, &[text]).await;
-    }
-    let keys: Vec<String> = upstream.calls().iter().map(|call| call.authorization.clone()).collect();
-    assert_eq!(keys, ["Bearer sk-from-the-secret"; 2]);
+    let ask = async |text: &str| service.client.classify(&ann, PREFERENCE, &[text]).await;
+    ask("one").await;
+    upstream.hold_secret("  sk-replaced\n");
+    ask("two").await;
+    service.clock.advance(Duration::from_mins(5));
+    ask("three").await;
+    assert_eq!(
+        keys(&upstream),
+        [
+            "Bearer sk-from-the-secret",
+            "Bearer sk-from-the-secret",
+            "Bearer sk-replaced"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_read_anew_at_once() {
+    let upstream = upstream(Act::Answer).await;
+    let service = with_secret(&upstream).start().await;
+    let ann = service.client.register("ann").await;
+    service.client.classify(&ann, PREFERENCE, &["one"]).await;
+    upstream.hold_secret("sk-replaced");
+    upstream.follow(Script::parse(r#"{"steps":[{"do":"status","status":401}]}"#).unwrap());
+    let answer = service.client.classify(&ann, PREFERENCE, &["two"]).await;
+    assert_eq!(answer.body["results"][0]["source"], "model");
+    assert_eq!(
+        keys(&upstream)[1..],
+        ["Bearer sk-from-the-secret", "Bearer sk-replaced"]
+    );
 }
 
 #[tokio::test]
 async fn a_key_that_cannot_be_read_is_no_call_and_no_error() {
     let upstream = upstream(Act::Answer).await;
-    let plan = plan_of(&upstream)
-        .with("CLEARVIEW_OPENAI_API_KEY", "")
-        .with("CLEARVIEW_OPENAI_API_KEY_SECRET", "clearview/openai")
-        .with("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1");
+    let plan = with_secret(&upstream).with("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1");
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     let answer = service.client.classify(&ann, PREFERENCE, &["one"]).await;
@@ -186,10 +218,7 @@ async fn bedrock_is_asked_by_a_signed_converse() {
         "{}",
         call.authorization
     );
-    assert_eq!(
-        call.body["toolConfig"]["toolChoice"],
-        json!({"tool": {"name": "verdicts"}})
-    );
+    assert_eq!(call.body["toolConfig"]["toolChoice"], json!({"any": {}}));
     assert!(call.body["system"][0]["text"].as_str().unwrap().contains("untrusted"));
     assert!(call.asked.is_some());
 }

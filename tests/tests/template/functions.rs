@@ -77,6 +77,7 @@ fn each_setting_of_a_function_is_one_that_the_code_reads() {
         "config.rs",
         "config/cache.rs",
         "config/layers.rs",
+        "config/openai.rs",
         "config/providers.rs",
     ]
     .map(|file| {

@@ -11,6 +11,13 @@ use tests::definitions::{Template, list, substituted};
 /// Parameters that differ from their defaults.
 type Given = BTreeMap<&'static str, &'static str>;
 
+/// What CloudFormation knows by itself.
+const PSEUDO: [(&str, &str); 3] = [
+    ("AWS::Partition", "aws"),
+    ("AWS::Region", "eu-west-1"),
+    ("AWS::AccountId", "123456789012"),
+];
+
 /// The settings that a function has with these parameters.
 fn settings(binary: &str, given: &Given) -> ProviderSettings {
     let template = Template::read();
@@ -32,6 +39,9 @@ fn settings(binary: &str, given: &Given) -> ProviderSettings {
 /// What CloudFormation makes of a value: of its functions those that models are set by.
 fn evaluate(template: &Template, value: &Value, given: &Given) -> String {
     let parameter = |name: &str| {
+        if let Some((_, value)) = PSEUDO.iter().find(|(pseudo, _)| *pseudo == name) {
+            return (*value).to_owned();
+        }
         let default = || match &template.value()["Parameters"][name]["Default"] {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -139,11 +149,13 @@ fn classify_may_call_the_bedrock_models_that_parameters_name_and_no_other() {
     let template = Template::read();
     let function = template.resource(template.function_id("classify"));
     let statements = template.statements(function);
-    let resource = statements
-        .iter()
-        .find(|statement| list(&statement["Action"]).contains(&&Value::from("bedrock:InvokeModel")))
-        .map(|statement| &statement["Resource"])
-        .unwrap();
+    let of_bedrock: Vec<&Value> = statements
+        .into_iter()
+        .filter(|statement| list(&statement["Action"]).contains(&&Value::from("bedrock:InvokeModel")))
+        .collect();
+    let [by_name, by_profile] = of_bedrock.as_slice() else {
+        panic!("{of_bedrock:?}")
+    };
     for (given, expected) in [
         (Given::new(), ["none", "none"]),
         (Given::from([("ProModel", "openai:gpt-5")]), ["none", "none"]),
@@ -154,12 +166,54 @@ fn classify_may_call_the_bedrock_models_that_parameters_name_and_no_other() {
             ]),
             ["amazon.nova-lite-v1:0", "anthropic.claude-v1:0"],
         ),
+        (
+            Given::from([("BedrockModel", "global.anthropic.claude-haiku-4-5-20251001-v1:0")]),
+            ["global.anthropic.claude-haiku-4-5-20251001-v1:0", "none"],
+        ),
     ] {
-        let allowed: Vec<String> = list(resource)
-            .into_iter()
-            .map(|resource| evaluate(&template, resource, &given))
-            .map(|arn| arn.rsplit("foundation-model/").next().unwrap().to_owned())
-            .collect();
-        assert_eq!(allowed, expected, "{given:?}");
+        let arns = |resources: &Value| -> Vec<String> {
+            let resources = list(resources).into_iter();
+            resources
+                .map(|resource| evaluate(&template, resource, &given))
+                .collect()
+        };
+        let here =
+            |kind: &str, account: &str, model: &str| format!("arn:aws:bedrock:eu-west-1:{account}:{kind}/{model}");
+        let model = |model: &str| here("foundation-model", "", model);
+        let profile = |model: &str| here("inference-profile", "123456789012", model);
+        let [one, other] = expected;
+        assert_eq!(
+            arns(&by_name["Resource"]),
+            [model(one), profile(one), model(other), profile(other)],
+            "{given:?}"
+        );
+        // A profile's models, wherever they are, and only through it.
+        assert_eq!(arns(&by_profile["Resource"]), ["arn:aws:bedrock:*::foundation-model/*"]);
+        let condition = by_profile["Condition"].as_object().unwrap();
+        assert_eq!(condition.len(), 1);
+        assert_eq!(
+            arns(&condition["StringEquals"]["bedrock:InferenceProfileArn"]),
+            [profile(one), profile(other)],
+            "{given:?}"
+        );
+    }
+}
+
+#[test]
+fn the_prices_of_bedrock_are_under_names_that_can_be_called() {
+    let prices = settings("classify", &Given::new()).prices;
+    let mut of_bedrock = prices.keys().filter_map(|name| match name {
+        ProviderName::Bedrock(model) => Some(model.to_string()),
+        _ => None,
+    });
+    // Claude 4 and later are called through inference profiles alone.
+    assert!(of_bedrock.all(|model| !model.starts_with("anthropic.")));
+    let names = [
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+    ];
+    for model in names {
+        assert!(prices.contains_key(&ProviderName::Bedrock(model.into())), "{model}");
     }
 }

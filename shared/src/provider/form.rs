@@ -1,0 +1,233 @@
+//! The form in which a provider is asked: the strictest, with the least reasoning, that it has not refused.
+
+use crate::config::providers::{Effort, ProviderName, ProviderSettings};
+
+/// Tokens of an answer beside its verdicts.
+const PER_ANSWER: u32 = 64;
+
+/// Tokens of a verdict: an id of some 10, a score, and the JSON around them, with spaces.
+const PER_VERDICT: u32 = 40;
+
+/// Tokens of a verdict with a reason of one sentence, in any script, and the words that apply.
+const PER_EXPLAINED: u32 = 160;
+
+/// How an answer's form is enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// By the provider: a strict schema, or a tool that the model must use.
+    Strict,
+    /// As JSON of any kind, or by a tool that the model may use; the schema is part of the question too.
+    Loose,
+    /// By the question alone.
+    Prompted,
+}
+
+/// The member that bounds an answer's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// `max_completion_tokens`.
+    Completion,
+    /// `max_tokens`, its older name.
+    Plain,
+    /// None.
+    Unsent,
+}
+
+/// A part of the form that a provider can refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// How an answer's form is enforced.
+    Shape,
+    /// How much the model reasons.
+    Effort,
+    /// The bound on the answer's length.
+    Bound,
+}
+
+/// The form of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// How the answer's form is enforced.
+    pub shape: Shape,
+    /// How much the model is told to reason, if it is told.
+    pub effort: Option<Effort>,
+    /// Which member bounds the answer.
+    pub bound: Bound,
+}
+
+impl Form {
+    /// Returns the form in which `name` is asked first.
+    #[must_use]
+    pub fn first(name: &ProviderName, settings: &ProviderSettings) -> Self {
+        let (shape, least) = match name {
+            // Llama chooses tools by itself or not at all.
+            ProviderName::Bedrock(model) if model.contains("llama") => (Shape::Loose, None),
+            ProviderName::OpenAi(model) => (Shape::Strict, least_effort(model)),
+            ProviderName::Bedrock(_) | ProviderName::Local => (Shape::Strict, None),
+        };
+        Self {
+            shape,
+            effort: match settings.effort.of(name) {
+                Some(Effort::Unsent) => None,
+                set => set.or(least),
+            },
+            bound: Bound::Completion,
+        }
+    }
+
+    /// Returns the form after a refusal of `part`; `None` if nothing is left of that to give up.
+    #[must_use]
+    pub fn without(mut self, part: Part) -> Option<Self> {
+        match part {
+            Part::Shape => {
+                self.shape = match self.shape {
+                    Shape::Strict => Shape::Loose,
+                    Shape::Loose => Shape::Prompted,
+                    Shape::Prompted => return None,
+                }
+            }
+            Part::Effort => self.effort = (self.effort? != Effort::Low).then_some(Effort::Low),
+            Part::Bound => {
+                self.bound = match self.bound {
+                    Bound::Completion => Bound::Plain,
+                    Bound::Plain => Bound::Unsent,
+                    Bound::Unsent => return None,
+                }
+            }
+        }
+        Some(self)
+    }
+
+    /// Returns the most tokens of an answer on so many posts, with room for such reasoning as cannot be turned off.
+    #[must_use]
+    pub fn most_output(self, name: &ProviderName, posts: usize, explain: bool) -> u32 {
+        let model = match name {
+            ProviderName::OpenAi(model) | ProviderName::Bedrock(model) => model,
+            ProviderName::Local => "",
+        };
+        let reasoning = match self.effort {
+            Some(Effort::None) => 0,
+            Some(Effort::Minimal) => 256,
+            None if PLAIN.iter().any(|part| model.contains(part)) => 0,
+            None | Some(Effort::Low | Effort::Unsent) => 2_048,
+            Some(Effort::Medium) => 8_192,
+            Some(Effort::High | Effort::Xhigh) => 32_768,
+        };
+        let each = if explain { PER_EXPLAINED } else { PER_VERDICT };
+        let posts = u32::try_from(posts).unwrap_or(u32::MAX);
+        PER_ANSWER
+            .saturating_add(posts.saturating_mul(each))
+            .saturating_add(reasoning)
+    }
+}
+
+/// Parts of the names of models that do not reason unless they are told to.
+const PLAIN: [&str; 8] = [
+    "gpt-3",
+    "gpt-4",
+    "gpt-5-chat",
+    "claude",
+    "nova-micro",
+    "nova-lite",
+    "llama",
+    "mistral-",
+];
+
+/// Returns the least reasoning that a model takes, by its name; `None` for a model that is not known to reason. Models before
+/// gpt-5.1 reason at `medium` unless told otherwise, and bill it as output. Sources: `reasoning_effort` in `OpenAI`'s API
+/// reference, and its errors for the models that differ from it.
+#[must_use]
+pub fn least_effort(model: &str) -> Option<Effort> {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let has = |part: &str| name.split('-').any(|own| own == part);
+    if let Some(version) = name.strip_prefix("gpt-5") {
+        return match version {
+            _ if has("chat") || has("pro") => None,
+            _ if has("codex") => Some(Effort::Low),
+            version if version.starts_with('.') => Some(Effort::None),
+            version if version.is_empty() || version.starts_with('-') => Some(Effort::Minimal),
+            _ => None,
+        };
+    }
+    let reasons_low = match name.split_once('-').unwrap_or((name, "")) {
+        ("o1", rest) => !rest.starts_with("mini") && !rest.starts_with("preview") && !has("pro"),
+        ("o3" | "o4", _) => !has("pro") && !has("deep"),
+        ("gpt", rest) => rest.starts_with("oss"),
+        _ => false,
+    };
+    reasons_low.then_some(Effort::Low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_model_is_told_the_least_that_it_takes() {
+        for (model, expected) in [
+            ("gpt-5", Some(Effort::Minimal)),
+            ("gpt-5-mini", Some(Effort::Minimal)),
+            ("gpt-5-nano-2025-08-07", Some(Effort::Minimal)),
+            ("gpt-5-2025-08-07", Some(Effort::Minimal)),
+            ("openai/gpt-5-mini", Some(Effort::Minimal)),
+            ("gpt-5.1", Some(Effort::None)),
+            ("gpt-5.1-2025-11-13", Some(Effort::None)),
+            ("gpt-5.4-nano", Some(Effort::None)),
+            ("gpt-5-codex", Some(Effort::Low)),
+            ("gpt-5.1-codex-mini", Some(Effort::Low)),
+            ("gpt-5-pro", None),
+            ("gpt-5.2-pro", None),
+            ("gpt-5-chat-latest", None),
+            ("gpt-5.1-chat-latest", None),
+            ("o1", Some(Effort::Low)),
+            ("o3-mini", Some(Effort::Low)),
+            ("o4-mini-2025-04-16", Some(Effort::Low)),
+            ("o1-mini", None),
+            ("o1-preview", None),
+            ("openai/gpt-oss-20b", Some(Effort::Low)),
+            ("gpt-4.1-mini", None),
+            ("gpt-4o", None),
+            ("llama3.2", None),
+            ("cheap", None),
+        ] {
+            assert_eq!(least_effort(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_bounded_by_its_posts_and_by_the_reasoning_that_is_left() {
+        let most = |model: &str, effort, posts, explain| {
+            let form = Form {
+                shape: Shape::Strict,
+                effort,
+                bound: Bound::Completion,
+            };
+            form.most_output(&ProviderName::parse(model).unwrap(), posts, explain)
+        };
+        assert_eq!(most("openai:gpt-5.1", Some(Effort::None), 1, false), 104);
+        assert_eq!(most("openai:gpt-5.1", Some(Effort::None), 50, true), 8_064);
+        assert_eq!(most("openai:gpt-5-mini", Some(Effort::Minimal), 50, false), 2_320);
+        assert_eq!(most("openai:gpt-4.1-mini", None, 50, false), 2_064);
+        assert_eq!(most("openai:qwen3", None, 50, false), 4_112, "it may reason");
+        assert_eq!(
+            most("bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0", None, 50, false),
+            2_064
+        );
+    }
+
+    #[test]
+    fn each_part_can_be_given_up_until_nothing_is_left_of_it() {
+        let form = Form {
+            shape: Shape::Strict,
+            effort: Some(Effort::Minimal),
+            bound: Bound::Completion,
+        };
+        let steps = |part| std::iter::successors(Some(form), move |form: &Form| form.without(part)).skip(1);
+        let shapes: Vec<Shape> = steps(Part::Shape).map(|form| form.shape).collect();
+        assert_eq!(shapes, [Shape::Loose, Shape::Prompted]);
+        let efforts: Vec<Option<Effort>> = steps(Part::Effort).map(|form| form.effort).collect();
+        assert_eq!(efforts, [Some(Effort::Low), None]);
+        let bounds: Vec<Bound> = steps(Part::Bound).map(|form| form.bound).collect();
+        assert_eq!(bounds, [Bound::Plain, Bound::Unsent]);
+    }
+}

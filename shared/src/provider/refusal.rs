@@ -1,0 +1,176 @@
+//! Subjects of refusals, read from their bodies in the words of many providers.
+
+use serde_json::Value;
+
+use super::form::Part;
+
+/// The subject of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The content of some post, or the length of all.
+    Posts,
+    /// A part of the question's form.
+    Form(Part),
+    /// Something that no other question changes, or that is not known.
+    Other,
+}
+
+/// Codes of errors that are about what was to be judged.
+const OF_POSTS: [&str; 7] = [
+    "content_filter",
+    "content_policy_violation",
+    "ResponsibleAIPolicyViolation",
+    "invalid_prompt",
+    "context_length_exceeded",
+    "json_validate_failed",
+    "string_above_max_length",
+];
+
+/// Words of messages without a code, in lower case and with spaces for underscores. The first that occurs decides.
+const PHRASES: [(&str, About); 13] = [
+    ("context length", About::Posts),
+    ("input is too long", About::Posts),
+    ("prompt is too long", About::Posts),
+    ("reasoning effort", About::Form(Part::Effort)),
+    ("max completion tokens", About::Form(Part::Bound)),
+    ("max tokens", About::Form(Part::Bound)),
+    ("maximum tokens", About::Form(Part::Bound)),
+    ("response format", About::Form(Part::Shape)),
+    ("json schema", About::Form(Part::Shape)),
+    ("toolchoice", About::Form(Part::Shape)),
+    ("toolconfig", About::Form(Part::Shape)),
+    ("tool use", About::Form(Part::Shape)),
+    ("tool choice", About::Form(Part::Shape)),
+];
+
+/// Reads the subject of an answer with this status.
+#[must_use]
+pub fn about(status: u16, body: &[u8]) -> About {
+    match status {
+        413 => return About::Posts,
+        400 | 422 => {}
+        _ => return About::Other,
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = if body["error"].is_object() {
+        &body["error"]
+    } else {
+        &body
+    };
+    let codes = [
+        &error["code"],
+        &error["type"],
+        &error["innererror"]["code"],
+        &error["inner_error"]["code"],
+    ];
+    if codes
+        .iter()
+        .any(|code| code.as_str().is_some_and(|code| OF_POSTS.contains(&code)))
+    {
+        return About::Posts;
+    }
+    // The name of the member at fault says more than a message, which may repeat what was asked.
+    let said = [&error["param"], &error["message"], &body["detail"]].map(in_words);
+    said.iter()
+        .find_map(|text| PHRASES.iter().find(|(phrase, _)| text.contains(phrase)))
+        .map_or(About::Other, |(_, about)| *about)
+}
+
+fn in_words(value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.to_lowercase().replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(status: u16, error: &Value) -> About {
+        about(status, error.to_string().as_bytes())
+    }
+
+    #[test]
+    fn what_posts_provoke_is_told_from_what_the_form_does() {
+        let (shape, effort, bound) = (
+            About::Form(Part::Shape),
+            About::Form(Part::Effort),
+            About::Form(Part::Bound),
+        );
+        for (error, expected) in [
+            (
+                json!({"error": {"code": "content_filter", "status": 400, "param": "prompt",
+                "innererror": {"code": "ResponsibleAIPolicyViolation"}}}),
+                About::Posts,
+            ),
+            (
+                json!({"error": {"code": "context_length_exceeded", "param": "messages",
+                "message": "This model's maximum context length is 8192 tokens."}}),
+                About::Posts,
+            ),
+            (
+                json!({"error": {"code": "json_validate_failed", "type": "invalid_request_error"}}),
+                About::Posts,
+            ),
+            (
+                json!({"error": {"code": 400, "type": "BadRequestError",
+                "message": "This model's maximum context length is 4096 tokens."}}),
+                About::Posts,
+            ),
+            (
+                json!({"message": "Input is too long for requested model."}),
+                About::Posts,
+            ),
+            (
+                json!({"error": {"param": "reasoning_effort", "code": "unsupported_value",
+                "message": "Unsupported value: 'none' is not supported with the 'gpt-5' model."}}),
+                effort,
+            ),
+            (
+                json!({"error": {"param": "max_completion_tokens", "message": "max_tokens is too large: 9000."}}),
+                bound,
+            ),
+            (
+                json!({"message": "The maximum tokens you requested exceeds the model limit of 2048."}),
+                bound,
+            ),
+            (
+                json!({"error": {"param": "response_format", "message": "Invalid parameter"}}),
+                shape,
+            ),
+            (
+                json!({"error": {"message": "This model does not support response format `json_schema`."}}),
+                shape,
+            ),
+            (
+                json!({"message": "This model doesn't support the toolConfig.toolChoice.any field."}),
+                shape,
+            ),
+            (json!({"message": "This model doesn't support tool use."}), shape),
+            (
+                json!({"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted"}]}),
+                shape,
+            ),
+            (json!({"error": {"message": "bad request", "code": null}}), About::Other),
+            (json!("no"), About::Other),
+            (json!(null), About::Other),
+        ] {
+            assert_eq!(of(400, &error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_bad_request_is_about_what_was_asked() {
+        let error = json!({"error": {"code": "content_filter"}});
+        assert_eq!(of(422, &error), About::Posts);
+        assert_eq!(of(413, &json!(null)), About::Posts);
+        for status in [401, 403, 404, 500] {
+            assert_eq!(of(status, &error), About::Other, "{status}");
+        }
+    }
+}
