@@ -97,6 +97,7 @@ impl Server {
             made => made?,
         }
         let app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
+        app.connect().await;
 
         let wanted = SocketAddr::new(options.host, options.port);
         let unusable = |error| StartError(format!("cannot listen on {wanted}: {error}"));

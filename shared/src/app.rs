@@ -3,6 +3,7 @@
 use std::cell::LazyCell;
 
 use aws_sdk_dynamodb::Client;
+use futures_util::future::join_all;
 
 use crate::audit::AuditLog;
 use crate::breaker::fleet::Fleet;
@@ -71,6 +72,8 @@ pub struct App {
     pub probes: Vec<Table>,
     /// Likewise to each shared cache.
     pub cache_probes: Vec<Valkey>,
+    /// The ways to the shared caches that requests use.
+    caches: Vec<Valkey>,
     /// What the caches' provider has said of them.
     pub cache_reports: Reports,
 }
@@ -161,6 +164,7 @@ impl App {
             ),
             probes: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
             cache_probes,
+            caches: caches.each,
             cache_reports: Reports::default(),
             // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
             token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
@@ -170,6 +174,11 @@ impl App {
             config,
             clock,
         })
+    }
+
+    /// Connects to the shared caches while the start costs nobody anything. The first request learns of a failure.
+    pub async fn connect(&self) {
+        join_all(self.caches.iter().map(Valkey::connect)).await;
     }
 }
 
