@@ -12,6 +12,9 @@ const FIRST_SKIP: Duration = Duration::from_millis(250);
 /// The longest that it is skipped without being probed.
 const LONGEST_SKIP: Duration = Duration::from_secs(5);
 
+/// As long as it is skipped after its third failure in a row: nobody takes it for a hiccup then.
+const SURELY_DOWN: Duration = Duration::from_secs(1);
+
 /// Whether a dependency may be asked.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<State>);
@@ -37,6 +40,19 @@ impl Gate {
         }
         *state = State::Shut { since: now, skip };
         true
+    }
+
+    /// Whether nothing speaks against the dependency.
+    pub fn is_open(&self) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Open
+    }
+
+    /// Whether the dependency has failed three times in a row, each time a while after the one before.
+    pub fn is_down(&self) -> bool {
+        match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Open => false,
+            State::Shut { skip, .. } => skip >= SURELY_DOWN,
+        }
     }
 
     /// The dependency has answered.
@@ -104,6 +120,20 @@ mod tests {
             gate.fail(ms(10));
         }
         assert!(gate.admits(ms(260)));
+    }
+
+    #[test]
+    fn three_failures_in_a_row_are_an_outage_and_fewer_are_not() {
+        let gate = Gate::default();
+        for (at, down) in [(0, false), (250, false), (750, true)] {
+            assert!(gate.admits(ms(at)));
+            // Together they are one.
+            gate.fail(ms(at));
+            gate.fail(ms(at));
+            assert_eq!((gate.is_open(), gate.is_down()), (false, down), "{at}");
+        }
+        gate.succeed();
+        assert_eq!((gate.is_open(), gate.is_down()), (true, false));
     }
 
     #[test]
