@@ -66,6 +66,9 @@ pub enum Error {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+    /// The device is registered, and the request does not show that it comes from it.
+    #[error("this device is registered: send its recoverySecret or a live refreshToken, or make a new device id")]
+    DeviceKnown,
     /// This idempotency key was used for another body.
     #[error("this idempotency key was used with another body")]
     IdempotencyMismatch,
@@ -119,6 +122,7 @@ impl Error {
             | Self::ReducedCapacity { .. }
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
+            | Self::DeviceKnown
             | Self::IdempotencyMismatch
             | Self::Unauthenticated(_)
             | Self::TokenReused
@@ -145,7 +149,7 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Unavailable(_) => "mustWait",
-            Self::Unauthenticated(_) | Self::TokenReused => "signedOut",
+            Self::Unauthenticated(_) | Self::TokenReused | Self::DeviceKnown => "signedOut",
             Self::Internal(_) => "failed",
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 34] = [
+pub const EXPECTED: [(&str, u16, &str); 36] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/tier-unsigned", 401, "UNAUTHENTICATED"),
@@ -18,8 +18,10 @@ pub const EXPECTED: [(&str, u16, &str); 34] = [
     ("auth/method-not-allowed", 405, "METHOD_NOT_ALLOWED"),
     ("auth/refresh-garbled", 401, "UNAUTHENTICATED"),
     ("auth/register", 201, ""),
+    ("auth/register-known-device", 409, "CONFLICT"),
     ("auth/register-short-device", 400, "INVALID_REQUEST"),
     ("auth/register-unknown-field", 400, "INVALID_REQUEST"),
+    ("auth/register-zeros", 400, "INVALID_REQUEST"),
     ("auth/revoke", 204, ""),
     ("auth/sessions", 200, ""),
     ("auth/sessions-end-unknown", 404, "NOT_FOUND"),

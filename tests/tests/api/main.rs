@@ -8,6 +8,7 @@ mod identity;
 mod midnight;
 mod plans;
 mod quota;
+mod recovery;
 mod refusals;
 mod surface;
 mod upload;
