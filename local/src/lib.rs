@@ -14,6 +14,7 @@
 //! | [`verify`] | an export of the audit log, verified |
 
 pub(crate) mod direct;
+pub mod encoding;
 pub mod event;
 pub mod gateway;
 pub mod invocations;

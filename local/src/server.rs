@@ -19,19 +19,20 @@ use shared::app::App;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::error::Error;
-use shared::http::{LARGEST_BODY, gateway_answer};
+use shared::http::LARGEST_BODY;
 use shared::table;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::encoding;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
 use crate::state::{self, Embedded, StartError};
 use crate::upstream::Upstream;
 
 /// API Gateway's own limit on a request: what is larger is not even read.
-const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
+pub(crate) const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
 
 /// What is read and thrown away of a larger one, so that a client which sends before it listens still gets its answer.
 const MOST_DISCARDED: u64 = 256 * 1024 * 1024;
@@ -163,14 +164,17 @@ async fn serve(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let answer = match read(&parts, body).await {
-        Read::Whole(body) => gateway.answer(&parts, &body, caller).await,
+        Read::Whole(body) => match encoding::decode(&parts.headers, body) {
+            Ok(body) => gateway.answer(&parts, &body, caller).await,
+            Err(error) => Err(error),
+        },
         Read::TooLarge => Err(Error::PayloadTooLarge {
             limit_bytes: LARGEST_BODY,
         }),
         Read::Broken => Err(Error::invalid("", "the body did not arrive whole")),
     };
     let response = answer.unwrap_or_else(|error| {
-        let mut response = gateway_answer(&error, &parts.headers).map(Into::into);
+        let mut response = gateway.refuse(&error, &parts.headers);
         if matches!(error, Error::PayloadTooLarge { .. } | Error::Invalid(_)) {
             // The rest of the body may still be on its way.
             response

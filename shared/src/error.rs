@@ -58,7 +58,7 @@ pub enum Error {
         limit_bytes: usize,
     },
     /// The body is not declared as what this endpoint reads.
-    #[error("the body must be declared as application/json in UTF-8")]
+    #[error("the body must be declared as application/json in UTF-8, and be plain or compressed with gzip or deflate")]
     UnsupportedMediaType,
     /// The first request with this idempotency key is still under way.
     #[error("a request with this idempotency key is under way")]

@@ -57,6 +57,7 @@ fn a_bad_value_is_refused_with_the_name_of_its_variable() {
         ("CLEARVIEW_PLANS", "{}"),
         ("CLEARVIEW_CORS_ORIGINS", "*"),
         ("CLEARVIEW_CORS_ORIGINS", "https://a.example,example.com"),
+        ("CLEARVIEW_CORS_ORIGINS", "https://a.example,capacitor://localhost/"),
         ("CLEARVIEW_LOG", "loud"),
     ] {
         let error = read(&[(variable, value)]).unwrap_err();

@@ -3,6 +3,7 @@
 
 mod admin;
 mod classify;
+mod clients;
 mod idempotency;
 mod identity;
 mod midnight;
