@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use shared::app::App;
 use shared::error::{Error, Outage};
-use shared::http::{Verbatim, new_correlation_id, with_every_header};
+use shared::http::{Verbatim, gateway_answer, new_correlation_id, with_every_header};
 
 use crate::capacity::Slot;
 use crate::event::{self, Origin};
@@ -84,6 +85,12 @@ impl Gateway {
     pub fn shed(&self) -> Error {
         self.app.telemetry.figures.shed();
         Error::Overloaded
+    }
+
+    /// Answers a request by itself.
+    #[must_use]
+    pub fn refuse(&self, error: &Error, request: &HeaderMap) -> Response<Bytes> {
+        gateway_answer(error, request, &self.app.config.cors_origins).map(Into::into)
     }
 
     /// Before the process ends, as the function does before its environment does.

@@ -16,6 +16,7 @@
 
 pub(crate) mod capacity;
 pub(crate) mod direct;
+pub mod encoding;
 pub mod event;
 pub mod gateway;
 pub mod invocations;

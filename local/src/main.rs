@@ -101,7 +101,7 @@ fn greeting(options: &Options, server: &Server) -> String {
 
 Try it in another terminal; Ctrl-C here ends it:
 
-TOKEN=$(curl -s {url}/v1/auth/register -H 'Content-Type: application/json' -d '{{"deviceId":"my-very-first-device"}}' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
+TOKEN=$(curl -s {url}/v1/auth/register -H 'Content-Type: application/json' -d '{{"deviceId":"my-very-first-device","recoverySecret":"a-secret-that-only-this-device-keeps"}}' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
 curl -s '{url}/v1/classify?explain=true' -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"preference":"Hide crypto and diet ads, but keep recipes","posts":[{{"id":"1","text":"Buy Bitcoin now, crypto is going to the moon"}},{{"id":"2","text":"My sourdough starter turned five today"}}]}}'
 curl -s {url}/v1/usage -H "Authorization: Bearer $TOKEN"
 "#,

@@ -19,20 +19,21 @@ use shared::app::App;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::error::Error;
-use shared::http::{LARGEST_BODY, gateway_answer};
+use shared::http::LARGEST_BODY;
 use shared::table;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::capacity::Capacity;
+use crate::encoding;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
 use crate::state::{self, Embedded, StartError};
 use crate::upstream::Upstream;
 
 /// API Gateway's own limit on a request: what is larger is not even read.
-const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
+pub(crate) const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
 
 /// What is read and thrown away of a larger one, so that a client which sends before it listens still gets its answer.
 const MOST_DISCARDED: u64 = 256 * 1024 * 1024;
@@ -222,7 +223,7 @@ async fn answer(
         Err(door.gateway.shed())
     };
     let response = answer.unwrap_or_else(|error| {
-        let mut response = gateway_answer(&error, &parts.headers).map(Into::into);
+        let mut response = door.gateway.refuse(&error, &parts.headers);
         if matches!(error, Error::PayloadTooLarge { .. } | Error::Invalid(_)) {
             // The rest of the body may still be on its way.
             response
@@ -243,6 +244,7 @@ async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> 
         .ok_or_else(|| door.gateway.shed())?;
     match read(parts, body, announced).await {
         Read::Whole(body) => {
+            let body = encoding::decode(&parts.headers, body)?;
             if slot.waited {
                 // If its client has left meanwhile, the connection finds out now, and this goes no further.
                 tokio::task::yield_now().await;

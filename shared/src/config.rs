@@ -6,6 +6,7 @@ mod cache;
 mod endpoint;
 mod layers;
 mod openai;
+mod origin;
 mod per_provider;
 pub mod providers;
 
@@ -96,7 +97,7 @@ pub struct Config {
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: what each tier may use, as JSON.
     pub plans: Plans,
-    /// `CLEARVIEW_CORS_ORIGINS`: origins that browsers may call from, separated by commas (none).
+    /// `CLEARVIEW_CORS_ORIGINS`: origins that browsers and web views may call from, separated by commas (none).
     pub cors_origins: Vec<String>,
     /// `CLEARVIEW_ISSUER`: the `iss` of access tokens (`clearview`).
     pub issuer: String,
@@ -272,18 +273,13 @@ impl Settings<'_> {
             return Ok(Vec::new());
         };
         text.split(',')
-            .map(|origin| {
-                let origin = origin.trim();
-                let rest = origin
-                    .strip_prefix("https://")
-                    .or_else(|| origin.strip_prefix("http://"));
-                match rest {
-                    Some(host) if !host.is_empty() && !host.contains(['/', '*', ' ']) => Ok(origin.to_owned()),
-                    _ => Err(ConfigError {
-                        variable,
-                        problem: format!("{origin:?} is not an origin such as https://app.example.com"),
-                    }),
-                }
+            .map(str::trim)
+            .map(|listed| match origin::check(listed) {
+                Ok(()) => Ok(listed.to_owned()),
+                Err(reason) => Err(ConfigError {
+                    variable,
+                    problem: format!("{listed:?} can never match: {reason}"),
+                }),
             })
             .collect()
     }

@@ -58,7 +58,7 @@ pub enum Error {
         limit_bytes: usize,
     },
     /// The body is not declared as what this endpoint reads.
-    #[error("the body must be declared as application/json in UTF-8")]
+    #[error("the body must be declared as application/json in UTF-8, and be plain or compressed with gzip or deflate")]
     UnsupportedMediaType,
     /// The first request with this idempotency key is still under way.
     #[error("a request with this idempotency key is under way")]
@@ -66,6 +66,9 @@ pub enum Error {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+    /// The device is registered, and the request does not show that it comes from it.
+    #[error("this device is registered: send its recoverySecret or a live refreshToken, or make a new device id")]
+    DeviceKnown,
     /// This idempotency key was used for another body.
     #[error("this idempotency key was used with another body")]
     IdempotencyMismatch,
@@ -123,6 +126,7 @@ impl Error {
             | Self::Overloaded
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
+            | Self::DeviceKnown
             | Self::IdempotencyMismatch
             | Self::Unauthenticated(_)
             | Self::TokenReused
@@ -150,7 +154,7 @@ impl Error {
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
             | Self::Unavailable(_) => "mustWait",
-            Self::Unauthenticated(_) | Self::TokenReused => "signedOut",
+            Self::Unauthenticated(_) | Self::TokenReused | Self::DeviceKnown => "signedOut",
             Self::Internal(_) => "failed",
         }
     }

@@ -33,7 +33,7 @@ use crate::telemetry::{Record, VERSION};
 pub use self::answer::gateway_answer;
 pub use self::correlation::new_correlation_id;
 pub use self::event::{Verbatim, run, with_every_header};
-pub use self::json::{Object, parse, present};
+pub use self::json::{Object, parse, present, with_whole_characters};
 pub use self::reply::{Allowance, Reply};
 
 use self::correlation::correlation_id;
@@ -139,9 +139,13 @@ impl Call {
             self.record.route.clear();
             return Err(Error::NotFound);
         }
+        let is_head = self.method == Method::HEAD;
         let found = of_path()
-            .find(|(method, ..)| *method == self.method)
+            .find(|(method, ..)| *method == self.method || (is_head && *method == Method::GET))
             .map(|(.., action)| *action);
+        if allow.contains(&Method::GET) {
+            allow.push(Method::HEAD);
+        }
         allow.push(Method::OPTIONS);
         self.allow = allow;
         if found.is_none() && self.method != Method::OPTIONS {
@@ -257,7 +261,7 @@ fn pairs(map: Option<&QueryMap>) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// `application/json`, in UTF-8 if a charset is named.
+/// Whether a body is declared as `application/json`, in UTF-8 if a charset is named. Some clients spell that `utf8`.
 fn declares_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -269,7 +273,9 @@ fn declares_json(headers: &HeaderMap) -> bool {
         .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     is_json
         && parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
-            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            let charset = value.trim_matches('"');
+            !name.eq_ignore_ascii_case("charset")
+                || ["utf-8", "utf8"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8))
         })
 }
 

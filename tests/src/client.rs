@@ -126,11 +126,9 @@ impl Client {
         send(self.request(Method::POST, path).json(body)).await
     }
 
-    /// Registers a device.
+    /// Registers a device; the same one again is the same user.
     pub async fn register(&self, device: &str) -> Device {
-        let answer = self
-            .post("/v1/auth/register", &json!({"deviceId": format!("{device:-<16}")}))
-            .await;
+        let answer = self.post("/v1/auth/register", &registration(device)).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         Device::of(&answer)
     }
@@ -155,6 +153,12 @@ impl Client {
     pub async fn usage(&self, device: &Device) -> Answer {
         send(self.request(Method::GET, "/v1/usage").bearer_auth(&device.access)).await
     }
+}
+
+/// The body with which a device of this name registers, for the first time or again.
+#[must_use]
+pub fn registration(device: &str) -> Value {
+    json!({"deviceId": format!("device-of-{device:-<16}"), "recoverySecret": format!("secret-of-{device:-<32}")})
 }
 
 /// Sends a request and reads its answer whole.

@@ -8,7 +8,7 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 34] = [
+pub const EXPECTED: [(&str, u16, &str); 38] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/tier-unsigned", 401, "UNAUTHENTICATED"),
@@ -18,8 +18,10 @@ pub const EXPECTED: [(&str, u16, &str); 34] = [
     ("auth/method-not-allowed", 405, "METHOD_NOT_ALLOWED"),
     ("auth/refresh-garbled", 401, "UNAUTHENTICATED"),
     ("auth/register", 201, ""),
+    ("auth/register-known-device", 409, "CONFLICT"),
     ("auth/register-short-device", 400, "INVALID_REQUEST"),
     ("auth/register-unknown-field", 400, "INVALID_REQUEST"),
+    ("auth/register-zeros", 400, "INVALID_REQUEST"),
     ("auth/revoke", 204, ""),
     ("auth/sessions", 200, ""),
     ("auth/sessions-end-unknown", 404, "NOT_FOUND"),
@@ -32,11 +34,13 @@ pub const EXPECTED: [(&str, u16, &str); 34] = [
     ("classify/garbled-token", 401, "UNAUTHENTICATED"),
     ("classify/get", 405, "METHOD_NOT_ALLOWED"),
     ("classify/idempotent", 200, ""),
+    ("classify/lone-surrogate", 200, ""),
     ("classify/no-token", 401, "UNAUTHENTICATED"),
     ("classify/not-json", 400, "INVALID_REQUEST"),
     ("classify/options-preflight", 204, ""),
     ("classify/wrong-content-type", 415, "UNSUPPORTED_MEDIA_TYPE"),
     ("health/deep-neither", 400, "INVALID_REQUEST"),
+    ("health/head", 200, ""),
     ("health/health", 200, ""),
     ("health/shallow", 200, ""),
     ("health/unknown-path", 404, "NOT_FOUND"),

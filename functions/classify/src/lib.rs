@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use shared::admission::Entrance;
 use shared::app::App;
@@ -21,7 +22,6 @@ const LONGEST_PREFERENCE: usize = 2_000;
 const MOST_POSTS: usize = 50;
 const LONGEST_ID: usize = 128;
 const LONGEST_TEXT: usize = 10_000;
-const LONGEST_LANG: usize = 35;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,8 +39,9 @@ struct Post<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     text: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "http::present")]
-    lang: Option<Cow<'a, str>>,
+    /// Nothing reads it, so nothing in it can be wrong.
+    #[serde(default, rename = "lang")]
+    _lang: IgnoredAny,
 }
 
 #[derive(Serialize)]
@@ -78,7 +79,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     if call.route(&ROUTES)?.is_none() {
         return Ok(Reply::preflight());
     }
-    let body = call.take_json()?;
+    let body = http::with_whole_characters(call.take_json()?);
     let principal = call.principal(app).await?;
     let asked: Asked<'_> = http::parse(&body)?;
     let explain = validate(&asked, call.switch("explain", false))?;
@@ -135,10 +136,6 @@ fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Err
         if !ids.insert(&*post.id) {
             violations.push(Violation::at(format!("/posts/{n}/id"), "must be unique in the batch"));
         }
-        if post.lang.as_deref().is_some_and(|lang| !is_language_tag(lang)) {
-            let detail = "must be a language tag such as en or pt-BR";
-            violations.push(Violation::at(format!("/posts/{n}/lang"), detail));
-        }
     }
     match explain {
         Ok(explain) if violations.is_empty() => Ok(explain),
@@ -146,11 +143,6 @@ fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Err
         Err(error) => Err(error),
         Ok(_) => Err(Error::Invalid(violations)),
     }
-}
-
-/// By its form alone: which languages exist is not ours to say.
-fn is_language_tag(lang: &str) -> bool {
-    (1..=LONGEST_LANG).contains(&lang.len()) && lang.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> Verdict<'a> {

@@ -70,6 +70,7 @@ fn a_bad_value_is_refused_with_the_name_of_its_variable() {
         ("CLEARVIEW_PLANS", "{}"),
         ("CLEARVIEW_CORS_ORIGINS", "*"),
         ("CLEARVIEW_CORS_ORIGINS", "https://a.example,example.com"),
+        ("CLEARVIEW_CORS_ORIGINS", "https://a.example,capacitor://localhost/"),
         ("CLEARVIEW_LOG", "loud"),
         ("CLEARVIEW_TABLE_PREFIX", "clear view-"),
         ("CLEARVIEW_TABLE_PREFIX", "clearview/"),

@@ -5,7 +5,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
 use super::correlation::{CORRELATION_ID, correlation_id};
-use super::{Call, Reply, limits, problem, whole_seconds};
+use super::{Call, Reply, cors, limits, problem, whole_seconds};
 use crate::app::App;
 use crate::error::{DAILY, Error};
 use crate::plan::Usage;
@@ -38,7 +38,7 @@ impl Call {
         let (status, body, cache_control) = match outcome {
             Ok(reply) => {
                 if reply.preflight {
-                    self.add_preflight(&mut headers);
+                    self.add_preflight(app, &mut headers);
                 }
                 if reply.body.is_some() {
                     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
@@ -67,6 +67,8 @@ impl Call {
         self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
         self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
         app.telemetry.emit(&mut self.record);
+        // What GET would have said of it is in the headers.
+        let body = body.filter(|_| self.method != Method::HEAD);
         let mut response = Response::new(body.map_or(Body::Empty, text_body));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -126,9 +128,10 @@ impl Call {
     }
 }
 
-/// What a gateway answers by itself, in the form of every other error. It knows the request's headers alone.
+/// What a gateway answers by itself, in the form of every other error, which pages of `origins` may read. It knows the request's
+/// headers alone.
 #[must_use]
-pub fn gateway_answer(error: &Error, request: &HeaderMap) -> Response<Vec<u8>> {
+pub fn gateway_answer(error: &Error, request: &HeaderMap, origins: &[String]) -> Response<Vec<u8>> {
     let id = correlation_id(request);
     let mut response = Response::new(problem::body(error, &id));
     *response.status_mut() = problem::status_and_code(error).0;
@@ -139,6 +142,7 @@ pub fn gateway_answer(error: &Error, request: &HeaderMap) -> Response<Vec<u8>> {
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.extend(SECURITY);
+    cors::add(origins, request, headers);
     if let Some(wait) = error.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }

@@ -5,49 +5,53 @@ use lambda_http::http::header::{self, HeaderMap, HeaderValue};
 use super::Call;
 use crate::app::App;
 
+/// What a page may send: what the functions read, and what OpenAI's SDKs send of themselves (`*` is no wildcard in a name).
+const ALLOWED: HeaderValue = HeaderValue::from_static(
+    "authorization, content-digest, content-encoding, content-type, idempotency-key, openai-beta, openai-organization, \
+     openai-project, signature, signature-input, traceparent, tracestate, user-agent, x-correlation-id, x-device-fingerprint, x-stainless-arch, x-stainless-async, \
+     x-stainless-custom-poll-interval, x-stainless-helper-method, x-stainless-lang, x-stainless-os, \
+     x-stainless-package-version, x-stainless-poll-helper, x-stainless-raw-response, x-stainless-read-timeout, \
+     x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout",
+);
+
+/// What a page may read of an answer.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "x-correlation-id, x-request-id, x-should-retry, ratelimit, ratelimit-policy, retry-after",
+);
+
 impl Call {
-    pub(super) fn add_preflight(&self, headers: &mut HeaderMap) {
+    /// Tells a browser what it may ask for.
+    pub(super) fn add_preflight(&self, app: &App, headers: &mut HeaderMap) {
         self.add_allow(headers);
+        if listed(&app.config.cors_origins, &self.headers).is_none() {
+            return;
+        }
         if let Some(allow) = headers.get(header::ALLOW).cloned() {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allow);
         }
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static(
-                "authorization, content-digest, content-type, idempotency-key, signature, signature-input, x-correlation-id, x-device-fingerprint",
-            ),
-        );
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
 
-    /// Lets a browser read the answer if its page's origin is one of those configured, exactly.
     pub(super) fn add_cors(&self, app: &App, headers: &mut HeaderMap) {
-        if app.config.cors_origins.is_empty() {
-            drop_preflight(headers);
-            return;
-        }
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        match self.headers.get(header::ORIGIN) {
-            Some(origin)
-                if app
-                    .config
-                    .cors_origins
-                    .iter()
-                    .any(|listed| listed.as_bytes() == origin.as_bytes()) =>
-            {
-                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                headers.insert(
-                    header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                    HeaderValue::from_static("x-correlation-id, ratelimit, ratelimit-policy, retry-after"),
-                );
-            }
-            _ => drop_preflight(headers),
-        }
+        add(&app.config.cors_origins, &self.headers, headers);
     }
 }
 
-fn drop_preflight(headers: &mut HeaderMap) {
-    headers.remove(header::ACCESS_CONTROL_ALLOW_METHODS);
-    headers.remove(header::ACCESS_CONTROL_ALLOW_HEADERS);
-    headers.remove(header::ACCESS_CONTROL_MAX_AGE);
+/// Lets a browser read the answer to `request` if its page's origin is one of those configured, exactly.
+pub(super) fn add(origins: &[String], request: &HeaderMap, answer: &mut HeaderMap) {
+    if origins.is_empty() {
+        return;
+    }
+    answer.insert(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = listed(origins, request) {
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
+}
+
+fn listed<'a>(origins: &[String], request: &'a HeaderMap) -> Option<&'a HeaderValue> {
+    let origin = request.get(header::ORIGIN)?;
+    let is_listed = origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes());
+    is_listed.then_some(origin)
 }

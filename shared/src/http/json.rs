@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use lambda_http::Body;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -44,10 +45,47 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     }
     let text = std::str::from_utf8(body)
         .map_err(|error| Error::invalid("", format!("not UTF-8 from byte {}", error.valid_up_to())))?;
+    // RFC 8259 lets a reader ignore a byte-order mark, which some clients write.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Once more with the path only after a failure: keeping track of it costs every body that is well-formed.
     serde_json::from_str(text)
         .map(|Object(value)| value)
         .map_err(|_| locate::<T>(text))
+}
+
+/// Replaces each lone surrogate in a JSON text, such as `"\ud83d"` where a client has cut an emoji in two, by U+FFFD. A body of
+/// many texts is then refused for none of them.
+#[must_use]
+pub fn with_whole_characters(body: Body) -> Body {
+    let mut mended = None;
+    let mut rest = 0;
+    while let Some(at) = find_escape(&body[rest..]) {
+        let start = rest + at;
+        rest = match (unit(&body[start..]), unit(body.get(start + 6..).unwrap_or_default())) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => start + 12,
+            (Some(0xd800..=0xdfff), _) => {
+                let bytes = mended.get_or_insert_with(|| body.to_vec());
+                bytes[start + 2..start + 6].copy_from_slice(b"fffd");
+                start + 6
+            }
+            // Another character, or one that is escaped by itself, such as a backslash before a `u`.
+            _ => start + 2,
+        };
+    }
+    mended.map_or(body, Body::Binary)
+}
+
+/// The place of the first backslash that another byte follows.
+fn find_escape(text: &[u8]) -> Option<usize> {
+    text.iter()
+        .position(|byte| *byte == b'\\')
+        .filter(|at| at + 1 < text.len())
+}
+
+/// The UTF-16 code unit of an escape such as `\ud83d` at the start of `text`.
+fn unit(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 fn locate<'a, T: Deserialize<'a>>(text: &'a str) -> Error {
@@ -155,7 +193,9 @@ mod tests {
             assert_eq!(violations[0].pointer, pointer, "{body:.60}");
             assert!(violations[0].detail.contains(words), "{body}: {}", violations[0].detail);
         }
-        assert!(parse::<Outer>(br#" {"list":[{"number":1e3}]} "#).is_ok());
+        for body in [r#" {"list":[{"number":1e3}]} "#, "\u{feff}{\"list\":[]}"] {
+            assert!(parse::<Outer>(body.as_bytes()).is_ok(), "{body}");
+        }
     }
 
     #[test]
@@ -166,6 +206,28 @@ mod tests {
             };
             assert!(!violations[0].detail.contains("hush"), "{}", violations[0].detail);
             assert!(violations[0].detail.starts_with("invalid type: string, expected"));
+        }
+    }
+
+    #[test]
+    fn a_lone_surrogate_becomes_a_replacement_character_and_all_else_stays() {
+        for (text, expected) in [
+            (r#""plain""#, "plain"),
+            (r#""\ud83d\ude00""#, "\u{1f600}"),
+            (r#""\uD83D\uDE00 \u00e9 \n""#, "\u{1f600} \u{e9} \n"),
+            (r#""cut \ud83d""#, "cut \u{fffd}"),
+            (r#""\ude00 low""#, "\u{fffd} low"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\ud83d\n\ude00""#, "\u{fffd}\n\u{fffd}"),
+            (r#""\ud83dx""#, "\u{fffd}x"),
+            (r#""\\ud83d""#, r"\ud83d"),
+            (r#""\\\ud83d""#, "\\\u{fffd}"),
+        ] {
+            let mended = with_whole_characters(Body::Text(text.to_owned()));
+            assert_eq!(serde_json::from_slice::<String>(&mended).unwrap(), expected, "{text}");
+        }
+        for broken in ["", "\\", r#""\u"#, r#""\ud8"#, r#""\ud83d\u"#] {
+            let _ = with_whole_characters(Body::Text(broken.to_owned()));
         }
     }
 

@@ -1,7 +1,8 @@
 //! Sessions and their refresh tokens: what may be done with a token that was shown, decided from the session as stored.
 //!
-//! A session is a family of refresh tokens, numbered by generation. Only the newest is good, and once. Showing it again within
-//! [`GRACE`] by the same device gives the same successor (a lost answer is no theft); later, the family is revoked.
+//! A session is a family of refresh tokens, numbered by generation. Only the newest is good, and once. For [`GRACE`] after it was
+//! spent, a token of any generation still gives the same device the newest one: a lost answer is no theft. Shown later, it revokes
+//! the family.
 
 use std::time::Duration;
 
@@ -17,7 +18,11 @@ pub const IDLE_LIFETIME: Duration = Duration::from_hours(720);
 pub const TOTAL_LIFETIME: Duration = Duration::from_hours(2160);
 
 /// How long a spent token may be shown again by the device that spent it.
-pub const GRACE: Duration = Duration::from_secs(10);
+pub const GRACE: Duration = Duration::from_mins(1);
+
+/// The most tokens of a family that are spent within [`GRACE`]. It bounds what is stored: a client that asks for more is given the
+/// newest token again, unspent.
+pub const MOST_SPENT: usize = 32;
 
 /// A refresh token as the client shows it: user, family, generation and secret, joined with dots.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,6 +96,8 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When the token before the newest was spent; at first, when it was made.
     pub refreshed_at: Timestamp,
+    /// When each of the latest generations was spent, the last one before the newest at the end.
+    pub spent: Vec<Timestamp>,
     /// Whether it was ended.
     pub revoked: bool,
 }
@@ -102,6 +109,33 @@ impl Session {
         self.refreshed_at
             .plus(IDLE_LIFETIME)
             .min(self.created_at.plus(TOTAL_LIFETIME))
+    }
+
+    /// The session after its newest token was spent at `now` for the one of hash `successor`.
+    #[must_use]
+    pub fn spend(&self, successor: String, now: Timestamp) -> Self {
+        let mut spent: Vec<_> = self.spent_lately(now).to_vec();
+        spent.push(now);
+        Self {
+            generation: self.generation + 1,
+            hash: successor,
+            refreshed_at: now,
+            spent,
+            ..self.clone()
+        }
+    }
+
+    /// The end of [`Session::spent`] that lies within [`GRACE`]. It starts where the first such time is, because the place in the
+    /// list names the generation.
+    fn spent_lately(&self, now: Timestamp) -> &[Timestamp] {
+        let lately = self.spent.iter().position(|at| now.since(*at) <= GRACE);
+        lately.map_or(&[], |start| &self.spent[start..])
+    }
+
+    /// Whether `generation` was spent within [`GRACE`].
+    fn spent_just_now(&self, generation: u64, now: Timestamp) -> bool {
+        let before_newest = self.generation.saturating_sub(generation);
+        before_newest <= self.spent_lately(now).len() as u64
     }
 
     /// Whether it is neither ended nor over.
@@ -116,8 +150,8 @@ impl Session {
 pub enum Decision {
     /// It is the newest: spend it.
     Spend,
-    /// It was spent a moment ago by the same device: give the same successor again.
-    Repeat,
+    /// It was spent a moment ago by the same device: give the newest.
+    GiveNewest,
     /// It was spent before: revoke the family.
     Reused,
     /// It is none of ours, or of a session that has ended.
@@ -146,20 +180,19 @@ pub fn decide(
     if !newest && !spent {
         return Decision::Refuse("the refresh token is unknown");
     }
-    let same_device = session.fingerprint.as_ref() == fingerprint;
-    // A client that never sends its fingerprint here still gets its refresh; one that sends another does not.
-    let other_device = session.fingerprint.is_some() && fingerprint.is_some() && !same_device;
+    let same_device = session.fingerprint.is_none() || session.fingerprint.as_ref() == fingerprint;
     if newest {
-        return if other_device {
+        // A client that never sends its fingerprint here still gets its refresh; one that sends another does not.
+        return if !same_device && fingerprint.is_some() {
             Decision::Refuse("the device fingerprint does not match")
-        } else {
+        } else if session.spent_lately(now).len() < MOST_SPENT {
             Decision::Spend
+        } else {
+            Decision::GiveNewest
         };
     }
-    let same_device = same_device || session.fingerprint.is_none();
-    let just_spent = shown.generation + 1 == session.generation && now.since(session.refreshed_at) <= GRACE;
-    if just_spent && same_device {
-        Decision::Repeat
+    if same_device && session.spent_just_now(shown.generation, now) {
+        Decision::GiveNewest
     } else {
         Decision::Reused
     }
@@ -195,6 +228,7 @@ mod tests {
                 fingerprint: fingerprint.map(Fingerprint::of),
                 created_at: START,
                 refreshed_at: START,
+                spent: vec![START; usize::try_from(generation.min(1)).unwrap()],
                 revoked: false,
             };
             session.hash = RefreshToken::derive(&keys, &session, generation).unwrap().hash();
@@ -234,12 +268,50 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_token_is_spent_and_older_ones_betray_theft() {
-        let fixture = Fixture::at_generation(3, None);
-        assert_eq!(fixture.decide(3, None, after(60)), Decision::Spend);
-        assert_eq!(fixture.decide(2, None, after(10)), Decision::Repeat);
-        assert_eq!(fixture.decide(2, None, after(11)), Decision::Reused);
-        assert_eq!(fixture.decide(1, None, after(1)), Decision::Reused);
+    fn a_token_of_any_generation_may_be_shown_again_for_a_minute_and_later_betrays_theft() {
+        let mut fixture = Fixture::at_generation(0, None);
+        for (generation, second) in [(1, 0), (2, 10), (3, 50)] {
+            let successor = fixture.token(generation).hash();
+            fixture.session = fixture.session.spend(successor, after(second));
+        }
+        for (generation, second, expected) in [
+            (3, 51, Decision::Spend),
+            (2, 51, Decision::GiveNewest),
+            (1, 51, Decision::GiveNewest),
+            (0, 51, Decision::GiveNewest),
+            (0, 60, Decision::GiveNewest),
+            (0, 61, Decision::Reused),
+            (1, 61, Decision::GiveNewest),
+            (1, 71, Decision::Reused),
+            (2, 110, Decision::GiveNewest),
+            (2, 111, Decision::Reused),
+            (3, 111, Decision::Spend),
+        ] {
+            assert_eq!(
+                fixture.decide(generation, None, after(second)),
+                expected,
+                "{generation} at {second}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_family_that_is_refreshed_all_the_time_stays_small_and_goes_on() {
+        let mut fixture = Fixture::at_generation(0, None);
+        for _ in 0..MOST_SPENT {
+            assert_eq!(
+                fixture.decide(fixture.session.generation, None, after(1)),
+                Decision::Spend
+            );
+            let successor = fixture.token(fixture.session.generation + 1).hash();
+            fixture.session = fixture.session.spend(successor, after(1));
+        }
+        let newest = fixture.session.generation;
+        assert_eq!(fixture.decide(newest, None, after(61)), Decision::GiveNewest);
+        assert_eq!(fixture.decide(0, None, after(61)), Decision::GiveNewest);
+        assert_eq!(fixture.decide(newest, None, after(62)), Decision::Spend);
+        let next = fixture.session.spend(fixture.token(newest + 1).hash(), after(62));
+        assert_eq!(next.spent, [after(62)]);
     }
 
     #[test]
@@ -261,7 +333,7 @@ mod tests {
     #[test]
     fn a_lost_answer_is_repeated_for_the_same_device_alone() {
         let fixture = Fixture::at_generation(1, Some("phone"));
-        assert_eq!(fixture.decide(0, Some("phone"), after(5)), Decision::Repeat);
+        assert_eq!(fixture.decide(0, Some("phone"), after(5)), Decision::GiveNewest);
         assert_eq!(fixture.decide(0, Some("laptop"), after(5)), Decision::Reused);
         assert_eq!(fixture.decide(0, None, after(5)), Decision::Reused);
         assert!(matches!(

@@ -2,7 +2,7 @@
 //!
 //! | owner | item | holds |
 //! |---|---|---|
-//! | `device#` SHA-256 of the device's id | `device` | the user |
+//! | `device#` SHA-256 of the device's id | `device` | the user, the hash of the recovery secret |
 //! | `user#` user id | `user` | the tier |
 //! | `user#` user id | session id | a [`Session`] |
 //! | `nonce#` SHA-256 of key and nonce | `nonce` | nothing: that it was used |
@@ -15,10 +15,11 @@ pub use self::account::Account;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
+use super::Fingerprint;
+use super::device::{DeviceId, RecoveryHash};
 use super::session::{Session, TOTAL_LIFETIME};
-use super::{Fingerprint, sha256};
 use crate::clock::Timestamp;
 use crate::error::{Error, Outage};
 use crate::ids::{SessionId, UserId};
@@ -35,9 +36,18 @@ pub struct IdentityStore {
 #[derive(Debug)]
 pub enum Rotation {
     /// The token was spent.
-    Done,
+    Done(Session),
     /// Another request was quicker; this is the session as it left it.
     Overtaken(Option<Session>),
+}
+
+/// A device that is registered.
+#[derive(Debug)]
+pub struct KnownDevice {
+    /// Whose it is.
+    pub user: UserId,
+    /// The hash of its recovery secret.
+    pub recovery: RecoveryHash,
 }
 
 impl IdentityStore {
@@ -53,30 +63,34 @@ impl IdentityStore {
         self.table.is_down()
     }
 
-    /// The user of a device, made with `proposed` as its id and with tier `free` if the device is new.
+    /// Makes a device, its user with tier `free`, and that user's first session, all or nothing. Returns the device as it is if it
+    /// is known.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table is down; the same call again leads to the same user.
-    pub async fn user_of_device(
+    /// [`Error::Unavailable`] when the table is down: all may have been made, and a device that sent its recovery secret can
+    /// register again.
+    pub async fn register(
         &self,
-        device: &str,
-        proposed: UserId,
-        now: Timestamp,
-    ) -> Result<(UserId, Tier), Error> {
-        let device_key = format!("device#{}", sha256(device.as_bytes()));
+        device: &DeviceId,
+        recovery: &RecoveryHash,
+        session: &Session,
+    ) -> Result<Option<KnownDevice>, Error> {
+        let device_key = format!("device#{}", device.as_str());
         let new_device = Put::builder()
             .item("owner", text(&device_key))
             .item("item", text("device"))
-            .item("user", text(proposed.as_str()))
-            .item("createdAt", number(now.millis()));
+            .item("user", text(session.user.as_str()))
+            .item("recovery", text(recovery.as_str()))
+            .item("createdAt", number(session.created_at.millis()));
         let new_user = Put::builder()
-            .item("owner", text(user_key(&proposed)))
+            .item("owner", text(user_key(&session.user)))
             .item("item", text("user"))
             .item("device", text(&device_key))
             .item("tier", text(Tier::free().as_str()))
-            .item("createdAt", number(now.millis()));
+            .item("createdAt", number(session.created_at.millis()));
+        let new_session = Put::builder().set_item(Some(session_item(session)));
         let mut call = self.table.client().transact_write_items();
-        for put in [new_device, new_user] {
+        for put in [new_device, new_user, new_session] {
             let put = put
                 .table_name(self.table.name())
                 // Nobody has this key yet.
@@ -88,23 +102,19 @@ impl IdentityStore {
             call = call.transact_items(TransactWriteItem::builder().put(put).build());
         }
         match self.table.call(call.send()).await {
-            Ok(_) => Ok((proposed, Tier::free())),
-            Err(Failure::Refused(error)) => {
-                let user = match known_user(&error) {
-                    Some(user) => user,
-                    // Two first registrations of one device met: by now one of them has made the user.
-                    None => self.read_user_of_device(&device_key).await?,
-                };
-                let tier = self.tier(&user).await?.unwrap_or_else(Tier::free);
-                Ok((user, tier))
-            }
+            Ok(_) => Ok(None),
+            Err(Failure::Refused(error)) => match known_device(&error) {
+                Some(known) => Ok(Some(known)),
+                // Two first registrations of one device met: by now one of them has made the user.
+                None => self.read_device(device_key).await.map(Some),
+            },
             Err(failure) => Err(unavailable(failure)),
         }
     }
 
-    async fn read_user_of_device(&self, device_key: &str) -> Result<UserId, Error> {
-        let item = self.read(device_key.to_owned(), "device").await?;
-        item.and_then(|item| UserId::parse(read_text(&item, "user")?))
+    async fn read_device(&self, device_key: String) -> Result<KnownDevice, Error> {
+        let item = self.read(device_key, "device").await?;
+        item.and_then(|item| read_device(&item))
             .ok_or_else(|| Error::Unavailable(Outage("a registration is under way".to_owned())))
     }
 
@@ -122,23 +132,12 @@ impl IdentityStore {
     /// # Errors
     /// [`Error::Unavailable`] when the table is down.
     pub async fn create_session(&self, session: &Session) -> Result<(), Error> {
-        let mut call = self
+        let call = self
             .table
             .client()
             .put_item()
             .table_name(self.table.name())
-            .item("owner", text(user_key(&session.user)))
-            .item("item", text(session.id.as_str()))
-            .item("generation", number(session.generation))
-            .item("hash", text(&session.hash))
-            .item("salt", text(&session.salt))
-            .item("master", text(&session.master))
-            .item("createdAt", number(session.created_at.millis()))
-            .item("refreshedAt", number(session.refreshed_at.millis()))
-            .item(table::TTL, number(session.created_at.plus(TOTAL_LIFETIME).seconds()));
-        if let Some(fingerprint) = &session.fingerprint {
-            call = call.item("fingerprint", text(fingerprint.as_str()));
-        }
+            .set_item(Some(session_item(session)));
         self.table.call(call.send()).await.map_err(unavailable)?;
         Ok(())
     }
@@ -157,7 +156,8 @@ impl IdentityStore {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down: the token may or may not be spent, and showing it again within the grace helps.
-    pub async fn rotate(&self, session: &Session, successor: &str, now: Timestamp) -> Result<Rotation, Error> {
+    pub async fn rotate(&self, session: &Session, successor: String, now: Timestamp) -> Result<Rotation, Error> {
+        let next = session.spend(successor, now);
         let call = self
             .table
             .client()
@@ -165,17 +165,20 @@ impl IdentityStore {
             .table_name(self.table.name())
             .key("owner", text(user_key(&session.user)))
             .key("item", text(session.id.as_str()))
-            .update_expression("SET #hash = :successor, generation = generation + :one, refreshedAt = :now")
+            .update_expression(
+                "SET #hash = :successor, generation = :generation, refreshedAt = :now, spent = :spent_at",
+            )
             // The token is still the newest, and nobody has ended the session.
             .condition_expression("#hash = :spent AND attribute_not_exists(revoked)")
             .expression_attribute_names("#hash", "hash")
-            .expression_attribute_values(":successor", text(successor))
+            .expression_attribute_values(":successor", text(&next.hash))
             .expression_attribute_values(":spent", text(&session.hash))
-            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":generation", number(next.generation))
             .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":spent_at", times(&next.spent))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match self.table.call(call.send()).await {
-            Ok(_) => Ok(Rotation::Done),
+            Ok(_) => Ok(Rotation::Done(next)),
             Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(error))) => {
                 let item = error
                     .item()
@@ -233,13 +236,51 @@ fn user_key(user: &UserId) -> String {
     format!("user#{user}")
 }
 
-/// The user that the device was found to have, from the first write's refusal.
-fn known_user(error: &TransactWriteItemsError) -> Option<UserId> {
+/// The device as it was found, from the first write's refusal.
+fn known_device(error: &TransactWriteItemsError) -> Option<KnownDevice> {
     let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
         return None;
     };
-    let device = canceled.cancellation_reasons().first()?.item()?;
-    UserId::parse(read_text(device, "user")?)
+    read_device(canceled.cancellation_reasons().first()?.item()?)
+}
+
+fn read_device(item: &Item) -> Option<KnownDevice> {
+    Some(KnownDevice {
+        user: UserId::parse(read_text(item, "user")?)?,
+        recovery: RecoveryHash::stored(read_text(item, "recovery")?.to_owned()),
+    })
+}
+
+fn session_item(session: &Session) -> Item {
+    let mut item = Item::from(
+        [
+            ("owner", text(user_key(&session.user))),
+            ("item", text(session.id.as_str())),
+            ("generation", number(session.generation)),
+            ("hash", text(&session.hash)),
+            ("salt", text(&session.salt)),
+            ("master", text(&session.master)),
+            ("createdAt", number(session.created_at.millis())),
+            ("refreshedAt", number(session.refreshed_at.millis())),
+            ("spent", times(&session.spent)),
+            (table::TTL, number(session.created_at.plus(TOTAL_LIFETIME).seconds())),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    if let Some(fingerprint) = &session.fingerprint {
+        item.insert("fingerprint".to_owned(), text(fingerprint.as_str()));
+    }
+    item
+}
+
+fn times(times: &[Timestamp]) -> AttributeValue {
+    AttributeValue::L(times.iter().map(|at| number(at.millis())).collect())
+}
+
+fn read_times(item: &Item, name: &str) -> Vec<Timestamp> {
+    let list = item.get(name).and_then(|value| value.as_l().ok());
+    let millis = list.into_iter().flatten().filter_map(|at| at.as_n().ok()?.parse().ok());
+    millis.map(Timestamp::from_millis).collect()
 }
 
 fn read_session(user: &UserId, id: &SessionId, item: &Item) -> Option<Session> {
@@ -253,6 +294,7 @@ fn read_session(user: &UserId, id: &SessionId, item: &Item) -> Option<Session> {
         fingerprint: read_text(item, "fingerprint").map(|digest| Fingerprint::stored(digest.to_owned())),
         created_at: Timestamp::from_millis(read_number(item, "createdAt")?),
         refreshed_at: Timestamp::from_millis(read_number(item, "refreshedAt")?),
+        spent: read_times(item, "spent"),
         revoked: item.contains_key("revoked"),
     })
 }

@@ -3,11 +3,13 @@
 
 mod admin;
 mod classify;
+mod clients;
 mod idempotency;
 mod identity;
 mod midnight;
 mod plans;
 mod quota;
+mod recovery;
 mod refusals;
 mod surface;
 mod upload;

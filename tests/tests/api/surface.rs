@@ -43,7 +43,7 @@ async fn every_answer_is_secured_and_carries_the_callers_correlation_id() {
             service
                 .client
                 .request(Method::POST, "/v1/auth/register")
-                .json(&json!({"deviceId": "d".repeat(16)})),
+                .json(&json!({"deviceId": "0123456789abcdef"})),
         ),
         (
             "204",

@@ -10,7 +10,7 @@ async fn no_member_of_a_body_sets_what_is_not_the_clients_to_set() {
     let service = Service::start().await;
     let ann = service.client.register("ann").await;
     for (path, good) in [
-        ("/v1/auth/register", json!({"deviceId": "d".repeat(16)})),
+        ("/v1/auth/register", json!({"deviceId": "0123456789abcdef"})),
         ("/v1/auth/refresh", json!({"refreshToken": ann.refresh})),
         ("/v1/auth/revoke", json!({"refreshToken": "x"})),
         (

@@ -96,6 +96,14 @@ fn requests(client: &Client, device: &Device, plan: &Plan) -> Vec<RequestBuilder
             "/v1/auth/register",
             &json!({"deviceId": format!("{CANARY}-{}", "d".repeat(16)), "fingerprint": CANARY}),
         ),
+        post(
+            "/v1/auth/register",
+            &json!({
+                "deviceId": format!("{CANARY}-{}", "e".repeat(16)),
+                "recoverySecret": format!("{CANARY}-{}", "s".repeat(32)),
+                "refreshToken": CANARY
+            }),
+        ),
         post("/v1/auth/register", &json!({"deviceId": CANARY})),
         post("/v1/auth/register", &json!({"deviceId": [CANARY]})),
         post("/v1/auth/refresh", &json!({"refreshToken": CANARY})),

@@ -81,6 +81,7 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
         .as_str()
         .unwrap_or("no signing key")
         .to_owned();
+    let recovery = registered.body["recoverySecret"].as_str().unwrap().to_owned();
     let ask = |body: Value| {
         let request = drill.client.request(Method::POST, "/v1/classify");
         let request = request.bearer_auth(&token).header("x-device-fingerprint", FINGERPRINT);
@@ -152,7 +153,10 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
         "crumbs",
         "marzipan",
     ];
-    for secret in words.into_iter().chain([&*token, &*refresh, &*signing, ADMIN_KEY]) {
+    for secret in words
+        .into_iter()
+        .chain([&*token, &*refresh, &*signing, &*recovery, ADMIN_KEY])
+    {
         assert!(!all.contains(secret), "{secret} is in the log");
     }
 }

@@ -126,7 +126,7 @@ async fn answered(environment: &Environment, event: &str) -> Value {
 /// The tokens of a new user.
 async fn register(auth: &Environment, device: &str) -> Value {
     let mut event = events::named("auth/register").value("");
-    event["body"] = json!({"deviceId": format!("{device:-<16}")}).to_string().into();
+    event["body"] = tests::client::registration(device).to_string().into();
     let answer = answered(auth, &event.to_string()).await;
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::client::{Answer, Device};
+use tests::client::{Answer, Device, registration};
 use tests::recorder::{Fault, Recorder};
 use tests::service::{Plan, Service, TableService};
 
@@ -40,7 +40,7 @@ impl Setting {
     }
 
     async fn register(&self, name: &str) -> u16 {
-        let body = json!({"deviceId": format!("{name:-<16}")});
+        let body = registration(name);
         self.service.client.post("/v1/auth/register", &body).await.status
     }
 

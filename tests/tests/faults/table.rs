@@ -163,7 +163,7 @@ async fn without_its_tables_at_the_start_it_serves_who_has_a_token_and_heals() {
         assert_eq!(answer.status, 200, "{mode:?}: {answer:?}");
         let register = service
             .client
-            .post("/v1/auth/register", &json!({"deviceId": "d".repeat(16)}))
+            .post("/v1/auth/register", &json!({"deviceId": "0123456789abcdef"}))
             .await;
         assert_eq!((register.status, register.error()), (503, "UNAVAILABLE"), "{mode:?}");
         assert!(!register.header("retry-after").is_empty());

@@ -57,7 +57,7 @@ impl Stage {
     pub(crate) async fn register(&self, device: &str) -> Value {
         let auth = self.function("auth").start().await.unwrap();
         let mut event = tests::events::named("auth/register").value("");
-        event["body"] = json!({"deviceId": format!("{device:-<16}")}).to_string().into();
+        event["body"] = tests::client::registration(device).to_string().into();
         let answer = auth.invoke(event.to_string()).await.unwrap();
         assert_eq!(answer["statusCode"], 201, "{answer}");
         body_of(&answer)

@@ -5,3 +5,4 @@
 mod leases;
 mod quota;
 mod refresh;
+mod sessions;

@@ -47,6 +47,7 @@ fn the_firewall_refuses_as_a_function_would() {
             retry_after: wait,
         },
         &HeaderMap::new(),
+        &[],
     );
     let response = &firewall_rule(&template, "RateBasedStatement")["Action"]["Block"]["CustomResponse"];
     assert_eq!(response["ResponseCode"], expected.status().as_u16());

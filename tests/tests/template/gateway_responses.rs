@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lambda_http::http::HeaderMap;
+use lambda_http::http::header::{self, HeaderMap, HeaderValue};
 use serde_json::Value;
 use shared::error::{Error, Outage};
 use shared::http::{LARGEST_BODY, gateway_answer};
 use tests::definitions::openapi;
+
+/// Of a page that may read answers.
+const ORIGIN: &str = "https://app.example.com";
 
 /// Which error each of them is in our own terms; `None` for the two that no function answers with.
 fn error_of(name: &str) -> Option<Error> {
@@ -17,6 +20,7 @@ fn error_of(name: &str) -> Option<Error> {
         "REQUEST_TOO_LARGE" => Error::PayloadTooLarge {
             limit_bytes: LARGEST_BODY,
         },
+        "UNSUPPORTED_MEDIA_TYPE" => Error::UnsupportedMediaType,
         "THROTTLED" => Error::RateLimitExceeded {
             limit: "gateway",
             retry_after: Duration::from_secs(1),
@@ -30,7 +34,8 @@ fn error_of(name: &str) -> Option<Error> {
 
 /// The headers of an answer that do not depend on what it says.
 fn headers_of_every_answer() -> BTreeMap<String, String> {
-    let answer = gateway_answer(&Error::NotFound, &HeaderMap::new());
+    let request = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static(ORIGIN))]);
+    let answer = gateway_answer(&Error::NotFound, &request, &[ORIGIN.to_owned()]);
     let pairs = answer.headers().iter();
     pairs
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
@@ -70,6 +75,8 @@ fn each_carries_the_headers_of_every_answer() {
             let expected = match header.as_str() {
                 // The gateway has no other name for a request than its own.
                 "x-correlation-id" => "context.requestId".to_owned(),
+                // Nor does it know which origins are listed.
+                "access-control-allow-origin" => "method.request.header.Origin".to_owned(),
                 // A static value stands in quotes, which nothing escapes inside it.
                 _ => format!("'{value}'"),
             };
@@ -112,7 +119,7 @@ fn each_is_a_problem_with_the_status_that_it_is_sent_with() {
 fn each_says_what_a_function_would_say() {
     for (name, response) in responses() {
         let Some(error) = error_of(&name) else { continue };
-        let expected = gateway_answer(&error, &HeaderMap::new());
+        let expected = gateway_answer(&error, &HeaderMap::new(), &[]);
         let expected: Value = serde_json::from_slice(expected.body()).unwrap();
         let body = body(&name, &response);
         for member in ["type", "title", "status", "error", "retryable"] {

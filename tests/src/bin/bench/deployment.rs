@@ -92,7 +92,7 @@ impl Deployment {
     pub(crate) async fn register(&self, device: &str) -> String {
         let auth = self.function("auth").start().await.expect("auth starts");
         let mut event = tests::events::named("auth/register").value("");
-        event["body"] = json!({"deviceId": format!("{device:-<16}")}).to_string().into();
+        event["body"] = tests::client::registration(device).to_string().into();
         let answer = answer(&auth, &event.to_string()).await;
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).expect("JSON");
         body["accessToken"].as_str().expect("a token").to_owned()

@@ -1,0 +1,118 @@
+//! `POST /v1/auth/register`: a device becomes a user, or shows that it is one.
+
+use lambda_http::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::admission::Entrance;
+use shared::app::App;
+use shared::error::{Error, Violation};
+use shared::http::{self, Call, Reply};
+use shared::identity::Fingerprint;
+use shared::identity::device::{DeviceId, RecoveryHash, new_recovery_secret};
+use shared::identity::keys::KeySet;
+use shared::identity::session::{Decision, RefreshToken, decide};
+use shared::ids::UserId;
+use shared::plan::Tier;
+
+use crate::issuer::Issuer;
+use crate::{LONGEST_TOKEN, end_for_reuse, note};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Registration {
+    device_id: String,
+    #[serde(default, deserialize_with = "http::present")]
+    fingerprint: Option<String>,
+    #[serde(default, deserialize_with = "http::present")]
+    recovery_secret: Option<String>,
+    #[serde(default, deserialize_with = "http::present")]
+    refresh_token: Option<String>,
+}
+
+pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error> {
+    let body = call.take_json()?;
+    let asked: Registration = http::parse(&body)?;
+    let device = validate(&asked)?;
+    call.admit(app, Entrance::Registration).await?;
+    let issuer = Issuer::of(app, call).await?;
+    let made = match &asked.recovery_secret {
+        Some(_) => None,
+        None => Some(new_recovery_secret()?),
+    };
+    let secret = asked.recovery_secret.as_ref().or(made.as_ref());
+    let recovery = RecoveryHash::of(&device, secret.map_or("", String::as_str));
+    let fingerprint = asked.fingerprint.as_deref().map(Fingerprint::of);
+
+    let (mut session, mut refresh_token) = issuer.open_session(UserId::random()?, fingerprint.clone(), call.now)?;
+    let mut tier = Tier::free();
+    let known = app.identity.register(&device, &recovery, &session).await?;
+    let recovery_secret = if known.is_some() { None } else { made };
+    if let Some(known) = known {
+        if !known.recovery.matches(&recovery) {
+            require_live_token(app, call, &issuer.keys, &known.user, asked.refresh_token.as_deref()).await?;
+        }
+        tier = app.identity.tier(&known.user).await?.unwrap_or(tier);
+        (session, refresh_token) = issuer.open_session(known.user, fingerprint, call.now)?;
+        app.identity.create_session(&session).await?;
+    }
+    let mut tokens = issuer.tokens(app, call, &session, tier, &refresh_token)?;
+    tokens.recovery_secret = recovery_secret;
+    let made = json!({"session": session.id, "bound": session.fingerprint.is_some()});
+    note(app, call, "device.register", &session.user, Value::Null, made).await;
+    Reply::json(StatusCode::CREATED, &tokens)
+}
+
+/// The device, if all members of a registration are within their bounds.
+fn validate(asked: &Registration) -> Result<DeviceId, Error> {
+    let mut violations = Vec::new();
+    let device = DeviceId::parse(&asked.device_id).map_err(|reason| Violation::at("/deviceId", reason));
+    let bounded = [
+        ("/fingerprint", &asked.fingerprint, 1..=512),
+        ("/recoverySecret", &asked.recovery_secret, 32..=128),
+        ("/refreshToken", &asked.refresh_token, 1..=LONGEST_TOKEN),
+    ];
+    for (pointer, text, bounds) in bounded {
+        if text
+            .as_ref()
+            .is_some_and(|text| !bounds.contains(&text.chars().count()))
+        {
+            let detail = format!("must have {} to {} characters", bounds.start(), bounds.end());
+            violations.push(Violation::at(pointer, detail));
+        }
+    }
+    if asked.recovery_secret.as_ref() == Some(&asked.device_id) {
+        violations.push(Violation::at("/recoverySecret", "must not be the device id"));
+    }
+    match device {
+        Ok(device) if violations.is_empty() => Ok(device),
+        Ok(_) => Err(Error::Invalid(violations)),
+        Err(violation) => Err(Error::Invalid([vec![violation], violations].concat())),
+    }
+}
+
+/// Requires a refresh token of `user` that a refresh would take. It is not spent by this.
+///
+/// # Errors
+/// [`Error::DeviceKnown`] without one; [`Error::TokenReused`] when it was spent before, as a refresh would say.
+async fn require_live_token(
+    app: &App,
+    call: &mut Call,
+    keys: &KeySet,
+    user: &UserId,
+    shown: Option<&str>,
+) -> Result<(), Error> {
+    let shown = shown.and_then(RefreshToken::parse).filter(|shown| shown.user == *user);
+    let Some(shown) = shown else {
+        return Err(Error::DeviceKnown);
+    };
+    let stored = app.identity.session(user, &shown.session).await?;
+    let Some((session, _)) = stored else {
+        return Err(Error::DeviceKnown);
+    };
+    let fingerprint = call.fingerprint().map(Fingerprint::of);
+    match decide(keys, &session, &shown, fingerprint.as_ref(), call.now) {
+        Decision::Spend | Decision::GiveNewest => Ok(()),
+        Decision::Reused => Err(end_for_reuse(app, call, &session, shown.generation).await?),
+        Decision::Refuse(_) => Err(Error::DeviceKnown),
+    }
+}
