@@ -22,8 +22,8 @@ help: ## Lists these commands
 
 # Built with the features of the whole workspace, as for the tests: nothing is compiled twice.
 run: ## Runs ClearView here, on http://127.0.0.1:3000 (options in ARGS, such as ARGS='--data-dir state')
-	$(CARGO) build --workspace --bin local
-	$(TARGET)/debug/local $(ARGS)
+	$(CARGO) build --workspace --bin clearview
+	$(TARGET)/debug/clearview $(ARGS)
 
 test: nextest redis venv ## Runs every test
 	$(CARGO) build --workspace --bins
@@ -75,8 +75,8 @@ evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that
 	$(CARGO) run --release -p judge-evaluation -- $(ARGS)
 
 contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
-	$(CARGO) build --workspace --bin local
-	tests/contract/run.sh $(TARGET)/debug/local
+	$(CARGO) build --workspace --bin clearview
+	tests/contract/run.sh $(TARGET)/debug/clearview
 
 sbom: cyclonedx ## Lists what each program is built of, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
 	$(CARGO) cyclonedx --format json --describe binaries --target-in-filename --target all

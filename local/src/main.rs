@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use local::options::Options;
+use local::options::{Command, CommandLine, Options};
 use local::server::Server;
 use local::state::StartError;
 use local::verify;
@@ -21,9 +21,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match &options.verify_audit {
-        Some(file) => verify::export(file).map(|(said, intact)| {
+    let CommandLine { command, options } = CommandLine::parse();
+    let done = match &command {
+        Some(Command::VerifyAudit { file }) => verify::export(file).map(|(said, intact)| {
             eprintln!("{said}");
             if intact { ExitCode::SUCCESS } else { ExitCode::from(2) }
         }),
@@ -32,7 +32,10 @@ async fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ClearView cannot start: {error}");
+            match &command {
+                None => eprintln!("ClearView cannot start: {error}"),
+                Some(_) => eprintln!("{error}"),
+            }
             ExitCode::FAILURE
         }
     }

@@ -195,7 +195,6 @@ impl Plan {
             keys: None,
             script: None,
             throttle: self.throttle,
-            verify_audit: None,
         };
         let server = Server::start(&options, self.config(), self.clock.clone())
             .await

@@ -190,8 +190,8 @@ fn verified(pages: &[Value], change: impl Fn(&mut Vec<Value>)) -> (i32, String) 
     let file = tempfile::NamedTempFile::new().unwrap();
     let text: Vec<String> = pages.iter().map(Value::to_string).collect();
     std::fs::write(file.path(), text.join("\n")).unwrap();
-    let output = std::process::Command::new(path_of("local"))
-        .args(["--verify-audit", file.path().to_str().unwrap()])
+    let output = std::process::Command::new(path_of("clearview"))
+        .args(["verify-audit", file.path().to_str().unwrap()])
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -22,7 +22,7 @@ struct Logged {
 
 impl Logged {
     async fn start(plan: &Plan) -> Self {
-        let mut process = Command::new(path_of("local"))
+        let mut process = Command::new(path_of("clearview"))
             .args(["--port", "0"])
             .envs(plan.variables())
             .env("CLEARVIEW_LOG", "debug")
