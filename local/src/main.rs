@@ -23,6 +23,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let CommandLine { command, options } = CommandLine::parse();
     let done = match &command {
+        Some(Command::Admin(admin)) => return admin.run().await,
+        Some(Command::Doctor(doctor)) => return doctor.run().await,
         Some(Command::VerifyAudit { file }) => verify::export(file).map(|(said, intact)| {
             eprintln!("{said}");
             if intact { ExitCode::SUCCESS } else { ExitCode::from(2) }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::AdminCommand;
+use crate::doctor::DoctorCommand;
+
 /// Runs ClearView on this machine, with the settings of the environment (see the README).
 #[derive(Debug, Clone, Parser)]
 #[command(name = "clearview", version, args_conflicts_with_subcommands = true)]
@@ -26,6 +29,10 @@ pub enum Command {
         /// The export
         file: PathBuf,
     },
+    /// Sign and send an admin request
+    Admin(AdminCommand),
+    /// Read a deployed stack, or an account before the first deployment, and say what is not as it should be
+    Doctor(DoctorCommand),
 }
 
 /// Options of the server.

@@ -150,13 +150,13 @@ impl Plan {
     /// Signs as the admin whom every server of this plan knows.
     #[must_use]
     pub fn admin(&self) -> Signer {
-        Signer::new(ADMIN, ADMIN_KEY, &self.clock)
+        Signer::new(ADMIN, ADMIN_KEY, &self.clock).expect("base64")
     }
 
     /// Signs as a device.
     #[must_use]
     pub fn signer(&self, device: &Device) -> Signer {
-        Signer::new(device.session(), &device.signing_key, &self.clock)
+        Signer::new(device.session(), &device.signing_key, &self.clock).expect("base64")
     }
 
     /// The key set as it is stored.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tests::client::{Client, Device, send};
 use tests::program::path_of;
 use tests::service::Plan;
+use tests::signer::SignedRequest;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 

@@ -1,0 +1,92 @@
+//! The API and its firewall.
+
+use serde_json::Value;
+
+use super::aws::Aws;
+use super::stack::Stack;
+use super::{Finding, findings};
+
+pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    // https://{id}.execute-api.…
+    let url = stack.output("ApiUrl").trim_start_matches("https://");
+    let id = url.split('.').next().unwrap_or_default();
+    let name = stack.parameter("Stage");
+    let (api, stage) = futures_util::join!(
+        aws.ask(format!("apigateway get-rest-api --rest-api-id {id}")),
+        aws.ask(format!("apigateway get-stage --rest-api-id {id} --stage-name {name}"))
+    );
+    let gateway = match (api, stage) {
+        (Ok(api), Ok(stage)) => findings("gateway", [named(stack, &api), settings(stack, &stage)].concat()),
+        (Err(problem), _) | (_, Err(problem)) => vec![Finding::Unread(problem)],
+    };
+    [gateway, firewall(aws, stack, id).await].concat()
+}
+
+/// The dashboards, an alarm and the tracing rule go by the API's name.
+fn named(stack: &Stack, api: &Value) -> Vec<String> {
+    let (is, wanted) = (api["name"].as_str().unwrap_or_default(), stack.named(""));
+    if is == wanted {
+        Vec::new()
+    } else {
+        vec![format!(
+            "the API is called {is:?}, not {wanted:?}: the alarm gateway-errors and X-Ray's rule see nothing"
+        )]
+    }
+}
+
+fn settings(stack: &Stack, stage: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    if stage["accessLogSettings"]["destinationArn"]
+        .as_str()
+        .is_none_or(str::is_empty)
+    {
+        faults.push("the gateway writes no access log: deploy again".to_owned());
+    }
+    let all = &stage["methodSettings"]["*/*"]["throttlingRateLimit"];
+    let wanted: f64 = stack.parameter("RequestsPerSecond").parse().unwrap_or_default();
+    if all.as_f64().is_none_or(|rate| (rate - wanted).abs() > 0.5) {
+        faults.push(format!(
+            "the gateway lets {all} requests/s through, not {wanted}: deploy again"
+        ));
+    }
+    faults
+}
+
+async fn firewall(aws: &Aws, stack: &Stack, id: &str) -> Vec<Finding> {
+    if !stack.has("Waf", "on") {
+        return Vec::new();
+    }
+    let listed = match aws.ask("wafv2 list-web-acls --scope REGIONAL").await {
+        Ok(listed) => listed,
+        Err(problem) => return vec![Finding::Unread(problem)],
+    };
+    let found = listed["WebACLs"].as_array().into_iter().flatten();
+    let found = found.clone().find(|firewall| firewall["Name"] == stack.named(""));
+    let Some(arn) = found.and_then(|firewall| firewall["ARN"].as_str()) else {
+        return vec![Finding::Fault("the firewall is not there: deploy again".to_owned())];
+    };
+    let (logging, resources) = futures_util::join!(
+        aws.ask(format!("wafv2 get-logging-configuration --resource-arn {arn}")),
+        aws.ask(format!(
+            "wafv2 list-resources-for-web-acl --web-acl-arn {arn} --resource-type API_GATEWAY"
+        ))
+    );
+    let mut faults = Vec::new();
+    if !logging.is_ok_and(|logging| logging["LoggingConfiguration"]["LogDestinationConfigs"][0].is_string()) {
+        faults.push("the firewall writes no log: abuse cannot be traced to an address; deploy again".to_owned());
+    }
+    match resources {
+        Ok(resources) if guards(&resources, id) => {}
+        Ok(_) => faults.push("the firewall does not stand before the API: deploy again".to_owned()),
+        Err(problem) => return [findings("firewall", faults), vec![Finding::Unread(problem)]].concat(),
+    }
+    findings("firewall", faults)
+}
+
+fn guards(resources: &Value, id: &str) -> bool {
+    let mut arns = resources["ResourceArns"].as_array().into_iter().flatten();
+    arns.any(|arn| {
+        arn.as_str()
+            .is_some_and(|arn| arn.contains(&format!("/restapis/{id}/")))
+    })
+}
