@@ -100,7 +100,9 @@ fn what_exists_under_a_condition_is_used_under_that_condition() {
 fn used_outside(value: &Value, under: Option<&str>, conditions: &BTreeMap<&str, &str>, place: &str) {
     // Each of these exists only where the shared cache does.
     let implies = |condition: &str, needed: &str| {
-        condition == needed || (needed == "UsesCache" && condition.starts_with("EgressBy"))
+        let of_network = condition.starts_with("EgressBy") || ["HasEndpoints", "UsesLimitsCache"].contains(&condition);
+        let of_backup = (condition, needed) == ("CopiesBackups", "BacksUp");
+        condition == needed || of_backup || (needed == "UsesCache" && of_network)
     };
     let check = |name: &str| {
         let id = name.split('.').next().unwrap_or_default();
