@@ -9,6 +9,7 @@ import sys
 
 import boto3
 from moto import mock_aws
+from moto.awslambda.models import lambda_backends
 from moto.cloudformation.models import cloudformation_backends
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.secretsmanager.models import secretsmanager_backends
@@ -20,12 +21,20 @@ def client(service):
     return boto3.client(service, region_name=REGION)
 
 
-def as_in_aws(outputs):
-    """What CloudFormation would have done and moto does not: outputs, rotation, a method's settings."""
+def as_in_aws(made, outputs):
+    """What CloudFormation would have done and moto does not: outputs, rotation, expiry, recovery, settings of functions and methods."""
+    for name in (name for name in made if name.endswith("Table")):
+        expiry = {"Enabled": True, "AttributeName": "ttl"}
+        client("dynamodb").update_time_to_live(TableName=made[name], TimeToLiveSpecification=expiry)
+        recovery = {"PointInTimeRecoveryEnabled": True}
+        client("dynamodb").update_continuous_backups(TableName=made[name], PointInTimeRecoverySpecification=recovery)
+    for function in lambda_backends[ACCOUNT][REGION].list_functions():
+        function.architectures = ["arm64"]
     (stack,) = cloudformation_backends[ACCOUNT][REGION].stacks.values()
     stack.output_map._output_json_map = {name: {"Value": value} for name, value in outputs.items()}
     for name in ("TokenKeysSecret", "SigningKeysSecret"):
-        secretsmanager_backends[ACCOUNT][REGION].secrets[outputs[name]].rotation_enabled = True
+        secret = secretsmanager_backends[ACCOUNT][REGION].secrets[outputs[name]]
+        secret.rotation_requested = secret.rotation_enabled = True
     everything = {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "2000"}
     destination = {"op": "replace", "path": "/accessLogSettings/destinationArn", "value": "arn:aws:logs:x"}
     update_stage(outputs, [everything, destination])
@@ -66,7 +75,9 @@ def bends(made, outputs):
         ),
         "secret": lambda: client("secretsmanager").delete_secret(SecretId=outputs["AdminKeysSecret"]),
         "firewall-log": lambda: client("wafv2").delete_logging_configuration(ResourceArn=firewall),
-        "letters": lambda: client("sqs").send_message(QueueUrl=outputs["DeadLettersUrl"], MessageBody="a day"),
+        "letters": lambda: client("cloudwatch").set_alarm_state(
+            AlarmName=made["DeadLetters"], StateValue="ALARM", StateReason="a day was not closed"
+        ),
         "schedule": lambda: client("scheduler").update_schedule(State="DISABLED", **kept),
         "throttle": lambda: update_stage(
             outputs, [{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "5"}]
@@ -77,7 +88,7 @@ def bends(made, outputs):
 def main():
     with mock_aws():
         _, made, _, outputs = make(sys.argv[1:])
-        as_in_aws(outputs)
+        as_in_aws(made, outputs)
         ways = bends(made, outputs)
         server = ThreadedMotoServer(port=0, verbose=False)
         server.start()

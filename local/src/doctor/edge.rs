@@ -19,7 +19,13 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         (Ok(api), Ok(stage)) => findings("gateway", [named(stack, &api), settings(stack, &stage)].concat()),
         (Err(problem), _) | (_, Err(problem)) => vec![Finding::Unread(problem)],
     };
-    [gateway, firewall(aws, stack, id).await].concat()
+    // Partition and region, as any ARN of the stack has them.
+    let topic: Vec<&str> = stack.output("UrgentTopic").split(':').collect();
+    let [_, partition, _, region, ..] = topic.as_slice() else {
+        return gateway;
+    };
+    let arn = format!("arn:{partition}:apigateway:{region}::/restapis/{id}/stages/{name}");
+    [gateway, firewall(aws, stack, &arn).await].concat()
 }
 
 /// The dashboards, an alarm and the tracing rule go by the API's name.
@@ -52,41 +58,27 @@ fn settings(stack: &Stack, stage: &Value) -> Vec<String> {
     faults
 }
 
-async fn firewall(aws: &Aws, stack: &Stack, id: &str) -> Vec<Finding> {
+async fn firewall(aws: &Aws, stack: &Stack, api: &str) -> Vec<Finding> {
     if !stack.has("Waf", "on") {
         return Vec::new();
     }
-    let listed = match aws.ask("wafv2 list-web-acls --scope REGIONAL").await {
-        Ok(listed) => listed,
+    let guard = match aws
+        .ask(format!("wafv2 get-web-acl-for-resource --resource-arn {api}"))
+        .await
+    {
+        Ok(guard) => guard,
         Err(problem) => return vec![Finding::Unread(problem)],
     };
-    let found = listed["WebACLs"].as_array().into_iter().flatten();
-    let found = found.clone().find(|firewall| firewall["Name"] == stack.named(""));
-    let Some(arn) = found.and_then(|firewall| firewall["ARN"].as_str()) else {
-        return vec![Finding::Fault("the firewall is not there: deploy again".to_owned())];
+    let Some(arn) = guard["WebACL"]["ARN"].as_str() else {
+        return vec![Finding::Fault(
+            "no firewall stands before the API: deploy again".to_owned(),
+        )];
     };
-    let (logging, resources) = futures_util::join!(
-        aws.ask(format!("wafv2 get-logging-configuration --resource-arn {arn}")),
-        aws.ask(format!(
-            "wafv2 list-resources-for-web-acl --web-acl-arn {arn} --resource-type API_GATEWAY"
-        ))
-    );
-    let mut faults = Vec::new();
-    if !logging.is_ok_and(|logging| logging["LoggingConfiguration"]["LogDestinationConfigs"][0].is_string()) {
-        faults.push("the firewall writes no log: abuse cannot be traced to an address; deploy again".to_owned());
-    }
-    match resources {
-        Ok(resources) if guards(&resources, id) => {}
-        Ok(_) => faults.push("the firewall does not stand before the API: deploy again".to_owned()),
-        Err(problem) => return [findings("firewall", faults), vec![Finding::Unread(problem)]].concat(),
-    }
-    findings("firewall", faults)
-}
-
-fn guards(resources: &Value, id: &str) -> bool {
-    let mut arns = resources["ResourceArns"].as_array().into_iter().flatten();
-    arns.any(|arn| {
-        arn.as_str()
-            .is_some_and(|arn| arn.contains(&format!("/restapis/{id}/")))
-    })
+    let logging = aws
+        .ask(format!("wafv2 get-logging-configuration --resource-arn {arn}"))
+        .await;
+    let logs = logging.is_ok_and(|logging| logging["LoggingConfiguration"]["LogDestinationConfigs"][0].is_string());
+    let fault =
+        (!logs).then(|| "the firewall writes no log: abuse cannot be traced to an address; deploy again".to_owned());
+    findings("firewall", fault.into_iter().collect())
 }

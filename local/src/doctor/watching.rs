@@ -1,4 +1,4 @@
-//! What watches: alarms, whom they tell, logs, the schedule and what it could not do.
+//! What watches: alarms, whom they tell, logs, the schedule.
 
 use serde_json::Value;
 
@@ -14,12 +14,11 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         "cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-name-prefix {}",
         stack.named("-")
     );
-    let (alarms, logs, topics, schedule, letters, metrics) = futures_util::join!(
+    let (alarms, logs, topics, schedule, metrics) = futures_util::join!(
         aws.ask(described),
         aws.ask("logs describe-log-groups"),
         topics(aws, stack),
         schedule(aws, stack),
-        dead_letters(aws, stack),
         metrics(aws, stack),
     );
     let of = |name: &str, answer: Result<Value, String>, check: fn(&Stack, &Value) -> Vec<String>| match answer {
@@ -31,7 +30,6 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         of("logs: how long they are kept", logs, log_faults),
         topics,
         schedule,
-        letters,
         metrics,
     ]
     .concat()
@@ -163,20 +161,6 @@ async fn schedule(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         None => Some("the schedule that closes the day is not there: deploy again"),
     };
     findings("schedule", fault.map(str::to_owned).into_iter().collect())
-}
-
-async fn dead_letters(aws: &Aws, stack: &Stack) -> Vec<Finding> {
-    let url = stack.output("DeadLettersUrl");
-    let asked = format!("sqs get-queue-attributes --attribute-names ApproximateNumberOfMessages --queue-url {url}");
-    match aws.ask(asked).await {
-        Ok(answer) => {
-            let waiting = &answer["Attributes"]["ApproximateNumberOfMessages"];
-            let fault =
-                (*waiting != "0").then(|| format!("{waiting} events could not be handled (Alarm dead letters)"));
-            findings("dead letters: none", fault.into_iter().collect())
-        }
-        Err(problem) => vec![Finding::Unread(problem)],
-    }
 }
 
 /// AWS documents the names by which these are told apart, and no one has seen them of this stack before it is there.
