@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::Args;
 use futures_util::future::join_all;
 use futures_util::join;
+use serde_json::Value;
 
 use aws::Aws;
 use stack::Stack;
@@ -126,17 +127,26 @@ impl DoctorCommand {
     }
 }
 
-/// Asks for each of some things, and applies a check to each answer.
+/// Asks for each of some things, and says what is wrong with them.
 async fn of_each<T>(
     aws: &Aws,
+    well: &str,
     things: &[T],
     command: impl Fn(&T) -> String,
-    check: impl Fn(&T, Result<serde_json::Value, String>, &mut Vec<String>) -> Option<Finding>,
-) -> (Vec<String>, Vec<Finding>) {
-    let answers = join_all(things.iter().map(|thing| aws.ask(command(thing))));
+    fault: impl Fn(&T, &Value) -> Option<String>,
+) -> Vec<Finding> {
+    let answers = join_all(things.iter().map(|thing| aws.ask(command(thing)))).await;
     let (mut faults, mut unread) = (Vec::new(), Vec::new());
-    for (thing, answer) in things.iter().zip(answers.await) {
-        unread.extend(check(thing, answer, &mut faults));
+    for (thing, answer) in things.iter().zip(answers) {
+        match answer {
+            Ok(answer) => faults.extend(fault(thing, &answer)),
+            Err(problem) => unread.push(Finding::Unread(problem)),
+        }
     }
-    (faults, unread)
+    let found = if faults.is_empty() && !unread.is_empty() {
+        Vec::new()
+    } else {
+        findings(well, faults)
+    };
+    [found, unread].concat()
 }

@@ -25,64 +25,36 @@ const SECRETS: [(&str, bool); 4] = [
 ];
 
 pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
-    let (expiry, tables_unread) = of_each(
+    let expiry = of_each(
         aws,
+        "tables: expiry",
         &TABLES,
         |(id, _)| of_table(stack, "describe-time-to-live", id),
-        |(id, _), answer, faults| {
-            match answer {
-                Ok(answer) if !expires(&answer) => {
-                    faults.push(format!(
-                        "{id} forgets nothing: its time to live is off; switch it on (Restore tables in AWS)"
-                    ));
-                }
-                Ok(_) => {}
-                Err(problem) => return Some(Finding::Unread(format!("{id}: {problem}"))),
-            }
-            None
+        |(id, _), answer| {
+            (!expires(answer))
+                .then(|| format!("{id} forgets nothing: its time to live is off (Restore tables in AWS, step 4)"))
         },
-    )
-    .await;
+    );
     let kept: Vec<_> = TABLES.into_iter().filter(|(_, derived)| !derived).collect();
-    let (recovery, recovery_unread) = of_each(
+    let recovery = of_each(
         aws,
+        "tables: recovery",
         &kept,
         |(id, _)| of_table(stack, "describe-continuous-backups", id),
-        |(id, _), answer, faults| {
-            match answer {
-                Ok(answer) if !recovers(&answer) => {
-                    faults.push(format!("{id} cannot be restored: point-in-time recovery is off"));
-                }
-                Ok(_) => {}
-                Err(problem) => return Some(Finding::Unread(format!("{id}: {problem}"))),
-            }
-            None
+        |(id, _), answer| {
+            (!recovers(answer))
+                .then(|| format!("{id} cannot be restored: point-in-time recovery is off (step 4 there)"))
         },
-    )
-    .await;
-    let (secrets, secrets_unread) = of_each(
+    );
+    let secrets = of_each(
         aws,
+        "secrets",
         &SECRETS,
         |(output, _)| format!("secretsmanager describe-secret --secret-id {}", stack.output(output)),
-        |(output, rotated), answer, faults| {
-            match answer {
-                Ok(answer) => faults.extend(secret(stack, output, *rotated, &answer)),
-                Err(problem) => return Some(Finding::Unread(format!("{output}: {problem}"))),
-            }
-            None
-        },
-    )
-    .await;
-    let faults = [expiry, recovery].concat();
-    [
-        findings("tables: expiry and recovery", faults),
-        tables_unread,
-        recovery_unread,
-        findings("secrets", secrets),
-        secrets_unread,
-        caches(aws, stack).await,
-    ]
-    .concat()
+        |(output, rotated), answer| secret(stack, output, *rotated, answer),
+    );
+    let (expiry, recovery, secrets, caches) = futures_util::join!(expiry, recovery, secrets, caches(aws, stack));
+    [expiry, recovery, secrets, caches].concat()
 }
 
 fn of_table(stack: &Stack, operation: &str, id: &str) -> String {

@@ -28,44 +28,27 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         Ok(listed) => findings("functions: settings", settings(stack, &listed)),
         Err(problem) => vec![Finding::Unread(problem)],
     };
-    let (mut faults, mut unread) = of_each(
+    let concurrency = of_each(
         aws,
+        "functions: concurrency",
         &FUNCTIONS,
         |(id, _)| concurrency_of(stack, id),
-        |(id, parameter), answer, faults| {
-            match answer {
-                Ok(answer) => faults.extend(reserved(stack, id, parameter, &answer)),
-                Err(problem) => return Some(Finding::Unread(problem)),
-            }
-            None
-        },
+        |(id, parameter), answer| reserved(stack, id, parameter, answer),
     )
     .await;
-    match aws.ask("lambda get-account-settings").await {
-        Ok(answer) => faults.extend(account(&answer)),
-        Err(problem) => unread.push(Finding::Unread(problem)),
-    }
-    let (stuck, unaliased) = of_each(
+    let account = match aws.ask("lambda get-account-settings").await {
+        Ok(answer) => findings("functions: room in the account", account(&answer).into_iter().collect()),
+        Err(problem) => vec![Finding::Unread(problem)],
+    };
+    let versions = of_each(
         aws,
+        "functions: versions in use",
         &ALIASED,
         |id| alias_of(stack, id),
-        |id, answer, faults| {
-            match answer {
-                Ok(alias) => faults.extend(alias_in_use(id, &alias)),
-                Err(problem) => faults.push(format!("{id} has no alias live, which the API calls: {problem}")),
-            }
-            None
-        },
+        |id, alias| alias_in_use(id, alias),
     )
     .await;
-    [
-        settings,
-        findings("functions: concurrency", faults),
-        unread,
-        findings("functions: versions in use", stuck),
-        unaliased,
-    ]
-    .concat()
+    [settings, concurrency, account, versions].concat()
 }
 
 fn concurrency_of(stack: &Stack, id: &str) -> String {
@@ -79,11 +62,8 @@ fn alias_of(stack: &Stack, id: &str) -> String {
 fn settings(stack: &Stack, listed: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     for (id, _) in FUNCTIONS {
-        let found = listed["Functions"].as_array().into_iter().flatten();
-        let found = found
-            .clone()
-            .find(|function| function["FunctionName"] == stack.resource(id));
-        let Some(function) = found else {
+        let mut deployed = listed["Functions"].as_array().into_iter().flatten();
+        let Some(function) = deployed.find(|function| function["FunctionName"] == stack.resource(id)) else {
             faults.push(format!("{id} is not there: deploy again"));
             continue;
         };
