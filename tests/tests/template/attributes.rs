@@ -101,8 +101,12 @@ fn used_outside(value: &Value, under: Option<&str>, conditions: &BTreeMap<&str, 
     // Each of these exists only where the shared cache does.
     let implies = |condition: &str, needed: &str| {
         let of_network = condition.starts_with("EgressBy") || ["HasEndpoints", "UsesLimitsCache"].contains(&condition);
-        let of_backup = (condition, needed) == ("CopiesBackups", "BacksUp");
-        condition == needed || of_backup || (needed == "UsesCache" && of_network)
+        let more_special = [
+            ("CopiesBackups", "BacksUp"),
+            ("EgressByBedrock", "HasEndpoints"),
+            ("EgressByNothing", "HasEndpoints"),
+        ];
+        condition == needed || more_special.contains(&(condition, needed)) || (needed == "UsesCache" && of_network)
     };
     let check = |name: &str| {
         let id = name.split('.').next().unwrap_or_default();
