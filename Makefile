@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly cost check contract evaluate audit sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run test nightly cost check contract evaluate audit gateway sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -22,8 +22,8 @@ help: ## Lists these commands
 
 # Built with the features of the whole workspace, as for the tests: nothing is compiled twice.
 run: ## Runs ClearView here, on http://127.0.0.1:3000 (options in ARGS, such as ARGS='--data-dir state')
-	$(CARGO) build --workspace --bin local
-	$(TARGET)/debug/local $(ARGS)
+	$(CARGO) build --workspace --bin clearview
+	$(TARGET)/debug/clearview $(ARGS)
 
 test: nextest redis venv ## Runs every test
 	$(CARGO) build --workspace --bins
@@ -38,6 +38,7 @@ check: venv deny contract ## Formatting, lints, documentation, licences, templat
 	SAM_CLI_TELEMETRY=0 $(VENV)/sam validate --lint --region us-east-1 --template template.yaml
 	$(VENV)/cfn-lint template.yaml
 	$(VENV)/openapi-spec-validator openapi.yaml
+	$(VENV)/python tests/scripts/gateway.py --check
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	python3 tests/scripts/cost.py --check >/dev/null
 	$(CARGO) build --workspace --bins
@@ -74,9 +75,12 @@ soak: redis ## Half an hour at half of the maximum with faults that come and go 
 evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that it was not tuned by, --file=third for one file, --rows for its mistakes)
 	$(CARGO) run --release -p judge-evaluation -- $(ARGS)
 
+gateway: venv ## Writes gateway.json, what API Gateway imports, from openapi.yaml
+	$(VENV)/python tests/scripts/gateway.py
+
 contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
-	$(CARGO) build --workspace --bin local
-	tests/contract/run.sh $(TARGET)/debug/local
+	$(CARGO) build --workspace --bin clearview
+	tests/contract/run.sh $(TARGET)/debug/clearview
 
 sbom: cyclonedx ## Lists what each program is built of, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
 	$(CARGO) cyclonedx --format json --describe binaries --target-in-filename --target all

@@ -4,6 +4,9 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`options`] | the command line |
+//! | [`admin`], [`signer`] | `clearview admin`: signed requests of operators |
+//! | [`doctor`] | `clearview doctor`: whether a deployed stack is as it should be |
+//! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
 //! | `capacity` | how many requests are worked on at a time |
 //! | [`gateway`] | routes, throttling, what API Gateway answers by itself |
@@ -14,14 +17,18 @@
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
 //! | [`verify`] | an export of the audit log, verified |
 
+pub mod admin;
 pub(crate) mod capacity;
 pub(crate) mod direct;
+pub mod doctor;
 pub mod encoding;
 pub mod event;
 pub mod gateway;
 pub mod invocations;
 pub mod options;
+mod outbound;
 pub mod server;
+pub mod signer;
 pub mod state;
 pub mod upstream;
 pub mod verify;

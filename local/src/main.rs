@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use local::options::Options;
+use local::options::{Command, CommandLine, Options};
 use local::server::Server;
 use local::state::StartError;
 use local::verify;
@@ -22,9 +22,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match &options.verify_audit {
-        Some(file) => verify::export(file).map(|(said, intact)| {
+    let CommandLine { command, options } = CommandLine::parse();
+    let done = match &command {
+        Some(Command::Admin(admin)) => return admin.run().await,
+        Some(Command::Doctor(doctor)) => return doctor.run().await,
+        Some(Command::VerifyAudit { file }) => verify::export(file).map(|(said, intact)| {
             eprintln!("{said}");
             if intact { ExitCode::SUCCESS } else { ExitCode::from(2) }
         }),
@@ -34,7 +36,10 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Standard error may be closed.
-            let _ = writeln!(std::io::stderr(), "ClearView cannot start: {error}");
+            let _ = match &command {
+                None => writeln!(std::io::stderr(), "ClearView cannot start: {error}"),
+                Some(_) => writeln!(std::io::stderr(), "{error}"),
+            };
             ExitCode::FAILURE
         }
     }

@@ -3,11 +3,40 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
+
+use crate::admin::AdminCommand;
+use crate::doctor::DoctorCommand;
 
 /// Runs ClearView on this machine, with the settings of the environment (see the README).
 #[derive(Debug, Clone, Parser)]
-#[command(name = "local", version)]
+#[command(name = "clearview", version, args_conflicts_with_subcommands = true)]
+pub struct CommandLine {
+    /// Serves without one.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// How to serve.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// A command other than to serve.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Verify an export of the audit log: the answers of GET /v1/admin/audit, one after the other
+    VerifyAudit {
+        /// The export
+        file: PathBuf,
+    },
+    /// Sign and send an admin request
+    Admin(AdminCommand),
+    /// Read a deployed stack, or an account before the first deployment, and say what is not as it should be
+    Doctor(DoctorCommand),
+}
+
+/// Options of the server.
+#[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 3000)]
@@ -45,10 +74,6 @@ pub struct Options {
     /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50/s for auth
     #[arg(long)]
     pub throttle: bool,
-
-    /// Verify an export of the audit log (the answers of GET /v1/admin/audit, one after the other), and serve nothing
-    #[arg(long, value_name = "FILE")]
-    pub verify_audit: Option<PathBuf>,
 }
 
 impl Options {

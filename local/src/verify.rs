@@ -1,4 +1,4 @@
-//! `--verify-audit FILE`: an export of the audit log, verified without the server that it is from.
+//! `clearview verify-audit FILE`: an export of the audit log, verified without the server that it is from.
 //!
 //! The export is the answers of `GET /v1/admin/audit`, page after page, as they came: JSON values one after the other.
 
@@ -23,7 +23,7 @@ struct Page {
 /// # Errors
 /// When the file cannot be read, or is no export.
 pub fn export(file: &Path) -> Result<(String, bool), StartError> {
-    let named = |cause: &dyn std::fmt::Display| StartError(format!("--verify-audit {}: {cause}", file.display()));
+    let named = |cause: &dyn std::fmt::Display| StartError(format!("verify-audit {}: {cause}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| named(&error))?;
     let (mut entries, mut heads) = (Vec::new(), Vec::new());
     for page in serde_json::Deserializer::from_str(&text).into_iter::<Page>() {

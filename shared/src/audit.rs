@@ -21,8 +21,20 @@ use crate::table::{self, Failure, Item, Table, number, read_number, read_text, t
 
 pub use self::chain::{Broken, Entry, Head, Walk, verify};
 
-/// How long entries are kept.
-const KEPT: Duration = Duration::from_hours(400 * 24);
+/// How long changes by admins, schedules and erasures are kept, after the end of their day.
+const CHANGES_KEPT: Duration = Duration::from_hours(400 * 24);
+
+/// How long the ordinary life of sessions is kept, after the end of its day: it is nearly all there is.
+pub const SESSIONS_KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// The ordinary life of sessions. What is suspect, such as a refresh token shown twice, is a change.
+const OF_SESSIONS: [&str; 3] = ["device.register", "session.revoke", "token.refresh"];
+
+/// What the names of their chains start with. It sorts behind every other chain, and a chain is kept or gone as a whole.
+const SESSIONS: &str = "~";
+
+/// Behind the names of all chains.
+const LAST: &str = "~~";
 
 /// The most entries of a page.
 const PAGE: i32 = 200;
@@ -46,11 +58,12 @@ pub struct Change<'a> {
     pub correlation_id: &'a str,
 }
 
-/// The audit table, and this process's chain in it.
+/// The audit table, and this process's chains in it.
 #[derive(Debug)]
 pub struct AuditLog {
     table: Table,
-    chain: Mutex<Option<Chain>>,
+    changes: Mutex<Option<Chain>>,
+    sessions: Mutex<Option<Chain>>,
 }
 
 #[derive(Debug)]
@@ -62,12 +75,13 @@ struct Chain {
 }
 
 impl AuditLog {
-    /// On `table`; the chain starts with the first change.
+    /// On `table`; a chain starts with its first entry.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
             table,
-            chain: Mutex::new(None),
+            changes: Mutex::default(),
+            sessions: Mutex::default(),
         }
     }
 
@@ -87,18 +101,25 @@ impl AuditLog {
             "correlationId": change.correlation_id,
         });
         // Held over the write: the next entry needs this one's hash.
-        let mut chain = self.chain.lock().await;
+        let (chain, prefix, kept) = if OF_SESSIONS.contains(&change.action) {
+            (&self.sessions, SESSIONS, SESSIONS_KEPT)
+        } else {
+            (&self.changes, "", CHANGES_KEPT)
+        };
+        let mut chain = chain.lock().await;
         let mut current = match chain.take() {
             Some(current) if current.day == now.day() => current,
             _ => Chain {
                 day: now.day(),
-                writer: URL_SAFE_NO_PAD.encode(random_bytes::<12>()?),
+                writer: format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random_bytes::<12>()?)),
                 sequence: 0,
                 last: String::new(),
             },
         };
         let entry = Entry::following(&current.writer, current.sequence + 1, &current.last, json.to_string());
-        self.write(&entry, now).await.map_err(Error::Unavailable)?;
+        // Of the whole chain the same, so that it goes at once.
+        let ttl = now.day().next().start().plus(kept);
+        self.write(&entry, now.day(), ttl).await.map_err(Error::Unavailable)?;
         tracing::info!(
             writer = entry.writer,
             sequence = entry.sequence,
@@ -125,8 +146,8 @@ impl AuditLog {
         }
     }
 
-    async fn write(&self, entry: &Entry, now: Timestamp) -> Result<(), Outage> {
-        let ttl = number(now.plus(KEPT).seconds());
+    async fn write(&self, entry: &Entry, day: Day, ttl: Timestamp) -> Result<(), Outage> {
+        let ttl = number(ttl.seconds());
         let put = |day: &str, name: String| {
             Put::builder()
                 .table_name(self.table.name())
@@ -137,7 +158,7 @@ impl AuditLog {
                 .item(table::TTL, ttl.clone())
         };
         let unbuilt = |error: aws_sdk_dynamodb::error::BuildError| Outage(error.to_string());
-        let noted = put(&now.day().to_string(), place(&entry.writer, entry.sequence))
+        let noted = put(&day.to_string(), place(&entry.writer, entry.sequence))
             .item("writer", text(&entry.writer))
             .item("change", text(&entry.change))
             .item("previous", text(&entry.previous))
@@ -146,9 +167,7 @@ impl AuditLog {
             .expression_attribute_names("#day", "day")
             .build()
             .map_err(unbuilt)?;
-        let head = put(&heads_of(now.day()), entry.writer.clone())
-            .build()
-            .map_err(unbuilt)?;
+        let head = put(&heads_of(day), entry.writer.clone()).build().map_err(unbuilt)?;
         let call = self
             .table
             .client()
@@ -159,23 +178,34 @@ impl AuditLog {
         Ok(())
     }
 
-    /// A page of a day's entries, those behind `cursor`, by chain and in each by place.
+    /// A page of a day's entries, those behind `cursor`, by chain and in each by place. `now` tells which chains are still kept:
+    /// the table forgets entries one by one, some days late.
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn page(&self, day: Day, cursor: Option<&Cursor>) -> Result<Page, Outage> {
+    pub async fn page(&self, day: Day, cursor: Option<&Cursor>, now: Timestamp) -> Result<Page, Outage> {
         let from = cursor.map(|cursor| cursor.writer.as_str());
+        let end = if now < day.next().start().plus(SESSIONS_KEPT) {
+            LAST
+        } else {
+            SESSIONS
+        };
+        if from.is_some_and(|from| from >= end) {
+            return Ok(Page::default());
+        }
         // Before the entries: what is written meanwhile is no longer in the heads, and not the other way round.
-        let mut heads = self.heads(day, from, None).await?;
+        let mut heads = self.heads(day, from, end).await?;
         let start = cursor.map(|cursor| key(&day.to_string(), place(&cursor.writer, cursor.sequence)));
         let call = self
             .table
             .client()
             .query()
             .table_name(self.table.name())
-            .key_condition_expression("#day = :day")
+            .key_condition_expression("#day = :day AND #entry < :end")
             .expression_attribute_names("#day", "day")
+            .expression_attribute_names("#entry", "entry")
             .expression_attribute_values(":day", text(day.to_string()))
+            .expression_attribute_values(":end", text(end))
             .set_exclusive_start_key(start)
             .consistent_read(true)
             .limit(PAGE);
@@ -190,7 +220,7 @@ impl AuditLog {
             sequence: last.sequence,
         });
         let to = next.as_ref().map(|cursor| cursor.writer.as_str());
-        let begun = self.heads(day, from, to).await?;
+        let begun = self.heads(day, from, to.unwrap_or(end)).await?;
         heads.retain(|head| to.is_none_or(|to| head.writer.as_str() < to));
         entries.retain(|entry| {
             let is_of = |head: &&Head| head.writer == entry.writer;
@@ -206,10 +236,10 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn verify(&self, day: Day) -> Result<Result<(), Broken>, Outage> {
+    pub async fn verify(&self, day: Day, now: Timestamp) -> Result<Result<(), Broken>, Outage> {
         let (mut cursor, mut behind): (Option<Cursor>, Option<Entry>) = (None, None);
         loop {
-            let mut page = self.page(day, cursor.as_ref()).await?;
+            let mut page = self.page(day, cursor.as_ref(), now).await?;
             if let Err(broken) = page.verify(behind.as_ref()) {
                 return Ok(Err(broken));
             }
@@ -237,7 +267,7 @@ impl AuditLog {
     }
 
     /// The heads of the chains from that of `from` on, up to but without that of `to`: those that a page ends.
-    async fn heads(&self, day: Day, from: Option<&str>, to: Option<&str>) -> Result<Vec<Head>, Outage> {
+    async fn heads(&self, day: Day, from: Option<&str>, to: &str) -> Result<Vec<Head>, Outage> {
         let (mut heads, mut start) = (Vec::new(), None);
         loop {
             let call = self
@@ -250,7 +280,7 @@ impl AuditLog {
                 .expression_attribute_names("#entry", "entry")
                 .expression_attribute_values(":day", text(heads_of(day)))
                 .expression_attribute_values(":from", text(from.unwrap_or("-")))
-                .expression_attribute_values(":to", text(to.unwrap_or("~")))
+                .expression_attribute_values(":to", text(to))
                 .consistent_read(true)
                 .set_exclusive_start_key(start);
             let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
@@ -260,7 +290,7 @@ impl AuditLog {
                 break;
             }
         }
-        heads.retain(|head| Some(head.writer.as_str()) != to);
+        heads.retain(|head| head.writer != to);
         Ok(heads)
     }
 }
@@ -275,7 +305,7 @@ pub struct Cursor {
 }
 
 /// Some of a day's entries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Page {
     /// By chain and place.
     pub entries: Vec<Entry>,

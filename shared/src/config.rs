@@ -124,6 +124,8 @@ pub struct Config {
     pub metrics_namespace: Option<String>,
     /// `AWS_ENDPOINT_URL_CLOUDWATCH`: another place than AWS's own for those metrics.
     pub metrics_endpoint: Option<String>,
+    /// `CLEARVIEW_ADDRESS_KEY`: what the hashes of address blocks in the records are keyed with (none: no hashes).
+    pub address_key: Option<Secret>,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: megabytes of this function, which what it costs is computed with (256).
     pub memory_megabytes: u32,
     /// `CLEARVIEW_LOG`: `off`, `error`, `warn`, `info` or `debug` (`info`).
@@ -197,6 +199,7 @@ impl Config {
             secrets_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER")?,
             metrics_namespace: env.optional("CLEARVIEW_METRICS_NAMESPACE"),
             metrics_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_CLOUDWATCH")?,
+            address_key: env.optional("CLEARVIEW_ADDRESS_KEY").map(Secret::new),
             memory_megabytes: env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, &(128..=32_768))?,
             log: env.log_level("CLEARVIEW_LOG")?,
             region: env.region()?,

@@ -89,6 +89,7 @@ impl Call {
             }
             _ => (None, None),
         };
+        let address_block = app.telemetry.address_block(source);
         let source = Source::of(source);
         let query = pairs(request.query_string_parameters_ref());
         let path_parameters = pairs(request.path_parameters_ref());
@@ -107,6 +108,7 @@ impl Call {
             method: parts.method.to_string(),
             route: route.unwrap_or_else(|| parts.uri.path().to_owned()),
             version: VERSION,
+            address_block,
             ..Record::default()
         };
         Self {

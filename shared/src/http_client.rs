@@ -27,8 +27,9 @@ use crate::tls;
 /// An idle connection older than this is not used again: its other end may be gone since the environment was frozen.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// A connection that is not made by then will not be. Callers' deadlines are shorter; this ends what they have left.
-const CONNECT: Duration = Duration::from_secs(3);
+/// The longest that a connection may take. Without a route a packet is dropped and not refused: a name that answers over IPv4
+/// alone would otherwise cost a call all of its time.
+const CONNECT: Duration = Duration::from_secs(1);
 
 type Hyper = Client<HttpsConnector<HttpConnector>, SdkBody>;
 

@@ -24,7 +24,7 @@
 //! | [`provider`] | who judges; which verdicts may be shared |
 //! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
 //! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
-//! | [`aws`], `http_client`, `tls` | what every AWS client is made with, and every other call |
+//! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
@@ -53,6 +53,6 @@ pub mod secrets;
 pub mod spend;
 pub mod table;
 pub mod telemetry;
-mod tls;
+pub mod tls;
 pub mod usage;
 pub mod valkey;

@@ -1,6 +1,7 @@
 //! What is told of each request: one JSON line ([`Record`]) that CloudWatch also reads metrics from, and the process's own figures.
 //! Whatever else is worth a line has one too.
 
+mod address;
 pub mod cost;
 mod emf;
 pub mod figures;
@@ -27,6 +28,8 @@ use crate::config::{Config, LogLevel};
 use crate::telemetry::figures::Figures;
 use crate::telemetry::output::Queue;
 
+use self::address::AddressKey;
+
 pub use self::emf::{METRICS, Metric, SIGNALS, Shape, Unit, names_of_degraded};
 pub use self::output::Log;
 pub use self::record::{ClassifiedRecord, ErrorRecord, Record, Signal};
@@ -49,6 +52,7 @@ pub struct Telemetry {
     /// What has happened since the start.
     pub figures: Figures,
     directives: Option<emf::Directives>,
+    addresses: Option<AddressKey>,
     memory_megabytes: u32,
 }
 
@@ -59,8 +63,14 @@ impl Telemetry {
         Self {
             figures: Figures::default(),
             directives: config.metrics_namespace.as_deref().map(emf::Directives::new),
+            addresses: config.address_key.as_ref().map(AddressKey::new),
             memory_megabytes: config.memory_megabytes,
         }
+    }
+
+    /// Returns what a record holds in place of an address: a keyed hash of its block.
+    pub(crate) fn address_block(&self, address: Option<&str>) -> Option<String> {
+        self.addresses.as_ref()?.block(address?)
     }
 
     /// Writes the record of a request, and counts it.

@@ -25,7 +25,7 @@ pub(crate) enum RootsError {
 ///
 /// # Errors
 /// The cryptography has no version of TLS in common with the library.
-pub(crate) fn client(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+pub fn client(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -42,7 +42,8 @@ pub(crate) fn amazon_roots() -> RootCertStore {
 }
 
 /// Whom the system trusts. Of its roots some cannot be read on some machines; the rest are good.
-pub(crate) fn system_roots() -> RootCertStore {
+#[must_use]
+pub fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots

@@ -80,9 +80,11 @@ def infrastructure(users, waf=True, cache=True):
     writes += m["refreshes"] * unit("writesPerRefresh") + m["registrations"] * unit("writesPerRegistration")
     writes += users * DAYS * unit("writesPerUserDayClosed")
     reads = m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
-    stored = users / 1e6 * unit("tableGigabytesPerMillionUsers")
+    noted = (m["refreshes"] + m["registrations"]) / DAYS * unit("auditDaysOfSessions")
+    stored = users / 1e6 * unit("tableGigabytesPerMillionUsers") + noted * unit("bytesPerAuditEntry") / 1e9
     lines = m["classify"] * unit("bytesLoggedPerClassify") + m["others"] * unit("bytesLoggedPerOther")
-    logged = (lines + m["requests"] * unit("bytesLoggedByPlatform")) / 1e9
+    of_each_request = unit("bytesLoggedByPlatform") + (unit("bytesPerFirewallLine") if waf else 0)
+    logged = (lines + m["requests"] * of_each_request) / 1e9
     units = m["classify"] * unit("cacheUnitsPerClassify") / 1e6
     kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
     read, composite = alarms()

@@ -34,6 +34,10 @@ CALLED = {
     "AWS::ApiGateway::Deployment": ("apigateway", "create_deployment", None, set()),
     "AWS::ApiGateway::RestApi": ("apigateway", "import_rest_api", None, {"EndpointConfiguration", "Name", "Parameters"}),
     "AWS::ApiGateway::Stage": ("apigateway", "create_stage", None, {"AccessLogSetting", "MethodSettings"}),
+    "AWS::AppConfig::Application": ("appconfig", "create_application", None, set()),
+    "AWS::AppConfig::ConfigurationProfile": ("appconfig", "create_configuration_profile", None, set()),
+    "AWS::AppConfig::HostedConfigurationVersion": ("appconfig", "create_hosted_configuration_version", None, set()),
+    "AWS::Backup::BackupVault": ("backup", "create_backup_vault", None, set()),
     "AWS::Budgets::Budget": ("budgets", "create_budget", None, set()),
     "AWS::CloudWatch::Alarm": ("cloudwatch", "put_metric_alarm", None, set()),
     "AWS::CodeDeploy::Application": ("codedeploy", "create_application", "applicationName", set()),
@@ -45,6 +49,7 @@ CALLED = {
     "AWS::Scheduler::Schedule": ("scheduler", "create_schedule", "Name", set()),
     "AWS::SecretsManager::Secret": ("secretsmanager", "create_secret", "Name", {"GenerateSecretString"}),
     "AWS::WAFv2::WebACL": ("wafv2", "create_web_acl", None, set()),
+    "AWS::WAFv2::LoggingConfiguration": ("wafv2", "put_logging_configuration", None, set()),
     "AWS::WAFv2::WebACLAssociation": ("wafv2", "associate_web_acl", None, set()),
 }
 
@@ -52,6 +57,8 @@ CALLED = {
 # CloudFormation's reference.
 UNMADE = {
     "AWS::ApiGateway::Account": ("moto has one for itself", None, ()),
+    "AWS::Backup::BackupPlan": ("the API has other names for its parts", None, ()),
+    "AWS::Backup::BackupSelection": ("moto has none", ("backup", "create_backup_selection"), ()),
     "AWS::CloudWatch::CompositeAlarm": ("moto has alarms of metrics alone", ("cloudwatch", "put_composite_alarm"), ("Arn",)),
     "AWS::EC2::EgressOnlyInternetGateway": ("moto has its API alone; one of another network stands for it", None, ()),
     "AWS::EC2::VPCCidrBlock": ("moto gives a network IPv6 addresses when it is made, or never", None, ()),
@@ -159,7 +166,11 @@ class Calls:
         """A resource's properties as the parameters of a call, with every reference resolved."""
         client = boto3.client(service)
         shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
-        return shaped(self.resolved(self.resources[name]["Properties"]), shape, left_out), shape
+        properties = self.resolved(self.resources[name]["Properties"])
+        wrapped = self.resources[name]["Type"].rpartition("::")[2]
+        if wrapped == "LoggingConfiguration":
+            properties = {wrapped: properties}
+        return shaped(properties, shape, left_out), shape
 
     def made(self, name):
         """Makes a resource, and those that it refers to, unless that was done; what a reference to it gives."""
@@ -173,6 +184,10 @@ class Calls:
                 parameters["AccountId"] = ACCOUNT
             answer = getattr(boto3.client(service), operation)(**parameters)
             references_give = {
+                "AWS::AppConfig::Application": answer.get("Id"),
+                "AWS::AppConfig::ConfigurationProfile": answer.get("Id"),
+                "AWS::AppConfig::HostedConfigurationVersion": str(answer.get("VersionNumber")),
+                "AWS::Backup::BackupVault": answer.get("BackupVaultName"),
                 "AWS::ApiGateway::Deployment": answer.get("id"),
                 "AWS::ApiGateway::RestApi": answer.get("id"),
                 "AWS::ApiGateway::Stage": parameters.get("stageName"),
@@ -210,27 +225,33 @@ def create(resources, template, values):
     return {of["LogicalResourceId"]: of.get("PhysicalResourceId", "") for of in made if of["ResourceStatus"] == "CREATE_COMPLETE"}
 
 
-def main():
+def make(arguments):
+    """Makes what can be made of the stack, with parameters such as Waf=off; resources, physical names, outputs, values."""
     warnings.simplefilter("ignore")
-    template, values = translate(dict(argument.split("=", 1) for argument in sys.argv[1:]), f"s3://{BUCKET}/{KEY}")
+    template, values = translate(dict(argument.split("=", 1) for argument in arguments), f"s3://{BUCKET}/{KEY}")
     conditions = Conditions(template, values)
     resources, outputs = conditions.live(template["Resources"]), conditions.live(template["Outputs"])
     check(resources, outputs, values)
     unmade = {name: of["Type"] for name, of in resources.items() if of["Type"] in UNMADE}
     called = [name for name, of in resources.items() if of["Type"] in CALLED]
     ours = {name: of for name, of in resources.items() if name not in unmade and name not in called}
+    calls = Calls(resources)
+    there = {
+        name: {**replaced(of, calls.known), "DependsOn": [other for other in dependencies(of) if other in ours]}
+        for name, of in ours.items()
+    }
+    made = create(there, template, values)
+    for name in called:
+        made[name] = calls.made(name)
+    for name in unmade:
+        calls.checked(name)
+    outputs = {name: calls.resolved(of["Value"]) for name, of in outputs.items()}
+    return resources, made, unmade, outputs
+
+
+def main():
     with mock_aws():
-        calls = Calls(resources)
-        there = {
-            name: {**replaced(of, calls.known), "DependsOn": [other for other in dependencies(of) if other in ours]}
-            for name, of in ours.items()
-        }
-        made = create(there, template, values)
-        for name in called:
-            made[name] = calls.made(name)
-        for name in unmade:
-            calls.checked(name)
-        outputs = {name: calls.resolved(of["Value"]) for name, of in outputs.items()}
+        resources, made, unmade, outputs = make(sys.argv[1:])
         tables = boto3.client("dynamodb").list_tables()["TableNames"]
         secrets = [secret["ARN"] for secret in boto3.client("secretsmanager").list_secrets()["SecretList"]]
         logs = [group["logGroupName"] for group in boto3.client("logs").describe_log_groups()["logGroups"]]

@@ -30,7 +30,7 @@ def main(directory):
     with tempfile.TemporaryDirectory() as temporary:
         keys = str(Path(temporary) / "keys.json")
         arguments = ["--port", "0", "--table-port", "0", "--keys", keys]
-        with running([str(directory / "local"), *arguments], {"CLEARVIEW_LOG": "off"}, stderr=subprocess.PIPE) as server:
+        with running([str(directory / "clearview"), *arguments], {"CLEARVIEW_LOG": "off"}, stderr=subprocess.PIPE) as server:
             greeting = first_line(server)
             base, tables = re.findall(r"http://[0-9.:]+", greeting)
             token = post(f"{base}/v1/auth/register", {"deviceId": "emulated-device-1"})["accessToken"]

@@ -74,7 +74,7 @@ impl LocalServer {
     }
 
     async fn spawn(arguments: &[&str], variables: &[(&str, &str)], stdout: Stdio) -> Self {
-        let mut process = Command::new(path_of("local"))
+        let mut process = Command::new(path_of("clearview"))
             .args(["--port", "0"])
             .args(arguments)
             .envs(variables.iter().copied())

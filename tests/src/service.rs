@@ -161,13 +161,13 @@ impl Plan {
     /// Signs as the admin whom every server of this plan knows.
     #[must_use]
     pub fn admin(&self) -> Signer {
-        Signer::new(ADMIN, ADMIN_KEY, &self.clock)
+        Signer::new(ADMIN, ADMIN_KEY, &self.clock).expect("base64")
     }
 
     /// Signs as a device.
     #[must_use]
     pub fn signer(&self, device: &Device) -> Signer {
-        Signer::new(device.session(), &device.signing_key, &self.clock)
+        Signer::new(device.session(), &device.signing_key, &self.clock).expect("base64")
     }
 
     /// The key set as it is stored.
@@ -208,7 +208,6 @@ impl Plan {
             keys: None,
             script: None,
             throttle: self.throttle,
-            verify_audit: None,
         };
         let server = Server::start(&options, self.config(), self.clock.clone())
             .await

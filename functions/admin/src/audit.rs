@@ -48,7 +48,11 @@ pub(crate) async fn list(app: &App, call: &Call, admin: &str) -> Result<Reply, E
             Some(entry.ok_or(Error::NotFound)?)
         }
     };
-    let page = app.audit.page(day, cursor.as_ref()).await.map_err(Error::Unavailable)?;
+    let page = app
+        .audit
+        .page(day, cursor.as_ref(), call.now)
+        .await
+        .map_err(Error::Unavailable)?;
     let noted = Noted {
         action: "audit.read",
         target: &day.to_string(),
@@ -84,7 +88,7 @@ fn write_cursor(cursor: &Cursor) -> String {
 
 fn read_cursor(text: &str) -> Option<Cursor> {
     let (writer, sequence) = text.split_once('.')?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_~".contains(&b);
     let fits = (1..=32).contains(&writer.len()) && writer.bytes().all(plain);
     fits.then_some(Cursor {
         writer: writer.to_owned(),

@@ -201,6 +201,7 @@ fn record(classified: &Classified) -> ClassifiedRecord {
         lookup_ms: millis(figures.spans.lookup),
         judging_ms: millis(figures.spans.judging),
         settling_ms: millis(figures.spans.settling),
+        own_ms: millis(figures.spans.lookup + figures.spans.settling),
         model_status: match (&figures.model_failure, figures.judged) {
             (Some(_), 0) => "failed",
             (Some(_), _) => "partial",

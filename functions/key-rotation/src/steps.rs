@@ -86,6 +86,10 @@ async fn test(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Re
         current(client, rotation).await?,
         must_be_pending(client, rotation).await?,
     );
+    // With the schedule's creation Secrets Manager tests a pending version that it made of the present one: nothing changes.
+    if present.expose() == next.expose() {
+        return Ok(Vec::new());
+    }
     let now = app.clock.now();
     let untested = |what: &str| Failure::Untested(what.to_owned());
     if kind == Kind::SigningKeys {

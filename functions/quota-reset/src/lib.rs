@@ -150,7 +150,7 @@ async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure
 /// Looks whether the audit log of a day holds together: else nobody would learn of it before somebody reads that day. The close has
 /// been done whatever comes of it; the next run looks again.
 async fn verify_audit(app: &App, day: Day) {
-    match app.audit.verify(day).await {
+    match app.audit.verify(day, app.clock.now()).await {
         Ok(Ok(())) => {}
         Ok(Err(broken)) => {
             tracing::error!(%day, ?broken, "the audit log does not hold together");

@@ -54,10 +54,11 @@ const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
 }
 
 /// Every metric of a record, but for those of degraded modes.
-pub const METRICS: [Metric; 19] = [
+pub const METRICS: [Metric; 20] = [
     metric("durationMs", Unit::Milliseconds, Shape::Request),
     metric("failed", Unit::Count, Shape::Request),
     metric("defects", Unit::Count, Shape::Request),
+    metric("ownMs", Unit::Milliseconds, Shape::Classified),
     metric("posts", Unit::Count, Shape::Classified),
     metric("distinct", Unit::Count, Shape::Classified),
     metric("localHits", Unit::Count, Shape::Classified),

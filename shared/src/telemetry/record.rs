@@ -36,6 +36,9 @@ pub struct Record {
     /// Who asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
+    /// Keyed hash of the block of addresses that it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_block: Option<String>,
     /// Under which plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
@@ -108,6 +111,8 @@ pub struct ClassifiedRecord {
     pub judging_ms: f64,
     /// Giving back what nobody could judge, and keeping books.
     pub settling_ms: f64,
+    /// All but the judging: what is slow here is ours.
+    pub own_ms: f64,
     /// `notAsked`, `ok`, `partial` (some provider failed, and some post was judged) or `failed`.
     pub model_status: &'static str,
     /// Calls made to models over the network.

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod admin;
+mod admin_command;
 mod classify;
 mod clients;
 mod idempotency;

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::send;
 use tests::service::Service;
+use tests::signer::SignedRequest;
 
 #[tokio::test]
 async fn no_member_of_a_body_sets_what_is_not_the_clients_to_set() {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tests::client::{Client, Device, send};
 use tests::program::path_of;
 use tests::service::Plan;
+use tests::signer::SignedRequest;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -22,7 +23,7 @@ struct Logged {
 
 impl Logged {
     async fn start(plan: &Plan) -> Self {
-        let mut process = Command::new(path_of("local"))
+        let mut process = Command::new(path_of("clearview"))
             .args(["--port", "0"])
             .envs(plan.variables())
             .env("CLEARVIEW_LOG", "debug")

@@ -10,6 +10,7 @@ use tests::proxy::Mode;
 use tests::service::{Plan, Service, TableService};
 
 use crate::tokens::refusal;
+use tests::signer::SignedRequest;
 
 async fn refresh(client: &Client, token: &str) -> Answer {
     client.post("/v1/auth/refresh", &json!({"refreshToken": token})).await

@@ -7,10 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Client, send};
 use tests::service::{Plan, Service};
-use tests::signer::{SignatureHeaders, Signer};
 
 use crate::forge::with;
 use crate::tokens::refusal;
+use tests::signer::{Attach, SignatureHeaders, SignedRequest, Signer};
 
 const PLAN: &str = "/v1/admin/plans/pro";
 
@@ -64,8 +64,8 @@ async fn every_trick_with_a_signature_is_refused_with_the_one_answer() {
         change(&mut headers);
         headers
     };
-    let another = Signer::new("alice", "YW5vdGhlci1zZWNyZXQtYW5vdGhlci1zZWNyZXQ=", &service.clock);
-    let nobody = Signer::new("mallory", "YW5vdGhlci1zZWNyZXQtYW5vdGhlci1zZWNyZXQ=", &service.clock);
+    let another = Signer::new("alice", "YW5vdGhlci1zZWNyZXQtYW5vdGhlci1zZWNyZXQ=", &service.clock).unwrap();
+    let nobody = Signer::new("mallory", "YW5vdGhlci1zZWNyZXQtYW5vdGhlci1zZWNyZXQ=", &service.clock).unwrap();
     let other_target = admin.sign("PUT", client.authority(), "/v1/admin/plans/free", body().as_bytes());
     let other_method = admin.sign("POST", client.authority(), PLAN, body().as_bytes());
     let other_host = admin.sign("PUT", "evil.test", PLAN, body().as_bytes());

@@ -84,9 +84,11 @@ async fn the_days_close_finds_what_was_changed_in_the_audit_log() {
     let broken = || app.telemetry.figures.signals[1].value();
     let event = json!({"scheduledTime": app.clock.now().to_string()});
     quota_reset::handle(&app, event.clone()).await.unwrap();
-    assert!(app.audit.verify(day).await.unwrap().is_ok());
+    assert!(app.audit.verify(day, app.clock.now()).await.unwrap().is_ok());
     assert_eq!(broken(), 0);
-    let writer = app.audit.page(day, None).await.unwrap().entries[0].writer.clone();
+    let writer = app.audit.page(day, None, app.clock.now()).await.unwrap().entries[0]
+        .writer
+        .clone();
     let (day, entry) = (day.to_string(), format!("{writer}#0000000203"));
     let key = [("day", day.as_str()), ("entry", entry.as_str())];
     overwrite(&tables.tables(), "audit", &key, ("change", "{}")).await;

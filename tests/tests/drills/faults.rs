@@ -12,7 +12,7 @@ use tests::events;
 use tests::proxy::Mode;
 use tests::runtime_api::Function;
 use tests::service::{Plan, TableService, Tables};
-use tests::signer::Signer;
+use tests::signer::{SignedRequest, Signer};
 use tests::upstream::{Act, CHEAP, Script, Step, Upstream};
 
 use crate::log::{ADMIN, ADMIN_KEY, Drill, NAMESPACE};
@@ -214,7 +214,7 @@ impl Drill {
     async fn audit(&self) -> tests::client::Answer {
         let clock = Clock::system();
         let target = format!("/v1/admin/audit?day={}", clock.now().day());
-        let signer = Signer::new(ADMIN, ADMIN_KEY, &clock);
+        let signer = Signer::new(ADMIN, ADMIN_KEY, &clock).unwrap();
         send(signer.request(&self.client, Method::GET, &target, None)).await
     }
 }

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use tests::client::send;
 use tests::proxy::Mode;
-use tests::signer::Signer;
 
 use crate::log::{ADMIN, ADMIN_KEY, Drill};
+use tests::signer::{SignedRequest, Signer};
 
 const PREFERENCE: &str = "Hide kumquat marmalade";
 const POST: &str = "quokkas adore persimmons";
@@ -109,7 +109,7 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
     let reset = format!("/v1/admin/users/{user}/quota/reset");
     let reason = json!({"reason": REASON});
     for (key, status) in [(ADMIN_KEY, 200), ("d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc=", 401)] {
-        let signer = Signer::new(ADMIN, key, &clock);
+        let signer = Signer::new(ADMIN, key, &clock).unwrap();
         let request = signer.request(&drill.client, Method::POST, &reset, Some(&reason));
         assert_eq!(send(request).await.status, status);
     }

@@ -56,3 +56,14 @@ async fn the_drill_waits_for_a_point_in_time_behind_what_it_has_noted_and_restor
         assert_eq!(result["passed"], true, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_lost_stacks_tables_come_back_from_copies_and_the_keys_of_its_secrets_are_forgotten() {
+    let output = Command::new(python())
+        .arg(Path::new(ROOT).join("tests/scripts/remake_in_moto.py"))
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "restored 5 tables");
+}

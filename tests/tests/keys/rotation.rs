@@ -9,6 +9,7 @@ use tests::client::{Client, Device};
 use tests::proxy::{Mode, Proxy};
 use tests::secrets_manager::SecretsManager;
 use tests::service::{Plan, Service, TableService};
+use tests::signer::SignedRequest;
 
 /// Two instances whose keys are in Secrets Manager, and the function that rotates them.
 pub(crate) struct Fleet {
@@ -171,6 +172,24 @@ async fn a_withdrawn_key_counts_nowhere_within_five_minutes() {
     assert_ne!(kid(&bob), kid(&ann));
     for service in [&fleet.here, &fleet.there] {
         assert_eq!(service.client.usage(&bob).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_test_at_the_schedules_creation_passes_as_nothing_changes() {
+    let fleet = Fleet::start().await;
+    for secret in [&fleet.token_keys, &fleet.signing_keys] {
+        // What Secrets Manager does when a schedule is made that does not rotate at once.
+        let same = fleet.secrets.read(secret).await;
+        let pending = fleet.secrets.client().put_secret_value().secret_id(secret);
+        let pending = pending
+            .client_request_token(FIRST)
+            .secret_string(&same)
+            .version_stages("AWSPENDING");
+        pending.send().await.unwrap();
+        let summary = fleet.step(secret, "testSecret", FIRST).await.unwrap();
+        assert_eq!(summary, json!({"done": "testSecret", "keys": []}));
+        assert_eq!(fleet.secrets.read(secret).await, same);
     }
 }
 

@@ -9,9 +9,9 @@ use tests::definitions::{Template, attribute_of, list};
 use tests::events;
 use tests::recorder::{Access, Recorder};
 use tests::secrets_manager::SecretsManager;
-use tests::signer::Signer;
 
 use crate::stage::{Stage, body_of, token_of};
+use tests::signer::{Attach, Signer};
 
 /// An action on a table: `dynamodb:GetItem`, `quota`.
 type Right = (String, String);
@@ -82,7 +82,7 @@ const ROTATED: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Toke
 fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
     let text = |name: &str| registration[name].as_str().unwrap();
     let (user, session) = (text("userId"), text("refreshToken").split('.').nth(1).unwrap());
-    let device = Signer::new(session, text("signingKey"), &Clock::system());
+    let device = Signer::new(session, text("signingKey"), &Clock::system()).unwrap();
     let admin = stage.plan.admin();
     let at_auth = |path: &str| {
         let mut event = events::named("auth/revoke").value("");

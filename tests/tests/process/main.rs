@@ -35,7 +35,7 @@ async fn tokens_quota_and_verdicts_survive_a_restart_with_a_data_directory() {
     assert_eq!(Device::of(&refreshed).user, ann.user);
     assert_eq!(client.register("ann").await.user, ann.user);
 
-    let second = Command::new(tests::program::path_of("local"))
+    let second = Command::new(tests::program::path_of("clearview"))
         .args(arguments)
         .args(["--port", "0"])
         .output()
@@ -110,7 +110,7 @@ async fn a_bad_setting_stops_the_start_with_its_name() {
         (vec!["--port", "0", "--data-dir", "/dev/null/x"], vec![], "--data-dir"),
         (vec!["--colour"], vec![], "--colour"),
     ] {
-        let output = Command::new(tests::program::path_of("local"))
+        let output = Command::new(tests::program::path_of("clearview"))
             .args(&arguments)
             .envs(variables)
             .output()

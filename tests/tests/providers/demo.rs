@@ -1,4 +1,4 @@
-//! `local --script FILE`: what a provider's outage looks like, without a provider.
+//! `clearview --script FILE`: what a provider's outage looks like, without a provider.
 
 use tests::client::Client;
 use tests::program::LocalServer;

@@ -100,7 +100,13 @@ fn what_exists_under_a_condition_is_used_under_that_condition() {
 fn used_outside(value: &Value, under: Option<&str>, conditions: &BTreeMap<&str, &str>, place: &str) {
     // Each of these exists only where the shared cache does.
     let implies = |condition: &str, needed: &str| {
-        condition == needed || (needed == "UsesCache" && condition.starts_with("EgressBy"))
+        let of_network = condition.starts_with("EgressBy") || ["HasEndpoints", "UsesLimitsCache"].contains(&condition);
+        let more_special = [
+            ("CopiesBackups", "BacksUp"),
+            ("EgressByBedrock", "HasEndpoints"),
+            ("EgressByNothing", "HasEndpoints"),
+        ];
+        condition == needed || more_special.contains(&(condition, needed)) || (needed == "UsesCache" && of_network)
     };
     let check = |name: &str| {
         let id = name.split('.').next().unwrap_or_default();

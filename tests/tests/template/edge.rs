@@ -155,3 +155,26 @@ fn the_access_log_holds_nothing_that_a_client_wrote() {
         .trim_end_matches(".Arn");
     assert!(!template.resource(group)["Properties"]["RetentionInDays"].is_null());
 }
+
+#[test]
+fn the_firewall_logs_addresses_for_three_days_and_no_credential() {
+    let template = Template::read();
+    let log = &template.resource("FirewallLog")["Properties"];
+    assert_eq!(log["RetentionInDays"], 3);
+    // The firewall writes to no log of another name.
+    let name = log["LogGroupName"]["Fn::Sub"].as_str().unwrap();
+    assert!(name.starts_with("aws-waf-logs-"), "{name}");
+    let logging = &template.resource("FirewallLogging")["Properties"];
+    let destination = logging["LogDestinationConfigs"][0]["Fn::Sub"].as_str().unwrap();
+    assert!(destination.ends_with(&format!(":log-group:{name}")), "{destination}");
+    let redacted = logging["RedactedFields"].to_string();
+    for part in [
+        "QueryString",
+        "authorization",
+        "signature",
+        "x-device-fingerprint",
+        "cookie",
+    ] {
+        assert!(redacted.contains(part), "{part}");
+    }
+}

@@ -2,9 +2,11 @@
 #![cfg(test)]
 
 mod attributes;
+mod doctor;
 mod edge;
 mod everywhere;
 mod functions;
+mod gateway_definition;
 mod gateway_responses;
 mod models;
 mod prices;

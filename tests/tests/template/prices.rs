@@ -58,6 +58,8 @@ fn what_is_paid_by_the_piece_is_counted_in_the_template() {
     );
     let rules = list(&template.resource("Firewall")["Properties"]["Rules"]);
     is("firewallRules", pieces(rules.len()));
+    let kept = pieces(usize::try_from(shared::audit::SESSIONS_KEPT.as_secs() / 86_400).unwrap());
+    is("auditDaysOfSessions", kept);
     let memory = template.value()["Globals"]["Function"]["MemorySize"].as_f64().unwrap();
     is("memoryGigabytes", memory / 1024.0);
 }

@@ -48,6 +48,7 @@ fn every_role_is_its_services_to_take_and_has_no_other_rights_than_those_written
         };
         let service = match id {
             "ApiLogRole" => "apigateway",
+            "BackupRole" => "backup",
             _ if id.ends_with("ScheduleRole") => "scheduler",
             _ => "lambda",
         };
@@ -73,6 +74,9 @@ fn every_role_is_its_services_to_take_and_has_no_other_rights_than_those_written
             // The one role of AWS's own making: it serves every API of the account.
             "apigateway" => json!([{"Fn::Sub":
                 "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}])
+            .to_string(),
+            "backup" => json!([{"Fn::Sub":
+                "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"}])
             .to_string(),
             _ => Value::Null.to_string(),
         };
@@ -126,7 +130,11 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
         [("Allow".to_owned(), "elasticache:DescribeServerlessCaches".to_owned())]
     );
     let statements = &template.resource("FindsCache")["Properties"]["PolicyDocument"]["Statement"];
-    assert_eq!(statements[0]["Resource"], json!({"Fn::GetAtt": "SharedCache.ARN"}));
+    let limits = json!({"Fn::If": ["UsesLimitsCache", {"Fn::GetAtt": "LimitsStore.ARN"}, {"Ref": "AWS::NoValue"}]});
+    assert_eq!(
+        statements[0]["Resource"],
+        json!([{"Fn::GetAtt": "SharedCache.ARN"}, limits])
+    );
 }
 
 #[test]

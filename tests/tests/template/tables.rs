@@ -55,17 +55,50 @@ fn what_cannot_be_derived_again_is_backed_up_and_outlives_the_stack() {
     let template = Template::read();
     for (id, name, table) in template.tables() {
         let recovery = &table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
-        let kept = if DERIVED.contains(&name) { "Delete" } else { "Retain" };
-        assert_eq!(recovery == true, kept == "Retain", "{id}");
-        assert_eq!(
-            (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),
-            (&json!(kept), &json!(kept)),
-            "{id}"
-        );
+        let derived = DERIVED.contains(&name);
+        assert_eq!(recovery == true, !derived, "{id}");
+        assert_eq!(policies(table), if derived { DELETED } else { KEPT }, "{id}");
+        let protected = &table["Properties"]["DeletionProtectionEnabled"]["Fn::If"];
+        assert_eq!(protected[0] == "ProtectsTables", !derived, "{id}");
     }
     for (id, secret) in template.resources("AWS::SecretsManager::Secret") {
-        assert_eq!(secret["DeletionPolicy"], "Retain", "{id}");
+        let kept = if id == "AddressKey" { DELETED } else { KEPT };
+        assert_eq!(policies(secret), kept, "{id}");
     }
+}
+
+/// A first deployment that fails leaves nothing behind whose name the next one needs.
+const KEPT: (&str, &str) = ("RetainExceptOnCreate", "Retain");
+
+const DELETED: (&str, &str) = ("Delete", "Delete");
+
+fn policies(resource: &Value) -> (&str, &str) {
+    let policy = |name: &str| resource[name].as_str().unwrap();
+    (policy("DeletionPolicy"), policy("UpdateReplacePolicy"))
+}
+
+#[test]
+fn nothing_outlives_a_stack_that_was_never_made() {
+    let template = Template::read();
+    for (id, resource) in template.value()["Resources"].as_object().unwrap() {
+        assert_ne!(
+            resource["DeletionPolicy"], "Retain",
+            "{id} would block the next first deployment"
+        );
+    }
+}
+
+#[test]
+fn a_backup_holds_every_table_that_cannot_be_derived_again() {
+    let template = Template::read();
+    let selection = &template.resource("BackupSelection")["Properties"]["BackupSelection"]["Resources"];
+    let tables = template.tables().filter(|(_, name, _)| !DERIVED.contains(name));
+    let wanted: Vec<Value> = tables
+        .map(|(id, ..)| json!({"Fn::GetAtt": format!("{id}.Arn")}))
+        .collect();
+    let mut selected = selection.as_array().unwrap().clone();
+    selected.sort_by_key(Value::to_string);
+    assert_eq!(selected, wanted);
 }
 
 #[test]

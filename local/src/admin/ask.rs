@@ -1,0 +1,135 @@
+//! The admin calls of the contract, each as a request.
+
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::Answer;
+
+/// What an operator asks.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Ask {
+    /// Put a user on another tier, in force at the next refresh of the token
+    Tier {
+        /// The user, such as u_…
+        user: String,
+        /// The tier, such as pro
+        tier: String,
+    },
+    /// Start a user's day over
+    Reset {
+        /// The user
+        user: String,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: String,
+    },
+    /// End all sessions of a user
+    Revoke {
+        /// The user
+        user: String,
+    },
+    /// Erase a user
+    Erase {
+        /// The user
+        user: String,
+    },
+    /// Show the plan of a tier, or set it, in force within a minute
+    Plan {
+        /// The tier
+        tier: String,
+        /// The new plan, such as {"posts":{"perDay":1000,"perMinute":50}}
+        #[arg(long, value_name = "JSON", value_parser = json_value)]
+        set: Option<Value>,
+    },
+    /// Print a day's audit log, all pages: input for `clearview verify-audit`
+    Audit {
+        /// The day, such as 2026-11-21
+        day: String,
+    },
+    /// Print what was used on a day, by tier and meter
+    Usage {
+        /// The day, such as 2026-11-21
+        day: String,
+    },
+    /// Print the fleet's metrics, as Prometheus reads them
+    Metrics,
+    /// Send any other signed request
+    Call {
+        /// The method, such as GET
+        method: Method,
+        /// Path and query, such as /v1/admin/plans/free; no character that needs encoding
+        target: String,
+        /// The body
+        #[arg(long, value_name = "JSON", value_parser = json_value)]
+        body: Option<Value>,
+    },
+}
+
+/// A request before it is signed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) body: Option<Value>,
+}
+
+fn json_value(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+impl Ask {
+    /// Returns the first request.
+    ///
+    /// # Errors
+    /// A name has a character that no user, tier or day has.
+    pub(crate) fn request(&self) -> Result<Request, Failure> {
+        let (method, target, body) = match self {
+            Self::Tier { user, tier } => (
+                Method::PUT,
+                format!("/v1/admin/users/{}/tier", plain(user)?),
+                Some(json!({"tier": tier})),
+            ),
+            Self::Reset { user, reason } => (
+                Method::POST,
+                format!("/v1/admin/users/{}/quota/reset", plain(user)?),
+                Some(json!({"reason": reason})),
+            ),
+            Self::Revoke { user } => (Method::POST, format!("/v1/admin/users/{}/revoke", plain(user)?), None),
+            Self::Erase { user } => (Method::DELETE, format!("/v1/admin/users/{}", plain(user)?), None),
+            Self::Plan { tier, set } => {
+                let method = if set.is_some() { Method::PUT } else { Method::GET };
+                (method, format!("/v1/admin/plans/{}", plain(tier)?), set.clone())
+            }
+            Self::Audit { day } => (Method::GET, format!("/v1/admin/audit?day={}", plain(day)?), None),
+            Self::Usage { day } => (Method::GET, format!("/v1/admin/usage?day={}", plain(day)?), None),
+            Self::Metrics => (Method::GET, "/metrics".to_owned(), None),
+            Self::Call { method, target, body } => (method.clone(), target.clone(), body.clone()),
+        };
+        Ok(Request { method, target, body })
+    }
+
+    /// Returns the request for the page after this answer, if there is one.
+    pub(crate) fn next(&self, asked: &Request, answer: &Answer) -> Option<Request> {
+        let (Self::Audit { day }, Some(cursor)) = (self, answer.cursor()) else {
+            return None;
+        };
+        Some(Request {
+            target: format!("/v1/admin/audit?day={day}&cursor={cursor}"),
+            ..asked.clone()
+        })
+    }
+}
+
+/// Returns the name if it needs no encoding in a path or a query: what is signed is then what is sent.
+fn plain(name: &str) -> Result<&str, Failure> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    if !name.is_empty() && name.bytes().all(fits) {
+        Ok(name)
+    } else {
+        Err(Failure::Refused(format!(
+            "{name:?} is no name of a user, a tier or a day"
+        )))
+    }
+}

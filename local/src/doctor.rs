@@ -1,0 +1,152 @@
+//! `clearview doctor`: reads a deployed stack and says what is not as it should be; reads an account before the first deployment
+//! and says what will not fit.
+//!
+//! It asks through the AWS CLI, which knows the operator's profiles, sign-ins and regions. Nothing is changed. Each check is a pure
+//! function over what was read.
+
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a command for a terminal: what it finds is its output"
+)]
+
+mod account;
+mod aws;
+mod data;
+mod edge;
+mod functions;
+mod probe;
+mod stack;
+mod watching;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::Args;
+use futures_util::future::join_all;
+use futures_util::join;
+use serde_json::Value;
+
+use aws::Aws;
+use stack::Stack;
+
+/// Exit code when something is not as it should be.
+const FAULTS: u8 = 1;
+
+/// Exit code when something could not be read.
+const UNREAD: u8 = 3;
+
+/// Reads a deployed stack by the AWS CLI, and says what is not as it should be; changes nothing
+///
+/// Exit codes: 0 all is well; 1 something is not; 2 a mistake in the command; 3 something could not be read.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorCommand {
+    /// Name of the stack
+    #[arg(long, default_value = "clearview")]
+    stack: String,
+
+    /// Read the account before the first deployment instead: what will not fit
+    #[arg(long)]
+    before: bool,
+
+    /// The value of the parameter Stage that will be deployed, with --before
+    #[arg(long, default_value = "live", value_name = "STAGE")]
+    stage: String,
+
+    /// Where the API answers [default: the output ApiUrl of the stack]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+/// What a check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// As it should be.
+    Well(String),
+    /// Not as it should be, and what to do.
+    Fault(String),
+    /// It could not be read, and why.
+    Unread(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Well(what) => write!(f, "ok     {what}"),
+            Self::Fault(what) => write!(f, "FAULT  {what}"),
+            Self::Unread(what) => write!(f, "?      {what}"),
+        }
+    }
+}
+
+/// What a check found: all is well if there are no faults.
+pub(crate) fn findings(well: &str, faults: Vec<String>) -> Vec<Finding> {
+    if faults.is_empty() {
+        vec![Finding::Well(well.to_owned())]
+    } else {
+        faults.into_iter().map(Finding::Fault).collect()
+    }
+}
+
+impl DoctorCommand {
+    /// Carries the command out; what it finds goes to standard output.
+    pub async fn run(&self) -> ExitCode {
+        let aws = Aws::new();
+        let found = if self.before {
+            account::check(&aws, &self.stage).await
+        } else {
+            match Stack::read(&aws, &self.stack).await {
+                Ok(stack) => self.check(&aws, &stack).await,
+                Err(problem) => vec![Finding::Unread(format!("stack {}: {problem}", self.stack))],
+            }
+        };
+        for finding in &found {
+            println!("{finding}");
+        }
+        let any = |is: fn(&Finding) -> bool| found.iter().any(is);
+        if any(|finding| matches!(finding, Finding::Fault(_))) {
+            eprintln!("Something is not as it should be; docs/OPERATIONS.md says what each part is for.");
+            ExitCode::from(FAULTS)
+        } else if any(|finding| matches!(finding, Finding::Unread(_))) {
+            ExitCode::from(UNREAD)
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+
+    async fn check(&self, aws: &Aws, stack: &Stack) -> Vec<Finding> {
+        let url = self.url.as_deref().unwrap_or_else(|| stack.output("ApiUrl"));
+        let (functions, data, edge, watching, probes) = join!(
+            functions::check(aws, stack),
+            data::check(aws, stack),
+            edge::check(aws, stack),
+            watching::check(aws, stack),
+            probe::check(url),
+        );
+        [vec![stack.status()], functions, data, edge, watching, probes].concat()
+    }
+}
+
+/// Asks for each of some things, and says what is wrong with them.
+async fn of_each<T>(
+    aws: &Aws,
+    well: &str,
+    things: &[T],
+    command: impl Fn(&T) -> String,
+    fault: impl Fn(&T, &Value) -> Option<String>,
+) -> Vec<Finding> {
+    let answers = join_all(things.iter().map(|thing| aws.ask(command(thing)))).await;
+    let (mut faults, mut unread) = (Vec::new(), Vec::new());
+    for (thing, answer) in things.iter().zip(answers) {
+        match answer {
+            Ok(answer) => faults.extend(fault(thing, &answer)),
+            Err(problem) => unread.push(Finding::Unread(problem)),
+        }
+    }
+    let found = if faults.is_empty() && !unread.is_empty() {
+        Vec::new()
+    } else {
+        findings(well, faults)
+    };
+    [found, unread].concat()
+}

@@ -1,0 +1,124 @@
+//! Functions: settings, versions in use, concurrency.
+
+use serde_json::Value;
+
+use super::aws::Aws;
+use super::stack::Stack;
+use super::{Finding, findings, of_each};
+
+/// The functions by their logical ids, each with the parameter that reserves instances for it.
+const FUNCTIONS: [(&str, &str); 7] = [
+    ("AdminFunction", "AdminConcurrency"),
+    ("AuthFunction", "AuthConcurrency"),
+    ("ClassifyFunction", "ClassifyConcurrency"),
+    ("HealthFunction", ""),
+    ("KeyRotationFunction", "KeyRotationConcurrency"),
+    ("QuotaResetFunction", ""),
+    ("UsageFunction", ""),
+];
+
+/// Those that users call, by an alias.
+const ALIASED: [&str; 3] = ["AuthFunction", "ClassifyFunction", "UsageFunction"];
+
+/// What Lambda keeps unreserved in an account; below it, nothing can be reserved.
+const UNRESERVABLE: u64 = 100;
+
+pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    let settings = match aws.ask("lambda list-functions").await {
+        Ok(listed) => findings("functions: settings", settings(stack, &listed)),
+        Err(problem) => vec![Finding::Unread(problem)],
+    };
+    let concurrency = of_each(
+        aws,
+        "functions: concurrency",
+        &FUNCTIONS,
+        |(id, _)| concurrency_of(stack, id),
+        |(id, parameter), answer| reserved(stack, id, parameter, answer),
+    )
+    .await;
+    let account = match aws.ask("lambda get-account-settings").await {
+        Ok(answer) => findings("functions: room in the account", account(&answer).into_iter().collect()),
+        Err(problem) => vec![Finding::Unread(problem)],
+    };
+    let versions = of_each(
+        aws,
+        "functions: versions in use",
+        &ALIASED,
+        |id| alias_of(stack, id),
+        |id, alias| alias_in_use(id, alias),
+    )
+    .await;
+    [settings, concurrency, account, versions].concat()
+}
+
+fn concurrency_of(stack: &Stack, id: &str) -> String {
+    format!("lambda get-function-concurrency --function-name {}", stack.resource(id))
+}
+
+fn alias_of(stack: &Stack, id: &str) -> String {
+    format!("lambda get-alias --name live --function-name {}", stack.resource(id))
+}
+
+fn settings(stack: &Stack, listed: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (id, _) in FUNCTIONS {
+        let mut deployed = listed["Functions"].as_array().into_iter().flatten();
+        let Some(function) = deployed.find(|function| function["FunctionName"] == stack.resource(id)) else {
+            faults.push(format!("{id} is not there: deploy again"));
+            continue;
+        };
+        let prefix = &function["Environment"]["Variables"]["CLEARVIEW_TABLE_PREFIX"];
+        if *prefix != stack.named("-") {
+            faults.push(format!(
+                "{id} looks for tables under {prefix}: somebody changed its settings; deploy again"
+            ));
+        }
+        if let Some(architecture) = function["Architectures"][0].as_str()
+            && !stack.has("Architecture", architecture)
+        {
+            faults.push(format!(
+                "{id} runs on {architecture}, not on {}",
+                stack.parameter("Architecture")
+            ));
+        }
+        if let Some(state @ ("Failed" | "Inactive")) = function["State"].as_str() {
+            faults.push(format!("{id} is {state}: {}", function["StateReason"]));
+        }
+    }
+    faults
+}
+
+fn reserved(stack: &Stack, id: &str, parameter: &str, answer: &Value) -> Option<String> {
+    let wanted = stack.parameter(parameter).parse().unwrap_or(0);
+    let is = answer["ReservedConcurrentExecutions"].as_u64();
+    match is {
+        Some(0) => Some(format!(
+            "{id} is switched off: 0 instances are reserved for it, and it may have no other"
+        )),
+        is if is.unwrap_or(0) == wanted => None,
+        is => Some(format!(
+            "{id} has {} instances reserved, not {wanted}: deploy again",
+            is.unwrap_or(0)
+        )),
+    }
+}
+
+fn account(answer: &Value) -> Option<String> {
+    let unreserved = answer["AccountLimit"]["UnreservedConcurrentExecutions"].as_u64()?;
+    (unreserved < UNRESERVABLE).then(|| {
+        format!("the account has {unreserved} unreserved instances of functions: a few slow models use them up; raise the quota")
+    })
+}
+
+fn alias_in_use(id: &str, alias: &Value) -> Option<String> {
+    let weights = alias["RoutingConfig"]["AdditionalVersionWeights"].as_object();
+    if weights.is_some_and(|weights| !weights.is_empty()) {
+        Some(format!(
+            "{id}: traffic is on two versions: a deployment is under way, or was left half done"
+        ))
+    } else if alias["FunctionVersion"] == "$LATEST" {
+        Some(format!("{id}: live is not a version: nothing can be rolled back"))
+    } else {
+        None
+    }
+}

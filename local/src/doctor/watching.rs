@@ -1,0 +1,187 @@
+//! What watches: alarms, whom they tell, logs, the schedule.
+
+use serde_json::Value;
+
+use super::aws::Aws;
+use super::stack::Stack;
+use super::{Finding, findings};
+
+/// The template, whose names of alarms and logs this program was built with.
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    let described = format!(
+        "cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-name-prefix {}",
+        stack.named("-")
+    );
+    let (alarms, logs, topics, schedule, metrics) = futures_util::join!(
+        aws.ask(described),
+        aws.ask("logs describe-log-groups"),
+        topics(aws, stack),
+        schedule(aws, stack),
+        metrics(aws, stack),
+    );
+    let of = |name: &str, answer: Result<Value, String>, check: fn(&Stack, &Value) -> Vec<String>| match answer {
+        Ok(answer) => findings(name, check(stack, &answer)),
+        Err(problem) => vec![Finding::Unread(problem)],
+    };
+    [
+        of("alarms", alarms, alarm_faults),
+        of("logs: how long they are kept", logs, log_faults),
+        topics,
+        schedule,
+        metrics,
+    ]
+    .concat()
+}
+
+/// The names after a property in the template, without what precedes the stage's.
+fn names_in_template<'a>(property: &str, before: &str) -> Vec<&'a str> {
+    let start = format!("{property}: !Sub {before}");
+    TEMPLATE
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(start.as_str()))
+        .collect()
+}
+
+/// Whether an alarm is made under these parameters.
+fn is_made(stack: &Stack, alarm: &str) -> bool {
+    match alarm {
+        "-budget" | "-money" => !stack.has("DailySpendLimit", "0"),
+        "-cache-memory" | "-cache-throttled" => stack.has("Cache", "serverless"),
+        _ => true,
+    }
+}
+
+fn alarm_faults(stack: &Stack, described: &Value) -> Vec<String> {
+    let lists = ["MetricAlarms", "CompositeAlarms"].map(|kind| described[kind].as_array());
+    let alarms: Vec<&Value> = lists.into_iter().flatten().flatten().collect();
+    let mut faults = Vec::new();
+    for name in names_in_template("AlarmName", "clearview-${Stage}") {
+        let found = alarms.iter().find(|alarm| alarm["AlarmName"] == stack.named(name));
+        match found {
+            None if is_made(stack, name) => {
+                faults.push(format!("the alarm {} is not there: deploy again", stack.named(name)))
+            }
+            Some(alarm) if alarm["ActionsEnabled"] == false => {
+                faults.push(format!(
+                    "the alarm {0} tells nobody: `aws cloudwatch enable-alarm-actions --alarm-names {0}`",
+                    stack.named(name)
+                ));
+            }
+            Some(alarm) if alarm["StateValue"] == "ALARM" => {
+                faults.push(format!(
+                    "{} is in ALARM: {}",
+                    stack.named(name),
+                    alarm["AlarmDescription"]
+                ));
+            }
+            _ => {}
+        }
+    }
+    faults
+}
+
+fn log_faults(stack: &Stack, described: &Value) -> Vec<String> {
+    let groups: Vec<&Value> = described["logGroups"].as_array().into_iter().flatten().collect();
+    let wanted = |name: String, days: &str| {
+        let found = groups.iter().find(|group| group["logGroupName"] == name);
+        match found.map(|group| group["retentionInDays"].as_u64()) {
+            None => Some(format!("the log {name} is not there: deploy again")),
+            Some(None) => Some(format!("the log {name} is kept for ever")),
+            Some(Some(kept)) if kept.to_string() != days => {
+                Some(format!("the log {name} is kept {kept} days, not {days}"))
+            }
+            Some(Some(_)) => None,
+        }
+    };
+    let days = stack.parameter("LogRetentionDays");
+    let stage = stack.parameter("Stage");
+    let of_stack = names_in_template("LogGroupName", "/clearview/${Stage}/");
+    let mut faults: Vec<String> = of_stack
+        .into_iter()
+        .filter_map(|name| wanted(format!("/clearview/{stage}/{name}"), days))
+        .collect();
+    if stack.has("Waf", "on") {
+        faults.extend(wanted(format!("aws-waf-logs-{}", stack.named("")), "3"));
+    }
+    faults
+}
+
+async fn topics(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    let mut faults = Vec::new();
+    for output in ["UrgentTopic", "NotUrgentTopic"] {
+        let arn = stack.output(output);
+        match aws
+            .ask(format!("sns list-subscriptions-by-topic --topic-arn {arn}"))
+            .await
+        {
+            Ok(answer) => faults.extend(listener_fault(output, &answer)),
+            Err(problem) => return vec![Finding::Unread(problem)],
+        }
+    }
+    findings("alarms: somebody is told", faults)
+}
+
+fn listener_fault(output: &str, answer: &Value) -> Option<String> {
+    let listeners: Vec<&Value> = answer["Subscriptions"].as_array().into_iter().flatten().collect();
+    let confirmed = |of: &&Value| {
+        of["SubscriptionArn"]
+            .as_str()
+            .is_some_and(|arn| arn.starts_with("arn:"))
+    };
+    if listeners.iter().any(confirmed) {
+        None
+    } else if listeners.is_empty() {
+        Some(format!(
+            "nobody is told by {output}: give AlarmEmail, or subscribe a pager"
+        ))
+    } else {
+        Some(format!(
+            "nobody has confirmed to be told by {output}: look for AWS's mail"
+        ))
+    }
+}
+
+async fn schedule(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    let listed = match aws.ask("scheduler list-schedules").await {
+        Ok(listed) => listed,
+        Err(problem) => return vec![Finding::Unread(problem)],
+    };
+    // Its name is CloudFormation's making; whom it calls is not.
+    let function = stack.resource("QuotaResetFunction");
+    let mut schedules = listed["Schedules"].as_array().into_iter().flatten();
+    let found = schedules.find(|schedule| {
+        let target = schedule["Target"]["Arn"].as_str().unwrap_or_default();
+        !function.is_empty() && target.ends_with(&format!(":{function}"))
+    });
+    let fault = match found.map(|schedule| schedule["State"].as_str()) {
+        Some(Some("ENABLED")) => None,
+        Some(_) => Some("the schedule that closes the day is switched off"),
+        None => Some("the schedule that closes the day is not there: deploy again"),
+    };
+    findings("schedule", fault.map(str::to_owned).into_iter().collect())
+}
+
+/// AWS documents the names by which these are told apart, and no one has seen them of this stack before it is there.
+async fn metrics(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    let mut expected = vec![("AWS/ApiGateway", "ApiName")];
+    if stack.has("Cache", "serverless") {
+        expected.push(("AWS/ElastiCache", "clusterId"));
+    }
+    let mut found = Vec::new();
+    for (namespace, dimension) in expected {
+        let by = format!("Name={dimension},Value={}", stack.named(""));
+        let asked = format!("cloudwatch list-metrics --namespace {namespace} --dimensions {by}");
+        found.push(match aws.ask(asked).await {
+            Ok(answer) if answer["Metrics"].as_array().is_some_and(|metrics| !metrics.is_empty()) => {
+                Finding::Well(format!("metrics of {namespace} are told apart by {dimension}"))
+            }
+            Ok(_) => Finding::Unread(format!(
+                "{namespace} has no metric by {dimension} yet: send some requests and look again in ten minutes; alarms read it"
+            )),
+            Err(problem) => Finding::Unread(problem),
+        });
+    }
+    found
+}

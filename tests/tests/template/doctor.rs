@@ -1,0 +1,152 @@
+//! `clearview doctor`: finds nothing wrong with the template's stack in moto, and each of the ways in which that was bent.
+
+use std::process::Stdio;
+
+use tests::program::path_of;
+use tests::secrets_manager::python;
+use tests::service::Service;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/serve_stack.py");
+
+/// The stack in moto, served.
+struct Deployed {
+    endpoint: String,
+    bends: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    _process: Child,
+}
+
+impl Deployed {
+    async fn with(parameters: &[&str]) -> Self {
+        let mut process = Command::new(python())
+            .arg(SCRIPT)
+            .args(parameters)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = lines.next_line().await.unwrap().expect("an address");
+        let port = address.rsplit(':').next().unwrap();
+        Self {
+            endpoint: format!("http://127.0.0.1:{port}"),
+            bends: process.stdin.take().unwrap(),
+            lines,
+            _process: process,
+        }
+    }
+
+    async fn bend(&mut self, way: &str) {
+        self.bends.write_all(format!("{way}\n").as_bytes()).await.unwrap();
+        assert_eq!(self.lines.next_line().await.unwrap().as_deref(), Some("bent"), "{way}");
+    }
+
+    /// The exit code of the doctor, and what it says.
+    async fn doctor(&self, words: &[&str]) -> (i32, Vec<String>) {
+        let tools = python().parent().unwrap().to_owned();
+        let path = format!("{}:/usr/bin:/bin", tools.display());
+        let output = Command::new(path_of("clearview"))
+            .arg("doctor")
+            .args(words)
+            .env("PATH", path)
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), said.lines().map(str::to_owned).collect())
+    }
+}
+
+fn faults(said: &[String]) -> Vec<&str> {
+    said.iter().filter_map(|line| line.strip_prefix("FAULT  ")).collect()
+}
+
+/// Of what moto does not have: composite alarms, ElastiCache, metrics of services.
+fn is_motos(line: &str) -> bool {
+    let composites = ["wake-somebody", "work-lost", "money", "look-in-the-morning"];
+    composites
+        .iter()
+        .any(|name| line.contains(&format!("clearview-live-{name} is not there")))
+}
+
+#[tokio::test]
+async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
+    let service = Service::start().await;
+    let url = format!("http://{}", service.client.authority());
+    let mut stack = Deployed::with(&["AlarmEmail=operator@example.com"]).await;
+    let (_, said) = stack.doctor(&["--url", &url]).await;
+    let real: Vec<&str> = faults(&said).into_iter().filter(|line| !is_motos(line)).collect();
+    assert!(real.is_empty(), "{said:#?}");
+    for part in [
+        "stack clearview: CREATE_COMPLETE",
+        "secrets",
+        "gateway",
+        "firewall",
+        "schedule",
+        "API: health",
+        "API: refusals",
+    ] {
+        assert!(said.contains(&format!("ok     {part}")), "{part}: {said:#?}");
+    }
+    for line in said.iter().filter(|line| line.starts_with('?')) {
+        assert!(
+            ["elasticache", "get-account-settings", "has no metric by"]
+                .iter()
+                .any(|known| line.contains(known)),
+            "{line}"
+        );
+    }
+
+    stack.bend("all").await;
+    let (code, said) = stack.doctor(&["--url", &url]).await;
+    assert_eq!(code, 1);
+    let found = faults(&said);
+    for (bend, words) in [
+        ("recovery", "IdentityTable cannot be restored"),
+        ("expiry", "QuotaTable forgets nothing"),
+        ("alarm", "clearview-live-error-rate is not there"),
+        ("silence", "clearview-live-hit-rate tells nobody"),
+        ("nobody", "nobody is told by UrgentTopic"),
+        ("log", "/clearview/live/auth is kept for ever"),
+        ("settings", "UsageFunction looks for tables under"),
+        ("switch", "AuthFunction is switched off"),
+        ("secret", "AdminKeysSecret will be deleted"),
+        ("firewall-log", "the firewall writes no log"),
+        ("letters", "clearview-live-dead-letters is in ALARM"),
+        ("schedule", "the schedule that closes the day is switched off"),
+        ("throttle", "the gateway lets 5"),
+    ] {
+        assert!(found.iter().any(|line| line.contains(words)), "{bend}: {said:#?}");
+    }
+}
+
+#[tokio::test]
+async fn before_the_first_deployment_what_is_in_the_way_is_named() {
+    let stack = Deployed::with(&["Cache=none", "Waf=off"]).await;
+    let (code, said) = stack.doctor(&["--before"]).await;
+    assert_eq!(code, 1, "{said:#?}");
+    let found = faults(&said);
+    let in_the_way = |line: &&str| line.contains("in the way") && line.contains("clearview-live-quota");
+    assert!(found.iter().any(in_the_way), "the stack is there already: {said:#?}");
+    let (_, said) = stack.doctor(&["--before", "--stage", "other"]).await;
+    assert!(
+        said.contains(&"ok     no table is called clearview-other-…".to_owned()),
+        "{said:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_stack_that_is_not_there_is_told_from_one_that_is_ill() {
+    let stack = Deployed::with(&["Cache=none", "Waf=off"]).await;
+    let (code, said) = stack.doctor(&["--stack", "nowhere"]).await;
+    assert_eq!(code, 3, "{said:#?}");
+    assert!(said[0].starts_with("?      stack nowhere: "), "{said:#?}");
+}
