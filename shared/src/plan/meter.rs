@@ -161,7 +161,7 @@ impl Allowance {
         for name in figures.keys().filter(|name| !meter.has(name)) {
             faults.push(Fault::at(&[meter.name(), name], "is no figure of this meter"));
         }
-        let figure = |name| figures.get(name).filter(|_| meter.has(name))?.as_u64();
+        let figure = |name: &str| figures.get(name).filter(|_| meter.has(name))?.as_u64();
         usable.then(|| Self::new(figure("perDay"), figure("perMinute"), figure("atOnce")))
     }
 

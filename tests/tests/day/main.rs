@@ -32,7 +32,7 @@ async fn charge_day(app: &App, users: u64) -> Vec<UserId> {
     for n in 1..=users {
         let user = UserId::random().unwrap();
         charge(app, &user, (Meter::Posts, n), n).await;
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             charge(app, &user, (Meter::Tokens, 1000 * n), n).await;
         }
         ids.push(user);
