@@ -28,11 +28,15 @@ fn tier(call: &Call) -> Result<Tier, Error> {
     Tier::parse(call.path_parameter("tier")).ok_or(Error::NotFound)
 }
 
+async fn in_force(app: &App, tier: &Tier) -> Result<Option<Plan>, Error> {
+    let plans = app.plans.read().await.map_err(Error::Unavailable)?;
+    Ok(plans.of(tier))
+}
+
 /// Shows the plan in force, with the meters that have their default figures.
 pub(crate) async fn show(app: &App, call: &Call) -> Result<Reply, Error> {
     let tier = tier(call)?;
-    let plans = app.plans.read().await.map_err(Error::Unavailable)?;
-    let plan = plans.of(&tier).ok_or(Error::NotFound)?;
+    let plan = in_force(app, &tier).await?.ok_or(Error::NotFound)?;
     Reply::json(StatusCode::OK, &Shown { tier: &tier, plan })
 }
 
@@ -46,11 +50,10 @@ pub(crate) async fn set(app: &App, call: &Call, admin: &str, body: &[u8]) -> Res
             .map(|fault| Violation::at(fault.pointer, fault.detail));
         return Err(Error::Invalid(violations.collect()));
     }
-    let in_force = async || app.plans.read().await.map_err(Error::Unavailable);
-    let before = in_force().await?.of(&tier);
+    let before = in_force(app, &tier).await?;
     // If the answer is lost it may be stored; storing it again does no harm.
     app.plans.put(&tier, &plan).await.map_err(Error::Unavailable)?;
-    let plan = in_force().await?.of(&tier).ok_or(Error::NotFound)?;
+    let plan = in_force(app, &tier).await?.ok_or(Error::NotFound)?;
     let noted = Noted {
         action: "plan.set",
         target: tier.as_str(),

@@ -90,18 +90,20 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let admitted = call.admit(app, Entrance::Look(&principal, PLAIN)).await?;
     let day = call.now.day();
     let plans = app.plans.current(call.now).await;
-    let limit = |meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?));
-    let limits: Vec<(Meter, u64)> = Meter::daily().filter_map(limit).collect();
-    let used = try_join_all(limits.iter().map(async |(meter, _)| {
-        let counter = admission::counter(&principal, *meter, call.now);
-        app.quota.used(&counter).await
-    }));
-    let (used, history) =
-        tokio::try_join!(used, app.usage.history(&principal.user, day)).map_err(Error::Unavailable)?;
-    let today = limits.into_iter().zip(used);
-    let meters: BTreeMap<Meter, Today> = today
-        .map(|((meter, limit), used)| (meter, Today::of(used, limit)))
-        .collect();
+    let mut reads = Vec::new();
+    for meter in Meter::daily() {
+        let Some(limit) = plans.allowance(&principal.tier, meter).per_day else {
+            continue;
+        };
+        let counter = admission::counter(&principal, meter, call.now);
+        reads.push(async move {
+            let used = app.quota.used(&counter).await;
+            used.map(|used| (meter, Today::of(used, limit)))
+        });
+    }
+    let (today, history) =
+        tokio::try_join!(try_join_all(reads), app.usage.history(&principal.user, day)).map_err(Error::Unavailable)?;
+    let meters: BTreeMap<Meter, Today> = today.into_iter().collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {
         used: plain.map_or(0, |today| today.used),
