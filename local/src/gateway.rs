@@ -13,6 +13,7 @@ use shared::app::App;
 use shared::error::{Error, Outage};
 use shared::http::{Verbatim, new_correlation_id, with_every_header};
 
+use crate::capacity::Slot;
 use crate::event::{self, Origin};
 use crate::invocations;
 use crate::server::Caller;
@@ -78,16 +79,29 @@ impl Gateway {
         }
     }
 
+    /// Refuses a request before any work on it.
+    #[must_use]
+    pub fn shed(&self) -> Error {
+        self.app.telemetry.figures.shed();
+        Error::Overloaded
+    }
+
     /// Before the process ends, as the function does before its environment does.
     pub async fn settle(&self) {
         self.app.quota.settle().await;
     }
 
-    /// Answers a request whose body has been read.
+    /// Answers a request whose body has been read, and holds its `slot` until all work on it has ended.
     ///
     /// # Errors
     /// What the gateway answers by itself.
-    pub async fn answer(&self, parts: &Parts, body: &Bytes, caller: Caller) -> Result<Response<Bytes>, Error> {
+    pub(crate) async fn answer(
+        &self,
+        parts: &Parts,
+        body: &Bytes,
+        caller: Caller,
+        slot: Slot,
+    ) -> Result<Response<Bytes>, Error> {
         let path = parts.uri.path();
         if let Some(function) = invocations::invoked(&parts.method, path) {
             return Ok(invocations::invoke(&self.app, function, body).await);
@@ -110,7 +124,12 @@ impl Gateway {
         };
         let event = event::of_request(parts, body, &origin).map_err(|error| Error::Internal(Box::new(error)))?;
         // A task of its own: it ends what it has begun although the client hangs up, and its panic is its own.
-        let invocation = tokio::spawn(invoke(Arc::clone(&self.app), function, event));
+        let invocation = invoke(Arc::clone(&self.app), function, event);
+        let invocation = tokio::spawn(async move {
+            let answer = invocation.await;
+            drop(slot);
+            answer
+        });
         match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
             Ok(Ok(answer)) => {
                 let answer = answer.map_err(|error| Error::Internal(Box::new(error)))?;

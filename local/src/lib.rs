@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`options`] | the command line |
 //! | [`server`] | connections, requests, the end |
+//! | `capacity` | how many requests are worked on at a time |
 //! | [`gateway`] | routes, throttling, what API Gateway answers by itself |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
 //! | [`invocations`] | the scheduled functions, invoked by hand |
@@ -13,6 +14,7 @@
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
 //! | [`verify`] | an export of the audit log, verified |
 
+pub(crate) mod capacity;
 pub(crate) mod direct;
 pub mod event;
 pub mod gateway;

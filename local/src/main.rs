@@ -70,7 +70,9 @@ async fn serve(options: &Options, config: Config) -> Result<(), StartError> {
 
 async fn received(signal: Option<Signal>) {
     match signal {
-        Some(mut signal) => drop(signal.recv().await),
+        Some(mut signal) => {
+            signal.recv().await;
+        }
         None => std::future::pending().await,
     }
 }

@@ -17,6 +17,14 @@ pub struct Options {
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,
 
+    /// Requests to work on at a time; half as many more wait, and the rest are refused
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    pub requests: u16,
+
+    /// Connections to serve at a time; each takes a file descriptor
+    #[arg(long, value_name = "N", default_value_t = 900, value_parser = clap::value_parser!(u16).range(1..))]
+    pub connections: u16,
+
     /// Keep state in this directory, made when absent [default: in memory]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
@@ -21,10 +21,11 @@ use shared::config::Config;
 use shared::error::Error;
 use shared::http::{LARGEST_BODY, gateway_answer};
 use shared::table;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::capacity::Capacity;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
 use crate::state::{self, Embedded, StartError};
@@ -38,6 +39,15 @@ const MOST_DISCARDED: u64 = 256 * 1024 * 1024;
 
 /// How long a client may take for its headers, and again for its body.
 const SLOWEST_SENDER: Duration = Duration::from_secs(30);
+
+/// How many connections beyond those that are served are told so at a time. Still more are not accepted until one of them is gone.
+const TURNED_AWAY: usize = 60;
+
+/// How long such a connection may take for its headers.
+const SLOWEST_TURNED_AWAY: Duration = Duration::from_secs(1);
+
+/// The largest part of a request or an answer that is held for a connection; API Gateway takes 10 KB of headers.
+const LARGEST_BUFFER: usize = 64 * 1024;
 
 /// How long requests under way may take at the end.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
@@ -96,15 +106,25 @@ impl Server {
             }
             made => made?,
         }
-        let app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
+        let request_timeout = config.request_timeout;
+        let mut app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
+        if let Some(embedded) = &embedded {
+            app.probe_through(&embedded.probing_client(&app.config));
+        }
 
         let wanted = SocketAddr::new(options.host, options.port);
-        let unusable = |error| StartError(format!("cannot listen on {wanted}: {error}"));
+        let unusable = |error| StartError(format!("--port {}: cannot listen on {wanted}: {error}", options.port));
         let listener = TcpListener::bind(wanted).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         let gateway = Arc::new(Gateway::new(app, options.throttle.then(Throttle::default)));
+        let capacity = Capacity::new(usize::from(options.requests), request_timeout);
+        let door = Door {
+            gateway: Arc::clone(&gateway),
+            capacity,
+            port: address.port(),
+        };
         let (stop, stopped) = oneshot::channel();
-        let accepting = tokio::spawn(accept(listener, address.port(), Arc::clone(&gateway), stopped));
+        let accepting = tokio::spawn(accept(listener, door, usize::from(options.connections), stopped));
         Ok(Self {
             address,
             table_endpoint,
@@ -127,47 +147,78 @@ impl Server {
     }
 }
 
-async fn accept(listener: TcpListener, port: u16, gateway: Arc<Gateway>, stopped: oneshot::Receiver<()>) {
+/// The way in: what each connection shares with all others.
+#[derive(Clone)]
+struct Door {
+    gateway: Arc<Gateway>,
+    capacity: Arc<Capacity>,
+    port: u16,
+}
+
+async fn accept(listener: TcpListener, door: Door, connections: usize, stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(connections + TURNED_AWAY));
+    let follower = Arc::clone(&door.capacity).follow_load();
     let mut stopped = pin!(stopped);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = next_connection(&listener, &places) => accepted,
             _ = &mut stopped => break,
         };
-        let Ok((stream, address)) = accepted else {
+        let Ok((place, stream, address)) = accepted else {
             // Out of file descriptors, most likely: some will be free again in a moment.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         // Answers are small, and their sender waits for nothing more to send.
         let _ = stream.set_nodelay(true);
-        let caller = Caller { address, port };
-        let gateway = Arc::clone(&gateway);
-        let service = service_fn(move |request| serve(Arc::clone(&gateway), caller, request));
+        let port = door.port;
+        let (door, caller) = (door.clone(), Caller { address, port });
+        let served = places.available_permits() >= TURNED_AWAY;
+        let service = service_fn(move |request| answer(door.clone(), caller, served, request));
+        let slowest = if served { SLOWEST_SENDER } else { SLOWEST_TURNED_AWAY };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(SLOWEST_SENDER)
+            .header_read_timeout(slowest)
+            .max_buf_size(LARGEST_BUFFER)
+            .keep_alive(served)
             .serve_connection(TokioIo::new(stream), service);
-        // What ends a connection early is the client's doing.
-        tokio::spawn(graceful.watch(connection));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // An early end is the client's doing.
+            let _ = connection.await;
+            drop(place);
+        });
     }
     drop(listener);
     let _ = tokio::time::timeout(LONGEST_GOODBYE, graceful.shutdown()).await;
+    follower.abort();
 }
 
-async fn serve(
-    gateway: Arc<Gateway>,
+/// Accepts a connection as soon as there is a place for it.
+async fn next_connection(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok((place, stream, address))
+}
+
+async fn answer(
+    door: Door,
     caller: Caller,
+    served: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    let answer = match read(&parts, body).await {
-        Read::Whole(body) => gateway.answer(&parts, &body, caller).await,
-        Read::TooLarge => Err(Error::PayloadTooLarge {
-            limit_bytes: LARGEST_BODY,
-        }),
-        Read::Broken => Err(Error::invalid("", "the body did not arrive whole")),
+    let answer = if served {
+        work_on(&door, caller, &parts, body).await
+    } else {
+        Err(door.gateway.shed())
     };
     let response = answer.unwrap_or_else(|error| {
         let mut response = gateway_answer(&error, &parts.headers).map(Into::into);
@@ -182,19 +233,44 @@ async fn serve(
     Ok(response.map(Full::new))
 }
 
+async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> Result<Response<Bytes>, Error> {
+    let announced = announced_length(parts, &body);
+    let slot = door
+        .capacity
+        .enter(announced)
+        .await
+        .ok_or_else(|| door.gateway.shed())?;
+    match read(parts, body, announced).await {
+        Read::Whole(body) => {
+            if slot.waited {
+                // If its client has left meanwhile, the connection finds out now, and this goes no further.
+                tokio::task::yield_now().await;
+            }
+            door.gateway.answer(parts, &body, caller, slot).await
+        }
+        Read::TooLarge => Err(Error::PayloadTooLarge {
+            limit_bytes: LARGEST_BODY,
+        }),
+        Read::Broken => Err(Error::invalid("", "the body did not arrive whole")),
+    }
+}
+
+/// The length of a request's body as it announces it; the largest for one that comes in chunks.
+fn announced_length(parts: &Parts, body: &Incoming) -> u64 {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let unknown = if body.is_end_stream() { 0 } else { LARGEST_REQUEST };
+    length.unwrap_or(unknown)
+}
+
 enum Read {
     Whole(Bytes),
     TooLarge,
     Broken,
 }
 
-async fn read(parts: &Parts, body: Incoming) -> Read {
-    let announced = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let too_large = announced.is_some_and(|length| length > LARGEST_REQUEST);
-    if too_large && parts.headers.contains_key(header::EXPECT) {
+async fn read(parts: &Parts, body: Incoming, announced: u64) -> Read {
+    if announced > LARGEST_REQUEST && parts.headers.contains_key(header::EXPECT) {
         // The client asks before it sends: it need not send.
         return Read::TooLarge;
     }

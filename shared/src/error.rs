@@ -95,6 +95,9 @@ pub enum Error {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+    /// More requests than this server works on at a time. Nothing was done for this one.
+    #[error("there are more requests than can be answered at the moment; try again soon")]
+    Overloaded,
     /// What this endpoint cannot do without is down.
     #[error("this is unavailable at the moment; try again soon")]
     Unavailable(#[source] Outage),
@@ -117,6 +120,7 @@ impl Error {
             | Self::RateLimitExceeded { .. }
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
+            | Self::Overloaded
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
             | Self::IdempotencyMismatch
@@ -144,6 +148,7 @@ impl Error {
             | Self::RateLimitExceeded { .. }
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
+            | Self::Overloaded
             | Self::Unavailable(_) => "mustWait",
             Self::Unauthenticated(_) | Self::TokenReused => "signedOut",
             Self::Internal(_) => "failed",
@@ -158,6 +163,7 @@ impl Error {
             | Self::RateLimitExceeded { retry_after, .. }
             | Self::QuotaExceeded { retry_after, .. }
             | Self::ReducedCapacity { retry_after, .. } => Some(*retry_after),
+            Self::Overloaded => Some(Duration::from_secs(1)),
             // Longer than a dependency is skipped after a failure, so that a retry finds it probed.
             Self::Unavailable(_) => Some(Duration::from_secs(5)),
             _ => None,

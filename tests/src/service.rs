@@ -48,6 +48,8 @@ pub struct Plan {
     keys: Secret,
     clock: Clock,
     throttle: bool,
+    requests: u16,
+    connections: u16,
 }
 
 impl Default for Plan {
@@ -65,6 +67,8 @@ impl Default for Plan {
             keys,
             clock: Clock::manual(START),
             throttle: false,
+            requests: 512,
+            connections: 900,
         }
     }
 }
@@ -131,6 +135,13 @@ impl Plan {
         self
     }
 
+    /// With room for so many requests and connections at a time.
+    #[must_use]
+    pub const fn with_room_for(mut self, requests: u16, connections: u16) -> Self {
+        (self.requests, self.connections) = (requests, connections);
+        self
+    }
+
     /// The settings, read as the environment would be.
     #[must_use]
     pub fn config(&self) -> Config {
@@ -189,6 +200,8 @@ impl Plan {
     pub async fn start(&self) -> Service {
         let options = Options {
             port: 0,
+            requests: self.requests,
+            connections: self.connections,
             host: Ipv4Addr::LOCALHOST.into(),
             data_dir: None::<PathBuf>,
             table_port: None,

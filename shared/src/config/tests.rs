@@ -78,6 +78,16 @@ fn a_bad_value_is_refused_with_the_name_of_its_variable() {
 }
 
 #[test]
+fn half_a_pair_of_credentials_is_refused_with_the_name_of_the_other_half() {
+    let (id, key) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    for (set, missing) in [(id, key), (key, id)] {
+        assert_eq!(read(&[(set, "x")]).unwrap_err().variable, missing);
+    }
+    assert!(read(&[(id, "x"), (key, "x")]).unwrap().credentials.is_some());
+    assert!(read(&[]).unwrap().credentials.is_none());
+}
+
+#[test]
 fn providers_are_read_in_order_and_by_tier() {
     let config = read(&[
         (

@@ -74,6 +74,8 @@ pub struct Figures {
     pub questions: [Counter; ANSWERS.len()],
     /// Requests that a limit refused, by limit.
     pub refusals: [Counter; LIMITS.len()],
+    /// Requests that were refused before any work, because too many were under way.
+    pub shed: Counter,
     /// Requests that did without something, by what that was.
     pub degraded: [Counter; MODES],
     /// What no request's record tells of.
@@ -109,6 +111,11 @@ impl Figures {
         for (counter, amount) in self.questions.iter().zip(answers) {
             counter.add(amount as u64);
         }
+    }
+
+    /// Counts a request that was refused before any work.
+    pub fn shed(&self) {
+        self.shed.add(1);
     }
 
     /// Counts a signal.

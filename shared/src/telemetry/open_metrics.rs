@@ -104,6 +104,9 @@ pub fn of_process(figures: &Figures) -> String {
     counters(&mut text, questions, "answer", &ANSWERS, &figures.questions);
     let refusals = ("clearview_refusals", "Requests that a limit refused.");
     counters(&mut text, refusals, "refusedBy", &LIMITS, &figures.refusals);
+    let shed = "Requests refused before any work, because too many were under way.";
+    text.family("clearview_shed", Kind::Counter, shed);
+    text.sample("clearview_shed_total", &[], number(&figures.shed));
     let signals = ("clearview_signals", "Things that no request tells of.");
     counters(
         &mut text,

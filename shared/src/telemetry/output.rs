@@ -99,7 +99,10 @@ fn write_all(lines: &Receiver<Message>, mut output: impl Write, dropped: &Atomic
                     dropped.fetch_add(lost, Ordering::Relaxed);
                 }
             }
-            Message::End(done) => drop(done.try_send(())),
+            Message::End(done) => {
+                // Nobody may wait for it any more.
+                let _ = done.try_send(());
+            }
         }
     }
 }

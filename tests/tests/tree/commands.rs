@@ -64,10 +64,7 @@ fn only_root_on_debian_has_anything_installed_and_others_are_told_what_to_get() 
         for (user, has_apt) in [(1000, true), (0, false), (1000, false)] {
             let (done, said, installed) = make(target, user, has_apt);
             assert!(!done && installed.is_empty(), "{target}: {said} {installed}");
-            assert!(
-                said.contains(tool) && said.contains("is missing"),
-                "{said}"
-            );
+            assert!(said.contains(tool) && said.contains("is missing"), "{said}");
             assert!(said.contains(hint), "{said}");
         }
         let (done, said, installed) = make(target, 0, true);

@@ -3,7 +3,7 @@
 //! In an open loop a request's time counts from when it was due, not from when a connection was free for it: a server that stalls
 //! delays those behind, and their wait is its own (no coordinated omission).
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -121,14 +121,14 @@ impl Load<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a schedule is kept, not an event waited for")]
-fn wait_until(due: Duration, since: Stopwatch) {
+pub(crate) fn wait_until(due: Duration, since: Stopwatch) {
     let early = due.saturating_sub(since.elapsed());
     if !early.is_zero() {
         std::thread::sleep(early);
     }
 }
 
-struct Connection {
+pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
     line: String,
     body: Vec<u8>,
@@ -136,44 +136,56 @@ struct Connection {
 
 impl Connection {
     fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_nodelay(true).expect("a socket option");
-        stream.set_read_timeout(Some(LONGEST_ANSWER)).expect("a socket option");
-        Self {
+        Self::open(address, LONGEST_ANSWER).expect("a connection")
+    }
+
+    /// Opens a connection whose answers may take up to `patience`.
+    pub(crate) fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        Ok(Self {
             stream: BufReader::new(stream),
             line: String::new(),
             body: Vec::new(),
-        }
+        })
+    }
+
+    fn ask(&mut self, request: &[u8]) -> u16 {
+        self.try_ask(request).expect("an answer")
     }
 
     /// Sends a request and reads its answer whole; the status.
-    fn ask(&mut self, request: &[u8]) -> u16 {
-        self.stream.get_mut().write_all(request).expect("a request sent");
+    pub(crate) fn try_ask(&mut self, request: &[u8]) -> io::Result<u16> {
+        self.stream.get_mut().write_all(request)?;
         let status = self
-            .read_line()
+            .read_line()?
             .split(' ')
             .nth(1)
             .and_then(|status| status.parse().ok());
         let mut length = 0;
         loop {
-            let line = self.read_line();
+            let line = self.read_line()?;
             if line.is_empty() {
                 break;
             }
             if let Some((name, value)) = line.split_once(':')
                 && name.eq_ignore_ascii_case("content-length")
             {
-                length = value.trim().parse().expect("a length");
+                length = value.trim().parse().map_err(io::Error::other)?;
             }
         }
         self.body.resize(length, 0);
-        self.stream.read_exact(&mut self.body).expect("a whole body");
-        status.expect("a status")
+        self.stream.read_exact(&mut self.body)?;
+        status.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    fn read_line(&mut self) -> &str {
+    fn read_line(&mut self) -> io::Result<&str> {
         self.line.clear();
-        self.stream.read_line(&mut self.line).expect("an answer");
-        self.line.trim_end()
+        if self.stream.read_line(&mut self.line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(self.line.trim_end())
     }
 }

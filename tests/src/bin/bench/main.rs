@@ -9,6 +9,7 @@
 //! | [`deployment`], [`fill`] | functions, tables, a cache, users to measure with; rows that are there before |
 //! | [`scene`] | a server whose dependencies can be frozen and killed |
 //! | [`load`] | requests to a server over many connections, open or closed loop |
+//! | [`crowd`] | more clients than a server can answer, who give up and come again |
 //! | [`process`], [`stats`], [`tls`] | CPU and memory of a process; quantiles; TLS in front of a service |
 #![expect(
     clippy::expect_used,
@@ -17,6 +18,7 @@
     reason = "a program for a terminal: what cannot be measured ends it with the reason"
 )]
 
+mod crowd;
 mod deployment;
 mod fill;
 mod load;

@@ -34,7 +34,7 @@ const fn at_least(figure: &'static str, least: f64) -> Mark {
 }
 
 /// All of them.
-pub(crate) const MARKS: [Mark; 33] = [
+pub(crate) const MARKS: [Mark; 43] = [
     at_most("size.classify.zipped_without_model", 4.0),
     at_most("cold.classify.first_answer_cpu", 4.0),
     at_most("warm.50_posts.cpu", 400.0),
@@ -50,6 +50,16 @@ pub(crate) const MARKS: [Mark; 33] = [
     at_most("server.2000_per_second.p50", 55.0),
     at_most("server.2000_per_second.p99", 120.0),
     at_most("server.2000_per_second.p999", 200.0),
+    at_least("overload.3x.goodput", 90.0),
+    at_most("overload.3x.refusals.p99", 20.0),
+    at_most("overload.3x.resident_peak", 200.0),
+    at_most("overload.3x.gave_up", 0.0),
+    at_least("overload.3x.second_after", 90.0),
+    at_least("overload.10x.goodput", 90.0),
+    at_most("overload.10x.refusals.p99", 20.0),
+    at_most("overload.10x.resident_peak", 200.0),
+    at_most("overload.10x.gave_up", 0.0),
+    at_least("overload.10x.second_after", 90.0),
     at_most("faults.frozen_cache.added_p99", 60.0),
     at_most("growth.users", 1.2),
     at_most("growth.verdicts", 1.2),

@@ -8,6 +8,7 @@ mod faults;
 mod growth;
 mod identical;
 mod micro;
+mod overload;
 mod replay;
 mod server;
 mod size;
@@ -30,6 +31,7 @@ pub(crate) enum Section {
     Waits,
     Allocations,
     Server,
+    Overload,
     Faults,
     Growth,
     Micro,
@@ -41,7 +43,7 @@ pub(crate) enum Section {
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Size,
         Self::Cost,
         Self::Cold,
@@ -49,6 +51,7 @@ impl Section {
         Self::Waits,
         Self::Allocations,
         Self::Server,
+        Self::Overload,
         Self::Faults,
         Self::Growth,
         Self::Micro,
@@ -68,6 +71,9 @@ impl Section {
             Self::Waits => "Network waits of one request, one after the other",
             Self::Allocations => "Calls of the allocator by one request to classify",
             Self::Server => "The local server, 1 cached post per request, on the processors that also make the load",
+            Self::Overload => {
+                "Three and ten times what the local server can do, 20 posts in a request, 3 of them new; it has one processor"
+            }
             Self::Faults => {
                 "Requests while a dependency is frozen or dead, 50 in a second, half of them with a new post"
             }
@@ -89,6 +95,7 @@ impl Section {
             Self::Waits => waits::measure(effort, report).await,
             Self::Allocations => allocations::measure(report).await,
             Self::Server => server::measure(effort, report).await,
+            Self::Overload => overload::measure(effort, report).await,
             Self::Faults => faults::measure(effort, report).await,
             Self::Growth => growth::measure(effort, report).await,
             Self::Micro => micro::measure(effort, report),

@@ -1,6 +1,10 @@
 //! The local server as a program: what it prints works, and what it keeps is there again.
 #![cfg(test)]
 
+mod ends;
+mod overload;
+mod starts;
+
 use serde_json::json;
 use tests::client::{Client, Device};
 use tests::program::LocalServer;
