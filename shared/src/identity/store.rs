@@ -101,7 +101,7 @@ impl IdentityStore {
                 .map_err(|error| Error::Internal(Box::new(error)))?;
             call = call.transact_items(TransactWriteItem::builder().put(put).build());
         }
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(None),
             Err(Failure::Refused(error)) => match known_device(&error) {
                 Some(known) => Ok(Some(known)),
@@ -138,7 +138,7 @@ impl IdentityStore {
             .put_item()
             .table_name(self.table.name())
             .set_item(Some(session_item(session)));
-        self.table.call(call.send()).await.map_err(unavailable)?;
+        self.table.write(|| call.clone().send()).await.map_err(unavailable)?;
         Ok(())
     }
 
@@ -177,7 +177,7 @@ impl IdentityStore {
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":spent_at", times(&next.spent))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(Rotation::Done(next)),
             Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(error))) => {
                 let item = error
@@ -206,7 +206,7 @@ impl IdentityStore {
             .condition_expression("attribute_exists(#owner)")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":now", number(now.millis()));
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(true),
             Err(Failure::Refused(_)) => Ok(false),
             Err(failure) => Err(unavailable(failure)),

@@ -68,6 +68,7 @@ pub const METRICS: [Metric; 20] = [
     metric("judged", Unit::Count, Shape::Classified),
     metric("evicted", Unit::Count, Shape::Classified),
     metric("refunded", Unit::Count, Shape::Classified),
+    metric("refundLost", Unit::Count, Shape::Classified),
     metric("modelCalls", Unit::Count, Shape::Classified),
     metric("modelFailures", Unit::Count, Shape::Classified),
     metric("modelTimeouts", Unit::Count, Shape::Classified),

@@ -112,11 +112,11 @@ async fn connections_beyond_those_that_are_served_are_told_so_or_not_accepted() 
     const GET: &str = "GET /health?deep=false HTTP/1.1\r\nHost: test\r\n\r\n";
     let server = LocalServer::start(&["--connections", "4"], &[]).await;
     let before = descriptors(&server);
-    let mut served = Vec::new();
+    let mut kept = Vec::new();
     for _ in 0..4 {
         let mut stream = sent(server.address, GET).await;
         assert!(read(&mut stream).await.starts_with("HTTP/1.1 200"));
-        served.push(stream);
+        kept.push(stream);
     }
     let mut fifth = sent(server.address, GET).await;
     let mut answer = String::new();
@@ -127,16 +127,16 @@ async fn connections_beyond_those_that_are_served_are_told_so_or_not_accepted() 
     let mut crowd = Vec::new();
     for _ in 0..200 {
         crowd.push(TcpStream::connect(server.address).await.unwrap());
-        served[0].write_all(GET.as_bytes()).await.unwrap();
+        kept[0].write_all(GET.as_bytes()).await.unwrap();
         assert!(
-            read(&mut served[0]).await.starts_with("HTTP/1.1 200"),
+            read(&mut kept[0]).await.starts_with("HTTP/1.1 200"),
             "a served one stays served"
         );
         let open = descriptors(&server) - before;
         assert!(open <= 64, "{open} of {}", crowd.len());
     }
     drop(crowd);
-    drop(served);
+    drop(kept);
     // The server learns of each end in its own time.
     loop {
         let mut stream = sent(server.address, GET).await;
