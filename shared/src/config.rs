@@ -209,7 +209,7 @@ impl Config {
 }
 
 /// A warning for each of our variables that no setting is read from: its name is misspelt.
-fn unread(set: impl Iterator<Item = String>, read: &BTreeSet<&'static str>) -> impl Iterator<Item = String> {
+fn unread(set: impl Iterator<Item = String>, read: &BTreeSet<&str>) -> impl Iterator<Item = String> {
     set.filter(|name| name.starts_with("CLEARVIEW_") && !read.contains(name.as_str()))
         .map(|name| format!("{name} is no setting: it has no effect"))
 }

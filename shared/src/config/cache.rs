@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn read(set: &[(&str, &str)]) -> Result<CacheSettings, ConfigError> {
-        let lookup = |name: &str| {
+        let lookup = |name: &'static str| {
             let found = set.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         };

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::openai::address;
 use super::per_provider::parse_tokens;
 use super::{ConfigError, Settings};
 use crate::money::{Money, Price};

@@ -186,7 +186,7 @@ fn what_a_chain_needs_must_be_set_with_it() {
 #[test]
 fn a_setting_without_an_effect_is_told() {
     let set = ["CLEARVIEW_PROVIDER", "CLEARVIEW_PROVIDERS", "PATH"].map(str::to_owned);
-    let read_names = BTreeSet::from(["CLEARVIEW_PROVIDERS".to_owned()]);
+    let read_names = BTreeSet::from(["CLEARVIEW_PROVIDERS"]);
     let warnings: Vec<String> = unread(set.into_iter(), &read_names).collect();
     assert_eq!(warnings, ["CLEARVIEW_PROVIDER is no setting: it has no effect"]);
 

@@ -54,7 +54,7 @@ const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
 }
 
 /// Every metric of a record, but for those of degraded modes.
-pub const METRICS: [Metric; 20] = [
+pub const METRICS: [Metric; 21] = [
     metric("durationMs", Unit::Milliseconds, Shape::Request),
     metric("failed", Unit::Count, Shape::Request),
     metric("defects", Unit::Count, Shape::Request),
