@@ -155,7 +155,10 @@ impl AuditLog {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(noted).build())
             .transact_items(TransactWriteItem::builder().put(head).build());
-        self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        self.table
+            .write(|| call.clone().send())
+            .await
+            .map_err(Failure::into_outage)?;
         Ok(())
     }
 

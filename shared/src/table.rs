@@ -1,5 +1,6 @@
 //! The way to DynamoDB: one client, a deadline on every call, no retries by the SDK, and what the tables look like.
 
+mod outcome;
 mod partition;
 
 use std::fmt;
@@ -8,15 +9,27 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use self::outcome::of_call;
 use crate::aws;
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::config::Config;
 use crate::error::Outage;
 use crate::gate::Gate;
+use crate::ids::random_bytes;
+
+/// How often a write is attempted that certainly was not done.
+const ATTEMPTS: u32 = 6;
+
+/// The longest wait before the second attempt, doubled for each further one: about as long as a transaction takes.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// The longest wait before any attempt.
+const LONGEST_WAIT: Duration = Duration::from_millis(160);
 
 /// A table as template.yaml defines it and as the local server creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,19 +107,29 @@ pub struct Table {
 /// Why a call to a table gave no result.
 #[derive(Debug)]
 pub enum Failure<E> {
-    /// The table answered, and refused: a condition did not hold.
+    /// A condition did not hold. Nothing was done.
     Refused(E),
-    /// The table did not answer, or not with sense. What was asked may have been done all the same.
-    Down(Outage),
+    /// Another write was at the same items. Nothing was done, and the table is well.
+    Contended(Outage),
+    /// The table does not take this request, which is a defect of ours. Nothing was done.
+    Rejected(Outage),
+    /// The table is too busy. Nothing was done.
+    Throttled(Outage),
     /// The table was not asked: no connection could be made, or it has just failed. Nothing was done.
     Unasked(Outage),
+    /// The table did not answer, or not with sense. The request may have been carried out all the same.
+    Down(Outage),
 }
 
 impl<E: fmt::Debug> Failure<E> {
-    /// The outage; a refusal that nobody expected counts as one.
+    /// Returns the outage; a refusal that the caller did not expect counts as one.
     pub fn into_outage(self) -> Outage {
         match self {
-            Self::Down(outage) | Self::Unasked(outage) => outage,
+            Self::Contended(outage)
+            | Self::Rejected(outage)
+            | Self::Throttled(outage)
+            | Self::Unasked(outage)
+            | Self::Down(outage) => outage,
             Self::Refused(error) => Outage(format!("unexpected refusal: {error:?}")),
         }
     }
@@ -152,76 +175,90 @@ impl Table {
         Ok(())
     }
 
-    /// Makes a call within the deadline, unless the table has just failed.
+    /// Makes one call within the deadline, unless the table has just failed. Writes are made with [`Table::write`].
     ///
     /// # Errors
-    /// [`Failure::Refused`] when a condition did not hold, else the other two.
+    /// [`Failure`].
     pub async fn call<T, E>(
         &self,
-        call: impl Future<Output = Result<T, SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>>>,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, Failure<E>>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        if !self.gate.admits(self.clock.now()) {
-            return Err(Failure::Unasked(Outage(format!(
-                "{} is skipped after a failure",
-                self.name
-            ))));
+        self.enter()?;
+        self.leave(self.ask(call, self.timeout).await)
+    }
+
+    /// Makes a write within the deadline, unless the table has just failed. A write that certainly was not done, because of
+    /// another one or of load, is attempted again after a random wait.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn write<T, E, F>(&self, attempt: impl Fn() -> F) -> Result<T, Failure<E>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        self.enter()?;
+        let deadline = Deadline::after(self.timeout);
+        let mut attempts = 1;
+        loop {
+            let outcome = self.ask(attempt(), deadline.left()).await;
+            let undone = matches!(outcome, Err(Failure::Contended(_) | Failure::Throttled(_)));
+            let wait = wait_after(attempts);
+            // A wait that outlasts the deadline would make a certain answer look like a lost one.
+            if !undone || attempts == ATTEMPTS || wait >= deadline.left() {
+                return self.leave(outcome);
+            }
+            tokio::time::sleep(wait).await;
+            attempts += 1;
         }
-        let (asked, outage) = match tokio::time::timeout(self.timeout, call).await {
-            Ok(Ok(output)) => {
-                self.gate.succeed();
-                return Ok(output);
-            }
-            Ok(Err(SdkError::ServiceError(error))) if is_refusal(error.err()) => {
-                self.gate.succeed();
-                return Err(Failure::Refused(error.into_err()));
-            }
-            Ok(Err(error)) => (!never_connected(&error), describe(&error)),
-            Err(_) => (true, format!("no answer within {} ms", self.timeout.as_millis())),
-        };
-        self.gate.fail(self.clock.now());
-        let outage = Outage(format!("{}: {outage}", self.name));
-        Err(if asked {
-            Failure::Down(outage)
-        } else {
-            Failure::Unasked(outage)
-        })
+    }
+
+    fn enter<E>(&self) -> Result<(), Failure<E>> {
+        if self.gate.admits(self.clock.now()) {
+            return Ok(());
+        }
+        Err(Failure::Unasked(Outage(format!(
+            "{} is skipped after a failure",
+            self.name
+        ))))
+    }
+
+    async fn ask<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        limit: Duration,
+    ) -> Result<T, Failure<E>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer.map_err(|error| of_call(error, &self.name)),
+            Err(_) => Err(Failure::Down(Outage(format!(
+                "{}: no answer within {} ms",
+                self.name,
+                limit.as_millis()
+            )))),
+        }
+    }
+
+    /// Notes what an outcome says of the table's health.
+    fn leave<T, E>(&self, outcome: Result<T, Failure<E>>) -> Result<T, Failure<E>> {
+        match outcome {
+            Ok(_) | Err(Failure::Refused(_) | Failure::Contended(_) | Failure::Rejected(_)) => self.gate.succeed(),
+            Err(Failure::Throttled(_) | Failure::Unasked(_) | Failure::Down(_)) => self.gate.fail(self.clock.now()),
+        }
+        outcome
     }
 }
 
-/// Whether an error says for certain that no byte was sent.
-fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
-    use std::io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    causes(error).any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
-            matches!(
-                error.kind(),
-                ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable
-            )
-        })
-    })
-}
-
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
-}
-
-/// Errors that say "the table is well, and the answer is no".
-fn is_refusal(error: &impl ProvideErrorMetadata) -> bool {
-    matches!(
-        error.code(),
-        Some("ConditionalCheckFailedException" | "TransactionCanceledException" | "ValidationException")
-    )
-}
-
-/// The whole chain of causes: the outermost of an SDK error says only "dispatch failure".
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
-    texts.join(": ")
+/// Returns a random wait, so that writes that met do not meet again.
+fn wait_after(attempts: u32) -> Duration {
+    let longest = (FIRST_WAIT * 2_u32.pow(attempts - 1)).min(LONGEST_WAIT);
+    let chance = random_bytes::<1>().map_or(u8::MAX, |[chance]| chance);
+    longest * u32::from(chance) / u32::from(u8::MAX)
 }
 
 /// The client for all tables.

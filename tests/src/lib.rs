@@ -6,7 +6,7 @@
 //! | [`service`] | a ClearView server in this process, with a clock set by hand |
 //! | [`client`] | requests to it, and what comes back |
 //! | [`signer`] | signatures of requests, written anew from the RFC |
-//! | [`proxy`] | a network between two parties that delays, loses, garbles |
+//! | [`proxy`] | a network between two parties that delays, loses, garbles, and answers as a busy DynamoDB does |
 //! | [`dice`] | chance that is the same for the same seed |
 //! | [`runs`] | how long random tests go on |
 //! | [`redis`] | a real Redis server: plain, as a cluster, with TLS |
@@ -36,6 +36,7 @@ pub mod program;
 pub mod proxy;
 pub mod recorder;
 pub mod redis;
+mod refusal;
 pub mod runs;
 pub mod runtime_api;
 pub mod secrets_manager;

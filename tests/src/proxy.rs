@@ -1,14 +1,17 @@
 //! A network between two parties that fails on demand: a TCP proxy.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+pub use crate::refusal::No;
+use crate::refusal::{Refusal, is_whole};
 
 /// What the network does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub struct Proxy {
     pub address: SocketAddr,
     mode: watch::Sender<Mode>,
     connections: Arc<watch::Sender<Connections>>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -78,9 +82,11 @@ impl Proxy {
         let (mode, modes) = watch::channel(Mode::Pass);
         let connections = Arc::new(watch::Sender::default());
         let counted = Arc::clone(&connections);
+        let refusal = Arc::new(Mutex::default());
+        let refused = Arc::clone(&refusal);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let connection = Connection::open(Arc::clone(&counted));
+                let connection = Connection::open(Arc::clone(&counted), Arc::clone(&refused));
                 tokio::spawn(connect(client, target, modes.clone(), connection));
             }
         });
@@ -88,8 +94,22 @@ impl Proxy {
             address,
             mode,
             connections,
+            refusal,
             accepting,
         }
+    }
+
+    /// Answers the next writes to a table that hold some text, `times` of them, in the table's place.
+    pub fn refuse(&self, holding: &'static str, no: No, times: u32) {
+        let left = times;
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Refusal { holding, no, left });
+    }
+
+    /// Returns the number of those writes that have not come yet.
+    #[must_use]
+    pub fn left_to_refuse(&self) -> u32 {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        refusal.map_or(0, |refusal| refusal.left)
     }
 
     /// From now on.
@@ -164,16 +184,27 @@ impl Proxy {
 struct Connection {
     number: u64,
     all: Arc<watch::Sender<Connections>>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
 impl Connection {
-    fn open(all: Arc<watch::Sender<Connections>>) -> Self {
+    fn open(all: Arc<watch::Sender<Connections>>, refusal: Arc<Mutex<Option<Refusal>>>) -> Self {
         all.send_modify(|connections| {
             connections.open += 1;
             connections.accepted += 1;
         });
         let number = all.borrow().accepted;
-        Self { number, all }
+        Self { number, all, refusal }
+    }
+
+    fn refuses(&self) -> bool {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        refusal.is_some_and(|refusal| refusal.left > 0)
+    }
+
+    fn refusal_of(&self, request: &[u8]) -> Option<(No, Vec<u8>)> {
+        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        refusal.as_mut()?.answer(request)
     }
 
     fn is_stranded(&self) -> bool {
@@ -204,9 +235,10 @@ async fn connect(client: TcpStream, target: SocketAddr, modes: watch::Receiver<M
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let mut cut = modes.clone();
+    let (answers, own) = mpsc::unbounded_channel();
     tokio::select! {
-        () = requests(from_client, to_server, modes.clone(), &connection) => {}
-        () = replies(from_server, to_client, modes) => {}
+        () = requests(from_client, to_server, modes.clone(), (&connection, answers)) => {}
+        () = replies(from_server, to_client, modes, own) => {}
         _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
     }
 }
@@ -215,14 +247,29 @@ async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut modes: watch::Receiver<Mode>,
-    connection: &Connection,
+    (connection, answers): (&Connection, mpsc::UnboundedSender<Vec<u8>>),
 ) {
     let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+    while let Ok(mut length @ 1..) = from.read(&mut buffer).await {
         if connection.is_stranded() {
             return;
         }
         connection.all.send_modify(|connections| connections.received += 1);
+        if connection.refuses() {
+            while !is_whole(&buffer[..length])
+                && let Ok(more @ 1..) = from.read(&mut buffer[length..]).await
+            {
+                length += more;
+            }
+            match connection.refusal_of(&buffer[..length]) {
+                Some((No::Silence, _)) => return,
+                Some((_, answer)) => match answers.send(answer) {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                None => {}
+            }
+        }
         if hold(&mut modes).await == Mode::LoseRequests || to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
@@ -230,9 +277,26 @@ async fn requests(
     }
 }
 
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut modes: watch::Receiver<Mode>) {
+async fn replies(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut modes: watch::Receiver<Mode>,
+    mut own: mpsc::UnboundedReceiver<Vec<u8>>,
+) {
     let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+    loop {
+        let length = tokio::select! {
+            Some(answer) = own.recv() => {
+                if to.write_all(&answer).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            read = from.read(&mut buffer) => read.unwrap_or(0),
+        };
+        if length == 0 {
+            return;
+        }
         let reply: &[u8] = match hold(&mut modes).await {
             Mode::LoseReplies => return,
             Mode::Garbage => b"\x00\xffthis is no HTTP at all\r\n\r\n",

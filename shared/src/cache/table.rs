@@ -100,7 +100,7 @@ impl VerdictTable {
             .expression_attribute_values(":at", number(entry.judged_at.millis()))
             .expression_attribute_values(":soon", number(entry.judged_at.plus(AHEAD).millis()))
             .expression_attribute_values(":number", text("N"));
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(_) | Err(Failure::Refused(PutItemError::ConditionalCheckFailedException(_))) => Ok(()),
             Err(failure) => Err(failure.into_outage()),
         }

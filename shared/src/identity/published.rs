@@ -133,7 +133,7 @@ impl Place {
         for (name, value) in &self.key {
             call = call.item(*name, value.clone());
         }
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => {
                 *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys.clone());
                 Ok(true)

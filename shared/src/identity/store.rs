@@ -81,7 +81,7 @@ impl IdentityStore {
                 .map_err(|error| Error::Internal(Box::new(error)))?;
             call = call.transact_items(TransactWriteItem::builder().put(put).build());
         }
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok((proposed, Tier::free())),
             Err(Failure::Refused(error)) => {
                 let user = match known_user(&error) {
@@ -133,7 +133,7 @@ impl IdentityStore {
         if let Some(fingerprint) = &session.fingerprint {
             call = call.item("fingerprint", text(fingerprint.as_str()));
         }
-        self.table.call(call.send()).await.map_err(unavailable)?;
+        self.table.write(|| call.clone().send()).await.map_err(unavailable)?;
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl IdentityStore {
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":now", number(now.millis()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(Rotation::Done),
             Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(error))) => {
                 let item = error
@@ -197,7 +197,7 @@ impl IdentityStore {
             .condition_expression("attribute_exists(#owner)")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":now", number(now.millis()));
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(true),
             Err(Failure::Refused(_)) => Ok(false),
             Err(failure) => Err(unavailable(failure)),

@@ -138,7 +138,11 @@ impl PlanStore {
             .expression_attribute_names("#tier", &name)
             .expression_attribute_values(":plan", text(json))
             .return_values(ReturnValue::UpdatedOld);
-        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        let output = self
+            .table
+            .write(|| call.clone().send())
+            .await
+            .map_err(Failure::into_outage)?;
         let before = output.attributes.unwrap_or_default();
         Ok(read_text(&before, &name).map(str::to_owned))
     }

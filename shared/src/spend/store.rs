@@ -197,7 +197,10 @@ impl SpendStore {
             }
         }
         let call = call.update_expression(format!("ADD {} SET #ttl = :ttl", additions.join(", ")));
-        self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        self.table
+            .write(|| call.clone().send())
+            .await
+            .map_err(Failure::into_outage)?;
         Ok(())
     }
 

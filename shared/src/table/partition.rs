@@ -70,7 +70,7 @@ impl Table {
         let mut wait = FIRST_WAIT;
         for _ in 0..ATTEMPTS {
             let call = self.client.batch_write_item().request_items(&self.name, waiting);
-            let output = self.call(call.send()).await.map_err(Failure::into_outage)?;
+            let output = self.write(|| call.clone().send()).await.map_err(Failure::into_outage)?;
             let mut left = output.unprocessed_items.unwrap_or_default();
             waiting = left.remove(&self.name).unwrap_or_default();
             if waiting.is_empty() {

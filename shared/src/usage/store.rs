@@ -112,7 +112,7 @@ impl UsageTable {
             .return_values_on_condition_check_failure(
                 aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
             );
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(_) => Ok(Ok(())),
             Err(Failure::Refused(
                 aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(error),
@@ -164,7 +164,7 @@ impl UsageTable {
         if let Some(next) = &checkpoint.next {
             call = call.item("next", text(next));
         }
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(_) => Ok(true),
             Err(Failure::Refused(_)) => Ok(false),
             Err(failure) => Err(failure.into_outage()),
@@ -211,7 +211,7 @@ impl UsageTable {
             .condition_expression("attribute_not_exists(#close) OR #close <= :close")
             .expression_attribute_names("#close", "close")
             .expression_attribute_values(":close", number(close.millis()));
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(_) => Ok(true),
             Err(Failure::Refused(_)) => Ok(false),
             Err(failure) => Err(failure.into_outage()),

@@ -84,7 +84,7 @@ impl IdentityStore {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":tier", text(tier.as_str()))
             .return_values(ReturnValue::UpdatedOld);
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(output) => {
                 let before = output.attributes.unwrap_or_default();
                 Ok(read_text(&before, "tier").and_then(Tier::parse))
@@ -131,7 +131,7 @@ impl IdentityStore {
     async fn delete(&self, deletions: Vec<TransactWriteItem>) -> Result<(), Error> {
         let call = self.table.client().transact_write_items();
         let call = call.set_transact_items(Some(deletions));
-        self.table.call(call.send()).await.map_err(unavailable)?;
+        self.table.write(|| call.clone().send()).await.map_err(unavailable)?;
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl IdentityStore {
             // Nobody has used it.
             .condition_expression("attribute_not_exists(#owner)")
             .expression_attribute_names("#owner", "owner");
-        match self.table.call(call.send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(true),
             Err(Failure::Refused(PutItemError::ConditionalCheckFailedException(_))) => Ok(false),
             Err(failure) => Err(unavailable(failure)),
