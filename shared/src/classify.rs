@@ -112,8 +112,12 @@ pub struct Figures {
     pub kept: usize,
     /// Verdicts that this request pushed out of this process.
     pub evicted: usize,
+    /// Posts that were charged and kept: none for a replay.
+    pub charged: u64,
     /// Posts whose charge was given back.
-    pub refunded: usize,
+    pub refunded: u64,
+    /// Posts whose charge was to be given back and was not, as far as is known.
+    pub refund_lost: u64,
     /// Whether the charge's answer was lost.
     pub ambiguous: bool,
     /// What went wrong with providers, if anything did.
@@ -195,15 +199,18 @@ pub async fn run(
         .iter()
         .filter(|outcome| outcome.source == Source::Default)
         .count();
-    let refunded = app.quota.finish(charged.receipt, unjudged as u64).await;
-    charged.usage.used = charged.usage.used.saturating_sub(refunded);
-    work.figures.refunded = unjudged;
+    let units = charged.receipt.units();
+    let refund = app.quota.finish(charged.receipt, unjudged as u64).await;
+    charged.usage.used = charged.usage.used.saturating_sub(refund.given);
+    work.figures.charged = units - refund.given;
+    work.figures.refunded = refund.given;
+    work.figures.refund_lost = refund.lost;
     work.figures.spans = Spans {
         lookup,
         judging,
         settling: settling.elapsed(),
     };
-    if charged.certainty != Certainty::Sure {
+    if charged.certainty != Certainty::Sure || refund.lost > 0 {
         work.degraded.push(Degraded::Quota);
     }
     work.figures.ambiguous = charged.certainty == Certainty::Ambiguous;

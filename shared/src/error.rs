@@ -60,14 +60,15 @@ pub enum Error {
     /// The body is not declared as what this endpoint reads.
     #[error("the body must be declared as application/json in UTF-8")]
     UnsupportedMediaType,
-    /// The first request with this idempotency key is still under way.
-    #[error("a request with this idempotency key is under way")]
+    /// Another request of this user is in the way: the first with the same idempotency key, or one that is charged to the same
+    /// counter.
+    #[error("another request of this user is under way; try again soon")]
     Conflict {
         /// When trying again makes sense.
         retry_after: Duration,
     },
-    /// This idempotency key was used for another body.
-    #[error("this idempotency key was used with another body")]
+    /// This idempotency key was used for another request.
+    #[error("this idempotency key was used with another request")]
     IdempotencyMismatch,
     /// More requests than are let through at a time.
     #[error("too many requests at once")]

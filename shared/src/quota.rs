@@ -8,6 +8,8 @@ pub mod counters;
 pub mod fallback;
 pub mod ledger;
 pub mod outage;
+pub mod outage_keys;
+pub mod refund;
 pub mod replay;
 pub mod store;
 
@@ -44,5 +46,11 @@ impl Charge {
     #[must_use]
     pub const fn room(&self) -> Option<u64> {
         self.limit.checked_sub(self.units)
+    }
+
+    /// Returns the same charge of so many units.
+    #[must_use]
+    pub fn of(&self, units: u64) -> Self {
+        Self { units, ..self.clone() }
     }
 }

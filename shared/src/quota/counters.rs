@@ -1,4 +1,5 @@
-//! The quota table's calls: each one conditional, each one tried once. What to do about their outcomes, [`super::store`] says.
+//! The quota table's calls: each one conditional, each one carried out once at most. What to do about their outcomes,
+//! [`super::store`] says.
 
 mod once;
 
@@ -49,21 +50,23 @@ pub struct Count {
     used: u64,
 }
 
-/// No answer.
+/// A write without a result.
 #[derive(Debug)]
-pub struct Silence {
-    /// Why.
-    pub outage: Outage,
-    /// Whether what was asked may have been done all the same.
-    pub ambiguous: bool,
+pub enum Silence {
+    /// Other writes were at the same items, each time. Nothing was done, and the table is well.
+    Contended,
+    /// Nothing was done: the table was not asked, or is too busy.
+    Undone(Outage),
+    /// Nobody knows whether it was done.
+    Lost(Outage),
 }
 
 impl<E: std::fmt::Debug> From<Failure<E>> for Silence {
     fn from(failure: Failure<E>) -> Self {
-        let ambiguous = !matches!(failure, Failure::Unasked(_));
-        Self {
-            outage: failure.into_outage(),
-            ambiguous,
+        match failure {
+            Failure::Contended(_) => Self::Contended,
+            Failure::Down(outage) => Self::Lost(outage),
+            undone => Self::Undone(undone.into_outage()),
         }
     }
 }
@@ -105,7 +108,7 @@ impl CounterTable {
             .set_expression_attribute_values(Some(addition(charge, room)))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(output) => Ok(Added::Done(
                 output.attributes().and_then(read_used).unwrap_or(charge.units),
             )),
@@ -116,28 +119,29 @@ impl CounterTable {
         }
     }
 
-    /// Takes units back.
+    /// Takes units back, and returns how many: none if the counter holds less, as after a reset.
     ///
     /// # Errors
-    /// When the table is down. A counter that holds less than that is left alone.
-    pub async fn take_back(&self, counter: &Counter, units: u64) -> Result<(), Outage> {
+    /// [`Silence`].
+    pub async fn take_back(&self, counter: &Counter, units: u64) -> Result<u64, Silence> {
         let call = self
             .update(counter)
             .update_expression("SET used = used - :n")
             // Never below zero.
             .condition_expression("used >= :n")
             .expression_attribute_values(":n", number(units));
-        match self.0.call(call.send()).await {
-            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
-            Err(failure) => Err(failure.into_outage()),
+        match self.0.write(|| call.clone().send()).await {
+            Ok(_) => Ok(units),
+            Err(Failure::Refused(_)) => Ok(0),
+            Err(failure) => Err(failure.into()),
         }
     }
 
     /// Adds a parcel of an outage, unless that was done before; what is used with it.
     ///
     /// # Errors
-    /// When the table is down.
-    pub async fn deliver(&self, parcel: &Parcel) -> Result<u64, Outage> {
+    /// [`Silence`].
+    pub async fn deliver(&self, parcel: &Parcel) -> Result<u64, Silence> {
         let call = self
             .update(&parcel.counter)
             .update_expression("SET tier = :tier, #ttl = :ttl, late = :true, #source = :number ADD used :n")
@@ -152,13 +156,13 @@ impl CounterTable {
             .expression_attribute_values(":ttl", expiry(&parcel.counter))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(output) => Ok(output.attributes().and_then(read_used).unwrap_or(parcel.units)),
             // It was added before, and the answer was lost.
             Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(refused))) => {
                 Ok(refused.item().and_then(read_used).unwrap_or(parcel.units))
             }
-            Err(failure) => Err(failure.into_outage()),
+            Err(failure) => Err(failure.into()),
         }
     }
 
@@ -174,7 +178,7 @@ impl CounterTable {
             .condition_expression("attribute_exists(used)")
             .expression_attribute_values(":zero", number(0))
             .return_values(ReturnValue::UpdatedOld);
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(output) => Ok(output.attributes().and_then(read_used).unwrap_or(0)),
             Err(Failure::Refused(_)) => Ok(0),
             Err(failure) => Err(failure.into_outage()),

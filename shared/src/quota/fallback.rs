@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::counters::CounterTable;
+use super::counters::{CounterTable, Silence};
 use super::ledger::{Ledger, Parcel};
 use super::outage::{Admission, OutageLedger, Reservation, Waiting};
 use super::{Charge, Counter};
@@ -81,28 +81,27 @@ impl Fallback {
         Some((seen.saturating_add(admitted), Held::Here))
     }
 
-    /// Takes back units that were admitted so. Those that may be in the table already stay charged.
-    pub async fn refund(&self, counter: &Counter, units: u64, held: Held) {
+    /// Takes back units that were admitted so, and returns how many. Those that may be in the table already stay charged.
+    pub async fn refund(&self, counter: &Counter, units: u64, held: Held) -> u64 {
         match (held, &self.shared) {
-            (Held::Shared, Some(shared)) if units > 0 => {
-                // At most once: an answer that is lost is not asked for again.
-                let _ = shared.refund(counter, units).await;
-            }
+            (_, _) if units == 0 => 0,
+            // At most once: if the answer is lost, nobody knows.
+            (Held::Shared, Some(shared)) => shared.refund(counter, units).await.unwrap_or(0),
             (Held::Here, _) => self.own().refund(counter, units),
-            (Held::Shared, _) => {}
+            (Held::Shared, None) => 0,
         }
     }
 
     /// Adds to the table what was admitted for the counter of a charge meanwhile; what is used with it, if there was anything.
     ///
     /// # Errors
-    /// When the table is down.
+    /// [`Silence`].
     pub async fn deliver(
         &self,
         counters: &CounterTable,
         charge: &Charge,
         reservation: Option<&Reservation>,
-    ) -> Result<Option<u64>, Outage> {
+    ) -> Result<Option<u64>, Silence> {
         let mut used = self.deliver_own(counters, &charge.counter).await?;
         let Some((shared, reservation)) = self.shared.as_ref().zip(reservation) else {
             return Ok(used);
@@ -116,7 +115,7 @@ impl Fallback {
             next = match confirmed {
                 Ok(next) => next,
                 // Units wait behind it that the table must know of before the charge.
-                Err(failure) if place == 1 && reservation.unsent > 0 => return Err(failure.into_outage()),
+                Err(failure) if place == 1 && reservation.unsent > 0 => return Err(unanswered(failure)),
                 // The parcel is sent again, and changes nothing.
                 Err(_) => None,
             };
@@ -187,11 +186,11 @@ impl Fallback {
         }
     }
 
-    async fn deliver_own(&self, counters: &CounterTable, counter: &Counter) -> Result<Option<u64>, Outage> {
+    async fn deliver_own(&self, counters: &CounterTable, counter: &Counter) -> Result<Option<u64>, Silence> {
         if self.own().is_empty() {
             return Ok(None);
         }
-        let source = self.source()?;
+        let source = self.source().map_err(Silence::Undone)?;
         let mut used = None;
         for _ in 0..PARCELS_AT_A_TIME {
             let Some(parcel) = self.own().seal(counter, source) else {
@@ -221,16 +220,16 @@ async fn deliver_and_cross_off(
     shared: &OutageLedger,
     counters: &CounterTable,
     counter: &Counter,
-) -> Result<Option<u64>, Outage> {
+) -> Result<Option<u64>, Silence> {
     let used = deliver_shared(shared, counters, counter).await?;
     let crossed_off = shared.cross_off(counter).await;
-    crossed_off.map_err(Failure::into_outage)?;
+    crossed_off.map_err(unanswered)?;
     match deliver_shared(shared, counters, counter).await {
         Ok(later) => Ok(later.or(used)),
-        Err(outage) => {
+        Err(silence) => {
             // Without this, the user's own next charge of that day delivers them.
             let _ = shared.note(counter).await;
-            Err(outage)
+            Err(silence)
         }
     }
 }
@@ -239,20 +238,22 @@ async fn deliver_shared(
     shared: &OutageLedger,
     counters: &CounterTable,
     counter: &Counter,
-) -> Result<Option<u64>, Outage> {
+) -> Result<Option<u64>, Silence> {
     let mut used = None;
-    let sealed = shared.seal(counter, &new_source()?).await;
-    let mut next = sealed.map_err(Failure::into_outage)?;
+    let source = new_source().map_err(Silence::Undone)?;
+    let mut next = shared.seal(counter, &source).await.map_err(unanswered)?;
     for _ in 0..PARCELS_AT_A_TIME {
         let Some(parcel) = next.take() else { break };
         let (now_used, confirmed) = send(shared, counters, &parcel).await?;
         used = Some(now_used);
-        let waiting = confirmed.map_err(Failure::into_outage)?;
+        let waiting = confirmed.map_err(unanswered)?;
         next = waiting.map(|waiting| waiting.parcel(counter, &parcel.tier));
     }
     match next {
         None => Ok(used),
-        Some(_) => Err(Outage("units are admitted without the table meanwhile".to_owned())),
+        Some(_) => Err(Silence::Undone(Outage(
+            "units are admitted without the table meanwhile".to_owned(),
+        ))),
     }
 }
 
@@ -261,9 +262,14 @@ async fn send(
     shared: &OutageLedger,
     counters: &CounterTable,
     parcel: &Parcel,
-) -> Result<(u64, Result<Option<Waiting>, Failure>), Outage> {
+) -> Result<(u64, Result<Option<Waiting>, Failure>), Silence> {
     let used = counters.deliver(parcel).await?;
     Ok((used, shared.confirm(&parcel.counter, &parcel.id).await))
+}
+
+/// The limits' cache did not answer: units wait behind the parcel, and the table must not be asked before it has them.
+fn unanswered(failure: Failure) -> Silence {
+    Silence::Undone(failure.into_outage())
 }
 
 fn new_source() -> Result<String, Outage> {

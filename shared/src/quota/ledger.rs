@@ -80,13 +80,15 @@ impl Ledger {
         Some(admitted)
     }
 
-    /// Takes back units that were admitted here. Those of a parcel that was already sent stay charged.
-    pub fn refund(&mut self, counter: &Counter, units: u64) {
-        if let Some(account) = self.accounts.get_mut(counter) {
-            let taken = units.min(account.unsent);
-            account.unsent -= taken;
-            account.admitted -= taken;
-        }
+    /// Takes back units that were admitted here, and returns how many. Those of a parcel that was already sent stay charged.
+    pub fn refund(&mut self, counter: &Counter, units: u64) -> u64 {
+        let Some(account) = self.accounts.get_mut(counter) else {
+            return 0;
+        };
+        let taken = units.min(account.unsent);
+        account.unsent -= taken;
+        account.admitted -= taken;
+        taken
     }
 
     /// Whether nothing waits.
@@ -237,7 +239,8 @@ mod tests {
         ledger.admit(&charge(10), 1000, 10);
         let parcel = ledger.seal(&counter, "a").unwrap();
         ledger.admit(&charge(5), 1000, 10);
-        ledger.refund(&counter, 9);
+        assert_eq!(ledger.refund(&counter, 9), 5);
+        assert_eq!(ledger.refund(&counter, 1), 0);
         assert_eq!(parcel.units, 10);
         ledger.confirm(&parcel);
         assert_eq!(ledger.seal(&counter, "a"), None);

@@ -6,8 +6,10 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use super::counters::{Added, AddedOnce, CounterTable, Recording, Silence};
-use super::fallback::{Fallback, Held};
+use super::fallback::Fallback;
 use super::outage::{OutageLedger, Reservation};
+use super::outage_keys::OutageKeys;
+use super::refund::{Place, Receipt};
 use super::replay::{self, IdempotencyKey, Record, Request};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
@@ -20,17 +22,14 @@ use crate::valkey::Valkey;
 /// How long a count that was seen may refuse a charge without asking the table.
 const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 
-/// How many users' counts are remembered, and how many idempotency keys of an outage.
+/// How many users' counts are remembered.
 const REMEMBERED: usize = 10_000;
 
 /// When a client that met a conservative limit should try again: as long as the table is skipped at the most.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
 
-/// How often a transaction that met another one is tried.
+/// How often a charge with an idempotency key is tried whose record changed since it was read.
 const ATTEMPTS: u32 = 4;
-
-/// How long one waits for the other, times the attempt.
-const CONTENTION_WAIT: Duration = Duration::from_millis(10);
 
 /// By how much the first run of an idempotency key may outlast its own deadline before it is taken for dead.
 const RUN_GRACE: Duration = Duration::from_secs(2);
@@ -38,13 +37,12 @@ const RUN_GRACE: Duration = Duration::from_secs(2);
 /// Who may use how much.
 #[derive(Debug)]
 pub struct QuotaStore {
-    counters: CounterTable,
+    pub(super) counters: CounterTable,
     clock: Clock,
     longest_run: Duration,
     seen: Cache<Counter, Seen>,
-    fallback: Fallback,
-    /// Idempotency keys whose charge waits in the ledger, with their bodies.
-    keys_in_ledger: Cache<String, String>,
+    pub(super) fallback: Fallback,
+    pub(super) outage_keys: OutageKeys,
 }
 
 /// A count that the table has told.
@@ -52,25 +50,6 @@ pub struct QuotaStore {
 struct Seen {
     used: u64,
     at: Timestamp,
-}
-
-/// Units that were charged, and where: what a refund needs.
-#[derive(Debug)]
-#[must_use = "a charge is finished when its units have been judged or not"]
-pub struct Receipt {
-    counter: Counter,
-    place: Place,
-}
-
-#[derive(Debug)]
-enum Place {
-    Table,
-    TableOnce {
-        key: String,
-    },
-    Ledger(Held),
-    /// Nothing was charged by this run.
-    Nowhere,
 }
 
 /// Whether the table knows of a charge.
@@ -105,7 +84,7 @@ impl QuotaStore {
             longest_run: config.request_timeout + RUN_GRACE,
             seen: Cache::new(REMEMBERED),
             fallback: Fallback::new(limits.map(OutageLedger::new), config.fleet_size),
-            keys_in_ledger: Cache::new(REMEMBERED),
+            outage_keys: OutageKeys::default(),
         }
     }
 
@@ -113,7 +92,8 @@ impl QuotaStore {
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`] when they do not fit; [`Error::ReducedCapacity`] when the table is down and they do not fit into
-    /// what may be admitted without it; [`Error::Conflict`] and [`Error::IdempotencyMismatch`] of a key.
+    /// what may be admitted without it; [`Error::Conflict`] when other writes were at the counter each time, or the key's first
+    /// run is under way; [`Error::IdempotencyMismatch`] of a key.
     pub async fn charge(
         &self,
         charge: &Charge,
@@ -139,8 +119,8 @@ impl QuotaStore {
         {
             return Err(exceeded(charge, used, now));
         }
-        if self.deliver(charge, reserved).await.is_err() {
-            return self.admit_alone(charge, reserved, Certainty::Alone).await;
+        if let Err(silence) = self.deliver(charge, reserved).await {
+            return self.admit_alone(charge, reserved, &silence).await;
         }
         match self.counters.add(charge, room).await {
             Ok(Added::Done(used)) => {
@@ -154,7 +134,7 @@ impl QuotaStore {
                 self.remember(&charge.counter, used);
                 Err(exceeded(charge, used, now))
             }
-            Err(silence) => self.admit_alone(charge, reserved, certainty(&silence)).await,
+            Err(silence) => self.admit_alone(charge, reserved, &silence).await,
         }
     }
 
@@ -165,21 +145,17 @@ impl QuotaStore {
         reserved: Option<&Reservation>,
         now: Timestamp,
     ) -> Result<Charged, Error> {
-        if let Some(replay) = self.replay_of_ledger(charge, key) {
-            return replay;
-        }
-        if self.deliver(charge, reserved).await.is_err() {
-            return self.admit_key_alone(charge, key, reserved, Certainty::Alone).await;
-        }
-        let after = Record {
-            body: key.body.clone(),
-            charged: charge.units,
-            busy_until: now.plus(self.longest_run),
-            expires_at: now.plus(replay::REMEMBERED_FOR),
+        let request = self.outage_keys.decide(&charge.counter.user, key, now);
+        let Some(mut due) = request.due(charge.units) else {
+            return self.known_here(charge, key, &request);
         };
+        if let Err(silence) = self.deliver(charge, reserved).await {
+            return self.admit_key_alone(charge, key, reserved, &silence, now).await;
+        }
+        let after = Record::of_run(key, charge.units, now, self.longest_run);
         let mut before: Option<Record> = None;
-        for attempt in 1..=ATTEMPTS {
-            let rest = charge.beyond(before.as_ref().map_or(0, |record| record.charged));
+        for _ in 0..ATTEMPTS {
+            let rest = charge.of(due);
             let room = self.room(&rest, now).await?;
             let recording = Recording {
                 key,
@@ -189,55 +165,30 @@ impl QuotaStore {
             match self.counters.add_once(&rest, room, &recording, now).await {
                 Ok(AddedOnce::Done) => {
                     // A transaction does not tell the count that it leaves.
-                    let used = self.used(&charge.counter).await.unwrap_or(rest.units);
-                    let others = used.saturating_sub(rest.units);
+                    let used = self.used(&charge.counter).await.unwrap_or(due);
+                    let others = used.saturating_sub(due);
                     self.fallback.learn(&charge.counter, reserved, others).await;
                     self.deliver_others(now).await;
                     let key = key.key.clone();
-                    return Ok(charged(charge, used, Certainty::Sure, Place::TableOnce { key }));
+                    return Ok(charged(&rest, used, Certainty::Sure, Place::TableOnce { key }));
                 }
                 Ok(AddedOnce::Full(used)) => {
                     self.remember(&charge.counter, used);
                     return Err(exceeded(charge, used, now));
                 }
-                Ok(AddedOnce::Known(record)) => match replay::decide(key, Some(&record), now) {
-                    Request::Mismatch => return Err(Error::IdempotencyMismatch),
-                    Request::UnderWay(wait) => return Err(Error::Conflict { retry_after: wait }),
-                    Request::Replay(paid) if paid >= charge.units => {
-                        let used = self.used(&charge.counter).await.unwrap_or(paid);
-                        return Ok(charged(charge, used, Certainty::Sure, Place::Nowhere));
-                    }
-                    Request::Replay(_) => before = Some(record),
-                    Request::First => before = None,
-                },
-                Ok(AddedOnce::Contended) => tokio::time::sleep(CONTENTION_WAIT * attempt).await,
-                Err(silence) => return self.admit_key_alone(charge, key, reserved, certainty(&silence)).await,
+                Ok(AddedOnce::Known(record)) => {
+                    let request = replay::decide(key, record.as_ref(), now);
+                    let Some(rest) = request.due(charge.units) else {
+                        let used = self.used(&charge.counter).await.unwrap_or(0);
+                        return replayed(charge, &request, used, Certainty::Sure);
+                    };
+                    due = due.min(rest);
+                    before = record.filter(|_| request != Request::First);
+                }
+                Err(silence) => return self.admit_key_alone(charge, key, reserved, &silence, now).await,
             }
         }
-        Err(Error::Conflict {
-            retry_after: Duration::from_secs(1),
-        })
-    }
-
-    /// Ends a charge: gives back the units that nobody could judge. At most once: an answer that is lost is not asked for
-    /// again, or they might be given back twice. Returns how many were given back.
-    pub async fn finish(&self, receipt: Receipt, unjudged: u64) -> u64 {
-        let counter = &receipt.counter;
-        match &receipt.place {
-            Place::Nowhere => return 0,
-            Place::Ledger(held) => self.fallback.refund(counter, unjudged, *held).await,
-            // Whether or not it comes through: what was seen is no longer sure, so it must not refuse anybody.
-            Place::TableOnce { key } => {
-                let _ = self.counters.end_run(counter, key, unjudged).await;
-                self.doubt(counter);
-            }
-            Place::Table if unjudged > 0 => {
-                let _ = self.counters.take_back(counter, unjudged).await;
-                self.doubt(counter);
-            }
-            Place::Table => {}
-        }
-        unjudged
+        Err(contended())
     }
 
     /// Before a process ends: delivers what waits in it alone, as far as half a second goes. What the table does not have by then
@@ -282,18 +233,23 @@ impl QuotaStore {
         Err(exceeded(charge, used, now))
     }
 
-    /// Admits a charge without the table. Also where the write's answer was lost: the table may then count the units twice, so
-    /// that a user can lose a batch but never gain one.
+    /// Admits a charge without the table, unless that is well. Also where the write's answer was lost: the table may then count
+    /// the units twice, so that a user can lose a batch but never gain one.
     async fn admit_alone(
         &self,
         charge: &Charge,
         reserved: Option<&Reservation>,
-        certainty: Certainty,
+        silence: &Silence,
     ) -> Result<Charged, Error> {
+        let certainty = match silence {
+            Silence::Contended => return Err(contended()),
+            Silence::Undone(_) => Certainty::Alone,
+            Silence::Lost(_) => Certainty::Ambiguous,
+        };
         let seen = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
         let admitted = self.fallback.admit(charge, reserved, seen).await;
         admitted
-            .map(|(used, held)| charged(charge, used, certainty, Place::Ledger(held)))
+            .map(|(used, held)| charged(charge, used, certainty, Place::Ledger { held, key: None }))
             .ok_or(Error::ReducedCapacity {
                 limit: DAILY,
                 allows: charge.limit,
@@ -307,27 +263,43 @@ impl QuotaStore {
         charge: &Charge,
         key: &IdempotencyKey,
         reserved: Option<&Reservation>,
-        certainty: Certainty,
+        silence: &Silence,
+        now: Timestamp,
     ) -> Result<Charged, Error> {
-        let charged = self.admit_alone(charge, reserved, certainty).await?;
-        self.keys_in_ledger.insert(ledger_key(charge, key), key.body.clone());
-        Ok(charged)
-    }
-
-    fn replay_of_ledger(&self, charge: &Charge, key: &IdempotencyKey) -> Option<Result<Charged, Error>> {
-        let body = self.keys_in_ledger.get(&ledger_key(charge, key))?;
-        if body != key.body {
-            return Some(Err(Error::IdempotencyMismatch));
+        let user = &charge.counter.user;
+        let run = Record::of_run(key, charge.units, now, self.longest_run);
+        let request = self.outage_keys.begin(user, key, run, now);
+        let Some(due) = request.due(charge.units) else {
+            return self.known_here(charge, key, &request);
+        };
+        let mut admitted = self.admit_alone(&charge.of(due), reserved, silence).await;
+        match &mut admitted {
+            Ok(charged) => {
+                self.outage_keys.admitted(user, &key.key, charged.usage.used);
+                if let Place::Ledger { key: ended, .. } = &mut charged.receipt.place {
+                    *ended = Some(key.key.clone());
+                }
+            }
+            Err(_) => self.outage_keys.end(user, &key.key, due),
         }
-        let used = self.seen.get(&charge.counter).map_or(charge.units, |seen| seen.used);
-        Some(Ok(charged(charge, used, Certainty::Alone, Place::Nowhere)))
+        admitted
     }
 
-    /// Adds to the table what was admitted for a counter while it was down.
-    async fn deliver(&self, charge: &Charge, reserved: Option<&Reservation>) -> Result<(), Outage> {
-        if let Some(used) = self.fallback.deliver(&self.counters, charge, reserved).await? {
+    /// Answers a request that need not be charged, as this instance remembers its key from an outage.
+    fn known_here(&self, charge: &Charge, key: &IdempotencyKey, request: &Request) -> Result<Charged, Error> {
+        let seen = self.seen.get(&charge.counter).map(|seen| seen.used);
+        let used = seen.max(self.outage_keys.used(&charge.counter, &key.key)).unwrap_or(0);
+        replayed(charge, request, used, Certainty::Alone)
+    }
+
+    /// Adds to the table what was admitted for a counter while it was down. Whatever became of that, the charge was not made.
+    async fn deliver(&self, charge: &Charge, reserved: Option<&Reservation>) -> Result<(), Silence> {
+        match self.fallback.deliver(&self.counters, charge, reserved).await {
             // What an instance may admit alone next time is reckoned from a count that knows of the parcels.
-            self.remember(&charge.counter, used);
+            Ok(Some(used)) => self.remember(&charge.counter, used),
+            Ok(None) => {}
+            Err(Silence::Contended) => return Err(Silence::Contended),
+            Err(Silence::Undone(outage) | Silence::Lost(outage)) => return Err(Silence::Undone(outage)),
         }
         Ok(())
     }
@@ -349,23 +321,11 @@ impl QuotaStore {
     }
 
     /// Keeps what was seen for an outage, but lets it refuse nobody.
-    fn doubt(&self, counter: &Counter) {
+    pub(super) fn doubt(&self, counter: &Counter) {
         if let Some(seen) = self.seen.get(counter) {
             let at = Timestamp::from_millis(i64::MIN / 2);
             self.seen.insert(counter.clone(), Seen { at, ..seen });
         }
-    }
-}
-
-fn ledger_key(charge: &Charge, key: &IdempotencyKey) -> String {
-    format!("{}#{}", charge.counter.user, key.key)
-}
-
-const fn certainty(silence: &Silence) -> Certainty {
-    if silence.ambiguous {
-        Certainty::Ambiguous
-    } else {
-        Certainty::Alone
     }
 }
 
@@ -384,8 +344,24 @@ fn charged(charge: &Charge, used: u64, certainty: Certainty, place: Place) -> Ch
         certainty,
         receipt: Receipt {
             counter: charge.counter.clone(),
+            units: charge.units,
             place,
         },
+    }
+}
+
+/// Answers a request that is not the first with its key, and need not be charged.
+fn replayed(charge: &Charge, request: &Request, used: u64, certainty: Certainty) -> Result<Charged, Error> {
+    match request {
+        Request::Mismatch => Err(Error::IdempotencyMismatch),
+        Request::UnderWay => Err(contended()),
+        Request::First | Request::Replay(_) => Ok(charged(&charge.of(0), used, certainty, Place::Nowhere)),
+    }
+}
+
+const fn contended() -> Error {
+    Error::Conflict {
+        retry_after: replay::RETRY_AFTER,
     }
 }
 

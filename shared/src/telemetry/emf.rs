@@ -54,7 +54,7 @@ const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
 }
 
 /// Every metric of a record, but for those of degraded modes.
-pub const METRICS: [Metric; 19] = [
+pub const METRICS: [Metric; 20] = [
     metric("durationMs", Unit::Milliseconds, Shape::Request),
     metric("failed", Unit::Count, Shape::Request),
     metric("defects", Unit::Count, Shape::Request),
@@ -67,6 +67,7 @@ pub const METRICS: [Metric; 19] = [
     metric("judged", Unit::Count, Shape::Classified),
     metric("evicted", Unit::Count, Shape::Classified),
     metric("refunded", Unit::Count, Shape::Classified),
+    metric("refundLost", Unit::Count, Shape::Classified),
     metric("modelCalls", Unit::Count, Shape::Classified),
     metric("modelFailures", Unit::Count, Shape::Classified),
     metric("modelTimeouts", Unit::Count, Shape::Classified),

@@ -68,6 +68,8 @@ pub struct Figures {
     pub charged: [Counter; TIERS.len()],
     /// Posts given back.
     pub refunded: Counter,
+    /// Posts that were to be given back and were not.
+    pub refund_lost: Counter,
     /// What requests cost, in thousandths of a millionth of a US dollar, by tier; unknown users' requests are with `other`.
     pub cost_nano_usd: [Counter; TIERS.len()],
     /// Different questions, by who answered them.
@@ -99,8 +101,9 @@ impl Figures {
         }
         let Some(classified) = &record.classified else { return };
         self.posts[tier].add(classified.posts as u64);
-        self.charged[tier].add(classified.charged as u64);
-        self.refunded.add(classified.refunded as u64);
+        self.charged[tier].add(classified.charged);
+        self.refunded.add(classified.refunded);
+        self.refund_lost.add(classified.refund_lost);
         let answers = [
             classified.local_hits,
             classified.shared_hits,

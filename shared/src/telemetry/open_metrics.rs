@@ -120,6 +120,9 @@ pub fn of_process(figures: &Figures) -> String {
     counters(&mut text, degraded, "mode", &modes, &figures.degraded);
     text.family("clearview_refunded_posts", Kind::Counter, "Posts given back.");
     text.sample("clearview_refunded_posts_total", &[], number(&figures.refunded));
+    let lost = "Posts that were to be given back and were not.";
+    text.family("clearview_refund_lost_posts", Kind::Counter, lost);
+    text.sample("clearview_refund_lost_posts_total", &[], number(&figures.refund_lost));
     text.family(
         "clearview_cost_usd",
         Kind::Counter,

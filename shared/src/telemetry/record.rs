@@ -95,10 +95,12 @@ pub struct ClassifiedRecord {
     pub evicted: usize,
     /// The part of the distinct questions that cost no judgement, 0..=1.
     pub hit_rate: f64,
-    /// Units charged and kept.
-    pub charged: usize,
+    /// Units charged and kept: none for a replay.
+    pub charged: u64,
     /// Units given back.
-    pub refunded: usize,
+    pub refunded: u64,
+    /// Units that were to be given back and were not, as far as is known.
+    pub refund_lost: u64,
     /// The charge's answer was lost: the table may count it twice.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ambiguous_charge: bool,
@@ -189,7 +191,7 @@ impl ClassifiedRecord {
     /// Table writes and reads of a batch: the charge, what was given back, each new verdict; what no nearer layer knew, each
     /// read as half a unit (eventually consistent).
     fn table_units(&self) -> (usize, usize) {
-        let writes = 1 + usize::from(self.refunded > 0) + self.judged;
+        let writes = 1 + usize::from(self.refunded + self.refund_lost > 0) + self.judged;
         let asked_of_table = self.distinct.saturating_sub(self.local_hits + self.shared_hits);
         (writes, asked_of_table.div_ceil(2))
     }

@@ -9,7 +9,9 @@ use shared::clock::{Clock, Timestamp};
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
 use shared::plan::{Meter, Tier};
-use shared::quota::Counter;
+use shared::quota::refund::Refund;
+use shared::quota::replay::IdempotencyKey;
+use shared::quota::{Charge, Counter};
 use shared::table;
 use tests::proxy::{Mode, Proxy};
 use tests::service::{Plan, START, TableService};
@@ -127,4 +129,41 @@ fn a_leap_second_and_a_change_to_summer_time_are_like_any_other_moment() {
         let offset = Timestamp::parse(&format!("{day}T01:30:00+02:00")).unwrap();
         assert_eq!(offset.day(), start.day().minus(1), "an offset does not move the day");
     }
+}
+
+#[tokio::test]
+async fn a_replay_over_midnight_gives_back_to_its_day_and_no_more_than_it_was_charged_there() {
+    let tables = TableService::start().await;
+    let plan = Plan::default().with_tables_at(tables.address());
+    plan.clock().advance(TO_LAST_SECOND);
+    let app = plan.app();
+    let user = UserId::random().unwrap();
+    let run = async |key: Option<&IdempotencyKey>, units: u64, unjudged: u64| {
+        let now = plan.clock().now();
+        let charge = Charge {
+            counter: Counter {
+                user: user.clone(),
+                meter: Meter::Posts,
+                day: now.day(),
+            },
+            tier: Tier::free(),
+            units,
+            limit: 1000,
+        };
+        let charged = app.quota.charge(&charge, key, None, now).await.unwrap();
+        app.quota.finish(charged.receipt, unjudged).await
+    };
+    let used = async |at: Timestamp| tables.tables().used(user.as_str(), at).await;
+    let key = IdempotencyKey::of("k", b"request");
+    // Two of five were judged before midnight.
+    assert_eq!(run(Some(&key), 5, 3).await.given, 3);
+    plan.clock().advance(Duration::from_secs(2));
+    run(None, 4, 0).await;
+    // The replay is charged the other three, and nobody can judge any of the five.
+    assert_eq!(run(Some(&key), 5, 5).await, Refund { given: 3, lost: 0 });
+    assert_eq!((used(START).await, used(plan.clock().now()).await), (2, 4));
+    // All were judged at last; a further replay is free.
+    assert_eq!(run(Some(&key), 5, 0).await, Refund::default());
+    assert_eq!(run(Some(&key), 5, 5).await, Refund::default());
+    assert_eq!((used(START).await, used(plan.clock().now()).await), (2, 7));
 }

@@ -2,8 +2,10 @@
 #![cfg(test)]
 
 mod cache;
+mod contention;
 mod fleet;
 mod one_table;
+mod refunds;
 mod soak;
 mod table;
 mod valkey;

@@ -9,6 +9,7 @@ use shared::app::App;
 use shared::error::Error;
 use shared::ids::UserId;
 use shared::plan::{Meter, Tier};
+use shared::quota::refund::Refund;
 use shared::quota::replay::IdempotencyKey;
 use shared::quota::store::Certainty;
 use shared::quota::{Charge, Counter};
@@ -105,21 +106,19 @@ impl Reference {
         (Outcome::Admitted { used: self.used }, due)
     }
 
-    fn finish(&mut self, due: u64, unjudged: u64, key: Option<(u8, u8)>) {
+    fn finish(&mut self, due: u64, unjudged: u64, key: Option<(u8, u8)>) -> u64 {
         if due == 0 {
-            return;
+            return 0;
         }
-        // Never below zero: after a reset there may be less than is to be given back.
-        let fits = unjudged <= self.used;
-        if let Some(known) = key.and_then(|(key, _)| self.keys.get_mut(&key))
-            && fits
-        {
+        // Never more than this run was charged, and never below zero: after a reset all is given back already.
+        let owed = unjudged.min(due);
+        let given = if owed <= self.used { owed } else { 0 };
+        if let Some(known) = key.and_then(|(key, _)| self.keys.get_mut(&key)) {
             known.busy_until = 0;
-            known.charged -= unjudged;
+            known.charged -= given;
         }
-        if fits {
-            self.used -= unjudged;
-        }
+        self.used -= given;
+        given
     }
 }
 
@@ -195,8 +194,9 @@ async fn compare(tables: &TableService, steps: &[Step]) -> Result<(), TestCaseEr
                     "{step:?}: {outcome:?}, not {expected:?}"
                 );
                 if let (Ok(charged), Step::Run { unjudged, .. }) = (charged, step) {
-                    app.quota.finish(charged.receipt, *unjudged).await;
-                    reference.finish(due, *unjudged, *key);
+                    let refund = app.quota.finish(charged.receipt, *unjudged).await;
+                    let given = reference.finish(due, *unjudged, *key);
+                    prop_assert_eq!(refund, Refund { given, lost: 0 });
                 }
             }
             Step::Reset => {

@@ -53,6 +53,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "quota::counters",
             "quota::fallback",
             "quota::outage",
+            "quota::refund",
             "quota::store",
             "rate_limit::scripts",
             "rate_limit::store",

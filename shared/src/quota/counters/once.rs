@@ -18,10 +18,8 @@ pub enum AddedOnce {
     Done,
     /// It does not fit; so much is used.
     Full(u64),
-    /// The key is known.
-    Known(Record),
-    /// Another transaction was at it; nothing was done.
-    Contended,
+    /// The key's record is not as it was read: this is what it is now, if there is one.
+    Known(Option<Record>),
 }
 
 /// A record to be written with an addition.
@@ -66,12 +64,12 @@ impl CounterTable {
         let put = match recording.before {
             // Nobody has used the key, or not lately.
             None => put
-                .condition_expression("attribute_not_exists(body) OR expiresAt <= :now")
+                .condition_expression("attribute_not_exists(digest) OR expiresAt <= :now")
                 .expression_attribute_values(":now", number(now.millis())),
             // Nobody has charged the rest meanwhile.
             Some(before) => put
-                .condition_expression("body = :body AND charged = :charged")
-                .expression_attribute_values(":body", text(&before.body))
+                .condition_expression("digest = :digest AND charged = :charged")
+                .expression_attribute_values(":digest", text(&before.request))
                 .expression_attribute_values(":charged", number(before.charged)),
         };
         let put = put.build().map_err(unbuilt)?;
@@ -81,49 +79,46 @@ impl CounterTable {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
             .transact_items(TransactWriteItem::builder().update(add).build());
-        match self.0.call(call.send()).await {
+        match self.0.write(|| call.clone().send()).await {
             Ok(_) => Ok(AddedOnce::Done),
-            Err(Failure::Refused(TransactWriteItemsError::TransactionCanceledException(canceled))) => {
-                let refused = |n: usize| {
-                    let reason = canceled.cancellation_reasons().get(n)?;
-                    (reason.code() == Some("ConditionalCheckFailed")).then(|| reason.item())
-                };
-                // The record first: a replay is answered although nothing is left.
-                Ok(match (refused(0), refused(1)) {
-                    (Some(record), _) => record
-                        .and_then(read_record)
-                        .map_or(AddedOnce::Contended, AddedOnce::Known),
-                    (None, Some(counter)) => AddedOnce::Full(counter.and_then(read_used).unwrap_or(charge.limit)),
-                    (None, None) => AddedOnce::Contended,
-                })
-            }
+            // The record first: a replay is answered although nothing is left.
+            Err(Failure::Refused(error)) => Ok(match refusals(&error).as_slice() {
+                [Some(record), _] => AddedOnce::Known(record.and_then(read_record)),
+                [_, Some(counter)] => AddedOnce::Full(counter.and_then(read_used).unwrap_or(charge.limit)),
+                _ => return Err(Silence::Contended),
+            }),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    /// Ends the first run of an idempotency key, and takes units back that it was charged.
+    /// Ends the run of an idempotency key.
     ///
     /// # Errors
-    /// When the table is down: then the run counts as under way until its time is over.
-    pub async fn end_run(&self, counter: &Counter, key: &str, units: u64) -> Result<(), Outage> {
-        let of_record = record_key(key);
-        if units == 0 {
-            let call = self
-                .0
-                .client()
-                .update_item()
-                .table_name(self.0.name())
-                .key("user", text(counter.user.as_str()))
-                .key("meter#day", text(of_record))
-                .update_expression("SET busyUntil = :zero")
-                // No record is made by ending its run.
-                .condition_expression("attribute_exists(body)")
-                .expression_attribute_values(":zero", number(0));
-            return match self.0.call(call.send()).await {
-                Ok(_) | Err(Failure::Refused(_)) => Ok(()),
-                Err(failure) => Err(failure.into_outage()),
-            };
+    /// [`Silence`]: then the run counts as under way until its time is over.
+    pub async fn end_run(&self, user: &UserId, key: &str) -> Result<(), Silence> {
+        let call = self
+            .0
+            .client()
+            .update_item()
+            .table_name(self.0.name())
+            .key("user", text(user.as_str()))
+            .key("meter#day", text(record_key(key)))
+            .update_expression("SET busyUntil = :zero")
+            // No record is made by ending its run.
+            .condition_expression("attribute_exists(digest)")
+            .expression_attribute_values(":zero", number(0));
+        match self.0.write(|| call.clone().send()).await {
+            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
+            Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// Ends the run of an idempotency key, and takes units back that this run was charged. Returns how many: none if the
+    /// counter holds less, as after a reset; then the run has not ended.
+    ///
+    /// # Errors
+    /// [`Silence`].
+    pub async fn take_back_once(&self, counter: &Counter, key: &str, units: u64) -> Result<u64, Silence> {
         let update = |key: String, expression: &str, condition: &str| {
             Update::builder()
                 .table_name(self.0.name())
@@ -135,24 +130,36 @@ impl CounterTable {
         };
         let take = update(meter_and_day(counter), "SET used = used - :n", "used >= :n").build();
         let end = update(
-            of_record,
+            record_key(key),
             "SET charged = charged - :n, busyUntil = :zero",
             "charged >= :n",
         )
         .expression_attribute_values(":zero", number(0))
         .build();
-        let (take, end) = (take.map_err(unbuilt_outage)?, end.map_err(unbuilt_outage)?);
+        let (take, end) = (take.map_err(unbuilt)?, end.map_err(unbuilt)?);
         let call = self
             .0
             .client()
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(take).build())
             .transact_items(TransactWriteItem::builder().update(end).build());
-        match self.0.call(call.send()).await {
-            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
-            Err(failure) => Err(failure.into_outage()),
+        match self.0.write(|| call.clone().send()).await {
+            Ok(_) => Ok(units),
+            Err(Failure::Refused(error)) if refusals(&error).first().is_some_and(Option::is_some) => Ok(0),
+            // The record is gone, and the counter still holds the units.
+            Err(failure) => Err(failure.into()),
         }
     }
+}
+
+/// For each write of a transaction whose condition did not hold, the item that it met.
+fn refusals(error: &TransactWriteItemsError) -> Vec<Option<Option<&Item>>> {
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
+        return Vec::new();
+    };
+    let reasons = canceled.cancellation_reasons().iter();
+    let refused = reasons.map(|reason| (reason.code() == Some("ConditionalCheckFailed")).then(|| reason.item()));
+    refused.collect()
 }
 
 fn record_key(key: &str) -> String {
@@ -163,7 +170,7 @@ fn write_record(user: &UserId, key: &IdempotencyKey, record: &Record) -> Item {
     Item::from([
         ("user".to_owned(), text(user.as_str())),
         ("meter#day".to_owned(), text(record_key(&key.key))),
-        ("body".to_owned(), text(&record.body)),
+        ("digest".to_owned(), text(&record.request)),
         ("charged".to_owned(), number(record.charged)),
         ("busyUntil".to_owned(), number(record.busy_until.millis())),
         ("expiresAt".to_owned(), number(record.expires_at.millis())),
@@ -173,20 +180,13 @@ fn write_record(user: &UserId, key: &IdempotencyKey, record: &Record) -> Item {
 
 fn read_record(item: &Item) -> Option<Record> {
     Some(Record {
-        body: read_text(item, "body")?.to_owned(),
+        request: read_text(item, "digest")?.to_owned(),
         charged: read_number(item, "charged")?,
         busy_until: Timestamp::from_millis(read_number(item, "busyUntil")?),
         expires_at: Timestamp::from_millis(read_number(item, "expiresAt")?),
     })
 }
 
-fn unbuilt_outage(error: impl std::fmt::Display) -> Outage {
-    Outage(format!("a call could not be built: {error}"))
-}
-
 fn unbuilt(error: impl std::fmt::Display) -> Silence {
-    Silence {
-        outage: unbuilt_outage(error),
-        ambiguous: false,
-    }
+    Silence::Undone(Outage(format!("a call could not be built: {error}")))
 }
