@@ -106,14 +106,10 @@ pub fn of_request(parts: &Parts, body: &Bytes, origin: &Origin<'_>) -> Result<St
 
 /// The request's headers with those that a gateway adds.
 fn forwarded(headers: &HeaderMap, origin: &Origin<'_>) -> HeaderMap {
-    // An event is text: a value that is not cannot be in it.
-    let mut forwarded: HeaderMap = headers.iter().filter(|(_, value)| value.to_str().is_ok()).fold(
-        HeaderMap::with_capacity(headers.len() + 3),
-        |mut kept, (name, value)| {
-            kept.append(name, value.clone());
-            kept
-        },
-    );
+    let mut forwarded = HeaderMap::with_capacity(headers.len() + 3);
+    for (name, value) in headers {
+        forwarded.append(name, as_text(value));
+    }
     let came_through = forwarded.get(&FORWARDED_FOR).and_then(|value| value.to_str().ok());
     let chain = match came_through {
         Some(before) => format!("{before}, {}", origin.source_ip),
@@ -125,6 +121,15 @@ fn forwarded(headers: &HeaderMap, origin: &Origin<'_>) -> HeaderMap {
     forwarded.insert(FORWARDED_PORT, HeaderValue::from(origin.port));
     forwarded.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
     forwarded
+}
+
+/// Returns a value as an event can hold it, which is text: bytes that are no UTF-8 stand for the characters of ISO 8859-1.
+fn as_text(value: &HeaderValue) -> HeaderValue {
+    if std::str::from_utf8(value.as_bytes()).is_ok() {
+        return value.clone();
+    }
+    let text: String = value.as_bytes().iter().copied().map(char::from).collect();
+    HeaderValue::from_str(&text).unwrap_or_else(|_| value.clone())
 }
 
 /// The response that a function's answer, as JSON, stands for; `None` where API Gateway would call it malformed.

@@ -201,21 +201,39 @@ impl Call {
         self.headers.get(FINGERPRINT).and_then(|value| value.to_str().ok())
     }
 
-    /// The idempotency key of the request, if it has one.
+    /// Returns the idempotency key of the request, if it has one, with all that it stands for: method, path, query and body.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is not of the form that the contract asks for.
+    /// [`Error::Invalid`] when it is not of the form that the contract asks for, or there twice.
     pub fn idempotency_key(&self, body: &[u8]) -> Result<Option<IdempotencyKey>, Error> {
-        let Some(value) = self.headers.get(IDEMPOTENCY_KEY) else {
+        let mut values = self.headers.get_all(IDEMPOTENCY_KEY).iter();
+        let Some(value) = values.next() else {
             return Ok(None);
         };
         let fits = |key: &&str| (1..=128).contains(&key.len()) && key.bytes().all(|b| (b' '..=b'~').contains(&b));
-        let key = value
-            .to_str()
-            .ok()
-            .filter(fits)
-            .ok_or_else(|| Error::invalid("Idempotency-Key", "must have 1 to 128 printable ASCII characters"))?;
-        Ok(Some(IdempotencyKey::of(key, body)))
+        let key = value.to_str().ok().filter(fits);
+        let key = key.filter(|_| values.next().is_none()).ok_or_else(|| {
+            Error::invalid(
+                "Idempotency-Key",
+                "must be there once, with 1 to 128 printable ASCII characters",
+            )
+        })?;
+        // An event keeps no order of either, so neither may count.
+        let sorted = |pairs: &[(String, String)]| {
+            let mut pairs = pairs.to_vec();
+            pairs.sort_unstable();
+            pairs
+        };
+        let head = (
+            self.method.as_str(),
+            &self.record.route,
+            sorted(&self.path_parameters),
+            sorted(&self.query),
+        );
+        // As JSON, so that no two heads read the same. It ends where the body begins.
+        let mut request = serde_json::to_vec(&head).map_err(|error| Error::Internal(Box::new(error)))?;
+        request.extend_from_slice(body);
+        Ok(Some(IdempotencyKey::of(key, &request)))
     }
 
     /// A query parameter that is on or off; `default` where it is absent.

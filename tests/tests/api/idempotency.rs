@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use tests::client::{Answer, Device, send};
 use tests::proxy::Mode;
@@ -78,6 +79,25 @@ async fn another_body_under_the_same_key_is_refused() {
 }
 
 #[tokio::test]
+async fn the_query_is_part_of_what_a_key_stands_for() {
+    let service = Service::start().await;
+    let ann = service.client.register("ann").await;
+    let body = batch(&["a"]);
+    let ask = async |query: &str| {
+        let path = format!("/v1/classify{query}");
+        let request = service.client.request(Method::POST, &path).bearer_auth(&ann.access);
+        send(request.header("idempotency-key", "k").json(&body)).await
+    };
+    assert_eq!(ask("?explain=true").await.status, 200);
+    assert_eq!(ask("?explain=true").await.status, 200);
+    for query in ["", "?explain=false"] {
+        let other = ask(query).await;
+        assert_eq!((other.status, other.error()), (422, "IDEMPOTENCY_MISMATCH"), "{query}");
+    }
+    assert_eq!(service.tables().used(&ann.user, service.clock.now()).await, 1);
+}
+
+#[tokio::test]
 async fn requests_with_one_key_that_meet_are_charged_once() {
     let service = Service::start().await;
     let ann = service.client.register("ann").await;
@@ -88,7 +108,7 @@ async fn requests_with_one_key_that_meet_are_charged_once() {
             200 => assert_eq!(answer.body["usage"]["used"], 2),
             409 => {
                 assert_eq!((answer.error(), &answer.body["retryable"]), ("CONFLICT", &json!(true)));
-                assert!(!answer.header("retry-after").is_empty());
+                assert_eq!(answer.header("retry-after"), "1", "most requests take less");
             }
             other => panic!("{other}: {answer:?}"),
         }
@@ -124,7 +144,48 @@ async fn a_key_that_cannot_be_one_is_refused() {
             "{key:?}"
         );
     }
+    let request = || {
+        let request = service.client.request(Method::POST, "/v1/classify");
+        request.bearer_auth(&ann.access).json(&batch(&["a"]))
+    };
+    // UTF-8 that is not ASCII, ISO 8859-1, and the same key twice.
+    for keys in [
+        &["caf\u{e9}".as_bytes()][..],
+        &[b"caf\xe9"],
+        &[b"k", b"k"],
+        &[b"k", b"l"],
+    ] {
+        let request = keys.iter().fold(request(), |request, key| {
+            request.header("idempotency-key", HeaderValue::from_bytes(key).unwrap())
+        });
+        let answer = send(request).await;
+        assert_eq!(
+            (answer.status, answer.pointers()),
+            (400, vec!["Idempotency-Key"]),
+            "{keys:?}"
+        );
+    }
     assert_eq!(service.tables().used(&ann.user, service.clock.now()).await, 0);
+}
+
+#[tokio::test]
+async fn a_key_of_an_outage_is_forgotten_after_its_hour() {
+    let (tables, proxy, plan) = Plan::behind_a_network().await;
+    let service = plan.start().await;
+    let ann = service.client.register("ann").await;
+    proxy.set(Mode::Cut);
+    let body = batch(&["a", "b"]);
+    assert_eq!(classify(&service, &ann, "k", &body).await.status, 200);
+    let other = classify(&service, &ann, "k", &batch(&["c"])).await;
+    assert_eq!((other.status, other.error()), (422, "IDEMPOTENCY_MISMATCH"));
+    proxy.set(Mode::Pass);
+    service.clock.advance(Duration::from_mins(59));
+    let ann = service.client.register("ann").await;
+    assert_eq!(classify(&service, &ann, "k", &body).await.body["usage"]["used"], 2);
+    service.clock.advance(Duration::from_mins(1));
+    let anew = classify(&service, &ann, "k", &body).await;
+    assert_eq!((anew.status, &anew.body["usage"]["used"]), (200, &json!(4)), "{anew:?}");
+    assert_eq!(tables.tables().used(&ann.user, service.clock.now()).await, 4);
 }
 
 #[tokio::test]
