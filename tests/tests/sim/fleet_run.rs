@@ -18,7 +18,7 @@ use shared::quota::ledger::allowance;
 use shared::quota::store::Certainty;
 use shared::rate_limit::Source;
 use tests::dice::Dice;
-use tests::proxy::{Mode, Proxy};
+use tests::proxy::{Mode, No, Proxy};
 use tests::redis::Redis;
 use tests::service::{Plan, TableService};
 
@@ -120,6 +120,8 @@ async fn run(seed: u64) {
         let mut batches = Vec::new();
         for instance in &instances {
             instance.table.set(*dice.pick(&MODES));
+            let conflicts = dice.roll(12).try_into().unwrap();
+            instance.table.refuse("", No::Conflict, conflicts);
             instance.cache.set(*dice.pick(&MODES));
             for _ in 0..BATCHES {
                 let units = 1 + dice.roll(25);
@@ -132,7 +134,12 @@ async fn run(seed: u64) {
             match outcome {
                 Ok(Certainty::Sure) => of_day.by_table += units,
                 Ok(Certainty::Alone | Certainty::Ambiguous) => of_day.alone += units,
-                Err(Error::QuotaExceeded { .. } | Error::ReducedCapacity { .. } | Error::RateLimitExceeded { .. }) => {}
+                Err(
+                    Error::QuotaExceeded { .. }
+                    | Error::ReducedCapacity { .. }
+                    | Error::RateLimitExceeded { .. }
+                    | Error::Conflict { .. },
+                ) => {}
                 Err(error) => panic!("seed {seed}: {error:?}"),
             }
         }
@@ -162,6 +169,7 @@ async fn run(seed: u64) {
 async fn heal(instances: &[Instance], clock: &Clock, user: &Principal) {
     for instance in instances {
         instance.table.set(Mode::Pass);
+        instance.table.refuse("", No::Conflict, 0);
         instance.cache.set(Mode::Pass);
     }
     for _ in 0..3 {

@@ -5,19 +5,21 @@
 //! hold is `properties`, and `checks` explores the model as a whole.
 //!
 //! Left out, because it can only refuse: the count that an instance remembers for a minute. A table that is skipped after a
-//! failure is a lost request. Idempotency keys are not modelled, nor is a reset by an administrator. What cannot matter any
+//! failure is a lost request, and so is one that a busy table refuses. Idempotency keys are not modelled, nor is a reset by an administrator. What cannot matter any
 //! more is forgotten ([`World::forget`]), so that histories that differ in nothing else are explored once.
 
 mod checks;
 mod ledger;
 mod properties;
 mod protocol;
+mod table;
 
 use std::collections::BTreeMap;
 
 use stateright::{Model, Property};
 
 use ledger::{Ledger, Parcel, ParcelId};
+use table::{Answer, Table, Write};
 
 /// What stands in for the table while it does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,8 @@ enum Fault {
     HalfDelivered,
     /// The table refuses a source's last parcel alone, and not those before it.
     OnlyTheLast,
+    /// A write that met a transaction is taken for one without an answer.
+    ConflictForOutage,
 }
 
 /// How often something may happen in one history.
@@ -61,6 +65,8 @@ struct Budget {
     replies_lost: u8,
     /// Requests that arrive after their sender has given them up.
     requests_late: u8,
+    /// Writes that meet a transaction once more than they are made again.
+    conflicts: u8,
     outages: u8,
     crashes: u8,
 }
@@ -73,6 +79,7 @@ impl Budget {
         requests_lost: 0,
         replies_lost: 0,
         requests_late: 0,
+        conflicts: 0,
         outages: 0,
         crashes: 0,
     };
@@ -101,15 +108,6 @@ struct World {
     cache: Cache,
     truth: Truth,
     left: Budget,
-}
-
-/// The counter's item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Table {
-    up: bool,
-    used: u64,
-    /// The number of each source's last parcel.
-    outages: BTreeMap<usize, u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -156,22 +154,6 @@ enum Step {
     Refunding(u64),
 }
 
-/// A conditional write to the counter.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Write {
-    Charge(u64),
-    Parcel(Parcel),
-    Refund(u64),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Answer {
-    /// Whether the condition held.
-    done: bool,
-    /// The count after the write, or the count that refused it.
-    used: u64,
-}
-
 /// What nobody in the fleet knows as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Truth {
@@ -215,6 +197,10 @@ enum Action {
     Reply {
         request: usize,
     },
+    /// The table answers that another transaction is at the counter, as often as the write is made.
+    Conflict {
+        request: usize,
+    },
     LoseRequest {
         request: usize,
     },
@@ -233,35 +219,6 @@ enum Action {
     Crash {
         instance: usize,
     },
-}
-
-impl Table {
-    fn apply(&mut self, write: &Write, fleet: &Fleet) -> Answer {
-        let done = match write {
-            Write::Charge(units) => self.used + units <= fleet.limit,
-            Write::Parcel(Parcel { id, .. }) if fleet.fault == Some(Fault::OnlyTheLast) => {
-                self.outages.get(&id.0) != Some(&id.1)
-            }
-            Write::Parcel(parcel) => !self.has(parcel.id),
-            Write::Refund(units) => self.used >= *units,
-        };
-        if done {
-            match write {
-                Write::Charge(units) => self.used += units,
-                Write::Parcel(Parcel { id, units }) => {
-                    self.used += units;
-                    self.outages.insert(id.0, id.1);
-                }
-                Write::Refund(units) => self.used -= units,
-            }
-        }
-        Answer { done, used: self.used }
-    }
-
-    /// Whether a parcel was added.
-    fn has(&self, id: ParcelId) -> bool {
-        self.outages.get(&id.0).is_some_and(|&last| last >= id.1)
-    }
 }
 
 impl Request {
@@ -351,6 +308,9 @@ impl World {
         } else {
             if self.table.up {
                 actions.push(Action::Arrive { request });
+                if self.left.conflicts > 0 {
+                    actions.push(Action::Conflict { request });
+                }
             }
             if !self.table.up || self.left.requests_lost > 0 {
                 actions.push(Action::LoseRequest { request });

@@ -3,8 +3,8 @@
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::properties::{
-    ALONE_WITHIN_80_PERCENT, LIMIT_REACHED, OWNER_LOSES_BY_CRASH, RECOVERED, TABLE_WITHIN_LIMIT, USER_LOSES_THE_LOST,
-    WITHIN_BOUND, WITHIN_LIMIT,
+    ALONE_WITHIN_80_PERCENT, EXACT_WHEN_CALM, LIMIT_REACHED, OWNER_LOSES_BY_CRASH, RECOVERED, TABLE_WITHIN_LIMIT,
+    USER_LOSES_THE_LOST, WITHIN_BOUND, WITHIN_LIMIT,
 };
 use super::{Budget, Fallback, Fault, Fleet};
 
@@ -71,6 +71,41 @@ fn nothing_goes_wrong_when_nothing_fails() {
             ..Budget::NONE
         };
         holds(Fleet { budget, ..fleet }, &[]);
+    }
+}
+
+#[test]
+fn writes_that_meet_transactions_cost_nobody_anything_but_a_refund() {
+    for fleet in [PAIR, SHARING] {
+        let calm = Budget {
+            charges: 4,
+            refunds: 1,
+            conflicts: 2,
+            ..Budget::NONE
+        };
+        holds(Fleet { budget: calm, ..fleet }, &[]);
+    }
+    // Also where units wait to be delivered.
+    let budget = Budget {
+        charges: 4,
+        conflicts: 1,
+        replies_lost: 1,
+        outages: 1,
+        ..Budget::NONE
+    };
+    holds(Fleet { budget, ..SHARING }, &[]);
+}
+
+#[test]
+fn a_conflict_that_is_taken_for_an_outage_is_found_to_overrun_the_limit() {
+    let budget = Budget {
+        charges: 5,
+        conflicts: 2,
+        ..Budget::NONE
+    };
+    let fleet = Fleet { budget, ..PAIR };
+    for broken in [WITHIN_LIMIT, EXACT_WHEN_CALM] {
+        finds(fleet, Fault::ConflictForOutage, broken);
     }
 }
 

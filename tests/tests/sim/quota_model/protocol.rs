@@ -75,6 +75,14 @@ impl World {
                     self.answered(fleet, request, answer);
                 }
             }
+            Action::Conflict { request } => {
+                self.left.conflicts -= 1;
+                if fleet.fault == Some(Fault::ConflictForOutage) {
+                    self.unanswered(fleet, request);
+                } else {
+                    self.contended(request);
+                }
+            }
             Action::LoseRequest { request } => {
                 if self.table.up {
                     self.left.requests_lost -= 1;
@@ -182,6 +190,14 @@ impl World {
             }
             Step::Idle | Step::Admitted { .. } => {}
         }
+    }
+
+    /// The table is well and has done nothing, and nobody admits anything in its place. A parcel waits on.
+    fn contended(&mut self, request: usize) {
+        if let Step::Refunding(units) = self.requests[request].step {
+            self.truth.forfeited += units;
+        }
+        self.proceed(request, Step::Idle);
     }
 
     /// No answer came: nobody knows whether the write was done, but `self` does.
