@@ -101,13 +101,13 @@ impl Proxy {
         }
     }
 
-    /// Answers the next writes to a table that hold some text by itself, so many times.
+    /// Answers the next writes to a table that hold some text, `times` of them, in the table's place.
     pub fn refuse(&self, holding: &'static str, no: No, times: u32) {
         let left = times;
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Refusal { holding, no, left });
     }
 
-    /// How many of those writes have not come.
+    /// Returns the number of those writes that have not come yet.
     #[must_use]
     pub fn left_to_refuse(&self) -> u32 {
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,11 +16,11 @@ pub enum No {
 /// Writes that a proxy answers by itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal {
-    /// Those whose body holds this.
+    /// The text that their bodies hold.
     pub(crate) holding: &'static str,
-    /// How.
+    /// The answer.
     pub(crate) no: No,
-    /// How many more.
+    /// The number of writes still to be answered so.
     pub(crate) left: u32,
 }
 
@@ -51,7 +51,7 @@ impl Refusal {
     }
 }
 
-/// One for each write of a transaction, the last of which is refused.
+/// Returns one for each write of a transaction, the last of which is refused.
 fn reasons(no: No, asked: &Value) -> Value {
     let writes = asked["TransactItems"].as_array().map_or(1, Vec::len);
     let code = match no {
@@ -63,7 +63,7 @@ fn reasons(no: No, asked: &Value) -> Value {
         .collect()
 }
 
-/// Whether the bytes are a whole HTTP request.
+/// Returns true if the bytes are a whole HTTP request.
 pub(crate) fn is_whole(request: &[u8]) -> bool {
     let request = String::from_utf8_lossy(request);
     request.split_once("\r\n\r\n").is_some_and(|(head, body)| {

@@ -36,7 +36,7 @@ where
     }
 }
 
-/// The reason for a certain no; `None` for any other error.
+/// Returns the reason for a certain no; `None` for any other error.
 fn reason<E>(error: &E) -> Option<Reason>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -69,7 +69,7 @@ fn of_code(code: &str) -> Option<Reason> {
     }
 }
 
-/// Whether an error says for certain that no byte was sent.
+/// Returns true if an error says for certain that no byte was sent.
 fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     use std::io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
     causes(error).any(|cause| {
@@ -88,7 +88,7 @@ fn causes<'a>(
     std::iter::successors(Some(error), |error| error.source())
 }
 
-/// The whole chain of causes: the outermost of an SDK error says only "dispatch failure".
+/// Returns the whole chain of causes: the outermost of an SDK error says only "dispatch failure".
 fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     texts.join(": ")
