@@ -111,6 +111,7 @@ impl Server {
         if let Some(embedded) = &embedded {
             app.probe_through(&embedded.probing_client(&app.config));
         }
+        app.connect().await;
 
         let wanted = SocketAddr::new(options.host, options.port);
         let unusable = |error| StartError(format!("--port {}: cannot listen on {wanted}: {error}", options.port));

@@ -16,18 +16,17 @@ use crate::quota::{Charge, Counter};
 use crate::rate_limit::Source;
 use crate::rate_limit::store::{Admitted, Burst, Refused, Visit};
 
-/// A principal, and what was done without to know it.
+/// What a bearer token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authenticated {
-    /// Who it is.
-    pub principal: Principal,
-    /// The token had expired lately, and nobody could say whether its session lives: it was honoured all the same.
-    pub in_grace: bool,
+pub enum Token {
+    /// It speaks for this principal.
+    Good(Principal),
+    /// It did lately. Only while the identity table is down is it honoured, see [`honour_in_grace`].
+    Expired(Principal),
 }
 
-/// The principal of a request, from its bearer token and device fingerprint. Without I/O, but when the published keys are read:
-/// when a token names one that this process has not seen, once a minute at most, and when what it knows is some minutes old.
-/// A token that expired lately costs one read of its session.
+/// Reads the principal of a request from its bearer token and device fingerprint. Without I/O, but when the published keys are
+/// read: when a token names one that this process has not seen, once a minute at most, and when what it knows is some minutes old.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`]; [`Error::Unavailable`] when no keys are known here and they cannot be read.
@@ -36,7 +35,7 @@ pub async fn authenticate(
     bearer: Option<&str>,
     fingerprint: Option<&str>,
     now: Timestamp,
-) -> Result<Authenticated, Error> {
+) -> Result<Token, Error> {
     let bearer = bearer.ok_or(Error::Unauthenticated("no bearer token"))?;
     let fingerprint = fingerprint.map(Fingerprint::of);
     let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
@@ -55,37 +54,33 @@ pub async fn authenticate(
         }
     }
     match verified {
-        Ok(principal) => Ok(Authenticated {
-            principal,
-            in_grace: false,
-        }),
-        Err(Refusal::Expired(principal)) => honour_in_grace(app, *principal, now).await,
+        Ok(principal) => Ok(Token::Good(principal)),
+        Err(Refusal::Expired(principal)) => Ok(Token::Expired(*principal)),
         Err(Refusal::UnknownKey) => Err(Error::Unauthenticated("the key is unknown")),
         Err(Refusal::Invalid(cause)) => Err(Error::Unauthenticated(cause)),
     }
 }
 
-/// While the identity table is down nobody can refresh a token: those that expired lately count on. It takes a read of the session
-/// to know that it is down.
-async fn honour_in_grace(app: &App, principal: Principal, now: Timestamp) -> Result<Authenticated, Error> {
+/// Honours a token that expired lately while the identity table is down: nobody can refresh then. It takes more than one failed
+/// read of the session to know that.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] while the table answers; [`Error::Unavailable`] when it does not, but is not known to be down.
+pub async fn honour_in_grace(app: &App, principal: &Principal, now: Timestamp) -> Result<(), Error> {
     match app.identity.lives(&principal.user, &principal.session, now).await {
         Ok(_) => Err(Error::Unauthenticated("the token has expired")),
-        Err(_) => Ok(Authenticated {
-            principal,
-            in_grace: true,
-        }),
+        Err(_) if app.identity.is_down() => Ok(()),
+        Err(outage) => Err(Error::Unavailable(outage)),
     }
 }
 
-/// [`authenticate`] for whoever reads sessions anyway: the token's own must be alive.
+/// Requires that the session of a principal lives, for those who change what belongs to the user.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`]; [`Error::Unavailable`] when the identity table is down.
-pub async fn require_session(app: &App, authenticated: Authenticated, now: Timestamp) -> Result<Principal, Error> {
-    let Principal { user, session, .. } = &authenticated.principal;
-    match app.identity.lives(user, session, now).await {
-        Ok(true) if !authenticated.in_grace => Ok(authenticated.principal),
-        Ok(true) => Err(Error::Unauthenticated("the token has expired")),
+pub async fn require_session(app: &App, principal: &Principal, now: Timestamp) -> Result<(), Error> {
+    match app.identity.lives(&principal.user, &principal.session, now).await {
+        Ok(true) => Ok(()),
         Ok(false) => Err(Error::Unauthenticated("the session has ended")),
         Err(outage) => Err(Error::Unavailable(outage)),
     }
@@ -189,6 +184,15 @@ fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: 
     Ok(())
 }
 
+/// Where a request comes from, as the limits see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The subscriber.
+    pub source: &'a Source,
+    /// Which endpoint is asked; `None` if the address was counted before.
+    pub endpoint: Option<&'a str>,
+}
+
 /// How a request comes in, as the limits see it.
 #[derive(Debug, Clone, Copy)]
 pub enum Entrance<'a> {
@@ -206,9 +210,10 @@ pub enum Entrance<'a> {
 ///
 /// # Errors
 /// As [`LimitStore::admit`](crate::rate_limit::store::LimitStore::admit).
-pub async fn limit(app: &App, source: &Source, entrance: Entrance<'_>, now: Timestamp) -> Result<Admitted, Refused> {
+pub async fn limit(app: &App, origin: Origin<'_>, entrance: Entrance<'_>, now: Timestamp) -> Result<Admitted, Refused> {
     let visit = |registers, burst| Visit {
-        source,
+        source: origin.source,
+        endpoint: origin.endpoint,
         registers,
         burst,
     };

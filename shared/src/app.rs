@@ -3,6 +3,7 @@
 use std::cell::LazyCell;
 
 use aws_sdk_dynamodb::Client;
+use futures_util::future::join_all;
 
 use crate::audit::AuditLog;
 use crate::breaker::fleet::Fleet;
@@ -71,6 +72,8 @@ pub struct App {
     pub probes: Vec<Table>,
     /// Likewise to each shared cache.
     pub cache_probes: Vec<Valkey>,
+    /// The ways to the shared caches that requests use.
+    caches: Vec<Valkey>,
     /// What the caches' provider has said of them.
     pub cache_reports: Reports,
 }
@@ -161,6 +164,7 @@ impl App {
             ),
             probes: probes(client, &config, &clock),
             cache_probes,
+            caches: caches.each,
             cache_reports: Reports::default(),
             // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
             token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
@@ -175,6 +179,11 @@ impl App {
     /// Lets health look at the tables through a client of its own.
     pub fn probe_through(&mut self, client: &Client) {
         self.probes = probes(client, &self.config, &self.clock);
+    }
+
+    /// Connects to the shared caches while the start costs nobody anything. The first request learns of a failure.
+    pub async fn connect(&self) {
+        join_all(self.caches.iter().map(Valkey::connect)).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The only reader of the environment: every setting with its variable, unit and default. A bad value stops the start.
 
+mod address;
 mod aws;
 mod cache;
 mod endpoint;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use self::providers::ProviderSettings;
 use crate::plan::Plans;
 
+pub use self::address::AddressLimits;
 pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
 pub use self::endpoint::Endpoint;

@@ -12,6 +12,9 @@ const FIRST_SKIP: Duration = Duration::from_millis(250);
 /// The longest that it is skipped without being probed.
 const LONGEST_SKIP: Duration = Duration::from_secs(5);
 
+/// As long as it is skipped after its third failure in a row: nobody takes it for a hiccup then.
+const SURELY_DOWN: Duration = Duration::from_secs(1);
+
 /// Whether a dependency may be asked.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<State>);
@@ -20,23 +23,44 @@ pub struct Gate(Mutex<State>);
 enum State {
     #[default]
     Open,
-    /// Skipped since a failure.
-    Shut { since: Timestamp, skip: Duration },
+    /// Skipped since a failure, or since a probe was let through.
+    Shut {
+        since: Timestamp,
+        skip: Duration,
+        probing: bool,
+    },
 }
 
 impl Gate {
     /// Whether the caller may ask the dependency now. While it is skipped, one caller per period may, as its probe.
     pub fn admits(&self, now: Timestamp) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Shut { since, skip } = *state else {
+        let State::Shut { since, skip, .. } = *state else {
             return true;
         };
         // A clock that was set back must not keep the gate shut.
         if since <= now && now.since(since) < skip {
             return false;
         }
-        *state = State::Shut { since: now, skip };
+        *state = State::Shut {
+            since: now,
+            skip,
+            probing: true,
+        };
         true
+    }
+
+    /// Whether nothing speaks against the dependency.
+    pub fn is_open(&self) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Open
+    }
+
+    /// Whether the dependency has failed and then failed two probes.
+    pub fn is_down(&self) -> bool {
+        match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Open => false,
+            State::Shut { skip, .. } => skip >= SURELY_DOWN,
+        }
     }
 
     /// The dependency has answered.
@@ -49,11 +73,17 @@ impl Gate {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let skip = match *state {
             State::Open => FIRST_SKIP,
+            State::Shut {
+                skip, probing: true, ..
+            } => (skip * 2).min(LONGEST_SKIP),
             // Requests that were under way together fail together: that is one failure, not many.
-            State::Shut { since, skip } if now.since(since) < skip / 2 => skip,
-            State::Shut { skip, .. } => (skip * 2).min(LONGEST_SKIP),
+            State::Shut { .. } => return,
         };
-        *state = State::Shut { since: now, skip };
+        *state = State::Shut {
+            since: now,
+            skip,
+            probing: false,
+        };
     }
 }
 
@@ -104,6 +134,20 @@ mod tests {
             gate.fail(ms(10));
         }
         assert!(gate.admits(ms(260)));
+    }
+
+    #[test]
+    fn three_failures_in_a_row_are_an_outage_and_fewer_are_not() {
+        let gate = Gate::default();
+        for (at, down) in [(0, false), (250, false), (750, true)] {
+            assert!(gate.admits(ms(at)));
+            // Together they are one.
+            gate.fail(ms(at));
+            gate.fail(ms(at));
+            assert_eq!((gate.is_open(), gate.is_down()), (false, down), "{at}");
+        }
+        gate.succeed();
+        assert_eq!((gate.is_open(), gate.is_down()), (true, false));
     }
 
     #[test]

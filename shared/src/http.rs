@@ -19,7 +19,7 @@ use lambda_http::http::header::{self, HeaderMap, HeaderName};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 
-use crate::admission::{self, Entrance};
+use crate::admission::{self, Entrance, Origin};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
@@ -44,6 +44,9 @@ pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// What the limits are called in the list of what was done without.
+const LIMITER: &str = "rateLimit";
+
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A method and path that a function answers, and what that is to it.
@@ -60,6 +63,8 @@ pub struct Call {
     /// How the limits stand that it met: likewise.
     standings: Vec<Standing>,
     source: Source,
+    /// Whether its address has yet to be counted: from the route on, once.
+    uncounted: bool,
     stopwatch: Stopwatch,
     method: Method,
     headers: HeaderMap,
@@ -110,6 +115,7 @@ impl Call {
             usage: None,
             standings: Vec::new(),
             source,
+            uncounted: false,
             stopwatch,
             method: parts.method,
             headers: parts.headers,
@@ -146,6 +152,7 @@ impl Call {
                 limit_bytes: LARGEST_BODY,
             });
         }
+        self.uncounted = found.is_some();
         Ok(found)
     }
 
@@ -180,19 +187,32 @@ impl Call {
     /// # Errors
     /// As [`admission::limit`].
     pub async fn admit(&mut self, app: &App, entrance: Entrance<'_>) -> Result<Admitted, Error> {
-        match admission::limit(app, &self.source, entrance, self.now).await {
+        let origin = Origin {
+            source: &self.source,
+            endpoint: std::mem::take(&mut self.uncounted).then_some(self.record.endpoint),
+        };
+        match admission::limit(app, origin, entrance, self.now).await {
             Ok(admitted) => {
-                self.standings.clone_from(&admitted.standings);
-                if admitted.degraded {
-                    self.record.degraded.push("rateLimit");
+                self.standings.extend_from_slice(&admitted.standings);
+                if admitted.degraded && !self.record.degraded.contains(&LIMITER) {
+                    self.record.degraded.push(LIMITER);
                 }
                 Ok(admitted)
             }
             Err(refused) => {
-                self.standings = refused.standings;
+                self.standings.extend(refused.standings);
                 Err(refused.error)
             }
         }
+    }
+
+    /// Counts the address of a request whose handler has ended before any limit: for its credential, most likely. Over the
+    /// limit, that is the answer.
+    async fn count(&mut self, app: &App, outcome: Result<Reply, Error>) -> Result<Reply, Error> {
+        if self.uncounted && !matches!(outcome, Err(Error::UnsupportedMediaType)) {
+            self.admit(app, Entrance::Visit).await?;
+        }
+        outcome
     }
 
     /// What the request says of its device.

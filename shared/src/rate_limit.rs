@@ -17,6 +17,13 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::error::DAILY;
 
+/// The name of the limits by address.
+pub const IP: &str = "ip";
+
+/// The least that an instance allows by itself, if the limit does: one full batch of posts, or what the devices behind one
+/// address ask. The day's quota still bounds the money.
+pub const LEAST_SHARE: u64 = 50;
+
 /// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -33,7 +40,7 @@ impl Policy {
     #[must_use]
     pub const fn ip(per_minute: u64) -> Self {
         Self {
-            name: "ip",
+            name: IP,
             limit: per_minute,
             window: Duration::from_mins(1),
         }
@@ -43,7 +50,7 @@ impl Policy {
     #[must_use]
     pub const fn registrations(per_hour: u64) -> Self {
         Self {
-            name: "ip",
+            name: IP,
             limit: per_hour,
             window: Duration::from_hours(1),
         }
@@ -59,11 +66,13 @@ impl Policy {
         }
     }
 
-    /// What one instance of `fleet` allows by itself: its share of 80 % of the limit.
+    /// Returns what one instance of `fleet` allows by itself: its share of 80 % of the limit, but never less than
+    /// [`LEAST_SHARE`].
     #[must_use]
     pub fn share(self, fleet: u32) -> Self {
+        let share = crate::quota::ledger::allowance(self.limit, fleet);
         Self {
-            limit: crate::quota::ledger::allowance(self.limit, fleet),
+            limit: share.max(LEAST_SHARE.min(self.limit)),
             ..self
         }
     }
@@ -255,6 +264,20 @@ mod tests {
         log.decide(&Policy::burst(500), 400, 1, at(0));
         let refused = log.decide(&POLICY, 1, 2, at(1));
         assert_eq!((refused.standing.remaining, refused.wait.is_some()), (0, true));
+    }
+
+    #[test]
+    fn a_share_is_at_least_a_full_batch_and_never_beyond_the_limit() {
+        for (limit, fleet, share) in [
+            (50, 10, 50),
+            (500, 10, 50),
+            (500, 2, 200),
+            (6000, 10, 480),
+            (13, 10, 13),
+            (50, 1, 50),
+        ] {
+            assert_eq!(Policy::burst(limit).share(fleet).limit, share, "{limit} of {fleet}");
+        }
     }
 
     #[test]

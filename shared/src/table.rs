@@ -152,6 +152,12 @@ impl Table {
         Ok(())
     }
 
+    /// Returns whether the table is known to be down: a call that failed once says little.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.gate.is_down()
+    }
+
     /// Makes a call within the deadline, unless the table has just failed.
     ///
     /// # Errors

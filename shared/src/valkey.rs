@@ -1,17 +1,24 @@
-//! The way to Valkey (or Redis): one connection, a deadline on every call, no retries; skipped for a while after a failure.
+//! The way to Valkey (or Redis): one connection, no retries, skipped for a while once it is known to be away.
 //!
 //! Each call is a pipeline of commands that stay in one hash slot each, so a cluster behind one endpoint (ElastiCache
 //! Serverless) takes them as a single server does. Transactions and blocking commands do not belong here.
+//!
+//! A late answer is no outage. A call waits while its connection brings the answers to others. When that has been silent for
+//! the configured time, or has ended, the process asks on a new connection, once for all calls, whether the cache is there.
+//! Only a cache that does not answer this either is away: then all calls fail at once, and further ones are not sent.
 
 mod connection;
+mod patience;
 mod script;
 mod sign_in;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, SharedCache};
@@ -21,9 +28,13 @@ use crate::gate::Gate;
 pub use self::script::{Invocation, Script};
 
 use self::connection::{Connection, Door};
+use self::patience::{Next, Patience, TURN, within};
 
-/// The longest that a new connection may take, signing in included.
-const CONNECT: Duration = Duration::from_millis(100);
+/// The longest that a new connection may take, signing in included. Calls wait for it while nothing speaks against the cache.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// The longest that the request waits which probes a cache that is known to be away. Its attempt may end well later.
+const PROBE: Duration = Duration::from_millis(40);
 
 /// A connection that was idle for this long may have been given up by the other side while this environment was frozen: a new
 /// one costs less than finding that out by a timeout.
@@ -44,21 +55,24 @@ pub struct Valkey(Arc<Inner>);
 
 struct Inner {
     door: Door,
+    /// How long a connection may be silent, and then the cache to a new one.
     timeout: Duration,
     clock: Clock,
     gate: Gate,
-    /// Held by the one who connects.
-    connecting: tokio::sync::Mutex<()>,
+    /// Held by the one attempt to connect.
+    connecting: Arc<tokio::sync::Mutex<()>>,
     current: Mutex<Option<Arc<Connection>>>,
 }
 
 /// Why a call gave no result.
 #[derive(Debug, Clone)]
 pub enum Failure {
-    /// The commands were not sent: no connection could be made, or the cache has just failed. Nothing was done.
+    /// The commands were not sent, as the cache is away. Nothing was done.
     Unasked(Outage),
-    /// The cache did not answer in time, or not with sense. The commands may have been carried out, in part too.
+    /// The cache is known to be away since, or has answered with an error. The commands may have been carried out, in part too.
     Failed(Outage),
+    /// The cache is there, but the answer is lost. The commands may have been carried out, in part too.
+    Unknown(Outage),
 }
 
 impl Failure {
@@ -66,7 +80,7 @@ impl Failure {
     #[must_use]
     pub fn into_outage(self) -> Outage {
         match self {
-            Self::Unasked(outage) | Self::Failed(outage) => outage,
+            Self::Unasked(outage) | Self::Failed(outage) | Self::Unknown(outage) => outage,
         }
     }
 }
@@ -78,7 +92,7 @@ impl fmt::Debug for Valkey {
 }
 
 impl Valkey {
-    /// The way to `cache`. Connects at the first call.
+    /// Makes the way to `cache`, which connects at the first call.
     #[must_use]
     pub fn new(cache: &SharedCache, config: &Config, clock: Clock) -> Self {
         Self(Arc::new(Inner {
@@ -86,9 +100,14 @@ impl Valkey {
             timeout: config.cache.timeout,
             clock,
             gate: Gate::default(),
-            connecting: tokio::sync::Mutex::new(()),
+            connecting: Arc::default(),
             current: Mutex::new(None),
         }))
+    }
+
+    /// Connects while that costs nobody anything. Of a failure the next call learns.
+    pub async fn connect(&self) {
+        let _ = self.0.connection(self.0.clock.now()).await;
     }
 
     /// Whether the cache answers.
@@ -100,31 +119,19 @@ impl Valkey {
         answered.map(|_| ()).map_err(Failure::into_outage)
     }
 
-    /// Sends `commands` at once, within the deadline; their replies, one each and in their order. The only error of the server
-    /// among them is that it does not know a script.
+    /// Sends `commands` at once; their replies, one each and in their order. The only error of the server among them is that it
+    /// does not know a script.
     ///
     /// # Errors
     /// [`Failure`]; also when the server answers a command with an error.
     pub async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let inner = &*self.0;
+        let inner = &self.0;
         let now = inner.clock.now();
-        if !inner.gate.admits(now) {
-            return Err(inner.unasked("skipped after a failure"));
-        }
         let connection = inner.connection(now).await?;
-        let sending = connection.send(commands);
-        let problem = match tokio::time::timeout(inner.timeout, sending).await {
-            Ok(Ok(replies)) => {
-                inner.gate.succeed();
-                connection.used(now);
-                return inner.check(replies);
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", inner.timeout.as_millis()),
-        };
-        inner.forget(&connection);
-        inner.gate.fail(inner.clock.now());
-        Err(Failure::Failed(inner.outage(&problem)))
+        let replies = inner.answer(&connection, commands, now).await?;
+        inner.gate.succeed();
+        connection.note_answer(now);
+        inner.check(replies)
     }
 
     /// Runs scripts at once, as [`Valkey::ask`] sends commands. Those that the server does not know are sent to it in full.
@@ -153,8 +160,15 @@ impl Valkey {
 }
 
 impl Inner {
-    /// The connection in use, or a new one. Requests that come while one is being made wait for it, and make none themselves.
-    async fn connection(&self, now: Timestamp) -> Result<Arc<Connection>, Failure> {
+    /// The connection in use, or a new one. A cache that was away has to answer on a new one first.
+    async fn connection(self: &Arc<Self>, now: Timestamp) -> Result<Arc<Connection>, Failure> {
+        if !self.gate.admits(now) {
+            return Err(self.unasked("skipped after a failure"));
+        }
+        if !self.gate.is_open() {
+            let patience = PROBE.min(self.timeout);
+            return self.replace(None, patience, now).await.map_err(Failure::Unasked);
+        }
         if let Some(connection) = self.sound(now) {
             if connection.idle(now) < QUIET {
                 return Ok(connection);
@@ -162,25 +176,105 @@ impl Inner {
             drop(connection);
             tokio::task::yield_now().await;
         }
-        let Ok(_connecting) = self.connecting.try_lock() else {
-            drop(self.connecting.lock().await);
-            return self.sound(now).ok_or_else(|| self.unasked("no connection"));
-        };
-        // Still there, or made between the two looks.
-        if let Some(connection) = self.sound(now) {
-            return Ok(connection);
+        match self.sound(now) {
+            Some(connection) => Ok(connection),
+            None => self.replace(None, CONNECT, now).await.map_err(Failure::Unasked),
         }
-        let problem = match tokio::time::timeout(CONNECT, self.door.open(now)).await {
-            Ok(Ok(connection)) => {
-                let connection = Arc::new(connection);
-                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&connection));
+    }
+
+    /// Waits for the answer to `commands` until it is there, the cache is known to be away, or patience ends.
+    async fn answer(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        commands: &Pipeline,
+        now: Timestamp,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut sending = pin!(connection.send(commands));
+        let mut patience = Patience::new(self.timeout, connection.heard());
+        let problem = loop {
+            match tokio::time::timeout(TURN, &mut sending).await {
+                Ok(Ok(replies)) => return Ok(replies),
+                Ok(Err(error)) => break error.to_string(),
+                Err(_) if !self.gate.is_open() => break "no answer".to_owned(),
+                Err(_) => {}
+            }
+            match patience.after_turn(connection.heard()) {
+                Next::Wait => {}
+                Next::GiveUp => break "no answer".to_owned(),
+                Next::Check => tokio::select! {
+                    biased;
+                    answered = &mut sending => match answered {
+                        Ok(replies) => return Ok(replies),
+                        Err(error) => break error.to_string(),
+                    },
+                    checked = self.replace(Some(connection), self.timeout, now) => if checked.is_err() {
+                        break "no answer".to_owned();
+                    },
+                },
+            }
+        };
+        // Lost alone, or with the cache?
+        if self.gate.is_open() && self.replace(Some(connection), self.timeout, now).await.is_ok() {
+            return Err(Failure::Unknown(self.outage(&problem)));
+        }
+        Err(Failure::Failed(self.outage(&problem)))
+    }
+
+    /// A connection other than `old` on which the cache has answered. Whoever needs one waits for the same attempt, `patience` at
+    /// most: then the cache is away. The attempt itself goes on, so that a slow handshake is not begun anew by each probe.
+    async fn replace(
+        self: &Arc<Self>,
+        old: Option<&Arc<Connection>>,
+        patience: Duration,
+        now: Timestamp,
+    ) -> Result<Arc<Connection>, Outage> {
+        let probes = !self.gate.is_open();
+        let found = || {
+            let found = self.sound(now);
+            found.filter(|found| old.is_none_or(|old| !Arc::ptr_eq(found, old)))
+        };
+        let attempt = async {
+            let lock = Arc::clone(&self.connecting).lock_owned().await;
+            // Another attempt may have ended meanwhile, one way or the other.
+            if let Some(connection) = found() {
                 return Ok(connection);
             }
-            Ok(Err(outage)) => outage.to_string(),
-            Err(_) => format!("no connection within {} ms", CONNECT.as_millis()),
+            if !probes && !self.gate.is_open() {
+                return Err("it has been found away".to_owned());
+            }
+            let attempt = tokio::spawn(Arc::clone(self).attempt(lock, now));
+            attempt.await.unwrap_or_else(|error| Err(error.to_string()))?;
+            found().ok_or_else(|| "the connection has ended".to_owned())
         };
-        self.gate.fail(self.clock.now());
-        Err(self.unasked(&problem))
+        let late = || Err(format!("no answer within {} ms", patience.as_millis()));
+        within(patience, attempt).await.unwrap_or_else(late).map_err(|problem| {
+            if let Some(old) = old {
+                self.forget(old);
+            }
+            self.gate.fail(self.clock.now());
+            self.outage(&problem)
+        })
+    }
+
+    /// Connects, and hears a first answer within the time of any other. The gate knows the outcome before the next attempt.
+    async fn attempt(self: Arc<Self>, lock: OwnedMutexGuard<()>, now: Timestamp) -> Result<(), String> {
+        let outcome = match within(CONNECT, self.door.open(now)).await {
+            Some(Ok(connection)) => match within(self.timeout, connection.ping()).await {
+                Some(answered) => answered.map(|()| connection).map_err(|outage| outage.to_string()),
+                None => Err(format!("no answer within {} ms", self.timeout.as_millis())),
+            },
+            Some(Err(outage)) => Err(outage.to_string()),
+            None => Err(format!("no connection within {} ms", CONNECT.as_millis())),
+        };
+        let outcome = outcome.map(|connection| {
+            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(connection));
+            self.gate.succeed();
+        });
+        if outcome.is_err() {
+            self.gate.fail(self.clock.now());
+        }
+        drop(lock);
+        outcome
     }
 
     /// The connection in use, if a command may be risked on it.

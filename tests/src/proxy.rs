@@ -64,6 +64,8 @@ struct Connections {
     accepted: u64,
     /// Of those, how many of the first are dead without either end knowing.
     stranded: u64,
+    /// Of those, how many of the first bring no replies.
+    deaf: u64,
     /// Requests passed on, as pieces: a large one counts more than once.
     requests: u64,
     /// Requests that came, passed on or not, as pieces.
@@ -115,6 +117,12 @@ impl Proxy {
     pub fn strand(&self) {
         self.connections
             .send_modify(|connections| connections.stranded = connections.accepted);
+    }
+
+    /// The connections that are open now pass requests on, and end when the reply to one comes. New ones are sound.
+    pub fn deafen(&self) {
+        self.connections
+            .send_modify(|connections| connections.deaf = connections.accepted);
     }
 
     /// Waits until so many requests in all have been passed on.
@@ -179,6 +187,10 @@ impl Connection {
     fn is_stranded(&self) -> bool {
         self.number <= self.all.borrow().stranded
     }
+
+    fn is_deaf(&self) -> bool {
+        self.number <= self.all.borrow().deaf
+    }
 }
 
 impl Drop for Connection {
@@ -206,7 +218,7 @@ async fn connect(client: TcpStream, target: SocketAddr, modes: watch::Receiver<M
     let mut cut = modes.clone();
     tokio::select! {
         () = requests(from_client, to_server, modes.clone(), &connection) => {}
-        () = replies(from_server, to_client, modes) => {}
+        () = replies(from_server, to_client, modes, &connection) => {}
         _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
     }
 }
@@ -230,9 +242,17 @@ async fn requests(
     }
 }
 
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut modes: watch::Receiver<Mode>) {
+async fn replies(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut modes: watch::Receiver<Mode>,
+    connection: &Connection,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        if connection.is_deaf() {
+            return;
+        }
         let reply: &[u8] = match hold(&mut modes).await {
             Mode::LoseReplies => return,
             Mode::Garbage => b"\x00\xffthis is no HTTP at all\r\n\r\n",

@@ -46,7 +46,7 @@ pub const ROUTES: [Route<Action>; 7] = [
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let mut call = Call::open(app, "admin", request);
     let outcome = answer(app, &mut call).await;
-    call.close(app, outcome)
+    call.close(app, outcome).await
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {

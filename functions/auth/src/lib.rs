@@ -91,7 +91,7 @@ struct Tokens {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let mut call = Call::open(app, "auth", request);
     let outcome = answer(app, &mut call).await;
-    call.close(app, outcome)
+    call.close(app, outcome).await
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
@@ -107,6 +107,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         Action::Export => me::export(app, call).await,
         Action::Erase => me::erase(app, call).await,
         Action::PublicKeys => {
+            call.admit(app, Entrance::Visit).await?;
             let keys = token_keys(app, call).await?;
             Ok(Reply::json(StatusCode::OK, &keys.public().clone().at(call.now).to_jwks())?.public())
         }

@@ -71,7 +71,7 @@ struct Verdict<'a> {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let mut call = Call::open(app, "classify", request);
     let outcome = answer(app, &mut call).await;
-    call.close(app, outcome)
+    call.close(app, outcome).await
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {

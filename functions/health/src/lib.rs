@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
+use shared::admission::Entrance;
 use shared::app::App;
 use shared::cache::report::Report;
 use shared::clock::{Stopwatch, Timestamp};
@@ -76,15 +77,18 @@ struct Dependency {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let mut call = Call::open(app, "health", request);
     let outcome = answer(app, &mut call).await;
-    call.close(app, outcome)
+    call.close(app, outcome).await
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
-    match call.route(&ROUTES)? {
-        None => Ok(Reply::preflight()),
-        Some(Action::Health) if call.switch("deep", true)? => health(app, call).await,
-        Some(Action::Health) => alive(),
-        Some(Action::Metrics) => metrics(app, call).await,
+    let Some(action) = call.route(&ROUTES)? else {
+        return Ok(Reply::preflight());
+    };
+    call.admit(app, Entrance::Visit).await?;
+    match action {
+        Action::Health if call.switch("deep", true)? => health(app, call).await,
+        Action::Health => alive(),
+        Action::Metrics => metrics(app, call).await,
     }
 }
 

@@ -36,7 +36,7 @@ struct Burst {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let mut call = Call::open(app, "usage", request);
     let outcome = answer(app, &mut call).await;
-    call.close(app, outcome)
+    call.close(app, outcome).await
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {

@@ -4,11 +4,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::address::AddressLimits;
 use super::endpoint::Endpoint;
 use super::{ConfigError, Settings};
 
 /// What a limit by address may be.
-const PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
+pub(super) const PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
 
 /// All that is set about caches.
 #[derive(Debug, Clone)]
@@ -27,11 +28,12 @@ pub struct CacheSettings {
     pub user: Option<String>,
     /// `CLEARVIEW_CACHE_CA_FILE`: certificates, as PEM, that a cache's own may be signed by (Amazon's or the system's).
     pub ca_file: Option<PathBuf>,
-    /// `CLEARVIEW_CACHE_TIMEOUT_MS`: the longest that one call to a cache may take (25).
+    /// `CLEARVIEW_CACHE_TIMEOUT_MS`: how long a cache may be silent before it is asked whether it is there, and how long it
+    /// has for this (60).
     pub timeout: Duration,
-    /// `CLEARVIEW_IP_PER_MINUTE`: requests from one address in any 60 seconds (100).
-    pub ip_per_minute: u64,
-    /// `CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR`: registrations from one address in any hour (20).
+    /// `CLEARVIEW_IP_PER_MINUTE`: requests from one address in any 60 seconds, for each class of endpoints.
+    pub ip_per_minute: AddressLimits,
+    /// `CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR`: registrations from one address in any hour (60).
     pub registrations_per_ip_per_hour: u64,
 }
 
@@ -59,7 +61,6 @@ impl CacheSettings {
                 });
             }
         }
-        let per_address = |variable, default| env.number(variable, default, &PER_ADDRESS);
         Ok(Self {
             shared,
             limits,
@@ -68,9 +69,9 @@ impl CacheSettings {
             api_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_ELASTICACHE")?,
             user,
             ca_file: env.optional("CLEARVIEW_CACHE_CA_FILE").map(PathBuf::from),
-            timeout: env.millis("CLEARVIEW_CACHE_TIMEOUT_MS", 25)?,
-            ip_per_minute: per_address("CLEARVIEW_IP_PER_MINUTE", 100)?,
-            registrations_per_ip_per_hour: per_address("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", 20)?,
+            timeout: env.millis("CLEARVIEW_CACHE_TIMEOUT_MS", 60)?,
+            ip_per_minute: AddressLimits::read(env, "CLEARVIEW_IP_PER_MINUTE")?,
+            registrations_per_ip_per_hour: env.number("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", 60, &PER_ADDRESS)?,
         })
     }
 }
@@ -102,9 +103,9 @@ mod tests {
     fn without_settings_there_is_no_cache_and_the_limits_are_the_documented_ones() {
         let settings = read(&[]).unwrap();
         assert_eq!((&settings.shared, &settings.limits), (&None, &None));
-        assert_eq!(settings.timeout, Duration::from_millis(25));
-        assert_eq!(settings.ip_per_minute, 100);
-        assert_eq!(settings.registrations_per_ip_per_hour, 20);
+        assert_eq!(settings.timeout, Duration::from_millis(60));
+        assert_eq!(settings.ip_per_minute, AddressLimits::default());
+        assert_eq!(settings.registrations_per_ip_per_hour, 60);
     }
 
     #[test]

@@ -27,9 +27,13 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
 ];
 
 impl Call {
-    /// Answers, and writes the record.
-    #[must_use]
-    pub fn close(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
+    /// Answers, and writes the record. A request that no limit has seen is counted for its address first.
+    pub async fn close(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
+        let outcome = self.count(app, outcome).await;
+        self.answer(app, outcome)
+    }
+
+    fn answer(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
         let mut headers = HeaderMap::with_capacity(20);
         let (status, body, cache_control) = match outcome {
             Ok(reply) => {

@@ -6,7 +6,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use super::{Call, LARGEST_BODY};
-use crate::admission::{self, Authenticated};
+use crate::admission::{self, Entrance, Token};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::Principal;
@@ -58,42 +58,58 @@ fn authority(headers: &HeaderMap) -> String {
 }
 
 impl Call {
-    /// The principal that the bearer token speaks for; the request's signature, if it has one, must be the session's.
+    /// Returns the principal that the bearer token speaks for; the request's signature, if it has one, must be the session's.
+    /// An expired token counts for the address before the identity table is asked for grace.
     ///
     /// # Errors
-    /// As [`admission::authenticate`] and [`admission::check_user_signature`].
+    /// As [`admission::authenticate`], [`admission::honour_in_grace`] and [`admission::check_user_signature`].
     pub async fn principal(&mut self, app: &App) -> Result<Principal, Error> {
-        let authenticated = self.authenticate(app).await?;
-        if authenticated.in_grace {
-            self.record.degraded.push("auth");
-        }
-        Ok(authenticated.principal)
+        let principal = match self.authenticate(app).await? {
+            Token::Good(principal) => principal,
+            Token::Expired(principal) => {
+                self.admit(app, Entrance::Visit).await?;
+                admission::honour_in_grace(app, &principal, self.now).await?;
+                self.record.degraded.push("auth");
+                principal
+            }
+        };
+        self.check_signature(app, &principal).await?;
+        Ok(principal)
     }
 
-    /// The same for those who change what belongs to the user: the session must be alive.
+    /// Returns the principal of a request that sees or changes what belongs to the user: the session must be alive, and there is
+    /// no grace.
     ///
     /// # Errors
-    /// As [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
+    /// As [`Call::admit`] and [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
     pub async fn member(&mut self, app: &App) -> Result<Principal, Error> {
-        let authenticated = self.authenticate(app).await?;
-        admission::require_session(app, authenticated, self.now).await
+        let Token::Good(principal) = self.authenticate(app).await? else {
+            return Err(Error::Unauthenticated("the token has expired"));
+        };
+        self.admit(app, Entrance::Visit).await?;
+        self.check_signature(app, &principal).await?;
+        admission::require_session(app, &principal, self.now).await?;
+        Ok(principal)
     }
 
-    async fn authenticate(&mut self, app: &App) -> Result<Authenticated, Error> {
+    async fn authenticate(&self, app: &App) -> Result<Token, Error> {
         let bearer = bearer(&self.headers)?;
-        let authenticated = admission::authenticate(app, bearer, self.fingerprint(), self.now).await?;
-        let principal = &authenticated.principal;
+        admission::authenticate(app, bearer, self.fingerprint(), self.now).await
+    }
+
+    async fn check_signature(&mut self, app: &App, principal: &Principal) -> Result<(), Error> {
         admission::check_user_signature(app, principal, self.signature(), self.now).await?;
         self.record.user_id = Some(principal.user.clone());
         self.record.tier = Some(principal.tier.clone());
-        Ok(authenticated)
+        Ok(())
     }
 
-    /// The `keyid` of the admin who signed this request.
+    /// Returns the `keyid` of the admin who signed this request.
     ///
     /// # Errors
-    /// As [`admission::authenticate_admin`].
-    pub async fn admin(&self, app: &App) -> Result<String, Error> {
+    /// As [`Call::admit`] and [`admission::authenticate_admin`].
+    pub async fn admin(&mut self, app: &App) -> Result<String, Error> {
+        self.admit(app, Entrance::Visit).await?;
         admission::authenticate_admin(app, self.signature(), self.now).await
     }
 

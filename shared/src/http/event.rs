@@ -38,6 +38,7 @@ where
     H: Fn(Arc<App>, Request) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    app.connect().await;
     let adapter = Adapter::from(service_fn(move |request| {
         let answer = handle(Arc::clone(&app), request);
         async move { Ok::<_, Infallible>(Verbatim(answer.await)) }

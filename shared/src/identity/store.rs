@@ -47,6 +47,12 @@ impl IdentityStore {
         Self { table }
     }
 
+    /// Returns whether the table is known to be down.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.table.is_down()
+    }
+
     /// The user of a device, made with `proposed` as its id and with tier `free` if the device is new.
     ///
     /// # Errors

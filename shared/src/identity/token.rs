@@ -19,7 +19,7 @@ pub const LIFETIME_SECONDS: i64 = 900;
 pub const LEEWAY_SECONDS: i64 = 5;
 
 /// For how long after its end a token may be honoured while nobody can say whether its session lives, in seconds.
-const GRACE_SECONDS: i64 = 4 * 3600;
+pub const GRACE_SECONDS: i64 = 4 * 3600;
 
 /// The longest token that is looked at, in bytes.
 const MOST_BYTES: usize = 4096;

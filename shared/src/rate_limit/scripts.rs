@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::local::Ask;
 use super::{Decision, Policy, Standing};
 use crate::clock::Timestamp;
 use crate::quota::outage::{DAY, Reservation, read_waiting};
@@ -149,6 +150,41 @@ pub fn read_user(reply: &Value, policy: &Policy) -> Option<UserReply> {
         return None;
     }
     Some(UserReply::Decided(decision, Some(reservation)))
+}
+
+/// What the cache has said to all of a request.
+#[derive(Debug)]
+pub struct Read {
+    /// Of each limit, but for the user's when the session is revoked.
+    pub decisions: Vec<Decision>,
+    /// What was reserved of the day.
+    pub reservation: Option<Reservation>,
+    /// Whether the session is.
+    pub revoked: bool,
+}
+
+/// Reads the replies to `asks`, the last of which is a user's or not; `None` if one makes no sense.
+#[must_use]
+pub fn read_replies(asks: &[Ask], replies: &[Value], of_user: bool) -> Option<Read> {
+    let mut read = Read {
+        decisions: Vec::with_capacity(asks.len()),
+        reservation: None,
+        revoked: false,
+    };
+    for (place, (ask, reply)) in asks.iter().zip(replies).enumerate() {
+        if !of_user || place + 1 < asks.len() {
+            read.decisions.push(read_decision(reply, &ask.policy)?);
+            continue;
+        }
+        match read_user(reply, &ask.policy)? {
+            UserReply::Revoked => read.revoked = true,
+            UserReply::Decided(decision, reservation) => {
+                read.decisions.push(decision);
+                read.reservation = reservation;
+            }
+        }
+    }
+    Some(read)
 }
 
 /// Reads the list of revoked sessions, each with the time until which it is denied.

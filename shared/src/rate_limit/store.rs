@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use redis::Value;
-
 use super::deny_list::{DENIED_FOR, DenyList};
 use super::local::{Ask, LocalLogs};
-use super::scripts::{Reserve, SERVER_CLOCK, Scripts, UserReply, read_decision, read_denied, read_user};
-use super::{Decision, Policy, Source, Standing};
+use super::scripts::{Reserve, SERVER_CLOCK, Scripts, read_denied, read_replies};
+use super::{Decision, IP, Policy, Source, Standing};
 use crate::clock::Timestamp;
-use crate::config::Config;
-use crate::error::Error;
+use crate::config::{AddressLimits, Config};
+use crate::error::{Error, Outage};
 use crate::identity::Principal;
 use crate::ids::{SessionId, UserId, random_bytes};
 use crate::quota::Counter;
 use crate::quota::outage::{self, Reservation};
-use crate::valkey::{Invocation, Valkey};
+use crate::valkey::{Failure, Invocation, Valkey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// When a client that met a conservative limit should try again: as long as the cache is skipped at the most.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
+
+/// When a client should try again whose request the cache may have counted, though its answer is lost.
+const RETRY_UNKNOWN: Duration = Duration::from_secs(1);
 
 /// The list of all revoked sessions.
 const DENIED: &str = "denied";
@@ -30,6 +31,8 @@ const DENIED: &str = "denied";
 pub struct Visit<'a> {
     /// Where it comes from.
     pub source: &'a Source,
+    /// Which endpoint it asks; `None` if its address was counted before.
+    pub endpoint: Option<&'a str>,
     /// Whether it registers a device.
     pub registers: bool,
     /// What it asks of its user's limits, if it has one.
@@ -77,7 +80,7 @@ pub struct LimitStore {
     local: LocalLogs,
     denied: DenyList,
     fleet: u32,
-    ip: Policy,
+    per_address: AddressLimits,
     registrations: Policy,
 }
 
@@ -91,7 +94,7 @@ impl LimitStore {
             local: LocalLogs::default(),
             denied: DenyList::default(),
             fleet: config.fleet_size,
-            ip: Policy::ip(config.cache.ip_per_minute),
+            per_address: config.cache.ip_per_minute.clone(),
             registrations: Policy::registrations(config.cache.registrations_per_ip_per_hour),
         }
     }
@@ -101,24 +104,34 @@ impl LimitStore {
     /// # Errors
     /// [`Refused`]: over a limit, over this process's share of it while the cache is down, or of a revoked session.
     pub async fn admit(&self, visit: &Visit<'_>, now: Timestamp) -> Result<Admitted, Refused> {
-        if let Some(burst) = &visit.burst
-            && self.denied.holds(&burst.principal.session, now)
-        {
-            return Err(revoked());
+        let denied = |burst: &Burst<'_>| self.denied.holds(&burst.principal.session, now);
+        if !visit.burst.as_ref().is_some_and(denied) {
+            return self.decide(visit, now).await;
         }
+        // Like every bad credential, it counts for its address alone.
+        let of_address = Visit { burst: None, ..*visit };
+        Err(revoked(self.decide(&of_address, now).await?.standings))
+    }
+
+    async fn decide(&self, visit: &Visit<'_>, now: Timestamp) -> Result<Admitted, Refused> {
         let id = random_bytes::<12>().map_err(refused_for)?;
         let asks = self.asks(visit);
+        if asks.is_empty() {
+            return Ok(Admitted::default());
+        }
         let Some(valkey) = &self.valkey else {
             return settle(self.local.decide(&asks, local_id(&id), now), exceeded);
         };
         match self.ask(valkey, visit, &asks, &URL_SAFE_NO_PAD.encode(id), now).await {
-            Some(answer) => {
+            Ok(answer) => {
                 if answer.is_ok() {
                     self.local.note(&asks, local_id(&id), now);
                 }
                 answer
             }
-            None => self.admit_alone(&asks, local_id(&id), now),
+            // The cache goes on counting for others: this process's share would come on top of that.
+            Err(Failure::Unknown(_)) => Err(refused_for(unknown(&asks))),
+            Err(Failure::Unasked(_) | Failure::Failed(_)) => self.admit_alone(&asks, local_id(&id), now),
         }
     }
 
@@ -151,11 +164,15 @@ impl LimitStore {
     /// The logs that a request must pass, in the order in which their standings are told.
     fn asks(&self, visit: &Visit<'_>) -> Vec<Ask> {
         let source = visit.source.as_str();
-        let mut asks = vec![Ask {
-            key: format!("ip:{{{source}}}"),
-            policy: self.ip,
-            weight: 1,
-        }];
+        let mut asks = Vec::with_capacity(2);
+        if let Some(endpoint) = visit.endpoint {
+            let (class, limit) = self.per_address.of(endpoint);
+            asks.push(Ask {
+                key: format!("ip:{{{source}}}:{class}"),
+                policy: Policy::ip(limit),
+                weight: 1,
+            });
+        }
         if visit.registers {
             asks.push(Ask {
                 key: format!("registrations:{{{source}}}"),
@@ -173,7 +190,7 @@ impl LimitStore {
         asks
     }
 
-    /// Asks the cache; `None` if it does not answer with sense.
+    /// Asks the cache, and fails if it does not answer with sense.
     async fn ask(
         &self,
         valkey: &Valkey,
@@ -181,7 +198,7 @@ impl LimitStore {
         asks: &[Ask],
         id: &str,
         now: Timestamp,
-    ) -> Option<Result<Admitted, Refused>> {
+    ) -> Result<Result<Admitted, Refused>, Failure> {
         let mut invocations: Vec<Invocation<'_>> = Vec::with_capacity(asks.len() + 1);
         for ask in asks {
             invocations.push(match &visit.burst {
@@ -193,25 +210,34 @@ impl LimitStore {
         if reads_list {
             invocations.push(self.scripts.denied(DENIED.to_owned(), now));
         }
-        let Ok(replies) = valkey.run(&invocations).await else {
-            self.denied.miss();
-            return None;
-        };
+        let mut answer = valkey.run(&invocations).await;
+        if matches!(answer, Err(Failure::Unknown(_))) {
+            // Once more, when what the lost answer may have counted is taken back.
+            let undo: Vec<_> = asks.iter().map(|ask| self.undo(visit, ask, id)).collect();
+            valkey.run(&undo).await?;
+            answer = valkey.run(&invocations).await;
+        }
+        let replies = answer.inspect_err(|_| {
+            if reads_list {
+                self.denied.miss();
+            }
+        })?;
         if reads_list && let Some(listed) = replies.get(asks.len()).and_then(read_denied) {
             self.denied.learn(listed, now);
         }
-        let read = read_replies(asks, &replies, visit.burst.is_some())?;
+        let read = read_replies(asks, &replies, visit.burst.is_some()).ok_or_else(senseless)?;
         if read.revoked {
             if let Some(burst) = &visit.burst {
                 self.denied.add(&burst.principal.session, now);
             }
-            return Some(Err(revoked()));
+            let of_address = settle(read.decisions, exceeded);
+            return Ok(of_address.and_then(|admitted| Err(revoked(admitted.standings))));
         }
         if read.decisions.iter().any(|decision| decision.wait.is_some()) {
             self.take_back(valkey, visit, asks, &read.decisions, id).await;
         }
         let settled = settle(read.decisions, exceeded);
-        Some(settled.map(|admitted| Admitted {
+        Ok(settled.map(|admitted| Admitted {
             reservation: read.reservation,
             ..admitted
         }))
@@ -237,17 +263,20 @@ impl LimitStore {
             .iter()
             .zip(decisions)
             .filter(|(_, decision)| decision.wait.is_none());
-        let invocations: Vec<Invocation<'_>> = admitted
-            .map(|(ask, _)| match &visit.burst {
-                Some(burst) if ask.policy.name == "burst" => {
-                    let keys = [ask.key.clone(), outage::day_key(burst.counter)];
-                    self.scripts.take_back_user(keys, id, ask.weight)
-                }
-                _ => self.scripts.take_back(ask.key.clone(), id),
-            })
-            .collect();
+        let invocations: Vec<_> = admitted.map(|(ask, _)| self.undo(visit, ask, id)).collect();
         if !invocations.is_empty() {
             let _ = valkey.run(&invocations).await;
+        }
+    }
+
+    /// Removes what one limit has noted of a request, if anything.
+    fn undo(&self, visit: &Visit<'_>, ask: &Ask, id: &str) -> Invocation<'_> {
+        match &visit.burst {
+            Some(burst) if ask.policy.name == "burst" => {
+                let keys = [ask.key.clone(), outage::day_key(burst.counter)];
+                self.scripts.take_back_user(keys, id, ask.weight)
+            }
+            _ => self.scripts.take_back(ask.key.clone(), id),
         }
     }
 
@@ -279,36 +308,7 @@ impl LimitStore {
     }
 }
 
-/// What the cache has said to all of a request.
-struct Read {
-    decisions: Vec<Decision>,
-    reservation: Option<Reservation>,
-    revoked: bool,
-}
-
-fn read_replies(asks: &[Ask], replies: &[Value], of_user: bool) -> Option<Read> {
-    let mut read = Read {
-        decisions: Vec::with_capacity(asks.len()),
-        reservation: None,
-        revoked: false,
-    };
-    for (place, (ask, reply)) in asks.iter().zip(replies).enumerate() {
-        if !of_user || place + 1 < asks.len() {
-            read.decisions.push(read_decision(reply, &ask.policy)?);
-            continue;
-        }
-        match read_user(reply, &ask.policy)? {
-            UserReply::Revoked => read.revoked = true,
-            UserReply::Decided(decision, reservation) => {
-                read.decisions.push(decision);
-                read.reservation = reservation;
-            }
-        }
-    }
-    Some(read)
-}
-
-/// On, if every limit lets it; else until the last of those that do not.
+/// Admits the request if every limit does; otherwise tells the longest wait.
 fn settle(decisions: Vec<Decision>, refusal: impl FnOnce(&Policy, Duration) -> Error) -> Result<Admitted, Refused> {
     let refusing = decisions
         .iter()
@@ -334,8 +334,25 @@ const fn exceeded(policy: &Policy, wait: Duration) -> Error {
     }
 }
 
-fn revoked() -> Refused {
-    refused_for(Error::Unauthenticated("the session is revoked"))
+/// Of the limit that says most of the request: its last.
+fn unknown(asks: &[Ask]) -> Error {
+    let policy = asks.last().map(|ask| ask.policy);
+    Error::ReducedCapacity {
+        limit: policy.map_or(IP, |policy| policy.name),
+        allows: policy.map_or(0, |policy| policy.limit),
+        retry_after: RETRY_UNKNOWN,
+    }
+}
+
+fn senseless() -> Failure {
+    Failure::Failed(Outage("a script of the limits answered otherwise".to_owned()))
+}
+
+const fn revoked(standings: Vec<Standing>) -> Refused {
+    Refused {
+        standings,
+        error: Error::Unauthenticated("the session is revoked"),
+    }
 }
 
 const fn refused_for(error: Error) -> Refused {

@@ -1,7 +1,7 @@
 //! One connection to a cache: made, encrypted, signed in.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ use crate::error::Outage;
 use crate::tls;
 
 use super::sign_in::SignIn;
+
+/// What a server answers that is still reading its data.
+const LOADING: &str = "LOADING";
 
 /// Where a cache is and how one gets in.
 pub(super) struct Door {
@@ -123,6 +126,8 @@ pub(super) struct Connection {
     opened: Timestamp,
     /// When it last brought an answer, in milliseconds.
     used: AtomicI64,
+    /// How many answers it has brought.
+    heard: AtomicU64,
 }
 
 impl Connection {
@@ -142,6 +147,7 @@ impl Connection {
             driver: tokio::spawn(driver),
             opened: now,
             used: AtomicI64::new(now.millis()),
+            heard: AtomicU64::new(0),
         })
     }
 
@@ -151,13 +157,30 @@ impl Connection {
         sender.req_packed_commands(commands, 0, commands.len()).await
     }
 
+    /// Hears a first answer: a frozen server lets connections be made as well. An error is one, as it comes from a server that
+    /// is there, unless this is still reading its data.
+    pub(super) async fn ping(&self) -> Result<(), Outage> {
+        let replies = self.send(redis::pipe().cmd("PING")).await.map_err(outage)?;
+        match replies.first() {
+            Some(Value::ServerError(error)) if error.code() == LOADING => Err(outage(LOADING)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the other side has ended it.
     pub(super) fn is_closed(&self) -> bool {
         self.driver.is_finished()
     }
 
-    pub(super) fn used(&self, now: Timestamp) {
+    /// Notes that it has brought an answer.
+    pub(super) fn note_answer(&self, now: Timestamp) {
         self.used.fetch_max(now.millis(), Ordering::Relaxed);
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many answers it has brought.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     pub(super) fn idle(&self, now: Timestamp) -> Duration {

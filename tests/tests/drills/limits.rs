@@ -32,7 +32,7 @@ async fn a_refusal_is_told_with_the_limit_that_refused() {
     // More than 80 % of the day.
     assert_eq!(classify(client, &bob, 33).await, "REDUCED_CAPACITY");
     drill.tables.set(Mode::Pass);
-    for _ in 0..2 {
+    for _ in 0..6 {
         client.usage(&bob).await;
     }
     assert_eq!(client.usage(&bob).await.error(), "RATE_LIMIT_EXCEEDED");

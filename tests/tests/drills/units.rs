@@ -48,7 +48,6 @@ impl Meter {
             .on_system_time()
             .with_tables_at(recorder.address)
             .with_cache_at(redis.url())
-            .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000")
             .with("CLEARVIEW_LOG", "info")
             .with("CLEARVIEW_METRICS_NAMESPACE", NAMESPACE);
         Self {

@@ -11,8 +11,14 @@ use tests::service::{Plan, Service, TableService};
 
 const PREFERENCE: &str = "Hide crypto";
 
+/// An average request.
+const BATCH: usize = 20;
+
 /// Long enough for the next request to probe a cache that has failed.
 const NEXT_PROBE: Duration = Duration::from_secs(6);
+
+/// As long as a window of the burst limit, as this process counts.
+const A_MINUTE: Duration = Duration::from_mins(1);
 
 struct Setting {
     redis: Redis,
@@ -22,17 +28,14 @@ struct Setting {
 }
 
 impl Setting {
-    async fn start(settings: &[(&str, &str)]) -> Self {
+    /// With the shipped plan, limits, fleet size and timeouts.
+    async fn start() -> Self {
         let (redis, tables) = (Redis::start(), TableService::start().await);
         let network = Proxy::to(redis.address()).await;
         let plan = Plan::default()
+            .with_default_limits()
             .with_tables_at(tables.address())
-            .with("CLEARVIEW_CACHE_TIMEOUT_MS", "100")
-            .with("CLEARVIEW_FLEET_SIZE", "2")
             .with_cache_at(format!("redis://{}", network.address));
-        let plan = settings
-            .iter()
-            .fold(plan, |plan, (name, value)| plan.with(name, *value));
         let service = plan.start().await;
         Self {
             redis,
@@ -53,8 +56,12 @@ impl Setting {
         self.tables.tables().used(&device.user, self.service.clock.now()).await
     }
 
-    /// What is missing while the cache is down, and what the health check says of it.
+    /// What two batches of `device` miss while the cache is down, and what the health check says of it.
     async fn missing(&self, device: &Device) -> (Value, Value) {
+        for _ in 0..2 {
+            let answer = self.classify(device, BATCH).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
         let answer = self.classify(device, 1).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let health = self.service.client.get("/health").await;
@@ -112,42 +119,57 @@ impl Setting {
 #[tokio::test]
 async fn however_the_cache_fails_requests_are_answered_charged_exactly_and_it_heals() {
     for fault in FAULTS {
-        let mut setting = Setting::start(&[]).await;
-        let ann = setting.service.client.register("ann").await;
-        assert_eq!(setting.missing(&ann).await, (json!(false), json!("ok")), "{fault:?}");
-        // Twice: it comes and goes.
-        for _ in 0..2 {
-            setting.strike(fault);
-            assert_eq!(setting.missing(&ann).await, (json!(true), json!("down")), "{fault:?}");
-            assert_eq!(setting.missing(&ann).await, (json!(true), json!("down")), "{fault:?}");
-            assert_eq!(setting.service.client.usage(&ann).await.status, 200, "{fault:?}");
-            setting.service.client.register("bob").await;
-            setting.heal(fault);
-            assert_eq!(setting.missing(&ann).await, (json!(false), json!("ok")), "{fault:?}");
+        let mut setting = Setting::start().await;
+        let mut devices = Vec::new();
+        for name in ["ann", "bob", "cid", "dot", "eve", "fay", "gus"] {
+            devices.push(setting.service.client.register(name).await);
         }
-        assert_eq!(setting.stored(&ann).await, 7, "{fault:?}");
+        let [ann, during @ ..] = devices.as_slice() else {
+            unreachable!()
+        };
+        assert_eq!(setting.missing(ann).await, (json!(false), json!("ok")), "{fault:?}");
+        // Twice: it comes and goes.
+        for three in during.chunks(3) {
+            let [one, two, after] = three else { unreachable!() };
+            setting.strike(fault);
+            assert_eq!(setting.missing(one).await, (json!(true), json!("down")), "{fault:?}");
+            assert_eq!(setting.missing(two).await, (json!(true), json!("down")), "{fault:?}");
+            assert_eq!(setting.service.client.usage(one).await.status, 200, "{fault:?}");
+            setting.service.client.register("hal").await;
+            setting.heal(fault);
+            setting.service.clock.advance(A_MINUTE);
+            assert_eq!(setting.missing(after).await, (json!(false), json!("ok")), "{fault:?}");
+        }
+        assert_eq!(setting.stored(ann).await, 41, "{fault:?}");
+        assert_eq!(setting.stored(&during[0]).await, 41, "{fault:?}");
     }
 }
 
 #[tokio::test]
 async fn without_a_cache_at_the_start_it_serves_and_finds_it_when_it_comes() {
-    let mut setting = Setting::start(&[]).await;
+    let mut setting = Setting::start().await;
+    let there = setting.service.plan.clone();
     setting.redis.kill();
-    let ann = setting.service.client.register("ann").await;
+    setting.service = there.start().await;
+    let (ann, bob) = (
+        setting.service.client.register("ann").await,
+        setting.service.client.register("bob").await,
+    );
     assert_eq!(setting.missing(&ann).await, (json!(true), json!("down")));
     setting.heal(Fault::Killed);
-    assert_eq!(setting.missing(&ann).await, (json!(false), json!("ok")));
+    assert_eq!(setting.missing(&bob).await, (json!(false), json!("ok")));
 }
 
 #[tokio::test]
-async fn while_the_cache_is_down_an_instance_keeps_to_its_share_of_80_percent() {
-    let plans = r#"{"free":{"posts":{"perDay":1000,"perMinute":50}}}"#;
-    let mut setting = Setting::start(&[("CLEARVIEW_PLANS", plans)]).await;
+async fn while_the_cache_is_down_an_instance_allows_a_full_batch_and_no_more() {
+    let mut setting = Setting::start().await;
     let ann = setting.service.client.register("ann").await;
-    assert_eq!(setting.classify(&ann, 8).await.status, 200);
+    let bob = setting.service.client.register("bob").await;
+    assert_eq!(setting.classify(&ann, BATCH).await.status, 200);
     setting.strike(Fault::Killed);
-    // A fleet of 2: 20 each, and 8 are used already.
-    assert_eq!(setting.classify(&ann, 12).await.status, 200);
+    assert_eq!(setting.classify(&bob, 50).await.status, 200, "a full batch");
+    // What the cache has admitted counts.
+    assert_eq!(setting.classify(&ann, 30).await.status, 200);
     let refused = setting.classify(&ann, 1).await;
     assert_eq!((refused.status, refused.error()), (503, "REDUCED_CAPACITY"));
     assert_eq!(
@@ -158,14 +180,27 @@ async fn while_the_cache_is_down_an_instance_keeps_to_its_share_of_80_percent() 
     // Not when the share has room again: when it makes sense to ask again.
     assert_eq!(refused.limit("ratelimit", "burst"), "r=0;t=5");
     assert!(refused.limit("ratelimit", "ip").starts_with("r="), "{refused:?}");
-    assert_eq!(setting.stored(&ann).await, 20, "what is refused is not charged");
+    assert_eq!(setting.stored(&ann).await, 50, "what is refused is not charged");
+    setting.service.clock.advance(A_MINUTE);
+    assert_eq!(setting.classify(&ann, 50).await.status, 200, "in the next minute");
     setting.heal(Fault::Killed);
-    assert_eq!(setting.classify(&ann, 1).await.status, 200);
+    assert_eq!(setting.classify(&ann, 50).await.status, 200);
+}
+
+#[tokio::test]
+async fn while_the_cache_is_down_a_class_of_pupils_behind_one_address_registers_and_classifies() {
+    let mut setting = Setting::start().await;
+    setting.strike(Fault::Killed);
+    for n in 0..25 {
+        let pupil = setting.service.client.register(&format!("pupil {n}")).await;
+        assert_eq!(setting.classify(&pupil, BATCH).await.status, 200, "pupil {n}");
+        assert_eq!(setting.service.client.usage(&pupil).await.status, 200, "pupil {n}");
+    }
 }
 
 #[tokio::test]
 async fn a_revoked_session_stays_out_while_the_cache_is_down() {
-    let mut setting = Setting::start(&[]).await;
+    let mut setting = Setting::start().await;
     let there = setting.service.plan.start().await;
     let ann = there.client.register("ann").await;
     let bob = there.client.register("bob").await;
@@ -184,7 +219,6 @@ async fn limits_can_live_in_a_cache_of_their_own() {
     let (verdicts, limits, tables) = (Redis::start(), Redis::start(), TableService::start().await);
     let plan = Plan::default()
         .with_tables_at(tables.address())
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000")
         .with_cache_at(verdicts.url())
         .with("CLEARVIEW_LIMITS_URL", limits.url());
     let service = plan.start().await;

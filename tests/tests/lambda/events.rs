@@ -43,10 +43,7 @@ async fn handler_local_server_and_binary_answer_every_event_identically() {
     let mut stage = Stage::start().await;
     let registration = stage.register("ann").await;
     // Without one, each function would count for itself.
-    stage.plan = stage
-        .plan
-        .with_cache_at(cache.url())
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+    stage.plan = stage.plan.with_cache_at(cache.url());
     let token = token_of(&registration);
     let today = || Clock::system().now().day();
     loop {

@@ -87,9 +87,7 @@ fn one_holds_the_lease_and_no_late_or_older_verdict_is_ever_stored() {
 }
 
 async fn follow(redis: &Redis, steps: &[Step]) -> Result<(), TestCaseError> {
-    let plan = Plan::default()
-        .with("CLEARVIEW_CACHE_URL", redis.url())
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+    let plan = Plan::default().with("CLEARVIEW_CACHE_URL", redis.url());
     let (config, clock) = (plan.config(), Clock::manual(START));
     let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, clock.clone());
     let mut world = World {

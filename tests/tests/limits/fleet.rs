@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::admission::{self, Entrance, Wish};
+use shared::admission::{self, Entrance, Origin, Wish};
 use shared::app::App;
 use shared::error::Error;
 use shared::identity::Principal;
@@ -48,8 +48,7 @@ impl Fleet {
             .with_tables_at(network.address)
             .with_cache_at(redis.url())
             .with("CLEARVIEW_FLEET_SIZE", instances.to_string())
-            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000")
-            .with("CLEARVIEW_CACHE_TIMEOUT_MS", "10000");
+            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000");
         let instances = (0..instances).map(|_| Arc::new(plan.app())).collect();
         Self {
             tables,
@@ -65,8 +64,11 @@ impl Fleet {
     pub(crate) async fn charge(&self, instance: usize, units: u64) -> u64 {
         let (app, now) = (&self.instances[instance], self.plan.clock().now());
         let entrance = Entrance::Use(&self.ann, Meter::Posts, units);
-        let source = Source::of(Some("203.0.113.9"));
-        let admitted = match admission::limit(app, &source, entrance, now).await {
+        let origin = Origin {
+            source: &Source::of(Some("203.0.113.9")),
+            endpoint: Some("classify"),
+        };
+        let admitted = match admission::limit(app, origin, entrance, now).await {
             Ok(admitted) => admitted,
             Err(refused) => match refused.error {
                 Error::ReducedCapacity { .. } => return 0,
@@ -255,8 +257,7 @@ async fn a_request_that_is_cached_waits_for_the_network_twice() {
     let to_cache = Proxy::to(redis.address()).await;
     let plan = Plan::default()
         .with_tables_at(to_tables.address)
-        .with_cache_at(format!("redis://{}", to_cache.address))
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+        .with_cache_at(format!("redis://{}", to_cache.address));
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     let classify = async || {

@@ -1,8 +1,11 @@
 //! Limits by address and by minute, and the fleet's ledger of a quota outage, on a real Redis server.
 #![cfg(test)]
 
+mod addresses;
+mod at_once;
 mod fleet;
 mod late;
+mod lost_answers;
 mod requests;
 mod rule;
 mod scripts;

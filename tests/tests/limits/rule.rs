@@ -143,7 +143,6 @@ fn the_script_decides_as_the_rule_does_whatever_happens() {
         .unwrap();
     let config = Config::read(|name| match name {
         "CLEARVIEW_CACHE_URL" => Some(redis.url()),
-        "CLEARVIEW_CACHE_TIMEOUT_MS" => Some("5000".to_owned()),
         _ => None,
     });
     let config = config.unwrap();

@@ -71,7 +71,6 @@ async fn a_cluster_takes_every_script_that_requests_run() {
     let plan = Plan::default()
         .with_tables_at(proxy.address)
         .with("CLEARVIEW_TABLE_TIMEOUT_MS", "300")
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000")
         .with_cache_at(redis.url());
     let service = plan.start().await;
     let ann = service.client.register("ann").await;

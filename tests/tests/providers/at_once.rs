@@ -37,8 +37,7 @@ async fn many_of_two_plans_on_many_instances_make_one_call_of_each_model_at_most
     let plan = two_plans(&upstream)
         .with_tables_at(tables.address())
         .with_cache_at(redis.url())
-        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000")
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000");
     let mut askers = Vec::new();
     for n in 0..12 {
         let service = plan.start().await;

@@ -32,9 +32,7 @@ fn name() -> ProviderName {
 
 /// Patient: a busy machine is not what is tested.
 fn fleet(redis: &Redis) -> Fleet {
-    let plan = Plan::default()
-        .with("CLEARVIEW_CACHE_URL", redis.url())
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+    let plan = Plan::default().with("CLEARVIEW_CACHE_URL", redis.url());
     let config = plan.config();
     Fleet::new(Valkey::new(
         config.cache.shared.as_ref().unwrap(),
@@ -230,9 +228,7 @@ async fn without_the_cache_each_goes_on_with_what_it_has_seen_itself() {
 async fn what_one_instance_has_learned_of_a_dead_provider_another_knows() {
     let upstream = upstream(Upstreams::Cut).await;
     let redis = Redis::start();
-    let plan = plan_of(&upstream)
-        .with("CLEARVIEW_CACHE_URL", redis.url())
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+    let plan = plan_of(&upstream).with("CLEARVIEW_CACHE_URL", redis.url());
     let (one, other) = (plan.start().await, plan.start().await);
     let (ann, bob) = (one.client.register("ann").await, other.client.register("bob").await);
     for n in 0..12 {

@@ -106,7 +106,6 @@ async fn the_local_server_finds_the_cache_by_its_name_and_speaks_tls_to_it() {
     let elasticache = ElastiCache::start(Api::Knows("available", redis.address())).await;
     let service = named(&elasticache, NAME)
         .with("CLEARVIEW_CACHE_CA_FILE", format!("{CERTIFICATES}/ca.pem"))
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "2000")
         .start()
         .await;
     let (status, cache) = health(&service).await;

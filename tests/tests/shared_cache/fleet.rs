@@ -37,8 +37,7 @@ impl Fleet {
             .with_tables_at(tables.address())
             .with("CLEARVIEW_CACHE_URL", redis.url())
             // A busy machine is no outage.
-            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000")
-            .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+            .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000");
         Self { tables, redis, plan }
     }
 

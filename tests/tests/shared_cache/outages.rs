@@ -32,8 +32,7 @@ impl Setting {
             .plan
             .clone()
             .with("CLEARVIEW_CACHE_URL", format!("redis://{}", proxy.address));
-        // Less than the slow cache takes, more than a good one on a busy machine.
-        let app = plan.with("CLEARVIEW_CACHE_TIMEOUT_MS", "300").app();
+        let app = plan.app();
         Self { fleet, proxy, app }
     }
 
@@ -121,7 +120,7 @@ async fn after_a_restart_what_was_learned_meanwhile_comes_back_fifty_at_a_time()
 #[tokio::test]
 async fn a_frozen_server_costs_each_request_a_deadline_at_most_and_thaws_without_a_loss() {
     let fleet = Fleet::start().await;
-    let app = fleet.plan.clone().with("CLEARVIEW_CACHE_TIMEOUT_MS", "100").app();
+    let app = fleet.app();
     classify(&app, &["before"]).await;
     fleet.redis.freeze();
     for text in ["one", "two", "three"] {
@@ -224,7 +223,7 @@ async fn a_client_gets_200_and_is_told_that_the_cache_is_done_without() {
         let setting = Setting::start(mode).await;
         let plan = setting.fleet.plan.clone();
         let plan = plan.with("CLEARVIEW_CACHE_URL", format!("redis://{}", setting.proxy.address));
-        let service = plan.with("CLEARVIEW_CACHE_TIMEOUT_MS", "300").start().await;
+        let service = plan.start().await;
         let ann = service.client.register("ann").await;
         for texts in [["one"], ["two"], ["one"]] {
             let answer = service.client.classify(&ann, "Hide crypto", &texts);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::admission::{self, Entrance, Wish};
+use shared::admission::{self, Entrance, Origin, Wish};
 use shared::app::App;
 use shared::clock::{Clock, Day};
 use shared::error::Error;
@@ -71,9 +71,12 @@ fn principal() -> Principal {
 /// Limits and charge of one batch, as classify asks for them.
 async fn admit(app: &App, principal: &Principal, units: u64, clock: &Clock) -> Result<Certainty, Error> {
     let now = clock.now();
-    let source = Source::of(Some("203.0.113.7"));
+    let origin = Origin {
+        source: &Source::of(Some("203.0.113.7")),
+        endpoint: Some("classify"),
+    };
     let entrance = Entrance::Use(principal, Meter::Posts, units);
-    let admitted = admission::limit(app, &source, entrance, now)
+    let admitted = admission::limit(app, origin, entrance, now)
         .await
         .map_err(|refused| refused.error)?;
     let wish = Wish {

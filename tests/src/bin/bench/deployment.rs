@@ -19,15 +19,13 @@ pub(crate) const FUNCTIONS: [(&str, Option<&str>); 7] = [
 ];
 
 /// No limit is what is measured here, so none is met; each is checked all the same.
-pub(crate) const SETTINGS: [(&str, &str); 5] = [
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
     (
         "CLEARVIEW_PLANS",
         r#"{"free":{"posts":{"perDay":1000000000,"perMinute":1000000000}}}"#,
     ),
     ("CLEARVIEW_IP_PER_MINUTE", "1000000"),
     ("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", "1000000"),
-    // Load and services share these processors: a cache that is late by that would be skipped, and something else measured.
-    ("CLEARVIEW_CACHE_TIMEOUT_MS", "5000"),
     // As deployed: one record per request.
     ("CLEARVIEW_LOG", "info"),
 ];

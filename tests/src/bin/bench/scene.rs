@@ -37,8 +37,6 @@ impl Scene {
             &[("AWS_ACCESS_KEY_ID", "bench"), ("AWS_SECRET_ACCESS_KEY", "bench")],
             // This one is the fleet: what it may admit by itself is not to be divided.
             &[("CLEARVIEW_FLEET_SIZE", "1")],
-            // As deployed: what it does when that is not kept is what is measured.
-            &[("CLEARVIEW_CACHE_TIMEOUT_MS", "25")],
         ]
         .concat();
         let server = LocalServer::start(&[], &settings).await;

@@ -26,8 +26,7 @@ async fn calls(instances: usize) -> usize {
     let model = upstream(Act::Delay { ms: 500 }).await;
     let plan = plan_of(&model)
         .with_tables_at(tables.address())
-        .with_cache_at(redis.url())
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "1000");
+        .with_cache_at(redis.url());
     let mut services: Vec<Service> = Vec::new();
     for _ in 0..instances {
         services.push(plan.start().await);

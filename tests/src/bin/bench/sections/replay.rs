@@ -105,8 +105,7 @@ async fn replay(trace: &Trace, cached: Cached) -> Totals {
         )
         .with("CLEARVIEW_OPENAI_BASE_URL", model.base_url())
         // A busy machine is not what is measured here.
-        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000")
-        .with("CLEARVIEW_CACHE_TIMEOUT_MS", "5000");
+        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "10000");
     let plan = SETTINGS
         .into_iter()
         .fold(plan, |plan, (name, value)| plan.with(name, value));

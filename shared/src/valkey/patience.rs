@@ -1,0 +1,139 @@
+//! How long a call waits for its answer. Pure, but for [`within`].
+//!
+//! Time is counted in turns: short sleeps of this process, during each of which it also reads what has come. A process that
+//! is busy or frozen takes few of them however late it is, so it never blames the cache for its own delay. They are so short
+//! that a busy process has many of them for the steps that an answer takes inside it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+/// One turn.
+pub(super) const TURN: Duration = Duration::from_millis(2);
+
+/// How long a call waits at most while its connection brings the answers to others, beyond two silences.
+const BESIDE_OTHERS: Duration = Duration::from_secs(1);
+
+/// The patience of one call.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// How many silent turns in a row raise a doubt.
+    silence: u32,
+    /// How many turns there are in all.
+    left: u32,
+    /// How many answers the connection had brought.
+    heard: u64,
+    silent: u32,
+    checked: bool,
+}
+
+/// What a call does after a turn without its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Waits for another turn: others are answered on its connection, or the silence is short.
+    Wait,
+    /// Finds out whether the cache is away, as nothing has come on its connection for a while.
+    Check,
+    /// Gives up. The cache is there, so this answer is lost.
+    GiveUp,
+}
+
+impl Patience {
+    /// Of a call on a connection that has brought `heard` answers, and of which `silence` raises a doubt.
+    pub(super) fn new(silence: Duration, heard: u64) -> Self {
+        let silence = turns(silence);
+        Self {
+            silence,
+            left: silence.saturating_mul(2).saturating_add(turns(BESIDE_OTHERS)),
+            heard,
+            silent: 0,
+            checked: false,
+        }
+    }
+
+    /// Decides after a turn, when the connection has brought `heard` answers.
+    pub(super) const fn after_turn(&mut self, heard: u64) -> Next {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            return Next::GiveUp;
+        }
+        if heard != self.heard {
+            self.heard = heard;
+            self.silent = 0;
+            self.checked = false;
+            return Next::Wait;
+        }
+        self.silent += 1;
+        if self.silent < self.silence {
+            return Next::Wait;
+        }
+        if self.checked {
+            return Next::GiveUp;
+        }
+        self.silent = 0;
+        self.checked = true;
+        Next::Check
+    }
+}
+
+/// Waits for `future` for as many turns as make `span`.
+pub(super) async fn within<T>(span: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    for _ in 0..turns(span) {
+        if let Ok(output) = tokio::time::timeout(TURN, &mut future).await {
+            return Some(output);
+        }
+    }
+    None
+}
+
+fn turns(span: Duration) -> u32 {
+    let turns = span.as_millis().div_ceil(TURN.as_millis());
+    u32::try_from(turns).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SILENCE: Duration = Duration::from_millis(8);
+
+    /// What the last of so many turns says, in which nothing new is heard.
+    fn after(turns: u32, patience: &mut Patience, heard: u64) -> Next {
+        for _ in 1..turns {
+            assert_eq!(patience.after_turn(heard), Next::Wait);
+        }
+        patience.after_turn(heard)
+    }
+
+    #[test]
+    fn silence_is_looked_into_once_and_then_the_call_is_given_up() {
+        let mut patience = Patience::new(SILENCE, 7);
+        assert_eq!(after(4, &mut patience, 7), Next::Check);
+        assert_eq!(after(4, &mut patience, 7), Next::GiveUp);
+    }
+
+    #[test]
+    fn while_others_are_answered_nothing_is_doubted_but_patience_ends() {
+        let mut patience = Patience::new(SILENCE, 0);
+        let steps: Vec<Next> = (1..=508).map(|turn| patience.after_turn(turn / 3)).collect();
+        assert!(steps[..507].iter().all(|step| *step == Next::Wait));
+        assert_eq!(steps[507], Next::GiveUp);
+    }
+
+    #[test]
+    fn an_answer_to_another_after_the_check_begins_the_silence_anew() {
+        let mut patience = Patience::new(SILENCE, 0);
+        assert_eq!(after(4, &mut patience, 0), Next::Check);
+        assert_eq!(after(5, &mut patience, 1), Next::Check);
+    }
+
+    #[test]
+    fn every_span_has_a_turn() {
+        let spans = [(0, 1), (1, 1), (2, 1), (3, 2), (1000, 500)];
+        assert_eq!(
+            spans.map(|(ms, _)| turns(Duration::from_millis(ms))),
+            spans.map(|(_, n)| n)
+        );
+        assert_eq!(turns(Duration::MAX), u32::MAX);
+    }
+}
