@@ -23,22 +23,30 @@ pub struct Gate(Mutex<State>);
 enum State {
     #[default]
     Open,
-    /// Skipped since a failure.
-    Shut { since: Timestamp, skip: Duration },
+    /// Skipped since a failure, or since a probe was let through.
+    Shut {
+        since: Timestamp,
+        skip: Duration,
+        probing: bool,
+    },
 }
 
 impl Gate {
     /// Whether the caller may ask the dependency now. While it is skipped, one caller per period may, as its probe.
     pub fn admits(&self, now: Timestamp) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Shut { since, skip } = *state else {
+        let State::Shut { since, skip, .. } = *state else {
             return true;
         };
         // A clock that was set back must not keep the gate shut.
         if since <= now && now.since(since) < skip {
             return false;
         }
-        *state = State::Shut { since: now, skip };
+        *state = State::Shut {
+            since: now,
+            skip,
+            probing: true,
+        };
         true
     }
 
@@ -47,7 +55,7 @@ impl Gate {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Open
     }
 
-    /// Whether the dependency has failed three times in a row, each time a while after the one before.
+    /// Whether the dependency has failed and then failed two probes.
     pub fn is_down(&self) -> bool {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Open => false,
@@ -65,11 +73,17 @@ impl Gate {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let skip = match *state {
             State::Open => FIRST_SKIP,
+            State::Shut {
+                skip, probing: true, ..
+            } => (skip * 2).min(LONGEST_SKIP),
             // Requests that were under way together fail together: that is one failure, not many.
-            State::Shut { since, skip } if now.since(since) < skip / 2 => skip,
-            State::Shut { skip, .. } => (skip * 2).min(LONGEST_SKIP),
+            State::Shut { .. } => return,
         };
-        *state = State::Shut { since: now, skip };
+        *state = State::Shut {
+            since: now,
+            skip,
+            probing: false,
+        };
     }
 }
 

@@ -33,6 +33,9 @@ use self::patience::{Next, Patience, TURN, within};
 /// The longest that a new connection may take, signing in included. Calls wait for it while nothing speaks against the cache.
 const CONNECT: Duration = Duration::from_secs(1);
 
+/// The longest that the request waits which probes a cache that is known to be away. Its attempt may end well later.
+const PROBE: Duration = Duration::from_millis(40);
+
 /// A connection that was idle for this long may have been given up by the other side while this environment was frozen: a new
 /// one costs less than finding that out by a timeout.
 const IDLE: Duration = Duration::from_secs(30);
@@ -56,8 +59,8 @@ struct Inner {
     timeout: Duration,
     clock: Clock,
     gate: Gate,
-    /// Held by the one attempt to connect; what was wrong with the last one.
-    connecting: Arc<tokio::sync::Mutex<Option<String>>>,
+    /// Held by the one attempt to connect.
+    connecting: Arc<tokio::sync::Mutex<()>>,
     current: Mutex<Option<Arc<Connection>>>,
 }
 
@@ -163,7 +166,8 @@ impl Inner {
             return Err(self.unasked("skipped after a failure"));
         }
         if !self.gate.is_open() {
-            return self.replace(None, self.timeout, now).await.map_err(Failure::Unasked);
+            let patience = PROBE.min(self.timeout);
+            return self.replace(None, patience, now).await.map_err(Failure::Unasked);
         }
         if let Some(connection) = self.sound(now) {
             if connection.idle(now) < QUIET {
@@ -224,33 +228,36 @@ impl Inner {
         patience: Duration,
         now: Timestamp,
     ) -> Result<Arc<Connection>, Outage> {
+        let probes = !self.gate.is_open();
         let found = || {
             let found = self.sound(now);
             found.filter(|found| old.is_none_or(|old| !Arc::ptr_eq(found, old)))
         };
-        if let Some(connection) = found() {
-            return Ok(connection);
-        }
-        if let Ok(attempt) = Arc::clone(&self.connecting).try_lock_owned() {
-            tokio::spawn(Arc::clone(self).attempt(attempt, now));
-        }
-        let problem = match within(patience, self.connecting.lock()).await {
-            Some(problem) => problem.clone().unwrap_or_default(),
-            None => format!("no answer within {} ms", patience.as_millis()),
+        let attempt = async {
+            let lock = Arc::clone(&self.connecting).lock_owned().await;
+            // Another attempt may have ended meanwhile, one way or the other.
+            if let Some(connection) = found() {
+                return Ok(connection);
+            }
+            if !probes && !self.gate.is_open() {
+                return Err("it has been found away".to_owned());
+            }
+            let attempt = tokio::spawn(Arc::clone(self).attempt(lock, now));
+            attempt.await.unwrap_or_else(|error| Err(error.to_string()))?;
+            found().ok_or_else(|| "the connection has ended".to_owned())
         };
-        if let Some(connection) = found() {
-            return Ok(connection);
-        }
-        if let Some(old) = old {
-            self.forget(old);
-        }
-        self.gate.fail(self.clock.now());
-        Err(self.outage(&problem))
+        let late = || Err(format!("no answer within {} ms", patience.as_millis()));
+        within(patience, attempt).await.unwrap_or_else(late).map_err(|problem| {
+            if let Some(old) = old {
+                self.forget(old);
+            }
+            self.gate.fail(self.clock.now());
+            self.outage(&problem)
+        })
     }
 
-    /// Connects, and hears a first answer within the time of any other. Whoever waits for `problem` finds the connection when
-    /// this ends.
-    async fn attempt(self: Arc<Self>, mut problem: OwnedMutexGuard<Option<String>>, now: Timestamp) {
+    /// Connects, and hears a first answer within the time of any other. The gate knows the outcome before the next attempt.
+    async fn attempt(self: Arc<Self>, lock: OwnedMutexGuard<()>, now: Timestamp) -> Result<(), String> {
         let outcome = match within(CONNECT, self.door.open(now)).await {
             Some(Ok(connection)) => match within(self.timeout, connection.ping()).await {
                 Some(answered) => answered.map(|()| connection).map_err(|outage| outage.to_string()),
@@ -259,14 +266,15 @@ impl Inner {
             Some(Err(outage)) => Err(outage.to_string()),
             None => Err(format!("no connection within {} ms", CONNECT.as_millis())),
         };
-        *problem = match outcome {
-            Ok(connection) => {
-                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(connection));
-                self.gate.succeed();
-                None
-            }
-            Err(problem) => Some(problem),
-        };
+        let outcome = outcome.map(|connection| {
+            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(connection));
+            self.gate.succeed();
+        });
+        if outcome.is_err() {
+            self.gate.fail(self.clock.now());
+        }
+        drop(lock);
+        outcome
     }
 
     /// The connection in use, if a command may be risked on it.

@@ -29,7 +29,7 @@ pub struct CacheSettings {
     /// `CLEARVIEW_CACHE_CA_FILE`: certificates, as PEM, that a cache's own may be signed by (Amazon's or the system's).
     pub ca_file: Option<PathBuf>,
     /// `CLEARVIEW_CACHE_TIMEOUT_MS`: how long a cache may be silent before it is asked whether it is there, and how long it
-    /// has for this (40).
+    /// has for this (60).
     pub timeout: Duration,
     /// `CLEARVIEW_IP_PER_MINUTE`: requests from one address in any 60 seconds, for each class of endpoints.
     pub ip_per_minute: AddressLimits,
@@ -69,7 +69,7 @@ impl CacheSettings {
             api_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_ELASTICACHE")?,
             user,
             ca_file: env.optional("CLEARVIEW_CACHE_CA_FILE").map(PathBuf::from),
-            timeout: env.millis("CLEARVIEW_CACHE_TIMEOUT_MS", 40)?,
+            timeout: env.millis("CLEARVIEW_CACHE_TIMEOUT_MS", 60)?,
             ip_per_minute: AddressLimits::read(env, "CLEARVIEW_IP_PER_MINUTE")?,
             registrations_per_ip_per_hour: env.number("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", 60, &PER_ADDRESS)?,
         })
@@ -103,7 +103,7 @@ mod tests {
     fn without_settings_there_is_no_cache_and_the_limits_are_the_documented_ones() {
         let settings = read(&[]).unwrap();
         assert_eq!((&settings.shared, &settings.limits), (&None, &None));
-        assert_eq!(settings.timeout, Duration::from_millis(40));
+        assert_eq!(settings.timeout, Duration::from_millis(60));
         assert_eq!(settings.ip_per_minute, AddressLimits::default());
         assert_eq!(settings.registrations_per_ip_per_hour, 60);
     }

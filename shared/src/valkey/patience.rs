@@ -1,13 +1,14 @@
 //! How long a call waits for its answer. Pure, but for [`within`].
 //!
 //! Time is counted in turns: short sleeps of this process, during each of which it also reads what has come. A process that
-//! is busy or frozen takes few of them however late it is, so it never blames the cache for its own delay.
+//! is busy or frozen takes few of them however late it is, so it never blames the cache for its own delay. They are so short
+//! that a busy process has many of them for the steps that an answer takes inside it.
 
 use std::pin::pin;
 use std::time::Duration;
 
 /// One turn.
-pub(super) const TURN: Duration = Duration::from_millis(10);
+pub(super) const TURN: Duration = Duration::from_millis(2);
 
 /// How long a call waits at most while its connection brings the answers to others, beyond two silences.
 const BESIDE_OTHERS: Duration = Duration::from_secs(1);
@@ -94,7 +95,7 @@ fn turns(span: Duration) -> u32 {
 mod tests {
     use super::*;
 
-    const SILENCE: Duration = Duration::from_millis(40);
+    const SILENCE: Duration = Duration::from_millis(8);
 
     /// What the last of so many turns says, in which nothing new is heard.
     fn after(turns: u32, patience: &mut Patience, heard: u64) -> Next {
@@ -114,9 +115,9 @@ mod tests {
     #[test]
     fn while_others_are_answered_nothing_is_doubted_but_patience_ends() {
         let mut patience = Patience::new(SILENCE, 0);
-        let steps: Vec<Next> = (1..=108).map(|turn| patience.after_turn(turn / 3)).collect();
-        assert!(steps[..107].iter().all(|step| *step == Next::Wait));
-        assert_eq!(steps[107], Next::GiveUp);
+        let steps: Vec<Next> = (1..=508).map(|turn| patience.after_turn(turn / 3)).collect();
+        assert!(steps[..507].iter().all(|step| *step == Next::Wait));
+        assert_eq!(steps[507], Next::GiveUp);
     }
 
     #[test]
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_span_has_a_turn() {
-        let spans = [(0, 1), (1, 1), (10, 1), (11, 2), (1000, 100)];
+        let spans = [(0, 1), (1, 1), (2, 1), (3, 2), (1000, 500)];
         assert_eq!(
             spans.map(|(ms, _)| turns(Duration::from_millis(ms))),
             spans.map(|(_, n)| n)

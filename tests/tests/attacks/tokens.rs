@@ -143,7 +143,7 @@ async fn a_flood_of_unknown_keys_reads_the_published_ones_once_a_minute() {
 #[tokio::test]
 async fn an_expired_token_counts_on_while_the_identity_table_is_known_to_be_down() {
     let (_tables, proxy, plan) = Plan::behind_a_network().await;
-    let service = plan.start().await;
+    let service = plan.with("CLEARVIEW_TABLE_TIMEOUT_MS", "2000").start().await;
     let ann = service.client.register("ann").await;
     assert_eq!(service.client.classify(&ann, "Hide crypto", &["a"]).await.status, 200);
     let after = async |seconds: u64| {
@@ -185,7 +185,9 @@ async fn an_expired_token_counts_on_while_the_identity_table_is_known_to_be_down
 async fn a_revoked_session_stays_out_for_as_long_as_an_outage_gives_grace() {
     let mut redis = Redis::start();
     let (_tables, proxy, plan) = Plan::behind_a_network().await;
-    let plan = plan.with_cache_at(redis.url());
+    let plan = plan
+        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "2000")
+        .with_cache_at(redis.url());
     let (here, there) = (plan.start().await, plan.start().await);
     let (ann, bob) = (here.client.register("ann").await, here.client.register("bob").await);
     let shown = json!({"refreshToken": ann.refresh});
