@@ -1,14 +1,18 @@
-//! What is kept of a user, in all tables: shown to the user, or erased.
+//! Data of one user in all tables: shown to the user, erased, or, of today's use, set to zero.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::app::App;
 use crate::audit::Change;
-use crate::clock::Timestamp;
-use crate::error::Error;
+use crate::clock::{Day, Timestamp};
+use crate::error::{Error, Outage};
 use crate::identity::session::Session;
 use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
+use crate::plan::Meter;
+use crate::quota::Counter;
 use crate::quota::counters::Count;
 use crate::usage::HistoryEntry;
 
@@ -88,6 +92,23 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         counters,
         history,
     })
+}
+
+/// Sets a user's counters of a day to zero, and returns what each held.
+///
+/// # Errors
+/// When the quota table is down: some may be at zero, and the same call again resets the rest.
+pub async fn reset_day(app: &App, user: &UserId, day: Day) -> Result<BTreeMap<Meter, u64>, Outage> {
+    let mut before = BTreeMap::new();
+    for meter in Meter::daily() {
+        let counter = Counter {
+            user: user.clone(),
+            meter,
+            day,
+        };
+        before.insert(meter, app.quota.reset(&counter).await?);
+    }
+    Ok(before)
 }
 
 /// Ends a session that is known to be `user`'s, its access tokens included: those are denied until they have expired. Denied first:

@@ -8,7 +8,7 @@ use crate::identity::published::{Found, Published};
 use crate::identity::signature::Signature;
 use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
-use crate::plan::Meter;
+use crate::plan::{self, Meter};
 use crate::quota::outage::Reservation;
 use crate::quota::replay::IdempotencyKey;
 use crate::quota::store::Charged;
@@ -222,7 +222,7 @@ pub async fn limit(app: &App, source: &Source, entrance: Entrance<'_>, now: Time
     let burst = Burst {
         principal,
         counter: &counter(principal, meter, now),
-        per_minute: plans.allowance(&principal.tier, meter).per_minute,
+        per_minute: plans.allowance(&principal.tier, meter).per_minute.unwrap_or(plan::MOST),
         units,
     };
     app.limits.admit(&visit(false, Some(burst)), now).await
@@ -257,12 +257,17 @@ pub struct Wish<'a> {
 /// As [`QuotaStore::charge`](crate::quota::store::QuotaStore::charge).
 pub async fn charge(app: &App, principal: &Principal, wish: Wish<'_>, now: Timestamp) -> Result<Charged, Error> {
     let plans = app.plans.current(now).await;
+    let per_day = plans.allowance(&principal.tier, wish.meter).per_day;
     let charge = Charge {
         counter: counter(principal, wish.meter, now),
         tier: principal.tier.clone(),
         units: wish.units,
-        limit: plans.allowance(&principal.tier, wish.meter).per_day,
+        limit: per_day.unwrap_or(plan::MOST),
     };
+    if per_day.is_none() {
+        app.plans.keep_fresh(now).await;
+        return Ok(Charged::uncounted(&charge));
+    }
     let (charged, ()) = tokio::join!(
         app.quota.charge(&charge, wish.idempotency, wish.reserved, now),
         app.plans.keep_fresh(now)

@@ -63,11 +63,11 @@ pub const SETTINGS: Schema = Schema {
     range: None,
 };
 
-/// What was used on closed days, by user and in total.
+/// Use of closed days, by user and in total.
 pub const USAGE: Schema = Schema {
     name: "usage",
     hash: "user",
-    range: Some("day"),
+    range: Some("day#meter"),
 };
 
 /// Every change of identity, plan and quota.

@@ -1,5 +1,5 @@
-//! What was used on closed days: per user ([`DayUse`]) and per tier ([`Totals`]). Written by the day's close alone, each row
-//! overwritten and never added to, so that closing a day twice changes nothing.
+//! Use of closed days: of each user ([`DayUse`]) and of each tier ([`Totals`]), by meter. Written by the day's close alone, each
+//! row overwritten and never added to, so that closing a day twice changes nothing.
 
 pub mod store;
 
@@ -9,17 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Day, Timestamp};
 use crate::ids::UserId;
-use crate::plan::Tier;
+use crate::plan::{Meter, Tier};
 
 /// For how many days a user's history is kept and shown.
 pub const HISTORY_DAYS: u32 = 90;
 
-/// What one user used on one day.
+/// One user's use of one meter on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayUse {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Under which plan, as of the last charge.
+    /// What was used.
+    pub meter: Meter,
+    /// The plan, as of the last charge.
     pub tier: Tier,
     /// Units.
     pub used: u64,
@@ -32,48 +34,96 @@ pub struct DayUse {
 pub struct HistoryEntry {
     /// `YYYY-MM-DD`.
     pub day: String,
+    /// By meter, those alone of which anything was used.
+    pub meters: BTreeMap<String, MeterUse>,
+}
+
+/// One meter on one day of a user's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MeterUse {
     /// Units.
     pub used: u64,
 }
 
-/// What the users of each tier used together.
+/// A row of a user's history, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// `YYYY-MM-DD`.
+    pub day: String,
+    /// The meter's name.
+    pub meter: String,
+    /// Units.
+    pub used: u64,
+}
+
+/// Puts the meters of each day together; the days keep their order.
+#[must_use]
+pub fn history(rows: impl IntoIterator<Item = Row>) -> Vec<HistoryEntry> {
+    let mut days: Vec<HistoryEntry> = Vec::new();
+    for Row { day, meter, used } in rows {
+        let entry = (meter, MeterUse { used });
+        match days.last_mut().filter(|last| last.day == day) {
+            Some(last) => last.meters.extend([entry]),
+            None => days.push(HistoryEntry {
+                day,
+                meters: BTreeMap::from([entry]),
+            }),
+        }
+    }
+    days
+}
+
+/// Use by meter. Meters are names here: what one version has counted, another reads, even if it does not know the meter.
+pub type ByMeter = BTreeMap<String, MeterTotal>;
+
+/// Use of each tier, by meter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Totals(BTreeMap<String, TierTotal>);
+pub struct Totals(BTreeMap<String, ByMeter>);
 
-/// What the users of one tier used together.
+/// Use of one meter by several users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TierTotal {
-    /// How many of them used anything.
+pub struct MeterTotal {
+    /// How many of them used any of it.
     pub users: u64,
     /// Units.
     pub units: u64,
 }
 
+impl MeterTotal {
+    const fn add(&mut self, other: Self) {
+        self.users += other.users;
+        self.units += other.units;
+    }
+}
+
 impl Totals {
-    /// Counts one user's day in.
+    /// Counts one user's use of one meter in.
     pub fn count(&mut self, day_use: &DayUse) {
-        let total = self.0.entry(day_use.tier.to_string()).or_default();
-        total.users += 1;
-        total.units += day_use.used;
+        let DayUse { tier, meter, used, .. } = day_use;
+        let meters = self.0.entry(tier.to_string()).or_default();
+        let one = MeterTotal { users: 1, units: *used };
+        meters.entry(meter.to_string()).or_default().add(one);
     }
 
     /// Adds other totals.
     pub fn add(&mut self, other: &Self) {
-        for (tier, other) in &other.0 {
-            let total = self.0.entry(tier.clone()).or_default();
-            total.users += other.users;
-            total.units += other.units;
+        for (tier, meters) in &other.0 {
+            let own = self.0.entry(tier.clone()).or_default();
+            for (meter, total) in meters {
+                own.entry(meter.clone()).or_default().add(*total);
+            }
         }
     }
 
-    /// Over all tiers.
+    /// Sums up each meter over all tiers.
     #[must_use]
-    pub fn sum(&self) -> TierTotal {
-        self.0.values().fold(TierTotal::default(), |sum, total| TierTotal {
-            users: sum.users + total.users,
-            units: sum.units + total.units,
-        })
+    pub fn by_meter(&self) -> ByMeter {
+        let mut sums = ByMeter::new();
+        for (meter, total) in self.0.values().flatten() {
+            sums.entry(meter.clone()).or_default().add(*total);
+        }
+        sums
     }
 }
 
@@ -101,4 +151,60 @@ pub struct Segment {
     pub number: u32,
     /// How many there are.
     pub of: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn totals_are_by_tier_and_meter_and_no_meter_is_added_to_another() {
+        let day_use = |tier, meter, used| DayUse {
+            user: UserId::random().unwrap(),
+            meter,
+            tier,
+            used,
+            late: false,
+        };
+        let (mut some, mut others) = (Totals::default(), Totals::default());
+        some.count(&day_use(Tier::free(), Meter::Posts, 3));
+        some.count(&day_use(Tier::free(), Meter::Tokens, 4_000));
+        others.count(&day_use(Tier::free(), Meter::Posts, 5));
+        others.count(&day_use(Tier::pro(), Meter::Posts, 7));
+        some.add(&others);
+        let posts = |users: u64, units: u64| json!({"users": users, "units": units});
+        assert_eq!(
+            json!(some),
+            json!({
+                "free": {"posts": posts(2, 8), "tokens": posts(1, 4_000)}, "pro": {"posts": posts(1, 7)},
+            })
+        );
+        assert_eq!(
+            json!(some.by_meter()),
+            json!({"posts": posts(3, 15), "tokens": posts(1, 4_000)})
+        );
+    }
+
+    #[test]
+    fn a_day_of_history_has_all_of_its_meters() {
+        let row = |day: &str, meter: &str, used| Row {
+            day: day.to_owned(),
+            meter: meter.to_owned(),
+            used,
+        };
+        let rows = [
+            row("2100-03-01", "images", 2),
+            row("2100-03-01", "posts", 3),
+            row("2100-03-04", "posts", 5),
+        ];
+        assert_eq!(
+            json!(history(rows)),
+            json!([
+                {"day": "2100-03-01", "meters": {"images": {"used": 2}, "posts": {"used": 3}}},
+                {"day": "2100-03-04", "meters": {"posts": {"used": 5}}},
+            ])
+        );
+    }
 }

@@ -8,10 +8,11 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 34] = [
+pub const EXPECTED: [(&str, u16, &str); 35] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/tier-unsigned", 401, "UNAUTHENTICATED"),
+    ("admin/usage-unsigned", 401, "UNAUTHENTICATED"),
     ("auth/jwks", 200, ""),
     ("auth/me-erase-no-token", 401, "UNAUTHENTICATED"),
     ("auth/me-export", 200, ""),

@@ -5,12 +5,11 @@ use serde::Serialize;
 use serde_json::json;
 use shared::app::App;
 use shared::audit::{Broken, Cursor, Entry, Head};
-use shared::clock::Day;
 use shared::error::Error;
 use shared::http::{Call, Reply};
 use shared::telemetry::Signal;
 
-use crate::{Noted, note};
+use crate::{Noted, day, note};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -31,11 +30,7 @@ enum Chain {
 }
 
 pub(crate) async fn list(app: &App, call: &Call, admin: &str) -> Result<Reply, Error> {
-    let day = match call.query("day").as_slice() {
-        [day] => Day::parse(day),
-        _ => None,
-    };
-    let day = day.ok_or_else(|| Error::invalid("?day", "must be a day such as 2026-11-21, once"))?;
+    let day = day(call)?;
     let cursor = match call.query("cursor").as_slice() {
         [] => None,
         [cursor] => Some(read_cursor(cursor).ok_or_else(no_cursor)?),

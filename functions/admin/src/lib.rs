@@ -2,6 +2,7 @@
 
 mod audit;
 mod plans;
+mod usage;
 mod users;
 
 use lambda_http::http::Method;
@@ -9,6 +10,7 @@ use lambda_http::{Body, Request, Response};
 use serde_json::Value;
 use shared::app::App;
 use shared::audit::Change;
+use shared::clock::Day;
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 
@@ -29,10 +31,12 @@ pub enum Action {
     SetPlan,
     /// What was changed on a day.
     Audit,
+    /// Use of a day, by tier and meter.
+    Usage,
 }
 
 /// What this function answers.
-pub const ROUTES: [Route<Action>; 7] = [
+pub const ROUTES: [Route<Action>; 8] = [
     (Method::PUT, "/v1/admin/users/{userId}/tier", Action::SetTier),
     (Method::POST, "/v1/admin/users/{userId}/quota/reset", Action::ResetQuota),
     (Method::POST, "/v1/admin/users/{userId}/revoke", Action::RevokeUser),
@@ -40,6 +44,7 @@ pub const ROUTES: [Route<Action>; 7] = [
     (Method::GET, "/v1/admin/plans/{tier}", Action::Plan),
     (Method::PUT, "/v1/admin/plans/{tier}", Action::SetPlan),
     (Method::GET, "/v1/admin/audit", Action::Audit),
+    (Method::GET, "/v1/admin/usage", Action::Usage),
 ];
 
 /// Answers one request.
@@ -63,7 +68,17 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         Action::Plan => plans::show(app, call).await,
         Action::SetPlan => plans::set(app, call, &admin, &body).await,
         Action::Audit => audit::list(app, call, &admin).await,
+        Action::Usage => usage::show(app, call).await,
     }
+}
+
+/// Reads the day that a query names.
+fn day(call: &Call) -> Result<Day, Error> {
+    let day = match call.query("day").as_slice() {
+        [day] => Day::parse(day),
+        _ => None,
+    };
+    day.ok_or_else(|| Error::invalid("?day", "must be a day such as 2026-11-21, once"))
 }
 
 /// What is noted of a change.

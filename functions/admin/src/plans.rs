@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 use shared::app::App;
-use shared::error::Error;
+use shared::error::{Error, Violation};
 use shared::http::{self, Call, Reply};
 use shared::plan::{Plan, Tier};
 
@@ -13,38 +13,47 @@ use crate::{Noted, note};
 #[derive(Serialize)]
 struct Shown<'a> {
     tier: &'a Tier,
-    plan: &'a Plan,
+    plan: Plan,
 }
 
 #[derive(Serialize)]
 struct Changed<'a> {
     tier: &'a Tier,
-    plan: &'a Plan,
+    plan: Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a Plan>,
+    before: Option<Plan>,
 }
 
 fn tier(call: &Call) -> Result<Tier, Error> {
     Tier::parse(call.path_parameter("tier")).ok_or(Error::NotFound)
 }
 
+async fn in_force(app: &App, tier: &Tier) -> Result<Option<Plan>, Error> {
+    let plans = app.plans.read().await.map_err(Error::Unavailable)?;
+    Ok(plans.of(tier))
+}
+
+/// Shows the plan in force, with the meters that have their default figures.
 pub(crate) async fn show(app: &App, call: &Call) -> Result<Reply, Error> {
     let tier = tier(call)?;
-    let plans = app.plans.read().await.map_err(Error::Unavailable)?;
-    let plan = plans.of(&tier).ok_or(Error::NotFound)?;
+    let plan = in_force(app, &tier).await?.ok_or(Error::NotFound)?;
     Reply::json(StatusCode::OK, &Shown { tier: &tier, plan })
 }
 
-/// Makes or replaces the plan of a tier.
+/// Makes or replaces the plan of a tier. Meters that it does not name have their default figures again.
 pub(crate) async fn set(app: &App, call: &Call, admin: &str, body: &[u8]) -> Result<Reply, Error> {
     let tier = tier(call)?;
-    // Its form first, so that what is wrong with it has a place.
-    let plan: Plan = http::parse(body)?;
-    let plan = plan.checked().map_err(|problem| Error::invalid("/posts", problem))?;
-    let plans = app.plans.read().await.map_err(Error::Unavailable)?;
-    let before = plans.of(&tier);
+    let (plan, faults) = Plan::read(http::parse(body)?);
+    if !faults.is_empty() {
+        let violations = faults
+            .into_iter()
+            .map(|fault| Violation::at(fault.pointer, fault.detail));
+        return Err(Error::Invalid(violations.collect()));
+    }
+    let before = in_force(app, &tier).await?;
     // If the answer is lost it may be stored; storing it again does no harm.
     app.plans.put(&tier, &plan).await.map_err(Error::Unavailable)?;
+    let plan = in_force(app, &tier).await?.ok_or(Error::NotFound)?;
     let noted = Noted {
         action: "plan.set",
         target: tier.as_str(),
@@ -55,7 +64,7 @@ pub(crate) async fn set(app: &App, call: &Call, admin: &str, body: &[u8]) -> Res
     note(app, call, admin, noted).await?;
     let changed = Changed {
         tier: &tier,
-        plan: &plan,
+        plan,
         before,
     };
     Reply::json(StatusCode::OK, &changed)

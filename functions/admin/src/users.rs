@@ -1,5 +1,7 @@
 //! Changes of one user: tier, quota, sessions, erasure.
 
+use std::collections::BTreeMap;
+
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,7 +11,6 @@ use shared::error::Error;
 use shared::http::{self, Call, Reply};
 use shared::ids::UserId;
 use shared::plan::{Meter, Tier};
-use shared::quota::Counter;
 
 use crate::{Noted, note};
 
@@ -40,8 +41,7 @@ struct ChangedTier<'a> {
 #[serde(rename_all = "camelCase")]
 struct Reset<'a> {
     user_id: &'a UserId,
-    used: u64,
-    before: u64,
+    before: BTreeMap<Meter, u64>,
 }
 
 #[derive(Serialize)]
@@ -61,7 +61,7 @@ pub(crate) async fn set_tier(app: &App, call: &Call, admin: &str, body: &[u8]) -
     let user = user(call)?;
     let asked: AskedTier = http::parse(body)?;
     let plans = app.plans.read().await.map_err(Error::Unavailable)?;
-    let tier = Tier::parse(&asked.tier).filter(|tier| plans.of(tier).is_some());
+    let tier = Tier::parse(&asked.tier).filter(|tier| plans.has(tier));
     let tier = tier.ok_or_else(|| Error::invalid("/tier", "there is no plan for this tier"))?;
     let before = app.identity.set_tier(&user, &tier).await?.ok_or(Error::NotFound)?;
     let noted = Noted {
@@ -88,28 +88,18 @@ pub(crate) async fn reset_quota(app: &App, call: &Call, admin: &str, body: &[u8]
         return Err(Error::invalid("/reason", bound));
     }
     app.identity.tier(&user).await?.ok_or(Error::NotFound)?;
-    let mut before = 0;
-    for meter in Meter::ALL {
-        let counter = Counter {
-            user: user.clone(),
-            meter,
-            day: call.now.day(),
-        };
-        before += app.quota.reset(&counter).await.map_err(Error::Unavailable)?;
-    }
+    let before = account::reset_day(app, &user, call.now.day())
+        .await
+        .map_err(Error::Unavailable)?;
     let noted = Noted {
         action: "quota.reset",
         target: user.as_str(),
         before: json!({"used": before}),
-        after: json!({"used": 0}),
+        after: json!({"used": {}}),
         reason: Some(&asked.reason),
     };
     note(app, call, admin, noted).await?;
-    let reset = Reset {
-        user_id: &user,
-        used: 0,
-        before,
-    };
+    let reset = Reset { user_id: &user, before };
     Reply::json(StatusCode::OK, &reset)
 }
 

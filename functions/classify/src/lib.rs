@@ -19,6 +19,10 @@ pub const ROUTES: [Route<()>; 1] = [(Method::POST, "/v1/classify", ())];
 
 const LONGEST_PREFERENCE: usize = 2_000;
 const MOST_POSTS: usize = 50;
+const _: () = assert!(
+    MOST_POSTS as u64 == Meter::Posts.least_per_minute(),
+    "each plan lets a full batch in"
+);
 const LONGEST_ID: usize = 128;
 const LONGEST_TEXT: usize = 10_000;
 const LONGEST_LANG: usize = 35;

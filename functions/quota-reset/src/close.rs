@@ -9,7 +9,6 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::app::App;
 use shared::clock::{Day, Timestamp};
 use shared::http::new_correlation_id;
-use shared::plan::Meter;
 use shared::usage::{Checkpoint, DayUse, Segment, Totals};
 
 use crate::Failure;
@@ -42,7 +41,7 @@ pub(crate) async fn run(app: &App, day: Day, close: Timestamp) -> Result<Closed,
         app,
         day,
         name: new_correlation_id(),
-        closed_before: app.usage.is_closed(day).await?,
+        closed_before: app.usage.totals(day).await?.is_some(),
     };
     run.lease(LEASE).await?;
     let segments: Vec<(Checkpoint, u64)> = stream::iter(0..SEGMENTS)
@@ -98,7 +97,7 @@ impl Run<'_> {
         let mut pages = 0;
         while !checkpoint.done {
             let from = checkpoint.next.as_deref();
-            let (uses, next) = self.app.quota.counters().page(Meter::Posts, segment, from).await?;
+            let (uses, next) = self.app.quota.counters().page(segment, from).await?;
             let rows = uses.iter().filter(|day_use| day_use.late || !self.closed_before);
             let rows: Vec<DayUse> = rows.cloned().collect();
             let writes: Vec<Vec<DayUse>> = rows.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();

@@ -4,8 +4,11 @@
 
 mod close;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::account;
 use shared::app::App;
 use shared::audit::Change;
 use shared::clock::{Day, Stopwatch, Timestamp};
@@ -13,9 +16,8 @@ use shared::error::{Error, Outage};
 use shared::ids::UserId;
 use shared::invocation;
 use shared::plan::Meter;
-use shared::quota::Counter;
 use shared::telemetry::Signal;
-use shared::usage::Totals;
+use shared::usage::{ByMeter, Totals};
 
 /// What the function is called with.
 #[derive(Debug, Deserialize)]
@@ -55,12 +57,10 @@ pub enum Summary {
     Closed {
         /// Which, `YYYY-MM-DD`.
         closed: String,
-        /// By tier.
+        /// Use by tier and meter.
         tiers: Totals,
-        /// How many users used anything.
-        users: u64,
-        /// Units.
-        units: u64,
+        /// Use by meter.
+        meters: ByMeter,
         /// Pages read in this run; none if a run before it had read them all.
         pages: u64,
     },
@@ -69,8 +69,8 @@ pub enum Summary {
     Reset {
         /// Whose.
         reset: UserId,
-        /// What it held.
-        before: u64,
+        /// What each of its counters held.
+        before: BTreeMap<Meter, u64>,
     },
 }
 
@@ -137,12 +137,10 @@ async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure
     let closed = close::run(app, day, scheduled).await?;
     app.telemetry.raise(Signal::DayClosed, app.clock.now());
     verify_audit(app, day).await;
-    let sum = closed.totals.sum();
     Ok(Summary::Closed {
         closed: day.to_string(),
+        meters: closed.totals.by_meter(),
         tiers: closed.totals,
-        users: sum.users,
-        units: sum.units,
         pages: closed.pages,
     })
 }
@@ -169,21 +167,13 @@ async fn reset_user(app: &App, asked: &ResetOne) -> Result<Summary, Failure> {
         ));
     }
     let now = app.clock.now();
-    let mut before = 0;
-    for meter in Meter::ALL {
-        let counter = Counter {
-            user: user.clone(),
-            meter,
-            day: now.day(),
-        };
-        before += app.quota.reset(&counter).await?;
-    }
+    let before = account::reset_day(app, &user, now.day()).await?;
     let change = Change {
         actor: "operator",
         action: "quota.reset",
         target: user.as_str(),
         before: json!({"used": before}),
-        after: json!({"used": 0}),
+        after: json!({"used": {}}),
         reason: Some(&asked.reason),
         correlation_id: &shared::http::new_correlation_id(),
     };

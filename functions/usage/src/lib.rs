@@ -1,5 +1,9 @@
-//! `GET /v1/usage`: how much of today's quota is used, and what was used on the days before.
+//! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members without a meter are those of
+//! [`PLAIN`].
 
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -10,10 +14,13 @@ use shared::http::{Allowance, Call, Reply, Route};
 use shared::ids::UserId;
 use shared::plan::{Meter, Usage};
 use shared::rate_limit::store::Admitted;
-use shared::usage::HistoryEntry;
+use shared::usage::{HistoryEntry, MeterUse};
 
 /// What this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
+
+/// The meter of the members that name none: they are older than the others.
+const PLAIN: Meter = Meter::Posts;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,7 +30,43 @@ struct Answer<'a> {
     #[serde(flatten)]
     usage: Allowance<'a>,
     burst: Burst,
-    history: Vec<HistoryEntry>,
+    meters: BTreeMap<Meter, Today>,
+    history: Vec<ClosedDay>,
+}
+
+/// Today's use of one meter.
+#[derive(Serialize)]
+struct Today {
+    used: u64,
+    limit: u64,
+    remaining: u64,
+}
+
+impl Today {
+    const fn of(used: u64, limit: u64) -> Self {
+        Self {
+            used,
+            limit,
+            remaining: limit.saturating_sub(used),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ClosedDay {
+    day: String,
+    used: u64,
+    meters: BTreeMap<String, MeterUse>,
+}
+
+impl ClosedDay {
+    fn of(entry: HistoryEntry) -> Self {
+        Self {
+            used: entry.meters.get(PLAIN.name()).map_or(0, |plain| plain.used),
+            day: entry.day,
+            meters: entry.meters,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -44,28 +87,37 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         return Ok(Reply::preflight());
     }
     let principal = call.principal(app).await?;
-    let admitted = call.admit(app, Entrance::Look(&principal, Meter::Posts)).await?;
-    let counter = admission::counter(&principal, Meter::Posts, call.now);
-    let day = counter.day;
-    let (used, history) = tokio::try_join!(app.quota.used(&counter), app.usage.history(&principal.user, day))
-        .map_err(Error::Unavailable)?;
+    let admitted = call.admit(app, Entrance::Look(&principal, PLAIN)).await?;
+    let day = call.now.day();
+    let plans = app.plans.current(call.now).await;
+    let mut reads = Vec::new();
+    for meter in Meter::daily() {
+        let Some(limit) = plans.allowance(&principal.tier, meter).per_day else {
+            continue;
+        };
+        let counter = admission::counter(&principal, meter, call.now);
+        reads.push(async move {
+            let used = app.quota.used(&counter).await;
+            used.map(|used| (meter, Today::of(used, limit)))
+        });
+    }
+    let (today, history) =
+        tokio::try_join!(try_join_all(reads), app.usage.history(&principal.user, day)).map_err(Error::Unavailable)?;
+    let meters: BTreeMap<Meter, Today> = today.into_iter().collect();
+    let plain = meters.get(&PLAIN);
     let usage = Usage {
-        limit: app
-            .plans
-            .current(call.now)
-            .await
-            .allowance(&principal.tier, Meter::Posts)
-            .per_day,
-        tier: principal.tier,
-        used,
+        used: plain.map_or(0, |today| today.used),
+        limit: plain.map_or(0, |today| today.limit),
         reset_at: day.next().start(),
+        tier: principal.tier,
     };
     let answer = Answer {
         user_id: &principal.user,
         day: day.to_string(),
         usage: Allowance::of(&usage),
         burst: burst(&admitted),
-        history,
+        meters,
+        history: history.into_iter().map(ClosedDay::of).collect(),
     };
     let reply = Reply::json(StatusCode::OK, &answer);
     call.usage = Some(usage);

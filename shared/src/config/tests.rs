@@ -54,7 +54,7 @@ fn a_bad_value_is_refused_with_the_name_of_its_variable() {
         ("CLEARVIEW_LOCAL_FALLBACK", "maybe"),
         ("CLEARVIEW_HIDE_THRESHOLD", "NaN"),
         ("CLEARVIEW_HIDE_THRESHOLD", "1.5"),
-        ("CLEARVIEW_PLANS", "{}"),
+        ("CLEARVIEW_PLANS", r#"{"free":{"posts":{"perDay":9}}}"#),
         ("CLEARVIEW_CORS_ORIGINS", "*"),
         ("CLEARVIEW_CORS_ORIGINS", "https://a.example,example.com"),
         ("CLEARVIEW_LOG", "loud"),

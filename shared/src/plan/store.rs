@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
-use super::{Plan, Plans, Tier};
+use super::{Fault, Plan, Plans, Tier};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::table::{Failure, Item, Table, read_text, text};
@@ -144,13 +144,19 @@ impl PlanStore {
     }
 }
 
-/// The plan in one attribute. One that cannot be used is passed over: the default stays in force.
+/// Reads the plan in one attribute. What cannot be used of it is passed over: there the default stays in force.
 fn stored_plan(item: &Item, name: &str) -> Option<(Tier, Plan)> {
     let tier = Tier::parse(name.strip_prefix(PREFIX)?)?;
-    match Plan::parse(read_text(item, name)?) {
-        Ok(plan) => Some((tier, plan)),
-        Err(problem) => {
-            tracing::error!(%tier, problem, "a stored plan cannot be used");
+    match serde_json::from_str(read_text(item, name)?) {
+        Ok(json) => {
+            let (plan, faults) = Plan::read(json);
+            for Fault { pointer, detail } in faults {
+                tracing::error!(%tier, pointer, detail, "a stored plan cannot be used as it is");
+            }
+            Some((tier, plan))
+        }
+        Err(error) => {
+            tracing::error!(%tier, %error, "a stored plan cannot be used");
             None
         }
     }

@@ -181,22 +181,24 @@ impl CounterTable {
         }
     }
 
-    /// One page of a day's counters of `meter` in a segment of the table, from where the page before ended; and where this one does.
+    /// Returns one page of a day's counters, of all meters, in a segment of the table, from where the page before ended; and
+    /// where this one does.
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn page(
-        &self,
-        meter: Meter,
-        segment: Segment,
-        from: Option<&str>,
-    ) -> Result<(Vec<DayUse>, Option<String>), Outage> {
-        let day = format!("{meter}#{}", segment.day);
-        let start = from.map(|user| {
-            // Where a page ended may be another day's counter: user and sort key, which holds no line break.
-            let (user, sort) = user.split_once('\n').unwrap_or((user, &day));
-            Item::from([("user".to_owned(), text(user)), ("meter#day".to_owned(), text(sort))])
+    pub async fn page(&self, segment: Segment, from: Option<&str>) -> Result<(Vec<DayUse>, Option<String>), Outage> {
+        let start = from.and_then(|place| {
+            // User and sort key, which holds no line break. It may be another day's counter.
+            let (user, sort) = place.split_once('\n')?;
+            Some(Item::from([
+                ("user".to_owned(), text(user)),
+                ("meter#day".to_owned(), text(sort)),
+            ]))
         });
+        let counters: Item = Meter::daily()
+            .map(|meter| (format!(":{meter}"), text(format!("{meter}#{}", segment.day))))
+            .collect();
+        let any: Vec<&str> = counters.keys().map(String::as_str).collect();
         let call = self
             .0
             .client()
@@ -204,11 +206,11 @@ impl CounterTable {
             .table_name(self.0.name())
             .segment(i32::try_from(segment.number).unwrap_or(0))
             .total_segments(i32::try_from(segment.of).unwrap_or(1))
-            .filter_expression("#counter = :day")
-            .projection_expression("#user, used, tier, late")
+            .filter_expression(format!("#counter IN ({})", any.join(", ")))
+            .projection_expression("#user, #counter, used, tier, late")
             .expression_attribute_names("#counter", "meter#day")
             .expression_attribute_names("#user", "user")
-            .expression_attribute_values(":day", text(&day))
+            .set_expression_attribute_values(Some(counters))
             .consistent_read(true)
             .set_exclusive_start_key(start);
         let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
@@ -280,8 +282,10 @@ fn read_count(item: &Item) -> Option<Count> {
 }
 
 fn read_day_use(item: &Item) -> Option<DayUse> {
+    let (meter, _) = read_text(item, "meter#day")?.split_once('#')?;
     Some(DayUse {
         user: UserId::parse(read_text(item, "user")?)?,
+        meter: Meter::parse(meter)?,
         tier: Tier::parse(read_text(item, "tier")?)?,
         used: read_used(item)?,
         late: item.contains_key("late"),

@@ -307,7 +307,7 @@ fn read_counter(name: &str) -> Option<Counter> {
     let (user, meter, start) = (parts.next()?, parts.next()?, parts.next()?);
     Some(Counter {
         user: UserId::parse(user)?,
-        meter: Meter::ALL.into_iter().find(|known| known.to_string() == meter)?,
+        meter: Meter::parse(meter)?,
         day: Timestamp::from_millis(start.parse().ok()?).day(),
     })
 }

@@ -95,6 +95,14 @@ pub struct Charged {
     pub receipt: Receipt,
 }
 
+impl Charged {
+    /// Returns the outcome of a charge to a meter that is not counted by day: nothing is written, nothing is used.
+    #[must_use]
+    pub fn uncounted(charge: &Charge) -> Self {
+        charged(charge, 0, Certainty::Sure, Place::Nowhere)
+    }
+}
+
 impl QuotaStore {
     /// A store on the quota table, with a ledger for its outages in the cache of the limits.
     #[must_use]

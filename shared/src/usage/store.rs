@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 
-use super::{Checkpoint, DayUse, HISTORY_DAYS, HistoryEntry, Segment, Totals};
+use super::{Checkpoint, DayUse, HISTORY_DAYS, HistoryEntry, Row, Segment, Totals};
 use crate::clock::{Day, Timestamp};
 use crate::error::Outage;
 use crate::ids::UserId;
@@ -15,6 +15,12 @@ const ROWS_PER_WRITE: usize = 25;
 
 /// How long rows and progress are kept beyond the days that are shown.
 const MARGIN_DAYS: u32 = 7;
+
+/// The sort key. A row of a user has day and meter there, the totals of a day the day alone: they are written together.
+const SORT: &str = "day#meter";
+
+/// Whose rows the totals are.
+const TOTAL: &str = "total";
 
 /// The usage table.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ impl UsageTable {
         Self(table)
     }
 
-    /// What a user used on closed days, oldest first: those of the 90 days before `today`.
+    /// Returns a user's use of closed days, the oldest first: those of the 90 days before `today`.
     ///
     /// # Errors
     /// When the table is down.
@@ -37,21 +43,16 @@ impl UsageTable {
             .client()
             .query()
             .table_name(self.0.name())
-            .key_condition_expression("#user = :user AND #day BETWEEN :first AND :last")
+            .key_condition_expression("#user = :user AND #day BETWEEN :first AND :end")
             .expression_attribute_names("#user", "user")
-            .expression_attribute_names("#day", "day")
+            .expression_attribute_names("#day", SORT)
             .expression_attribute_values(":user", text(user.as_str()))
             .expression_attribute_values(":first", text(today.minus(HISTORY_DAYS).to_string()))
-            .expression_attribute_values(":last", text(today.minus(1).to_string()));
-        // 90 rows of 100 bytes are one page.
+            // Before any of today's, which have a meter behind the day.
+            .expression_attribute_values(":end", text(today.to_string()));
+        // 90 days of a few rows of 100 bytes are one page.
         let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
-        let entry = |item: &Item| {
-            Some(HistoryEntry {
-                day: read_text(item, "day")?.to_owned(),
-                used: read_number(item, "used")?,
-            })
-        };
-        Ok(output.items().iter().filter_map(entry).collect())
+        Ok(super::history(output.items().iter().filter_map(read_row)))
     }
 
     /// Writes the rows of users for a closed day, all of them.
@@ -98,7 +99,7 @@ impl UsageTable {
             .update_item()
             .table_name(self.0.name())
             .key("user", text(progress_key(day)))
-            .key("day", text("lease"))
+            .key(SORT, text("lease"))
             .update_expression("SET #owner = :owner, #until = :until, #ttl = :ttl")
             // It is free, or its time is over, or it is ours.
             .condition_expression("attribute_not_exists(#owner) OR #until <= :now OR #owner = :owner")
@@ -135,7 +136,7 @@ impl UsageTable {
             .get_item()
             .table_name(self.0.name())
             .key("user", text(progress_key(segment.day)))
-            .key("day", text(segment_key(segment)))
+            .key(SORT, text(segment_key(segment)))
             .consistent_read(true);
         let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
         Ok(output.item.as_ref().and_then(read_checkpoint).unwrap_or_default())
@@ -153,7 +154,7 @@ impl UsageTable {
             .put_item()
             .table_name(self.0.name())
             .item("user", text(progress_key(segment.day)))
-            .item("day", text(segment_key(segment)))
+            .item(SORT, text(segment_key(segment)))
             .item("pages", number(checkpoint.pages))
             .item("done", aws_sdk_dynamodb::types::AttributeValue::Bool(checkpoint.done))
             .item("totals", text(totals))
@@ -171,21 +172,25 @@ impl UsageTable {
         }
     }
 
-    /// Whether some close of a day has come to its end.
+    /// Returns the totals of a day, if it is closed.
     ///
     /// # Errors
-    /// When the table is down.
-    pub async fn is_closed(&self, day: Day) -> Result<bool, Outage> {
+    /// When the table is down, or holds something else there.
+    pub async fn totals(&self, day: Day) -> Result<Option<Totals>, Outage> {
         let call = self
             .0
             .client()
             .get_item()
             .table_name(self.0.name())
-            .key("user", text("total"))
-            .key("day", text(day.to_string()))
+            .key("user", text(TOTAL))
+            .key(SORT, text(day.to_string()))
             .consistent_read(true);
         let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
-        Ok(output.item.is_some())
+        let tiers = output.item().and_then(|item| read_text(item, "tiers"));
+        tiers
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| Outage(format!("the totals of {day}: {error}")))
     }
 
     /// Writes the totals of a closed day, as the close of this time has counted them. `false` if a later one has: its totals
@@ -195,17 +200,14 @@ impl UsageTable {
     /// When the table is down.
     pub async fn write_totals(&self, day: Day, close: Timestamp, totals: &Totals) -> Result<bool, Outage> {
         let json = serde_json::to_string(totals).map_err(|error| Outage(error.to_string()))?;
-        let sum = totals.sum();
         let call = self
             .0
             .client()
             .put_item()
             .table_name(self.0.name())
-            .item("user", text("total"))
-            .item("day", text(day.to_string()))
+            .item("user", text(TOTAL))
+            .item(SORT, text(day.to_string()))
             .item("tiers", text(json))
-            .item("users", number(sum.users))
-            .item("used", number(sum.units))
             .item("close", number(close.millis()))
             // No later close has counted more.
             .condition_expression("attribute_not_exists(#close) OR #close <= :close")
@@ -234,11 +236,20 @@ fn expiry(day: Day, days: u32) -> aws_sdk_dynamodb::types::AttributeValue {
 fn write_row(day: Day, row: &DayUse) -> Item {
     HashMap::from([
         ("user".to_owned(), text(row.user.as_str())),
-        ("day".to_owned(), text(day.to_string())),
+        (SORT.to_owned(), text(format!("{day}#{}", row.meter))),
         ("used".to_owned(), number(row.used)),
         ("tier".to_owned(), text(row.tier.as_str())),
         (table::TTL.to_owned(), expiry(day, HISTORY_DAYS + MARGIN_DAYS)),
     ])
+}
+
+fn read_row(item: &Item) -> Option<Row> {
+    let (day, meter) = read_text(item, SORT)?.split_once('#')?;
+    Some(Row {
+        day: day.to_owned(),
+        meter: meter.to_owned(),
+        used: read_number(item, "used")?,
+    })
 }
 
 fn read_checkpoint(item: &Item) -> Option<Checkpoint> {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Device, send};
 use tests::program::path_of;
-use tests::service::Service;
+use tests::service::{Plan, Service, TableService};
 
 async fn admin(service: &Service, method: Method, target: &str, body: Option<Value>) -> Answer {
     send(
@@ -93,7 +93,8 @@ async fn a_day_is_reset_a_user_revoked_and_erased() {
         Some(json!({"reason": "sent twice"})),
     )
     .await;
-    assert_eq!(reset.body, json!({"userId": ann.user, "used": 0, "before": 7}));
+    let before = json!({"posts": 7, "images": 0, "rankings": 0, "tokens": 0});
+    assert_eq!(reset.body, json!({"userId": ann.user, "before": before}));
     assert_eq!(service.client.usage(&ann).await.body["used"], 0);
     let unreasoned = admin(&service, Method::POST, &of("/quota/reset"), Some(json!({"reason": ""}))).await;
     assert_eq!(unreasoned.pointers(), ["/reason"]);
@@ -121,26 +122,49 @@ async fn a_day_is_reset_a_user_revoked_and_erased() {
 async fn a_plan_is_shown_and_changed_and_in_force_within_a_minute() {
     let service = Service::start().await;
     let ann = service.client.register("ann").await;
-    let plan = json!({"posts": {"perDay": 3, "perMinute": 50}});
+    let plan = json!({"posts": {"perDay": 3, "perMinute": 50}, "images": {"perMinute": 13}, "prayers": {"perMoon": 1}});
     let path = "/v1/admin/plans/free";
     let before = admin(&service, Method::GET, path, None).await.body;
     assert_eq!(before["plan"]["posts"]["perDay"], 1000);
     let changed = admin(&service, Method::PUT, path, Some(plan.clone())).await.body;
-    assert_eq!((&changed["plan"], &changed["before"]), (&plan, &before["plan"]));
+    let mut expected = before["plan"].clone();
+    expected
+        .as_object_mut()
+        .unwrap()
+        .extend(plan.as_object().unwrap().clone());
+    assert_eq!((&changed["plan"], &changed["before"]), (&expected, &before["plan"]));
+    assert_eq!(admin(&service, Method::GET, path, None).await.body["plan"], expected);
     service.clock.advance(Duration::from_mins(1));
-    assert_eq!(service.client.usage(&ann).await.body["limit"], 3);
+    let usage = service.client.usage(&ann).await.body;
+    assert_eq!(
+        (&usage["limit"], &usage["meters"]["rankings"]["limit"]),
+        (&json!(3), &json!(50))
+    );
+    assert_eq!(usage["meters"].get("images"), None, "not counted by day");
+    // As it was shown, it can be stored; and with nothing said, everything is as configured.
+    let again = admin(&service, Method::PUT, path, Some(expected.clone())).await.body;
+    assert_eq!(again["plan"], expected);
+    let nothing = admin(&service, Method::PUT, path, Some(json!({}))).await.body;
+    assert_eq!(nothing["plan"], before["plan"]);
     let made = admin(&service, Method::PUT, "/v1/admin/plans/gold", Some(plan)).await;
     assert_eq!((made.status, made.body.get("before")), (200, None));
-    for bad in [
-        json!({}),
-        json!({"posts": {"perDay": 3, "perMinute": 1}}),
-        json!({"posts": {"perDay": -1, "perMinute": 50}}),
+    for (bad, pointers) in [
+        (
+            json!({"posts": {"perDay": 3, "perMinute": 1}}),
+            vec!["/posts/perMinute"],
+        ),
+        (
+            json!({"posts": {"perDay": -1}, "tokens": 5}),
+            vec!["/posts/perDay", "/posts/perMinute", "/tokens"],
+        ),
+        (
+            json!({"replies": {"perMinute": 5, "atOnce": 1, "perHour": 5}}),
+            vec!["/replies/perHour"],
+        ),
+        (json!([]), vec![""]),
     ] {
-        assert_eq!(
-            admin(&service, Method::PUT, path, Some(bad.clone())).await.status,
-            400,
-            "{bad}"
-        );
+        let refused = admin(&service, Method::PUT, path, Some(bad.clone())).await;
+        assert_eq!((refused.status, refused.pointers()), (400, pointers), "{bad}");
     }
     assert_eq!(
         admin(&service, Method::GET, "/v1/admin/plans/none", None).await.status,
@@ -150,6 +174,48 @@ async fn a_plan_is_shown_and_changed_and_in_force_within_a_minute() {
         admin(&service, Method::GET, "/v1/admin/plans/NONE!", None).await.status,
         404
     );
+}
+
+#[tokio::test]
+async fn the_trial_tier_has_a_tenth_of_what_free_has_now() {
+    let service = Service::start().await;
+    let ann = service.client.register("ann").await;
+    let plan = json!({"posts": {"perDay": 70, "perMinute": 60}});
+    admin(&service, Method::PUT, "/v1/admin/plans/free", Some(plan)).await;
+    let trial = admin(&service, Method::GET, "/v1/admin/plans/trial", None).await.body;
+    assert_eq!(trial["plan"]["posts"], json!({"perDay": 7, "perMinute": 60}));
+    assert_eq!(trial["plan"]["images"]["perDay"], 1728);
+    let path = format!("/v1/admin/users/{}/tier", ann.user);
+    let changed = admin(&service, Method::PUT, &path, Some(json!({"tier": "trial"}))).await;
+    assert_eq!(changed.body["tier"], "trial");
+}
+
+#[tokio::test]
+async fn the_use_of_a_closed_day_is_told_by_tier_and_meter() {
+    let tables = TableService::start().await;
+    let service = Plan::default().with_tables_at(tables.address()).start().await;
+    let day = service.clock.now().day();
+    for (name, posts) in [("ann", 2), ("bob", 3)] {
+        let device = service.client.register(name).await;
+        service.client.classify(&device, "Hide crypto", &vec!["a"; posts]).await;
+    }
+    let used = async || admin(&service, Method::GET, &format!("/v1/admin/usage?day={day}"), None).await;
+    let open = json!({"day": "2100-03-01", "closed": false, "tiers": {}, "meters": {}});
+    assert_eq!(used().await.body, open);
+    service.clock.advance(Duration::from_hours(24));
+    let close = json!({"scheduledTime": service.clock.now().to_string()});
+    quota_reset::handle(&service.plan.app(), close).await.unwrap();
+    let posts = json!({"posts": {"users": 2, "units": 5}});
+    assert_eq!(
+        used().await.body,
+        json!({"day": "2100-03-01", "closed": true, "tiers": {"free": posts}, "meters": posts})
+    );
+    for bad in ["", "?day=2100-3-1"] {
+        let refused = admin(&service, Method::GET, &format!("/v1/admin/usage{bad}"), None).await;
+        assert_eq!((refused.status, refused.pointers()), (400, vec!["?day"]), "{bad}");
+    }
+    let unsigned = service.client.get(&format!("/v1/admin/usage?day={day}")).await;
+    assert_eq!(unsigned.status, 401);
 }
 
 #[tokio::test]

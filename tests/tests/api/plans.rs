@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use shared::plan::Plan as TierPlan;
-use shared::plan::Tier;
+use serde_json::json;
+use shared::admission::{self, Wish};
+use shared::identity::Principal;
+use shared::ids::{SessionId, UserId};
+use shared::plan::{Meter, Plan as TierPlan, Tier};
 use tests::service::{Plan, Service, TableService};
 
 const SMALL: &str = r#"{"posts":{"perDay":5,"perMinute":50}}"#;
+
+fn small() -> TierPlan {
+    TierPlan::read(serde_json::from_str(SMALL).unwrap()).0
+}
 
 #[tokio::test]
 async fn a_changed_plan_is_in_force_within_a_minute_on_every_instance() {
@@ -17,12 +24,7 @@ async fn a_changed_plan_is_in_force_within_a_minute_on_every_instance() {
     let limit = async |service: &Service| service.client.usage(&ann).await.body["limit"].as_u64().unwrap();
     assert_eq!((limit(&here).await, limit(&there).await), (1000, 1000));
 
-    let before = plan
-        .app()
-        .plans
-        .put(&Tier::free(), &TierPlan::parse(SMALL).unwrap())
-        .await
-        .unwrap();
+    let before = plan.app().plans.put(&Tier::free(), &small()).await.unwrap();
     assert_eq!(before, None);
     assert_eq!(limit(&here).await, 1000, "read a moment ago");
     here.clock.advance(Duration::from_mins(1));
@@ -33,29 +35,60 @@ async fn a_changed_plan_is_in_force_within_a_minute_on_every_instance() {
         (429, "q=5;w=86400")
     );
 
-    let again = plan
-        .app()
-        .plans
-        .put(&Tier::free(), &TierPlan::parse(SMALL).unwrap())
-        .await
-        .unwrap();
+    let again = plan.app().plans.put(&Tier::free(), &small()).await.unwrap();
     assert_eq!(again.as_deref(), Some(SMALL), "what was there before");
 }
 
 #[tokio::test]
-async fn a_stored_plan_that_cannot_be_used_leaves_the_default_in_force() {
+async fn what_cannot_be_used_of_a_stored_plan_leaves_the_default_in_force() {
     let service = Service::start().await;
     let ann = service.client.register("ann").await;
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
     let tables = service.tables();
+    // One meter is broken, one is from a later version, as after a roll-back, and one is good.
+    let free = r#"{"posts":{"perDay":-5},"prayers":{"perMoon":1},"rankings":{"perDay":8,"perMinute":9}}"#;
     let put = tables
         .client()
         .put_item()
         .table_name("clearview-settings")
         .item("name", text("plans"))
-        .item("tier:free", text(r#"{"posts":{"perDay":-5}}"#))
-        .item("tier:pro", text(SMALL));
+        .item("tier:free", text(free))
+        .item("tier:pro", text("no plan"));
     put.send().await.unwrap();
     service.clock.advance(Duration::from_mins(1));
-    assert_eq!(service.client.usage(&ann).await.body["limit"], 1000);
+    let usage = service.client.usage(&ann).await.body;
+    assert_eq!(
+        (&usage["limit"], &usage["meters"]["rankings"]["limit"]),
+        (&json!(1000), &json!(8))
+    );
+}
+
+#[tokio::test]
+async fn a_meter_without_a_figure_by_day_is_not_counted_by_day() {
+    let plans = r#"{"free":{"images":{"perMinute":13}}}"#;
+    let tables = TableService::start().await;
+    let plan = Plan::default()
+        .with("CLEARVIEW_PLANS", plans)
+        .with_tables_at(tables.address());
+    let (app, now) = (plan.app(), plan.clock().now());
+    let principal = Principal {
+        user: UserId::random().unwrap(),
+        session: SessionId::random().unwrap(),
+        tier: Tier::free(),
+    };
+    let wish = Wish {
+        meter: Meter::Images,
+        units: 7,
+        idempotency: None,
+        reserved: None,
+    };
+    let charged = admission::charge(&app, &principal, wish, now).await.unwrap();
+    assert_eq!(app.quota.finish(charged.receipt, 7).await, 0, "nothing was charged");
+    assert_eq!(
+        app.quota
+            .used(&admission::counter(&principal, Meter::Images, now))
+            .await
+            .unwrap(),
+        0
+    );
 }

@@ -123,6 +123,12 @@ async fn usage_shows_what_was_charged_and_charges_nothing() {
                 "userId": ann.user, "tier": "free", "day": "2100-03-01",
                 "used": 7, "limit": 1000, "remaining": 993, "resetAt": "2100-03-02T00:00:00Z", "history": [],
                 "burst": {"limit": 100_000, "remaining": 99_993},
+                "meters": {
+                    "posts": {"used": 7, "limit": 1000, "remaining": 993},
+                    "images": {"used": 0, "limit": 17_280, "remaining": 17_280},
+                    "rankings": {"used": 0, "limit": 50, "remaining": 50},
+                    "tokens": {"used": 0, "limit": 20_000, "remaining": 20_000},
+                },
             })
         );
     }

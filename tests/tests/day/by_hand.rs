@@ -23,11 +23,14 @@ async fn a_schedule_can_be_fired_by_hand() {
     let (status, failed, summary) = invoke(&service, "quota-reset", close).await;
     assert_eq!((status, failed), (200, false), "{summary}");
     assert_eq!(summary["closed"], "2100-03-01");
-    assert_eq!(summary["units"], 2);
+    assert_eq!(summary["meters"], json!({"posts": {"users": 1, "units": 2}}));
 
     let ann = service.client.register("ann").await;
     let usage = service.client.usage(&ann).await;
-    assert_eq!(usage.body["history"], json!([{"day": "2100-03-01", "used": 2}]));
+    assert_eq!(
+        usage.body["history"],
+        json!([{"day": "2100-03-01", "used": 2, "meters": {"posts": {"used": 2}}}])
+    );
 }
 
 #[tokio::test]

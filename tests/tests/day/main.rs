@@ -25,26 +25,34 @@ fn event() -> Value {
 /// Past the day of [`START`].
 const UNTIL_CLOSE: Duration = Duration::from_mins(15 * 60 + 15);
 
-/// Charges `n` to the n-th of `users` users, every third of them pro; their ids.
+/// Charges `n` posts to the n-th of `users` users, and a thousand times as many tokens to each other one. Every third is pro.
+/// Returns their ids.
 async fn charge_day(app: &App, users: u64) -> Vec<UserId> {
     let mut ids = Vec::new();
     for n in 1..=users {
         let user = UserId::random().unwrap();
-        let charge = Charge {
-            counter: Counter {
-                user: user.clone(),
-                meter: Meter::Posts,
-                day: START.day(),
-            },
-            tier: if n % 3 == 0 { Tier::pro() } else { Tier::free() },
-            units: n,
-            limit: 1_000_000,
-        };
-        let charged = app.quota.charge(&charge, None, None, START).await.unwrap();
-        app.quota.finish(charged.receipt, 0).await;
+        charge(app, &user, (Meter::Posts, n), n).await;
+        if n.is_multiple_of(2) {
+            charge(app, &user, (Meter::Tokens, 1000 * n), n).await;
+        }
         ids.push(user);
     }
     ids
+}
+
+async fn charge(app: &App, user: &UserId, (meter, units): (Meter, u64), n: u64) {
+    let charge = Charge {
+        counter: Counter {
+            user: user.clone(),
+            meter,
+            day: START.day(),
+        },
+        tier: if n.is_multiple_of(3) { Tier::pro() } else { Tier::free() },
+        units,
+        limit: 1_000_000,
+    };
+    let charged = app.quota.charge(&charge, None, None, START).await.unwrap();
+    app.quota.finish(charged.receipt, 0).await;
 }
 
 /// The whole usage table but for the notes of how far a close has come.
@@ -64,7 +72,7 @@ async fn rows(tables: &TableService) -> BTreeMap<(String, String), BTreeMap<Stri
             AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
             other => format!("{other:?}"),
         };
-        let key = (text(&item["user"]), text(&item["day"]));
+        let key = (text(&item["user"]), text(&item["day#meter"]));
         if !key.0.starts_with("close#") {
             rows.insert(
                 key,
@@ -76,7 +84,7 @@ async fn rows(tables: &TableService) -> BTreeMap<(String, String), BTreeMap<Stri
 }
 
 #[tokio::test]
-async fn the_close_writes_a_row_per_user_and_the_totals_of_each_tier() {
+async fn the_close_writes_a_row_per_user_and_meter_and_the_totals_of_each_tier() {
     let tables = TableService::start().await;
     let plan = Plan::default().with_tables_at(tables.address());
     let app = plan.app();
@@ -85,18 +93,27 @@ async fn the_close_writes_a_row_per_user_and_the_totals_of_each_tier() {
     let summary = handle(&app, event()).await.unwrap();
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["closed"], "2100-03-01");
-    assert_eq!((&json["users"], &json["units"]), (&json!(30), &json!(465)));
+    let total = |users: u64, units: u64| json!({"users": users, "units": units});
+    let tiers = json!({
+        "free": {"posts": total(20, 300), "tokens": total(10, 150_000)},
+        "pro": {"posts": total(10, 165), "tokens": total(5, 90_000)},
+    });
+    assert_eq!(json["tiers"], tiers);
     assert_eq!(
-        json["tiers"],
-        json!({"free": {"users": 20, "units": 300}, "pro": {"users": 10, "units": 165}})
+        json["meters"],
+        json!({"posts": total(30, 465), "tokens": total(15, 240_000)})
     );
 
     let rows = rows(&tables).await;
-    assert_eq!(rows.len(), 31);
-    let seventh = &rows[&(users[6].to_string(), "2100-03-01".to_owned())];
-    assert_eq!((seventh["used"].as_str(), seventh["tier"].as_str()), ("7", "free"));
+    assert_eq!(rows.len(), 30 + 15 + 1);
+    let row = |n: usize, meter: &str| {
+        let row = &rows[&(users[n - 1].to_string(), format!("2100-03-01#{meter}"))];
+        (row["used"].as_str(), row["tier"].as_str())
+    };
+    assert_eq!(row(7, "posts"), ("7", "free"));
+    assert_eq!((row(12, "posts"), row(12, "tokens")), (("12", "pro"), ("12000", "pro")));
     let total = &rows[&("total".to_owned(), "2100-03-01".to_owned())];
-    assert_eq!((total["users"].as_str(), total["used"].as_str()), ("30", "465"));
+    assert_eq!(serde_json::from_str::<Value>(&total["tiers"]).unwrap(), tiers);
 }
 
 #[tokio::test]
@@ -150,7 +167,7 @@ async fn forget_the_close(tables: &TableService) {
         let delete = client.client().delete_item().table_name("clearview-usage");
         delete
             .key("user", item["user"].clone())
-            .key("day", item["day"].clone())
+            .key("day#meter", item["day#meter"].clone())
             .send()
             .await
             .unwrap();
@@ -185,7 +202,7 @@ async fn closing_twice_late_or_with_traffic_going_on_changes_nothing() {
     app.quota.finish(charged.unwrap().receipt, 0).await;
     let totals = |summary: &Summary| {
         let json = serde_json::to_value(summary).unwrap();
-        (json["tiers"].clone(), json["units"].clone())
+        (json["tiers"].clone(), json["meters"].clone())
     };
     assert_eq!(totals(&first), totals(&again.unwrap()));
     assert_eq!(before, rows(&tables).await);
@@ -240,20 +257,23 @@ async fn an_operator_resets_one_users_day_and_it_is_noted() {
     let tables = TableService::start().await;
     let plan = Plan::default().with_tables_at(tables.address());
     let app = plan.app();
-    let users = charge_day(&app, 5).await;
-    let target = users[4].to_string();
+    let users = charge_day(&app, 6).await;
+    let target = users[5].to_string();
     let summary = handle(&app, json!({"reset": {"userId": target, "reason": "a bug of ours"}}))
         .await
         .unwrap();
     assert_eq!(
-        summary,
-        Summary::Reset {
-            reset: users[4].clone(),
-            before: 5
-        }
+        json!(summary),
+        json!({"reset": target, "before": {"posts": 6, "images": 0, "rankings": 0, "tokens": 6000}})
     );
     assert_eq!(tables.tables().used(&target, START).await, 0);
     assert_eq!(tables.tables().used(users[3].as_str(), START).await, 4, "nobody else's");
+    let counter = |meter| Counter {
+        user: users[5].clone(),
+        meter,
+        day: START.day(),
+    };
+    assert_eq!(app.quota.used(&counter(Meter::Tokens)).await.unwrap(), 0);
     let noted = tables
         .tables()
         .client()
@@ -268,29 +288,31 @@ async fn an_operator_resets_one_users_day_and_it_is_noted() {
         (&change["action"], &change["target"]),
         (&json!("quota.reset"), &json!(target))
     );
-    assert_eq!(
-        (&change["before"]["used"], &change["reason"]),
-        (&json!(5), &json!("a bug of ours"))
-    );
+    assert_eq!(change["reason"], "a bug of ours");
+    let before = &change["before"]["used"];
+    assert_eq!((&before["posts"], &before["tokens"]), (&json!(6), &json!(6000)));
 }
 
 #[tokio::test]
-async fn usage_shows_ninety_closed_days() {
+async fn usage_shows_ninety_closed_days_with_the_meters_of_each() {
     let tables = TableService::start().await;
     let plan = Plan::default().with_tables_at(tables.address());
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     service.client.classify(&ann, "Hide crypto", &["a", "b", "c"]).await;
+    charge(&plan.app(), &UserId::parse(&ann.user).unwrap(), (Meter::Rankings, 4), 1).await;
     assert_eq!(service.client.usage(&ann).await.body["history"], json!([]));
     service.clock.advance(UNTIL_CLOSE);
     handle(&plan.app(), event()).await.unwrap();
-    let history = async || {
+    let shown = async || {
         let ann = service.client.register("ann").await;
         service.client.usage(&ann).await.body["history"].clone()
     };
-    assert_eq!(history().await, json!([{"day": "2100-03-01", "used": 3}]));
+    let meters = json!({"posts": {"used": 3}, "rankings": {"used": 4}});
+    let history = json!([{"day": "2100-03-01", "used": 3, "meters": meters}]);
+    assert_eq!(shown().await, history);
     service.clock.advance(Duration::from_hours(89 * 24));
-    assert_eq!(history().await, json!([{"day": "2100-03-01", "used": 3}]));
+    assert_eq!(shown().await, history);
     service.clock.advance(Duration::from_hours(24));
-    assert_eq!(history().await, json!([]));
+    assert_eq!(shown().await, json!([]));
 }

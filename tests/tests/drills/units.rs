@@ -262,7 +262,7 @@ async fn the_close_of_a_day_writes_what_the_bill_says_for_each_user() {
         let app = plan.app();
         let event = json!({"scheduledTime": app.clock.now().to_string()});
         let summary = quota_reset::handle(&app, event).await.unwrap();
-        assert_eq!(json!(summary)["users"], users);
+        assert_eq!(json!(summary)["meters"]["posts"]["users"], users);
         written.push(recorder.take_consumed().writes);
     }
     check("writesPerUserDayClosed", (written[1] - written[0]) / 40.0, 0.05);

@@ -123,7 +123,7 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
             event["queryStringParameters"] = json!({"day": "2026-11-21", "cursor": cursor});
             event["multiValueQueryStringParameters"] = json!({"day": ["2026-11-21"], "cursor": [cursor]});
             route(&mut event, method, route_of, route_of);
-        } else if path.ends_with("/audit") {
+        } else if path.ends_with("/audit") || path.ends_with("/usage") {
             event["queryStringParameters"] = json!({"day": "2026-11-21"});
             event["multiValueQueryStringParameters"] = json!({"day": ["2026-11-21"]});
         }
@@ -156,6 +156,7 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
                 by_admin("PUT", pro, plans, Some(plan)),
                 by_admin("GET", "/v1/admin/audit", "/v1/admin/audit", None),
                 by_admin("GET", "/v1/admin/audit?a.1", "/v1/admin/audit", None),
+                by_admin("GET", "/v1/admin/usage", "/v1/admin/usage", None),
                 by("POST", "/revoke", None),
                 by("DELETE", "", None),
             ]
@@ -190,7 +191,7 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .put_item()
         .table_name("clearview-usage")
         .item("user", text(user))
-        .item("day", text("2026-11-19"))
+        .item("day#meter", text("2026-11-19#posts"))
         .item("used", AttributeValue::N("3".to_owned()))
         .send()
         .await

@@ -25,20 +25,15 @@ async fn close(fleet: &Fleet, hour: u32) -> serde_json::Value {
     let plan = fleet.plan.clone().with_tables_at(fleet.tables.address());
     let event = json!({"scheduledTime": format!("2100-03-02T{hour:02}:15:00Z")});
     let summary = quota_reset::handle(&plan.app(), event).await.unwrap();
-    json!(summary)["units"].clone()
+    json!(summary)["meters"]["posts"]["units"].clone()
 }
 
 /// What the usage table has of the day of [`START`]: of everybody, and of ann.
 async fn closed(fleet: &Fleet) -> [String; 2] {
-    let client = fleet.tables.tables();
-    let row = async |user: &str| {
-        let call = client.client().get_item().table_name("clearview-usage");
-        let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-        let call = call.key("user", text(user)).key("day", text("2100-03-01"));
-        let item = call.send().await.unwrap().item.unwrap();
-        item["used"].as_n().unwrap().clone()
-    };
-    [row("total").await, row(fleet.ann.user.as_str()).await]
+    let app = fleet.plan.clone().with_tables_at(fleet.tables.address()).app();
+    let totals = app.usage.totals(START.day()).await.unwrap().unwrap();
+    let history = app.usage.history(&fleet.ann.user, START.day().next()).await.unwrap();
+    [totals.by_meter()["posts"].units, history[0].meters["posts"].used].map(|units| units.to_string())
 }
 
 fn waiting(fleet: &Fleet) -> Value {

@@ -44,6 +44,6 @@ async fn close(environment: &Environment, today: Day, counters: usize) -> f64 {
     let event = json!({"scheduledTime": today.start().to_string()}).to_string();
     let limit = Duration::from_mins(15);
     let summary = environment.invoke_within(limit, event).await.expect("a closed day");
-    assert_eq!(summary["users"], counters, "{summary}");
+    assert_eq!(summary["meters"]["posts"]["users"], counters, "{summary}");
     summary["pages"].as_f64().expect("a count")
 }

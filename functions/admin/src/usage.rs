@@ -1,0 +1,33 @@
+//! Use of a closed day: how many users used how much of each meter, by tier.
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+use shared::app::App;
+use shared::error::Error;
+use shared::http::{Call, Reply};
+use shared::usage::{ByMeter, Totals};
+
+use crate::day;
+
+#[derive(Serialize)]
+struct Shown {
+    day: String,
+    /// Whether the day's close has come to its end; until then there are no totals.
+    closed: bool,
+    tiers: Totals,
+    meters: ByMeter,
+}
+
+pub(crate) async fn show(app: &App, call: &Call) -> Result<Reply, Error> {
+    let day = day(call)?;
+    let totals = app.usage.totals(day).await.map_err(Error::Unavailable)?;
+    let closed = totals.is_some();
+    let tiers = totals.unwrap_or_default();
+    let shown = Shown {
+        day: day.to_string(),
+        closed,
+        meters: tiers.by_meter(),
+        tiers,
+    };
+    Reply::json(StatusCode::OK, &shown)
+}
