@@ -234,7 +234,7 @@ async fn the_use_of_a_closed_day_is_told_by_tier_and_meter() {
         used().await.body,
         json!({"day": "2100-03-01", "closed": true, "tiers": {"free": posts}, "meters": posts})
     );
-    for bad in ["", "?day=2100-3-1", "?day=2100-03-01&day=2100-03-02"] {
+    for bad in ["", "?day=2100-3-1"] {
         let refused = admin(&service, Method::GET, &format!("/v1/admin/usage{bad}"), None).await;
         assert_eq!((refused.status, refused.pointers()), (400, vec!["?day"]), "{bad}");
     }
