@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tests::client::{Answer, Device, send};
 use tests::proxy::{Mode, No, Proxy};
 use tests::service::{Plan, Service, TableService};
+use tests::signer::SignedRequest;
 
 const PREFERENCE: &str = "Hide crypto";
 
