@@ -33,7 +33,7 @@ struct Started {
 
 fn start(variables: &[(&str, &str)], before: &[&str], outputs: Outputs) -> Started {
     let (stdout, stderr) = (pipe().unwrap(), pipe().unwrap());
-    let program = tests::program::path_of("local");
+    let program = tests::program::path_of("clearview");
     let words = [before, &[program.to_str().unwrap(), "--port", "0"]].concat();
     let process = Command::new(words[0])
         .args(&words[1..])

@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 /// Starts a server that cannot; what it says.
 async fn refused(arguments: &[&str], variables: &[(&str, OsString)]) -> String {
-    let output = Command::new(path_of("local"))
+    let output = Command::new(path_of("clearview"))
         .args(arguments)
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .output()
@@ -87,7 +87,7 @@ async fn a_full_disk_shows_as_the_tables_status_until_there_is_room_again() {
     let script = r#"trap "" XFSZ; ulimit -S -f 2048; exec "$0" --port 0 --data-dir "$1""#;
     let mut process = Command::new("bash")
         .args(["-c", script])
-        .arg(path_of("local"))
+        .arg(path_of("clearview"))
         .arg(directory.path().join("state"))
         .env("CLEARVIEW_LOG", "off")
         .env("CLEARVIEW_IP_PER_MINUTE", "100000")
