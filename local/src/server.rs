@@ -244,11 +244,11 @@ async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> 
         .ok_or_else(|| door.gateway.shed())?;
     match read(parts, body, announced).await {
         Read::Whole(body) => {
-            let body = encoding::decode(&parts.headers, body)?;
             if slot.waited {
                 // If its client has left meanwhile, the connection finds out now, and this goes no further.
                 tokio::task::yield_now().await;
             }
+            let body = encoding::decode(&parts.headers, body)?;
             door.gateway.answer(parts, &body, caller, slot).await
         }
         Read::TooLarge => Err(Error::PayloadTooLarge {
