@@ -14,6 +14,7 @@ mod sign_in;
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ struct Inner {
     /// Held by the one attempt to connect.
     connecting: Arc<tokio::sync::Mutex<()>>,
     current: Mutex<Option<Arc<Connection>>>,
+    /// How many calls were answered, on whichever connection.
+    answered: AtomicU64,
 }
 
 /// Why a call gave no result.
@@ -71,7 +74,8 @@ pub enum Failure {
     Unasked(Outage),
     /// The cache is known to be away since, or has answered with an error. The commands may have been carried out, in part too.
     Failed(Outage),
-    /// The cache is there, but the answer is lost. The commands may have been carried out, in part too.
+    /// The answer is lost, or there is no connection, while the cache answers others. The commands may have been carried out, in
+    /// part too.
     Unknown(Outage),
 }
 
@@ -102,6 +106,7 @@ impl Valkey {
             gate: Gate::default(),
             connecting: Arc::default(),
             current: Mutex::new(None),
+            answered: AtomicU64::new(0),
         }))
     }
 
@@ -130,6 +135,7 @@ impl Valkey {
         let connection = inner.connection(now).await?;
         let replies = inner.answer(&connection, commands, now).await?;
         inner.gate.succeed();
+        inner.answered.fetch_add(1, Ordering::Relaxed);
         connection.note_answer(now);
         inner.check(replies)
     }
@@ -167,7 +173,7 @@ impl Inner {
         }
         if !self.gate.is_open() {
             let patience = PROBE.min(self.timeout);
-            return self.replace(None, patience, now).await.map_err(Failure::Unasked);
+            return self.replace(None, patience, now).await;
         }
         if let Some(connection) = self.sound(now) {
             if connection.idle(now) < QUIET {
@@ -178,7 +184,7 @@ impl Inner {
         }
         match self.sound(now) {
             Some(connection) => Ok(connection),
-            None => self.replace(None, CONNECT, now).await.map_err(Failure::Unasked),
+            None => self.replace(None, CONNECT, now).await,
         }
     }
 
@@ -207,28 +213,34 @@ impl Inner {
                         Ok(replies) => return Ok(replies),
                         Err(error) => break error.to_string(),
                     },
-                    checked = self.replace(Some(connection), self.timeout, now) => if checked.is_err() {
-                        break "no answer".to_owned();
-                    },
+                    // What it finds is in the gate.
+                    _ = self.replace(Some(connection), self.timeout, now) => {}
                 },
             }
         };
         // Lost alone, or with the cache?
-        if self.gate.is_open() && self.replace(Some(connection), self.timeout, now).await.is_ok() {
-            return Err(Failure::Unknown(self.outage(&problem)));
+        if self.gate.is_open() {
+            let _ = self.replace(Some(connection), self.timeout, now).await;
         }
-        Err(Failure::Failed(self.outage(&problem)))
+        let outage = self.outage(&problem);
+        Err(if self.gate.is_open() {
+            Failure::Unknown(outage)
+        } else {
+            Failure::Failed(outage)
+        })
     }
 
     /// A connection other than `old` on which the cache has answered. Whoever needs one waits for the same attempt, `patience` at
-    /// most: then the cache is away. The attempt itself goes on, so that a slow handshake is not begun anew by each probe.
+    /// most: then the cache is away, unless it has answered others meanwhile. The attempt itself goes on, so that a slow handshake
+    /// is not begun anew by each probe.
     async fn replace(
         self: &Arc<Self>,
         old: Option<&Arc<Connection>>,
         patience: Duration,
         now: Timestamp,
-    ) -> Result<Arc<Connection>, Outage> {
+    ) -> Result<Arc<Connection>, Failure> {
         let probes = !self.gate.is_open();
+        let answered = self.answered.load(Ordering::Relaxed);
         let found = || {
             let found = self.sound(now);
             found.filter(|found| old.is_none_or(|old| !Arc::ptr_eq(found, old)))
@@ -251,13 +263,18 @@ impl Inner {
             if let Some(old) = old {
                 self.forget(old);
             }
-            self.gate.fail(self.clock.now());
-            self.outage(&problem)
+            self.fail_unless_answered(answered);
+            if self.gate.is_open() {
+                Failure::Unknown(self.outage(&problem))
+            } else {
+                self.unasked(&problem)
+            }
         })
     }
 
     /// Connects, and hears a first answer within the time of any other. The gate knows the outcome before the next attempt.
     async fn attempt(self: Arc<Self>, lock: OwnedMutexGuard<()>, now: Timestamp) -> Result<(), String> {
+        let answered = self.answered.load(Ordering::Relaxed);
         let outcome = match within(CONNECT, self.door.open(now)).await {
             Some(Ok(connection)) => match within(self.timeout, connection.ping()).await {
                 Some(answered) => answered.map(|()| connection).map_err(|outage| outage.to_string()),
@@ -271,10 +288,17 @@ impl Inner {
             self.gate.succeed();
         });
         if outcome.is_err() {
-            self.gate.fail(self.clock.now());
+            self.fail_unless_answered(answered);
         }
         drop(lock);
         outcome
+    }
+
+    /// Takes the cache for away, unless it has answered a call since there were so many answers.
+    fn fail_unless_answered(&self, answered: u64) {
+        if self.answered.load(Ordering::Relaxed) == answered {
+            self.gate.fail(self.clock.now());
+        }
     }
 
     /// The connection in use, if a command may be risked on it.
