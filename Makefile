@@ -72,7 +72,7 @@ soak: redis ## Half an hour at half of the maximum with faults that come and go 
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --only soak $(ARGS)
 
-evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that it was not tuned by, --file=third for one file, --rows for its mistakes)
+evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that it was not tuned by, --file=third for one file, --rows-file=PATH for rows of your own, --rows for its mistakes)
 	$(CARGO) run --release -p judge-evaluation -- $(ARGS)
 
 gateway: venv ## Writes gateway.json, what API Gateway imports, from openapi.yaml

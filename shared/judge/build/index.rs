@@ -1,7 +1,5 @@
 //! Entries in the order and the bytes in which the judge looks them up (`src/layout.rs`).
 
-use std::collections::{BTreeSet, HashMap};
-
 use crate::layout::{CODE_BITS, place_of};
 use crate::source::Entries;
 
@@ -27,23 +25,4 @@ pub(crate) fn written(entries: &Entries) -> Vec<u8> {
     bytes.extend(placed.iter().flat_map(|((_, rest), _)| rest.to_le_bytes()));
     bytes.extend(placed.iter().flat_map(|(_, value)| value.to_le_bytes()));
     bytes
-}
-
-/// By subject, which of its words are whole pieces of the vocabulary: where each subject's numbers start, and they.
-pub(crate) fn written_pieces(spoken: &[BTreeSet<String>], vocabulary: &str) -> Vec<u8> {
-    let numbers: HashMap<&str, u16> = vocabulary.lines().zip(0..).collect();
-    let mut starts = vec![0_u32];
-    let mut pieces: Vec<u16> = Vec::new();
-    for words in spoken {
-        // Shorter ones and numbers say nothing by themselves.
-        let telling = words
-            .iter()
-            .filter(|word| word.len() > 2 && word.bytes().any(|byte| !byte.is_ascii_digit()));
-        pieces.extend(telling.filter_map(|word| numbers.get(word.as_str())));
-        starts.push(u32::try_from(pieces.len()).unwrap_or(u32::MAX));
-    }
-    let starts = starts.iter().flat_map(|start| start.to_le_bytes());
-    starts
-        .chain(pieces.iter().flat_map(|piece| piece.to_le_bytes()))
-        .collect()
 }

@@ -9,7 +9,6 @@ mod source;
 #[path = "../src/layout.rs"]
 mod layout;
 #[path = "../src/words.rs"]
-#[expect(dead_code, reason = "of a word's two keys the lexicon has one")]
 mod words;
 
 use std::error::Error;
@@ -18,10 +17,9 @@ use std::{env, fs};
 
 /// Below the package, where cargo starts a build script.
 const SOURCES: &str = "lexicon";
-const VOCABULARY: &str = "models/minilm-static-256/vocab.txt";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for path in [SOURCES, VOCABULARY, "src/layout.rs", "src/words.rs", "build"] {
+    for path in [SOURCES, "src/layout.rs", "src/words.rs", "build"] {
         println!("cargo::rerun-if-changed={path}");
     }
     let mut files: Vec<PathBuf> = fs::read_dir(SOURCES)?
@@ -41,7 +39,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(folder.join("names.bin"), index::written(&lexicon.names))?;
     fs::write(folder.join("words.bin"), index::written(&lexicon.words))?;
     fs::write(folder.join("prefixes.bin"), index::written(&lexicon.prefixes))?;
-    let pieces = index::written_pieces(&lexicon.spoken, &fs::read_to_string(VOCABULARY)?);
-    fs::write(folder.join("pieces.bin"), pieces)?;
     Ok(())
 }

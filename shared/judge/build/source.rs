@@ -1,6 +1,6 @@
 //! Reads the lexicon's files.
 //!
-//! They list, by subject (`#`), `=` how preferences call it, `&` names that are nobody else's, `+` words that speak for
+//! A line that begins with `%` says where the words are from. They list, by subject (`#`), `=` how preferences call it, `&` names that are nobody else's, `+` words that speak for
 //! it, `-` words that count only together, `!` phrases that speak against it, `@ includes` subjects that are parts of
 //! it, `@ directed` that its words count only when they are said to somebody (insults). Words are normalised (lower
 //! case, no accents, no apostrophes); `two_words` is a phrase, `word*` any word that starts so, `word^` one that settles
@@ -33,8 +33,6 @@ pub(crate) struct Lexicon {
     pub(crate) words: Entries,
     /// The same for beginnings of words.
     pub(crate) prefixes: Entries,
-    /// By subject: the words of its entries, however strong, but those that speak against it.
-    pub(crate) spoken: Vec<BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -43,6 +41,8 @@ pub(crate) struct Reader {
     numbers: HashMap<String, Subject>,
     /// The subject that is being read.
     current: Option<Subject>,
+    /// By subject: the words of phrases that speak against it.
+    otherwise: BTreeSet<(u64, Subject)>,
     /// What includes what, by name, and where that stands.
     parts: Vec<(Subject, String, String)>,
 }
@@ -53,6 +53,9 @@ impl Reader {
     /// The first line that means nothing, with its place.
     pub(crate) fn read(&mut self, file: &str, text: &str) -> Result<(), String> {
         self.current = None;
+        if !text.starts_with("% ") {
+            return Err(format!("{file}: the first line says where the words are from"));
+        }
         for (line, number) in text.lines().zip(1..) {
             let place = format!("{file}:{number}");
             self.read_line(line, &place)
@@ -63,6 +66,9 @@ impl Reader {
 
     fn read_line(&mut self, line: &str, place: &str) -> Result<(), String> {
         let (mark, rest) = line.split_once(' ').ok_or("no mark")?;
+        if mark == "%" {
+            return Ok(());
+        }
         if mark == "#" {
             let next = Subject::try_from(self.numbers.len()).unwrap_or(Subject::MAX);
             if next >= 1 << (Subject::BITS - CODE_BITS) {
@@ -71,7 +77,6 @@ impl Reader {
             let subject = *self.numbers.entry(rest.to_owned()).or_insert(next);
             if subject == next {
                 self.lexicon.directed.push(0);
-                self.lexicon.spoken.push(BTreeSet::new());
             }
             self.current = Some(subject);
             return Ok(());
@@ -96,7 +101,11 @@ impl Reader {
             ("&", _) => self.add_all(subject, rest, SURE),
             ("+", _) => self.add_all(subject, rest, STRONG),
             ("-", _) => self.add_all(subject, rest, WEAK),
-            ("!", _) => self.add_all(subject, rest, AGAINST),
+            ("!", _) => {
+                let words = rest.split([' ', '_']).map(|word| (Stem::of(word).exact, subject));
+                self.otherwise.extend(words);
+                self.add_all(subject, rest, AGAINST)
+            }
             _ => Err(format!("what does {mark} mean?")),
         }
     }
@@ -111,10 +120,6 @@ impl Reader {
             Some('_') => MEDIUM.min(line),
             _ => line,
         };
-        if code != AGAINST {
-            let words = entry.trim_end_matches(['_', '^']).split('_').map(str::to_owned);
-            self.lexicon.spoken[usize::from(subject)].extend(words);
-        }
         for key in keys(entry)? {
             let entries = if key.is_prefix {
                 &mut self.lexicon.prefixes
@@ -133,6 +138,12 @@ impl Reader {
     /// A part that is no subject, with its place.
     pub(crate) fn finish(self) -> Result<Lexicon, String> {
         let mut lexicon = self.lexicon;
+        // A name that phrases use for something else is a weak one.
+        for (name, code) in &mut lexicon.names {
+            if self.otherwise.contains(name) {
+                *code = WEAK;
+            }
+        }
         let mut wholes: HashMap<Subject, Vec<Subject>> = HashMap::new();
         for (whole, part, place) in &self.parts {
             let part = self

@@ -8,8 +8,30 @@ mod others;
 
 use std::collections::{HashMap, HashSet};
 
+use super::matcher::Tongue;
 use english::ENGLISH;
 use others::{FRENCH, GERMAN, ITALIAN, PORTUGUESE, SPANISH};
+
+/// What a clause asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Action {
+    #[default]
+    Hide,
+    Keep,
+}
+
+impl Action {
+    pub(super) fn opposite(self) -> Self {
+        match self {
+            Self::Hide => Self::Keep,
+            Self::Keep => Self::Hide,
+        }
+    }
+
+    pub(super) fn unless(self, negated: bool) -> Self {
+        if negated { self.opposite() } else { self }
+    }
+}
 
 /// What a cue does to the topics after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +67,26 @@ pub(super) enum Cue {
     Aside,
     /// are fine: the item before it is to be kept
     TrailingKeep,
+    /// can go: the item before it is to be hidden
+    TrailingHide,
     /// nothing else: what was named is all that is kept
     NothingElse,
     /// just: only, where a preference starts so
     Just,
+    /// less, more: as Hide and Keep, and ends the item before it
+    Less,
+    More,
     /// politely passed over
     Filler,
+}
+
+/// What a word says of the item before it, at the end of that.
+pub(super) fn answer(word: &str) -> Option<Action> {
+    match word {
+        "no" | "nope" | "nein" | "non" | "nao" | "nada" | "nicht" | "pas" | "off" | "out" => Some(Action::Hide),
+        "yes" | "yep" | "ja" | "si" | "oui" | "sim" | "ok" | "okay" => Some(Action::Keep),
+        _ => None,
+    }
 }
 
 /// The words of one language, as `cues/` lists them.
@@ -70,7 +106,11 @@ pub(super) struct Language {
     /// By first word: the whole phrase, its number of words, its cue.
     cues: HashMap<&'static str, Vec<(&'static str, usize, Cue)>>,
     stop: HashSet<&'static str>,
-    capitalises_nouns: bool,
+    /// The first words of its own cues.
+    orders: HashSet<&'static str>,
+    /// Of `markers` and `stop` what is not English alone: words that tell a post's language.
+    own: HashSet<&'static str>,
+    tongue: Tongue,
 }
 
 /// All languages; the first is English, whose words count in every other one too.
@@ -79,7 +119,7 @@ pub(super) struct Languages(Vec<Language>);
 
 impl Languages {
     pub(super) fn load() -> Self {
-        let load = |words: &&Words| {
+        let load = |(words, tongue): (&&'static Words, Tongue)| {
             let mut cues: HashMap<_, Vec<_>> = HashMap::with_capacity(256);
             // A language's own words come first: of two phrases of one length, the first wins.
             let english = if std::ptr::eq(*words, &raw const ENGLISH) {
@@ -95,30 +135,60 @@ impl Languages {
                         .push((phrase, phrase.split('_').count(), *cue));
                 }
             }
+            let own = words.cues.iter().flat_map(|(_, phrases)| phrases.split_whitespace());
+            let orders = own.filter_map(|phrase| phrase.split('_').next()).collect();
             let stop = words.stop.split_whitespace().chain(ENGLISH.stop.split_whitespace());
             Language {
                 markers: words.markers.split_whitespace().collect(),
                 cues,
                 stop: stop.collect(),
-                capitalises_nouns: std::ptr::eq(*words, &raw const GERMAN),
+                orders,
+                own: words
+                    .markers
+                    .split_whitespace()
+                    .chain(words.stop.split_whitespace())
+                    .collect(),
+                tongue,
             }
         };
-        Self(
-            [&ENGLISH, &GERMAN, &SPANISH, &FRENCH, &ITALIAN, &PORTUGUESE]
-                .iter()
-                .map(load)
-                .collect(),
-        )
+        let words = [&ENGLISH, &GERMAN, &SPANISH, &FRENCH, &ITALIAN, &PORTUGUESE];
+        Self(words.iter().zip(Tongue::ALL).map(load).collect())
     }
 
-    /// The language most of whose markers occur; the earlier one, so English first, when in doubt.
+    /// The language most of whose markers and orders occur; the earlier one, so English first, when in doubt.
     pub(super) fn guess(&self, words: &[&str]) -> Option<&Language> {
-        let score = |language: &Language| words.iter().filter(|word| language.markers.contains(*word)).count();
-        self.0.iter().rev().max_by_key(|language| score(language))
+        self.0.iter().rev().max_by_key(|language| language.share(words))
+    }
+
+    /// The tongues that a preference's words may be of: its languages and English, or all where nothing tells.
+    pub(super) fn tongues(&self, words: &[&str]) -> Vec<Tongue> {
+        let most = self
+            .0
+            .iter()
+            .map(|language| language.share(words))
+            .max()
+            .unwrap_or_default();
+        let likely =
+            |language: &&Language| most == 0 || language.tongue == Tongue::English || language.share(words) == most;
+        self.0.iter().filter(likely).map(|language| language.tongue).collect()
+    }
+
+    /// Whether a word says nothing in the language that most words of a post are of.
+    pub(super) fn is_filler<'a>(&self, word: &str, post: &(impl Iterator<Item = &'a str> + Clone)) -> bool {
+        let score = |language: &&Language| post.clone().filter(|word| language.own.contains(word)).count();
+        let language = self.0.iter().rev().max_by_key(score);
+        language.is_some_and(|language| language.own.contains(word))
     }
 }
 
 impl Language {
+    /// How much of a preference's words tell this language.
+    fn share(&self, words: &[&str]) -> usize {
+        let markers = words.iter().filter(|word| self.markers.contains(*word)).count();
+        let orders = words.iter().filter(|word| self.orders.contains(*word)).count();
+        markers + orders
+    }
+
     /// The longest cue that `words` start with, and how many words it takes.
     pub(super) fn cue(&self, words: &[&str]) -> Option<(Cue, usize)> {
         let mut best: Option<(Cue, usize)> = None;
@@ -133,7 +203,7 @@ impl Language {
 
     /// Whether capitals do not tell names from other nouns.
     pub(super) fn capitalises_nouns(&self) -> bool {
-        self.capitalises_nouns
+        self.tongue == Tongue::German
     }
 
     /// Whether the word says nothing by itself.

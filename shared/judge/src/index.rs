@@ -1,5 +1,6 @@
 //! Values by hashed key, many to a key, as the build script has laid them out: nothing is read before it is looked up.
 
+use super::LoadError;
 use super::layout::{CODE_BITS, Subject, place_of};
 
 /// How strongly an entry speaks for its subject, by its code (`build/source.rs`): against it, weakly, often for something
@@ -21,22 +22,27 @@ pub(super) struct Index {
 pub(super) struct Place(u32, u32);
 
 impl Index {
-    /// Expects what `build/index.rs` writes. What is cut off is not found.
-    pub(super) fn of(bytes: &'static [u8]) -> Self {
-        let (bits, rest) = bytes
-            .split_first()
-            .map_or((1, bytes), |(bits, rest)| (u32::from(*bits), rest));
-        let starts = rest.as_chunks::<4>().0;
-        let (starts, entries) = starts.split_at(starts.len().min((1 << bits) + 1));
+    /// Reads what `build/index.rs` writes.
+    pub(super) fn of(bytes: &'static [u8]) -> Result<Self, LoadError> {
+        const DAMAGED: LoadError = LoadError("an index ends early");
+        let (bits, rest) = bytes.split_first().ok_or(DAMAGED)?;
+        let bits = Some(u32::from(*bits))
+            .filter(|bits| (1..u32::BITS).contains(bits))
+            .ok_or(DAMAGED)?;
+        let numbers = rest.as_chunks::<4>().0;
+        let (starts, entries) = numbers.split_at_checked((1 << bits) + 1).ok_or(DAMAGED)?;
         let count = starts.last().map_or(0, |end| u32::from_le_bytes(*end) as usize);
-        let keys = &entries[..entries.len().min(count)];
-        let values = &rest[(starts.len() + keys.len()) * 4..];
-        Self {
+        let keys = entries.get(..count).ok_or(DAMAGED)?;
+        let values = rest[(starts.len() + keys.len()) * 4..].as_chunks().0;
+        if values.len() < count {
+            return Err(DAMAGED);
+        }
+        Ok(Self {
             bits,
             starts,
             keys,
-            values: values.as_chunks().0,
-        }
+            values,
+        })
     }
 
     /// Where a key's entries stand, if it has any.
@@ -61,5 +67,19 @@ impl Index {
                 STRENGTHS.get(usize::from(code)).copied().unwrap_or(0.0),
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_indexes_are_errors() {
+        let damaged: [&'static [u8]; 5] = [b"", b"\x01", b"\0\0\0\0\0", &[2; 13], &[1; 13]];
+        for bytes in damaged {
+            assert!(Index::of(bytes).is_err(), "{bytes:?}");
+        }
+        assert!(Index::of(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_ok());
     }
 }

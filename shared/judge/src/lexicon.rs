@@ -3,17 +3,17 @@
 //! The files in `lexicon/` are written by hand and turned into indexes by the build script (`build/source.rs` says what
 //! their marks mean).
 
+use super::LoadError;
 use super::index::{Index, Place};
 use super::layout::Subject;
 
 static DIRECTED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/subjects.bin"));
 static NAMES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/names.bin"));
-static PIECES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pieces.bin"));
 static WORDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
 static PREFIXES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prefixes.bin"));
 
 /// All of them.
-pub(super) static FILES: [&[u8]; 5] = [DIRECTED, NAMES, PIECES, WORDS, PREFIXES];
+pub(super) static FILES: [&[u8]; 4] = [DIRECTED, NAMES, WORDS, PREFIXES];
 
 /// The lexicon, ready to be looked up.
 #[derive(Debug)]
@@ -28,6 +28,9 @@ pub(super) struct Lexicon {
     prefixes: Index,
 }
 
+/// The strength of a name that hardly means anything else.
+const NAME: f32 = 0.6;
+
 /// A key that a post's words can be looked up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
@@ -38,13 +41,13 @@ pub(super) enum Hint {
 }
 
 impl Lexicon {
-    pub(super) fn load() -> Self {
-        Self {
+    pub(super) fn load() -> Result<Self, LoadError> {
+        Ok(Self {
             directed: DIRECTED,
-            names: Index::of(NAMES),
-            words: Index::of(WORDS),
-            prefixes: Index::of(PREFIXES),
-        }
+            names: Index::of(NAMES)?,
+            words: Index::of(WORDS)?,
+            prefixes: Index::of(PREFIXES)?,
+        })
     }
 
     /// How many subjects there are.
@@ -59,20 +62,18 @@ impl Lexicon {
             .is_some_and(|directed| *directed != 0)
     }
 
-    /// The numbers of a subject's words that are whole pieces of the vocabulary.
-    pub(super) fn pieces(&self, subject: Subject) -> impl Iterator<Item = u32> {
-        let (starts, pieces) = PIECES.split_at((self.len() + 1) * 4);
-        let (starts, pieces) = (starts.as_chunks::<4>().0, pieces.as_chunks::<2>().0);
-        let start = |at: usize| u32::from_le_bytes(starts[at]) as usize;
-        let range = start(subject.into())..start(usize::from(subject) + 1);
-        pieces[range].iter().map(|piece| u16::from_le_bytes(*piece).into())
-    }
-
     /// The subjects that a word or phrase of a preference names.
     pub(super) fn named(&self, key: u64) -> Vec<Subject> {
         let place = self.names.find(key);
         let entries = place.into_iter().flat_map(|place| self.names.at(place));
         entries.map(|(subject, _)| subject).collect()
+    }
+
+    /// Whether a word of a preference names a subject by a word that means something else as well.
+    pub(super) fn is_ambiguous(&self, key: u64) -> bool {
+        let place = self.names.find(key);
+        let mut entries = place.into_iter().flat_map(|place| self.names.at(place));
+        entries.any(|(_, strength)| strength < NAME)
     }
 
     /// Where it stands what a word or phrase of a post gives away.
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn words_phrases_and_beginnings_give_the_subject_away_that_their_name_names() {
-        let lexicon = Lexicon::load();
+        let lexicon = Lexicon::load().unwrap();
         let named = lexicon.named(Stem::of("crypto").exact);
         let [crypto] = named[..] else { panic!("{named:?}") };
         let seed_phrase = phrase(["seed", "phrase"].map(|word| Stem::of(word).exact));
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_part_gives_its_whole_away_and_a_phrase_from_another_matter_takes_away() {
-        let lexicon = Lexicon::load();
+        let lexicon = Lexicon::load().unwrap();
         let football = lexicon.named(Stem::of("football").exact);
         let sport = lexicon.named(Stem::of("sport").exact);
         let offside = lexicon.whole(Stem::of("offside").exact).unwrap();

@@ -1,66 +1,51 @@
 //! The embedded judge: answers "should this post be hidden?" in process, when no model can be asked.
 //!
-//! A preference is split into clauses (`preference.rs`), its topics are compared with a post by words, by what
-//! those words give away (`lexicon.rs`) and by likeness of static embeddings, and both are weighed
-//! (`weigh.rs`). It knows little of the world and little grammar: an honest stand-in, whose threshold is set for
-//! few false hides. docs/JUDGE.md has its figures.
+//! A preference is read as clauses (`preference.rs`). A post is hidden that names one of its topics (`matcher.rs`) or gives
+//! its subject away by other words (`lexicon.rs`); what is to be kept is set against that (`weigh.rs`). It understands
+//! no irony and no plot: an honest stand-in. docs/JUDGE.md has its figures.
 
-mod common;
+mod applies;
 mod cues;
-mod embedding;
+mod fold;
 mod form;
 mod index;
 mod layout;
 mod lexicon;
+mod matcher;
 mod phrase;
 mod post;
 mod preference;
 mod scan;
-mod tokenizer;
 mod topic;
 mod unicode;
 mod weigh;
 mod words;
 
-use common::Common;
-use cues::Languages;
-use embedding::Embedding;
+pub use applies::Part;
+use std::collections::HashSet;
+
+use cues::{Action, Languages};
 use lexicon::Lexicon;
-use preference::{Action, Clause};
-use tokenizer::Tokenizer;
-use topic::{Keys, Sources, Topic};
+use matcher::{Context, Named, Text};
+use preference::Clause;
+use topic::Topic;
 use weigh::{Decider, Weighed};
+use words::Stem;
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "lexicon-minilm-256/5";
+pub const JUDGE_VERSION: &str = "lexicon/6";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;
 
-static TABLE: &[u8] = include_bytes!("../models/minilm-static-256/model.safetensors");
-static COMMON: &[u8] = include_bytes!("../models/minilm-static-256/common.safetensors");
-static VOCABULARY: &[u8] = include_bytes!("../models/minilm-static-256/vocab.txt");
-
-/// Why the embedded files could not be read.
+/// Why the embedded lexicon could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The table's header is not the JSON that was expected.
-    #[error("the embedding table's header cannot be read")]
-    Header(#[source] serde_json::Error),
-    /// The table is damaged.
-    #[error("the embedding table is damaged: {0}")]
-    Table(&'static str),
-    /// The vocabulary is damaged.
-    #[error("the vocabulary is damaged: {0}")]
-    Vocabulary(&'static str),
-}
+#[error("the embedded lexicon is damaged: {0}")]
+pub struct LoadError(&'static str);
 
-/// The embedded model. Immutable; one per process is enough.
+/// The embedded judge. Immutable; one per process is enough.
 #[derive(Debug)]
 pub struct Judge {
-    tokenizer: Tokenizer,
-    embedding: Embedding,
-    common: Common,
     lexicon: Lexicon,
     languages: Languages,
 }
@@ -69,7 +54,8 @@ pub struct Judge {
 #[derive(Clone, Debug)]
 pub struct Preference {
     topics: Vec<Topic>,
-    keys: Keys,
+    /// The roots of their words.
+    roots: HashSet<u64>,
     /// Everything is hidden that no topic to keep applies to.
     only: bool,
 }
@@ -86,21 +72,13 @@ pub struct Opinion {
 }
 
 impl Judge {
-    /// Reads the embedded table, vocabulary and lexicon: a few milliseconds.
+    /// Reads the embedded lexicon: a few milliseconds.
     ///
     /// # Errors
-    /// If the embedded files are damaged.
+    /// If it is damaged.
     pub fn load() -> Result<Self, LoadError> {
-        let embedding = Embedding::parse(TABLE)?;
-        let tokenizer = Tokenizer::parse(VOCABULARY)?;
-        if tokenizer.len() != embedding.len() {
-            return Err(LoadError::Vocabulary("pieces and rows differ in number"));
-        }
         Ok(Self {
-            tokenizer,
-            embedding,
-            common: Common::parse(COMMON)?,
-            lexicon: Lexicon::load(),
+            lexicon: Lexicon::load()?,
             languages: Languages::load(),
         })
     }
@@ -108,17 +86,24 @@ impl Judge {
     /// Reads a preference: what to hide, what to keep, what is excepted. Case does not matter.
     #[must_use]
     pub fn read(&self, preference: &str) -> Preference {
-        let clauses = preference::parse(preference, &self.languages);
-        let (topics, keys) = topic::prepare(&clauses, self.sources());
+        let (clauses, tongues) = preference::parse(preference, &self.languages);
+        let (topics, roots) = topic::prepare(&clauses, &tongues, &self.lexicon);
         let keeps = topics.iter().any(|topic| topic.action == Action::Keep);
         let only = clauses.iter().any(|clause| hides_the_rest(clause, keeps));
-        Preference { topics, keys, only }
+        Preference { topics, roots, only }
     }
 
     /// Judges one post. Deterministic, and linear in the length of the text.
     #[must_use]
     pub fn opinion(&self, preference: &Preference, text: &str) -> Opinion {
-        let Preference { topics, keys, only } = preference;
+        self.opinion_by(Part::Whole, preference, text)
+    }
+
+    /// The same by a part of the evidence; for measuring.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn opinion_by(&self, part: Part, preference: &Preference, text: &str) -> Opinion {
+        let Preference { topics, roots, only } = preference;
         if topics.is_empty() && !only {
             return Opinion {
                 score: 0.0,
@@ -126,8 +111,10 @@ impl Judge {
                 reason: "the preference names nothing to hide".into(),
             };
         }
-        let post = post::read(text, keys, self.sources());
-        let Weighed { score, decider } = weigh::weigh(topics, *only, &post);
+        let folded = fold::fold(text);
+        let post = post::read(text, &folded.to_lowercase(), roots, &self.lexicon);
+        let named = self.named(topics, &folded);
+        let Weighed { score, decider } = weigh::weigh(topics, *only, &post, &named, part);
         Opinion {
             score,
             matched: matched(&decider, score),
@@ -135,28 +122,21 @@ impl Judge {
         }
     }
 
-    /// The ids of a text's word pieces, without special tokens; for comparison with other tokenizers.
+    /// The lexicon as it is compiled into whoever can judge. For measuring.
     #[doc(hidden)]
     #[must_use]
-    pub fn token_ids(&self, text: &str) -> Vec<u32> {
-        self.tokenizer.ids(text)
+    pub fn embedded() -> [&'static [u8]; 4] {
+        lexicon::FILES
     }
 
-    /// What is compiled into whoever can judge: table, vocabulary, lexicon. For measuring.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn embedded() -> [&'static [u8]; 8] {
-        let [directed, names, pieces, words, prefixes] = lexicon::FILES;
-        [TABLE, COMMON, VOCABULARY, directed, names, pieces, words, prefixes]
-    }
-
-    fn sources(&self) -> Sources<'_> {
-        Sources {
-            tokenizer: &self.tokenizer,
-            embedding: &self.embedding,
-            common: &self.common,
-            lexicon: &self.lexicon,
-        }
+    /// How much of each topic a folded post names.
+    fn named(&self, topics: &[Topic], folded: &str) -> Vec<Named> {
+        let text = Text::of(folded);
+        let context = Context {
+            is_word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
+            is_filler: &|word| self.languages.is_filler(word, &text.words()),
+        };
+        topics.iter().map(|topic| topic.pattern.find(&text, &context)).collect()
     }
 }
 
@@ -177,13 +157,13 @@ fn matched(decider: &Decider<'_>, score: f32) -> Option<String> {
 
 fn reason(decider: &Decider<'_>, score: f32) -> String {
     match decider {
-        Decider::Hides(topic) => format!("looks like \"{}\", which is to be hidden", topic.text),
-        Decider::Keeps(topic) => format!("looks like \"{}\", which is to be kept", topic.text),
+        Decider::Hides(topic) => format!("matches \"{}\", which you asked to hide", topic.text),
+        Decider::Keeps(topic) => format!("matches \"{}\", which you asked to keep", topic.text),
         Decider::NotWanted(Some(topic)) if score >= HIDE_FROM => {
-            format!("does not look like \"{}\", and nothing else is wanted", topic.text)
+            format!("does not match \"{}\", the only posts you asked for", topic.text)
         }
-        Decider::NotWanted(None) => "everything is to be hidden".into(),
-        Decider::NotWanted(_) => "may be among what is wanted".into(),
-        Decider::Nothing => "looks like nothing that is to be hidden".into(),
+        Decider::NotWanted(None) => "you asked to hide everything".into(),
+        Decider::NotWanted(_) => "might match what you asked to keep".into(),
+        Decider::Nothing => "matches nothing you asked to hide".into(),
     }
 }

@@ -1,46 +1,82 @@
 //! A topic as its writer put it, and the words of it that have content.
 
 use super::cues::{Cue, Language};
+use super::fold::{fold_lower, words};
 use super::scan::Word;
-use super::tokenizer::words;
 
 /// One topic in the words of its writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Phrase {
     pub(super) text: String,
-    /// Its content words, normalised.
+    /// To be found as it is written; folded, in lower case.
+    pub(super) literal: Option<String>,
+    /// Its content words.
     pub(super) words: Vec<PhraseWord>,
 }
 
 /// A content word of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PhraseWord {
+    /// Folded, in lower case.
     pub(super) word: String,
+    /// The same with its umlauts written out, or written short, if it has some.
+    pub(super) spelled: Option<String>,
     /// A name by its syntax ("the show Dark", quotes): it must occur itself.
     pub(super) named: bool,
-    /// As it was written, if a capital says that it is a name ("hide Apple").
-    pub(super) proper: Option<String>,
+    /// Whether a capital says that it is a name ("hide Apple").
+    pub(super) proper: bool,
+    /// Written in capitals alone.
+    pub(super) acronym: bool,
+}
+
+/// The topics that the words of an item make: one for each literal, one for the other words if any has content.
+pub(super) fn phrases(text: &str, language: &Language, item: &[&Word]) -> Vec<Phrase> {
+    let (literals, others): (Vec<&Word>, Vec<&Word>) = item.iter().partition(|word| word.literal);
+    let mut phrases: Vec<Phrase> = literals.iter().map(|word| literal(text, word)).collect();
+    let introduces = |word: &&Word| language.is_stop(&word.key) || is_kind(&word.key) || is_form(&word.key);
+    if literals.is_empty() || !others.iter().all(introduces) {
+        phrases.extend(phrase(text, language, &others));
+    }
+    phrases
+}
+
+fn literal(text: &str, word: &Word) -> Phrase {
+    let parts = words(&word.key).filter(|part| part.chars().any(|c| !c.is_ascii_punctuation()));
+    Phrase {
+        text: text.get(word.start..word.end).unwrap_or_default().to_owned(),
+        literal: Some(word.key.clone()),
+        words: parts
+            .map(|part| PhraseWord {
+                word: part.to_owned(),
+                spelled: None,
+                named: true,
+                proper: false,
+                acronym: is_acronym(text, word),
+            })
+            .collect(),
+    }
 }
 
 /// The topic that the words of an item make, if any of them has content.
-pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<Phrase> {
+fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<Phrase> {
     let rest = item.get(1..)?.iter().rposition(|word| !trails(language, word));
     let item = &item[..=rest.map_or(0, |last| last + 1)];
     let (first, last) = (item.first()?, item.last()?);
     let mut content: Vec<PhraseWord> = Vec::new();
     let mut named = false;
-    // A longer quotation is what posts say, hardly word for word.
-    let title = item.iter().filter(|word| word.quoted).count() <= TITLE_WORDS;
     for (at, word) in item.iter().enumerate() {
         let introduced = at > 0 && item[at - 1].key == "the" && at + 1 < item.len() && is_kind(&word.key);
+        let acronym = is_acronym(text, word);
         if introduced || matches!(word.key.as_str(), "called" | "named") && at + 1 < item.len() {
             named = true;
-        } else if !language.is_stop(&word.key) {
+        } else if !language.is_stop(&word.key) || acronym && AMBIGUOUS.contains(&word.key.as_str()) {
             let parts = words(&word.key).filter(|part| part.chars().any(|c| !c.is_ascii_punctuation()));
             content.extend(parts.map(|part| PhraseWord {
                 word: part.to_owned(),
-                named: named || word.quoted && title,
-                proper: is_proper(text, language, word).then(|| text[word.start..word.end].to_owned()),
+                spelled: spelled(text, word, language),
+                named,
+                proper: is_proper(text, language, word),
+                acronym,
             }));
         }
     }
@@ -48,11 +84,47 @@ pub(super) fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<
         return None;
     }
     let text = text.get(first.start..last.end)?.to_owned();
-    (!content.is_empty()).then_some(Phrase { text, words: content })
+    (!content.is_empty()).then_some(Phrase {
+        text,
+        literal: None,
+        words: content,
+    })
 }
 
-/// Quoted words that are still a name.
-const TITLE_WORDS: usize = 4;
+/// AI, NFT, IPL: a word of few letters in capitals, in a preference that is not all in capitals.
+fn is_acronym(text: &str, word: &Word) -> bool {
+    let written = text.get(word.start..word.end).unwrap_or_default();
+    let letters = written.chars().count();
+    (2..=5).contains(&letters)
+        && written.chars().all(|c| c.is_uppercase() || c.is_ascii_digit())
+        && !is_loud(text)
+        && written.contains(char::is_alphabetic)
+}
+
+/// Words without content that are names in capitals.
+const AMBIGUOUS: [&str; 8] = ["us", "it", "ai", "who", "un", "eu", "ue", "nos"];
+
+/// Whether a preference shouts: then capitals say nothing.
+fn is_loud(text: &str) -> bool {
+    let shouted = |word: &&str| word.chars().filter(|c| c.is_uppercase()).count() > 3;
+    !text.contains(char::is_lowercase) && text.split_whitespace().filter(shouted).count() > 0
+}
+
+/// Flüchtlinge is written Fluechtlinge by some, and the other way round.
+fn spelled(text: &str, word: &Word, language: &Language) -> Option<String> {
+    let written = text.get(word.start..word.end)?.to_lowercase();
+    let umlauts = [('ä', "ae"), ('ö', "oe"), ('ü', "ue")];
+    if written.contains(['ä', 'ö', 'ü']) {
+        let long = umlauts
+            .iter()
+            .fold(written, |word, (short, long)| word.replace(*short, long));
+        return Some(fold_lower(&long));
+    }
+    let short = umlauts
+        .iter()
+        .fold(word.key.clone(), |word, (_, long)| word.replace(long, &long[..1]));
+    (language.capitalises_nouns() && short != word.key).then_some(short)
+}
 
 /// Whether a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
 fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
@@ -140,7 +212,7 @@ pub(super) fn is_remark(item: &[&Word]) -> bool {
         "to",
         "trabalho",
     ];
-    item.iter().any(|word| PERSONAL.contains(&word.key.as_str())) && !item.iter().any(|word| word.quoted)
+    item.iter().any(|word| PERSONAL.contains(&word.key.as_str())) && !item.iter().any(|word| word.literal)
 }
 
 /// Words for a post's form, not its subject: "only in English", "long posts". Words and likeness cannot judge these, and

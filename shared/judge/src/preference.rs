@@ -3,33 +3,15 @@
 //! Read left to right. A cue (see `cues`) counts at the head of an item, before its first topic word; a break or a
 //! conjunction ends an item and the next one inherits what was said. What has no cue is a list of things to hide.
 
+mod exceptions;
 mod parser;
+mod state;
 
-use super::cues::Languages;
+use super::cues::{Action, Languages};
+use super::matcher::Tongue;
 use super::phrase::Phrase;
 use super::scan::{Token, scan};
 use parser::Parser;
-
-/// What a clause asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Action {
-    #[default]
-    Hide,
-    Keep,
-}
-
-impl Action {
-    fn opposite(self) -> Self {
-        match self {
-            Self::Hide => Self::Keep,
-            Self::Keep => Self::Hide,
-        }
-    }
-
-    fn unless(self, negated: bool) -> Self {
-        if negated { self.opposite() } else { self }
-    }
-}
 
 /// Topics under one action.
 #[derive(Clone, Debug)]
@@ -44,8 +26,8 @@ pub(super) struct Clause {
     pub(super) topics: Vec<Phrase>,
 }
 
-/// Splits a preference into clauses.
-pub(super) fn parse(text: &str, languages: &Languages) -> Vec<Clause> {
+/// Splits a preference into clauses, and says in which languages its words may be inflected.
+pub(super) fn parse(text: &str, languages: &Languages) -> (Vec<Clause>, Vec<Tongue>) {
     let tokens = scan(text);
     let words: Vec<&str> = tokens
         .iter()
@@ -53,14 +35,14 @@ pub(super) fn parse(text: &str, languages: &Languages) -> Vec<Clause> {
         .map(|word| word.key.as_str())
         .collect();
     let Some(language) = languages.guess(&words) else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     let mut parser = Parser::new(text, language);
     let mut at = 0;
     while at < tokens.len() {
         at += parser.step(&tokens[at..]);
     }
-    parser.finish()
+    (parser.finish(), languages.tongues(&words))
 }
 
 #[cfg(test)]

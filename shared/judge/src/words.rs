@@ -61,11 +61,6 @@ impl Stem {
             loose: Fnv::default().with(b"~").with(root(singular).as_bytes()).finish(),
         }
     }
-
-    /// Two words in a row as one.
-    pub(crate) fn pair(first: Self, second: Self) -> u64 {
-        Fnv(first.exact).with(b"_").with(&second.exact.to_le_bytes()).finish()
-    }
 }
 
 fn hash(word: &str) -> u64 {

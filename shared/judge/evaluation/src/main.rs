@@ -1,5 +1,5 @@
 //! Prints how well the judge agrees with the evaluation set: `make evaluate`, or `make evaluate ARGS=--held-out`;
-//! `--file=third` for the rows of one file.
+//! `--file=third` for the rows of one file, `--rows-file PATH` for those of a file that is not part of the set.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::Instant;
 
-use judge::{HIDE_FROM, JUDGE_VERSION, Judge};
-use judge_evaluation::{Figures, Judged, Row, Split, early_rows, intervals, judged, rows};
+use judge::{HIDE_FROM, JUDGE_VERSION, Judge, Part};
+use judge_evaluation::{Figures, Judged, Row, Split, early_rows, hidden, intervals, judged, judged_by, rows, rows_of};
 
 fn main() {
     let held_out = std::env::args().any(|argument| argument == "--held-out");
@@ -20,9 +20,12 @@ fn main() {
     let load = Instant::now();
     let judge = Judge::load().expect("the embedded files can be read");
     let load = load.elapsed();
-    let file = std::env::args().find_map(|argument| Some(argument.strip_prefix("--file=")?.to_owned()));
-    let wanted = |row: &Row| row.split == split && file.as_ref().is_none_or(|file| row.file == file);
-    let rows: Vec<Row> = rows().into_iter().filter(wanted).collect();
+    let file = argument("--file");
+    let wanted = |row: &Row| row.split == split && file.as_ref().is_none_or(|file| row.file == *file);
+    let rows: Vec<Row> = match argument("--rows-file") {
+        Some(path) => rows_of("given", &std::fs::read_to_string(path).expect("a file of rows")),
+        None => rows().into_iter().filter(wanted).collect(),
+    };
     if rows.is_empty() {
         println!("no such file, or none of its rows is of this split");
         return;
@@ -38,12 +41,62 @@ fn main() {
     if std::env::args().any(|argument| argument == "--topics") && !held_out {
         print_topics(&judge, &rows);
     }
+    print_classes(&judge, &rows);
     print_figures(&judged);
     let early: Vec<Row> = early_rows().into_iter().filter(|row| row.split == split).collect();
     print_line("early rows", &self::judged(&judge, &early));
     print_calibration(&judged);
     print_speed(&judge, &rows);
     println!("load {:.1} ms", load.as_secs_f64() * 1e3);
+}
+
+/// `--name=value` or `--name value`.
+fn argument(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument.split('=').next() != Some(name));
+    let first = arguments.next()?;
+    match first.split_once('=') {
+        Some((_, value)) => Some(value.to_owned()),
+        None => arguments.next(),
+    }
+}
+
+/// What a feed's reader would notice, beside the two parts of the evidence alone.
+fn print_classes(judge: &Judge, rows: &[Row]) {
+    const CLASSES: [&str; 5] = ["named", "about", "unrelated", "exception", "near"];
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.class.is_some()).collect();
+    if rows.is_empty() {
+        return;
+    }
+    print!("\nhidden %      ");
+    for class in CLASSES {
+        let count = rows.iter().filter(|row| row.class.as_deref() == Some(class)).count();
+        print!(" {:>16}", format!("{class} ({count})"));
+    }
+    println!("    AUC   above .9: right");
+    for (name, part) in [
+        ("judge", Part::Whole),
+        ("plain alone", Part::Plain),
+        ("lexicon alone", Part::Lexicon),
+    ] {
+        let judged = judged_by(part, judge, rows.iter().copied());
+        print!("{name:<14}");
+        for class in CLASSES {
+            print!(" {:>16.1}", hidden(&judged, class) * 100.0);
+        }
+        let sure = judged.iter().filter(|each| each.score > 0.9);
+        let right = sure.clone().filter(|each| each.row.hide).count();
+        let sure = sure.count();
+        println!(
+            "   {:.3}  {:.1} % of {sure}",
+            Figures::of(&judged).auc,
+            percent(right, sure)
+        );
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+fn percent(some: usize, all: usize) -> f64 {
+    some as f64 * 100.0 / all as f64
 }
 
 /// What is wrong at the threshold, for whoever tunes.
@@ -71,7 +124,7 @@ fn print_figures(judged: &[Judged<'_>]) {
         "", "posts", "AUC", "false hides %"
     );
     print_line("all", judged);
-    let files: BTreeSet<&str> = judged.iter().map(|each| each.row.file).collect();
+    let files: BTreeSet<&str> = judged.iter().map(|each| each.row.file.as_str()).collect();
     for file in files {
         print_line(&format!("{file}.jsonl"), &only(judged, |row| row.file == file));
     }
@@ -113,7 +166,8 @@ fn print_calibration(judged: &[Judged<'_>]) {
         (0.35, 0.5),
         (0.5, 0.7),
         (0.7, 0.85),
-        (0.85, 1.01),
+        (0.85, 0.9),
+        (0.9, 1.01),
     ] {
         let inside = judged.iter().filter(|each| (low..high).contains(&each.score));
         let (mut posts, mut scores, mut hide) = (0.0, 0.0, 0.0);

@@ -15,19 +15,21 @@ pub(super) static ENGLISH: Words = Words {
             these such its it hi hello hey thanks thank feel feeling being am_going everybody i_am_ok else other \
             personally mentions mention people_who from by with",
         ),
+        (Cue::Less, "less fewer way_less much_less a_lot_less"),
+        (Cue::More, "more way_more much_more a_lot_more lots_more"),
         (
             Cue::Hide,
-            "hide block mute filter filter_out remove skip without less fewer avoid hate dislike loathe despise \
+            "hide block mute filter filter_out remove skip without avoid hate dislike loathe despise \
             cant_stand cannot_stand cant_bear sick_of tired_of fed_up_with bored_of bored_by bored_with annoyed_by \
             annoyed_with offended_by allergic_to triggered_by afraid_of scared_of get_rid_of ban exclude nothing_about \
             nothing zero enough enough_of enough_with too_much too_many could_do_without mind miss ignore suppress hidden \
             down_with drop ditch unfollow blacklist censor nope had_it_with cut cut_out cut_down_on delete away \
-            not_into not_interested_in dont_care_about so_tired_of so_sick_of no_interest_in get_rid_of kill hide_all limit reduce minimize minimise had_enough_of over_with take_away opt_out_of break_from a_break_from need_a_break_from rest_from spare_me one_more_post_on one_more_post_about another_post_about keep_away get_these_out done_with so_done_with sick_to_death_of no_more_of_this rather_not_see rather_not id_rather_not_see id_rather_not leave_out sick_and_tired_of can_do_without keep_out",
+            not_into not_interested_in dont_care_about so_tired_of so_sick_of no_interest_in get_rid_of kill hide_all limit reduce minimize minimise had_enough_of over_with take_away no_to opt_out_of break_from a_break_from need_a_break_from rest_from spare_me one_more_post_on one_more_post_about another_post_about keep_away get_these_out done_with so_done_with sick_to_death_of no_more_of_this rather_not_see rather_not id_rather_not_see id_rather_not leave_out sick_and_tired_of can_do_without keep_out",
         ),
         (
             Cue::Keep,
             "keep show allow want wanna like love enjoy prefer interested_in fan_of a_fan_of into_my care_about \
-            care_for more more_of favor favour adore cant_get_enough_of cannot_get_enough_of include leave welcome \
+            care_for yes_to more_of ok_with okay_with fine_with cool_with happy_with good_with okay_to ok_to fine_to favor favour adore cant_get_enough_of cannot_get_enough_of include leave welcome \
             permit need give follow display bring_back unhide unblock unmute",
         ),
         (Cue::HideIfNegated, "hiding blocking muting filtering removing hides"),
@@ -63,13 +65,17 @@ pub(super) static ENGLISH: Words = Words {
             "because since cause cuz coz due_to when while until if makes make bother bothers give gives",
         ),
         (Cue::NothingElse, "nothing_else and_nothing_else thats_all thats_it"),
+        (
+            Cue::TrailingHide,
+            "can_go can_go_away must_go has_to_go have_to_go can_do_one",
+        ),
         (Cue::Just, "just"),
         (Cue::Copula, "is are was were"),
         (
             Cue::TrailingKeep,
             "is_fine are_fine is_ok are_ok is_okay are_okay is_welcome are_welcome is_good are_good \
             is_allowed are_allowed is_great are_great can_stay may_stay should_stay are_always_welcome is_cool \
-            are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome",
+            are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome is_always_welcome are_very_welcome is_very_welcome are_still_welcome are_still_ok is_still_ok all_good totally_fine",
         ),
     ],
     stop: "a an the of for to in on at by with from my me your our their his her its this that these those and or is are \
@@ -78,5 +84,5 @@ pub(super) static ENGLISH: Words = Words {
            mention mentions related kind kinds sort type story stories update updates people someone everyone \
            who which what how when where why so very too much many really just as up out over into more most other \
            please also anything everything something while not stories account accounts person users user topic topics \
-           material message messages hype though instead recently lately anymore feed timeline rn atm pls plz thanks each other",
+           material message messages hype though instead recently lately anymore feed timeline rn atm pls plz thanks each other tho lol btw",
 };

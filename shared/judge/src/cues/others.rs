@@ -9,18 +9,20 @@ pub(super) static GERMAN: Words = Words {
         (
             Cue::Filler,
             "bitte mir die der das den dem ein eine einen zu auch beitrage posts inhalte sehen lesen uber von \
-            mit es mal immer sachen dinge etwas noch gar gerne gern habe haben kann konnen horen mehr_horen ertragen mehr_ertragen bitte_alle mich interessiert alles_was alles_uber nachrichten_uber alle_beitrage fur bei im in auf zum zur",
+            mit es mal immer sachen dinge etwas noch gar habe haben kann konnen horen mehr_horen ertragen mehr_ertragen bitte_alle mich interessiert alles_was alles_uber nachrichten_uber alle_beitrage fur bei im in auf zum zur",
         ),
         (
             Cue::Hide,
             "weg_mit schluss_mit raus_mit verschone_mich_mit verschont_mich_mit kein_bock_auf nervt ich_hasse bloss_kein bloss_keine \
             verstecke versteck verstecken verberge verbergen blende blende_aus ausblenden blockiere blockieren \
-            stumm entferne entfernen ohne weniger hasse hass keine_lust_auf genug_von \
+            stumm entferne entfernen ohne ausgeblendet hasse hass keine_lust_auf genug_von \
             vermeide filtere loschen losche zu_viel verschon_mich_mit verschont_mich raus_damit genug_vom satt bin_es_leid lass_mich_in_ruhe_mit wegmachen rausfiltern filtern geht_mir_auf_die_nerven will_ich_nicht keine_ahnung_warum bloss_nichts",
         ),
+        (Cue::Less, "weniger viel_weniger"),
+        (Cue::More, "mehr viel_mehr lieber stattdessen"),
         (
             Cue::Keep,
-            "zeig zeige zeigen behalte behalten will mochte mag liebe mehr erlaube erlauben interessiere_mich habe_nichts_gegen hab_nichts_gegen stort_mich_nicht",
+            "zeig zeige zeigen behalte behalten will mochte mag liebe ok_mit okay_mit gern_mehr erlaube erlauben interessiere_mich habe_nichts_gegen hab_nichts_gegen stort_mich_nicht",
         ),
         (Cue::Nothing, "nichts nichts_uber nichts_von nichts_mehr nichts_zu"),
         (
@@ -33,6 +35,7 @@ pub(super) static GERMAN: Words = Words {
         ),
         (Cue::Only, "nur ausschliesslich ausschließlich lediglich"),
         (Cue::Universal, "alles alle"),
+        (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
         (Cue::But, "aber jedoch doch"),
         (Cue::And, "und oder sowie noch_auch"),
         (Cue::Relative, "uber_das was worin"),
@@ -43,11 +46,11 @@ pub(super) static GERMAN: Words = Words {
         ),
         (
             Cue::TrailingKeep,
-            "ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_verstecken \
-            behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen kann_bleiben konnen_bleiben",
+            "ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_aus nicht_verstecken \
+            behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen sehr_gern sehr_gerne kein_problem kann_bleiben konnen_bleiben",
         ),
     ],
-    stop: "der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder \
+    stop: "der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
            beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen gegen bei nach aus so es ich mich mir wir uns gerade diese dieser dieses solche solchen jede",
 };
 
@@ -63,12 +66,14 @@ pub(super) static SPANISH: Words = Words {
         (
             Cue::Hide,
             "oculta ocultar ocultes oculte esconde esconder escondas bloquea bloquear silencia silenciar quita \
-            quitar elimina eliminar sin menos odio evita evitar harto_de harta_de cansado_de cansada_de \
-            filtra filtrar basta_de dejad_de_ensenarme deja_de_ensenarme dejen_de_mostrarme deja_de_mostrarme deja_de_mostrar dejad_de_mostrarme ensenarme fuera quitad quitadme quitame ocultad ocultame esconded escondedme escondeme harto harta cansado cansada hasta_las_narices_de paso_de no_soporto no_aguanto ni_un_post_de prohibido",
+            quitar elimina eliminar sin odio evita evitar harto_de harta_de cansado_de cansada_de \
+            filtra filtrar basta_de basta basta_ya basta_ya_de dejad_de_ensenarme deja_de_ensenarme dejen_de_mostrarme deja_de_mostrarme deja_de_mostrar dejad_de_mostrarme ensenarme fuera quitad quitadme quitame ocultad ocultame esconded escondedme escondeme harto harta cansado cansada hasta_las_narices_de paso_de no_soporto no_aguanto ni_un_post_de prohibido",
         ),
+        (Cue::Less, "menos mucho_menos"),
+        (Cue::More, "mas mucho_mas mejor"),
         (
             Cue::Keep,
-            "muestra muestrame ensename ensenar mostrarme mostrar muestres muestre quiero quisiera deseo mas me_gusta me_gustan me_encanta \
+            "muestra muestrame ensename ensenar mostrarme mostrar muestres muestre quiero quisiera deseo ok_con me_gusta me_gustan me_encanta \
             me_encantan manten mantener deja dejar conserva permite interesa no_me_importa_ver no_me_molesta no_me_molestan no_me_importa no_me_importan",
         ),
         (
@@ -86,8 +91,10 @@ pub(super) static SPANISH: Words = Words {
         (Cue::And, "y e o u ni"),
         (Cue::Relative, "sobre acerca_de que"),
         (Cue::Subject, "yo soy estoy"),
-        (Cue::Aside, "porque cuando si es son"),
-        (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
+        (
+            Cue::Aside,
+            "porque cuando si es son me_quita me_quitan me_da me_dan me_pone me_ponen me_hace me_hacen me_recuerda",
+        ),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
             Cue::TrailingKeep,
@@ -109,34 +116,47 @@ pub(super) static FRENCH: Words = Words {
         (
             Cue::Hide,
             "masque masquez masquer retire retirez retirer stop cache cachez cacher bloque bloquez bloquer supprime supprimer enleve enlever \
-            sans moins deteste evite eviter pas_de pas_d plus_de_ca marre_de marre_des filtre filtrer \
-            assez_de trop_de marre_d ras_le_bol_de ras_le_bol_des ras_le_bol stop_aux stop_a arretez_de_me_montrer arrete_de_me_montrer arretez_avec cachez_moi cache_moi masquez_moi epargnez_moi virez vire degagez saturee_de saturee_des sature_de sature_des j_en_ai_marre_de j_en_ai_marre_des en_ai_marre_des je_ne_supporte_plus supporte_pas",
+            sans plus_de plus_d deteste evite eviter pas_de pas_d plus_de_ca marre_de marre_des filtre filtrer \
+            assez_de trop_de marre_d ras_le_bol_de ras_le_bol_des ras_le_bol stop_aux stop_a arretez_de_me_montrer arrete_de_me_montrer arretez_avec cachez_moi cache_moi masquez_moi epargnez_moi virez vire degagez saturee_de saturee_des sature_de sature_des j_en_ai_marre_de j_en_ai_marre_des en_ai_marre_des en_ai_marre_du en_ai_marre en_ai_assez_de en_ai_assez_du marre_du marre_de_la marre_de_l ras_le_bol_du ras_le_bol_de_la je_ne_supporte_plus supporte_pas",
         ),
         (
             Cue::Keep,
-            "montre montre_moi montrez montrez_moi montrer affiche affichez afficher veux voudrais souhaite aime adore garde gardez garder \
-            plus_de davantage_de laisse laisser ne_me_derange_pas",
+            "montre_moi_plus_de ok_pour montre montre_moi montrez montrez_moi montrer affiche affichez afficher veux voudrais souhaite aime adore garde gardez garder \
+            davantage_de davantage laisse laisser ne_me_derange_pas",
         ),
-        (Cue::Nothing, "rien rien_sur plus_rien rien_savoir"),
+        (Cue::Less, "moins moins_de moins_d"),
+        (
+            Cue::Nothing,
+            "rien rien_sur plus_rien rien_savoir veux_plus veux_plus_voir veux_plus_de veux_plus_entendre veux_pas veux_pas_voir plus_jamais plus_envie_de",
+        ),
         (Cue::Not, "ne n non jamais aucun aucune"),
         (
             Cue::Except,
             "sauf excepte a_part hormis a_moins mais_pas au_lieu_de au_lieu_des a_l_exception_de",
         ),
-        (Cue::Only, "seulement uniquement exclusivement rien_que"),
+        (
+            Cue::Only,
+            "seulement uniquement exclusivement rien_que que_du que_de_la que_des que_de_l",
+        ),
         (Cue::Universal, "tout tous toutes"),
         (Cue::But, "mais cependant"),
         (Cue::And, "et ou ni"),
         (Cue::Relative, "sur au_sujet_de concernant qui"),
         (Cue::Subject, "je j nous"),
-        (Cue::Aside, "parce car quand si est sont"),
-        (Cue::NothingElse, "rien_d_autre et_rien_d_autre"),
+        (
+            Cue::Aside,
+            "parce car quand si est sont me_fait me_font ca_me m_angoisse me_degoute me_saoule me_stresse",
+        ),
+        (
+            Cue::NothingElse,
+            "le_reste_m_interesse_pas le_reste_ne_m_interesse_pas le_reste_non rien_d_autre et_rien_d_autre",
+        ),
         (
             Cue::TrailingKeep,
             "ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui",
         ),
     ],
-    stop: "le la les l d un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
+    stop: "le la les l d ai un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
 };
 
 pub(super) static ITALIAN: Words = Words {
@@ -150,14 +170,19 @@ pub(super) static ITALIAN: Words = Words {
         ),
         (
             Cue::Hide,
-            "nascondi nascondimi nascondere nascondete nascondermi blocca bloccare silenzia rimuovi rimuovere elimina senza meno odio \
+            "nascondi nascondimi nascondere nascondete nascondermi blocca bloccare silenzia rimuovi rimuovere elimina senza odio \
             evita evitare basta basta_con stufo_di stanco_di filtra togli via via_i via_le togliete togliete_mi toglietemi nascondetemi toglimi stop_a stop_ai stufa_di stanca_di non_ne_posso_piu_di non_sopporto eliminate bloccate basta_coi basta_col risparmiatemi ho_chiuso_con",
         ),
         (
             Cue::Keep,
-            "mostra mostrami mostrare mostrarmi mostratemi fammi_vedere voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia piu non_mi_danno_fastidio non_mi_da_fastidio mi_interessa mi_interessano mi_vanno_bene",
+            "mostra mostrami mostrare mostrarmi mostratemi fammi_vedere voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia ok_con ok_per non_mi_danno_fastidio non_mi_da_fastidio mi_interessa mi_interessano mi_vanno_bene",
         ),
-        (Cue::Nothing, "niente nulla niente_su nulla_su piu_niente"),
+        (Cue::Less, "meno molto_meno"),
+        (Cue::More, "piu molto_piu di_piu"),
+        (
+            Cue::Nothing,
+            "niente nulla non_piu non_voglio_piu niente_su nulla_su piu_niente",
+        ),
         (Cue::Not, "non no mai nessun nessuna nessuno"),
         (Cue::Except, "tranne eccetto salvo a_meno_che ma_non invece_di a_parte"),
         (Cue::Only, "solo soltanto solamente unicamente"),
@@ -166,15 +191,18 @@ pub(super) static ITALIAN: Words = Words {
         (Cue::And, "e ed o ne"),
         (Cue::Relative, "riguardo che"),
         (Cue::Subject, "io sono"),
-        (Cue::Aside, "perche quando se va vanno"),
+        (
+            Cue::Aside,
+            "perche quando se va vanno mi_fa mi_fanno mi_mette mi_mettono mi_da mi_danno",
+        ),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (Cue::TrailingKeep, "va_bene vanno_bene vanno_benissimo invece_si"),
     ],
-    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli nel nella sul sulla sui sulle dal dalla ci si",
+    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli ai nel nella sul sulla sui sulle dal dalla ci si",
 };
 
 pub(super) static PORTUGUESE: Words = Words {
-    markers: "nao nem nada quero ver oculte oculta ocultar esconda esconde mostre mostra apenas sem os as sobre mas somente por \
+    markers: "de sou chega sim nao nem nada quero ver oculte oculta ocultar esconda esconde mostre mostra apenas sem os as sobre mas somente por \
               favor o um uma do da dos das exceto tudo menos publicacoes e gosto mais",
     cues: &[
         (
@@ -184,14 +212,19 @@ pub(super) static PORTUGUESE: Words = Words {
         ),
         (
             Cue::Hide,
-            "oculte oculta ocultar ocultes tire tirar pare_de silencie esconda esconde esconder bloqueie bloquear silencie remova remover sem menos \
+            "oculte oculta ocultar ocultes tire tirar pare_de silencie esconda esconde esconder bloqueie bloquear silencie remova remover sem \
             odeio evite evitar chega_de cansado_de cansada_de filtre filtrar escondam tirem tira oculte_me ocultem nao_aguento_mais nao_aguento cansei_de farto_de farta_de to_fora_de fora parem_de_mostrar pare_de_mostrar para_de_me_mostrar nao_suporto bloqueia deus_me_livre_de dispenso",
         ),
         (
             Cue::Keep,
-            "mostre mostra mostrar me_mostre mostre_me exiba exibir quero queria gosto_de gosto adoro amo mantenha manter deixe deixa mais nao_me_importo_com nao_ligo_para",
+            "mostre mostra mostrar me_mostre mostre_me exiba exibir quero queria gosto_de gosto adoro amo mantenha manter deixe deixa ok_com nao_me_importo_com nao_ligo_para",
         ),
-        (Cue::Nothing, "nada nada_de nada_sobre saber_nada_de saber_de"),
+        (Cue::Less, "menos muito_menos"),
+        (Cue::More, "mais muito_mais"),
+        (
+            Cue::Nothing,
+            "nada nada_de nada_sobre saber_nada_de saber_de nao_quero_mais quero_mais_nao",
+        ),
         (Cue::Not, "nao nunca jamais nenhum nenhuma"),
         (
             Cue::Except,
@@ -203,9 +236,12 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::And, "e ou nem"),
         (Cue::Relative, "sobre que"),
         (Cue::Subject, "eu sou estou"),
-        (Cue::Aside, "porque quando se"),
+        (Cue::Aside, "porque quando se me_da me_dao me_deixa me_deixam me_faz"),
         (Cue::NothingElse, "e_nada_mais nada_mais"),
-        (Cue::TrailingKeep, "tudo_bem esta_bem pode podem sim tudo_certo e_legal"),
+        (
+            Cue::TrailingKeep,
+            "a_vontade tudo_bem esta_bem pode podem sim tudo_certo e_legal",
+        ),
     ],
     stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais esses essas estes estas esse essa tipo gente ao aos pelo pela pelos pelas nos nas num numa se",
 };

@@ -1,49 +1,26 @@
 //! Reads a preference's tokens from left to right and remembers what has been said.
 
-use super::super::cues::{Cue, Language};
-use super::super::phrase::{is_remark, phrase};
+use super::super::cues::{self, Action, Cue, Language};
+use super::super::phrase::{is_remark, phrases};
 use super::super::scan::{Break, Token, Word};
-use super::{Action, Clause};
-
-/// Orders that are also what people want hidden: "no insults, no hate".
-const NOUNS: [&str; 5] = ["hate", "hass", "odio", "haine", "spam"];
-
-/// How an exception may end that negates the verb after it: "pero no me muestres".
-const NEGATIONS: [&str; 6] = ["not", "nicht", "no", "pas", "non", "nao"];
-
-/// What has been said so far.
-#[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is something that has been said, in any combination"
-)]
-struct State {
-    action: Action,
-    except_of: Option<usize>,
-    /// Of the segment (up to the next full stop):
-    explicit: bool,
-    only: bool,
-    universal: bool,
-    /// Of the item (up to the next comma or conjunction):
-    negated: bool,
-    cued: bool,
-    subject: bool,
-    locked: bool,
-    /// Index of the clause that the segment's topics went to.
-    clause: Option<usize>,
-}
+use super::Clause;
+use super::state::{MAY_BE_NAMES, NEGATIONS, NOUNS, State, is_mine};
 
 /// The clauses so far, and the item that is being read.
 pub(super) struct Parser<'a> {
-    text: &'a str,
-    language: &'a Language,
-    clauses: Vec<Clause>,
-    state: State,
+    pub(super) text: &'a str,
+    pub(super) language: &'a Language,
+    pub(super) clauses: Vec<Clause>,
+    pub(super) state: State,
     /// The state before a parenthesis.
-    outer: Option<State>,
-    item: Vec<&'a Word>,
+    pub(super) outer: Option<State>,
+    pub(super) item: Vec<&'a Word>,
     /// The item's cue, if it may be a noun as well.
-    noun: Option<&'a Word>,
+    pub(super) noun: Option<&'a Word>,
+    /// Whether the text sets less of something against more of something else, in French.
+    pub(super) weighs: bool,
+    /// The word before.
+    pub(super) previous: &'a str,
 }
 
 impl Parser<'_> {
@@ -72,19 +49,24 @@ impl Parser<'_> {
         };
     }
 
-    fn end_item(&mut self) {
+    pub(super) fn end_item(&mut self) {
         let mut item = std::mem::take(&mut self.item);
         if let Some(noun) = self.noun.take().filter(|_| item.is_empty()) {
             self.state.action = Action::Hide;
             item.push(noun);
         }
         let background = !self.state.cued && (self.state.subject || !self.clauses.is_empty() && is_remark(&item));
-        if let Some(phrase) = phrase(self.text, self.language, &item).filter(|_| !background) {
+        let topics = if background {
+            Vec::new()
+        } else {
+            phrases(self.text, self.language, &item)
+        };
+        if !topics.is_empty() {
             if self.state.only && !(self.state.explicit && self.state.action == Action::Hide) {
                 self.state.action = Action::Keep;
             }
             let clause = self.open_clause();
-            self.clauses[clause].topics.push(phrase);
+            self.clauses[clause].topics.extend(topics);
         }
         let State {
             negated,
@@ -103,7 +85,7 @@ impl Parser<'_> {
     }
 
     /// The clause that fits what has been said: the current one or a new one.
-    fn open_clause(&mut self) -> usize {
+    pub(super) fn open_clause(&mut self) -> usize {
         let State {
             action,
             universal,
@@ -142,6 +124,8 @@ impl<'a> Parser<'a> {
             outer: None,
             item,
             noun: None,
+            weighs: text.to_lowercase().contains("moins"),
+            previous: "",
         }
     }
 
@@ -153,22 +137,52 @@ impl<'a> Parser<'a> {
                 self.pass_break(*kind);
                 return 1;
             }
+            Token::Picture(..) => return 1,
+            Token::Sign(action) => {
+                self.answer_or_order(*action, rest.get(1));
+                return 1;
+            }
         };
-        let ahead: Vec<&str> = rest
-            .iter()
-            .map_while(Token::word)
-            .take(5)
-            .map(|word| word.key.as_str())
-            .collect();
+        let previous = std::mem::replace(&mut self.previous, &word.key);
+        // "hide the show Dark"; "Love Island" is no order.
+        let is_name = self.begins_name(word, rest.get(1)) || word.key == "show" && previous == "the";
+        if word.literal || is_name {
+            self.item.push(word);
+            return 1;
+        }
+        let ends = !matches!(rest.get(1), Some(Token::Word(_)));
+        if let Some(action) = cues::answer(&word.key).filter(|_| ends && !self.item.is_empty()) {
+            self.answer(action);
+            return 1;
+        }
+        // ", my mum has just been diagnosed"
+        if self.item.is_empty() && !self.state.cued && !self.clauses.is_empty() && is_mine(&word.key) {
+            self.state.subject = true;
+        }
+        self.read_order(word, rest)
+    }
+
+    /// Reads what may be a cue; a topic word if it is none.
+    fn read_order(&mut self, word: &'a Word, rest: &'a [Token]) -> usize {
+        let words = rest.iter().map_while(Token::word).take(5);
+        let ahead: Vec<&str> = words.map(|word| word.key.as_str()).collect();
         match self
             .language
             .cue(&ahead)
             .filter(|(_, length)| !word.hyphenated || *length > 1)
         {
-            // "pero las bicicletas sí": at an end it is yes, elsewhere if.
-            Some((Cue::Aside, 1)) if word.key == "si" && !self.item.is_empty() && ahead.len() == 1 => {
-                self.apply(Cue::TrailingKeep);
-                1
+            // "plus de foot" is no more of it, "plus de foot, moins de politique" more.
+            Some((Cue::Hide, length)) if word.key == "plus" && self.weighs => {
+                self.end_item();
+                self.decide(Action::Keep);
+                length
+            }
+            Some((cue @ (Cue::Less | Cue::More), length)) if self.turns(rest.get(length)) => {
+                let negated = self.state.negated;
+                self.end_item();
+                let action = if cue == Cue::Less { Action::Hide } else { Action::Keep };
+                self.decide(action.unless(negated));
+                length
             }
             Some((cue, length)) if self.apply(cue) => {
                 self.noun = Some(word).filter(|word| NOUNS.contains(&word.key.as_str()));
@@ -189,9 +203,62 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Whether an order is written with a capital before another one.
+    fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
+        let next = next.and_then(Token::word);
+        MAY_BE_NAMES.contains(&word.key.as_str())
+            && self.is_capital(word)
+            && next.is_some_and(|next| self.is_capital(next))
+    }
+
+    fn is_capital(&self, word: &Word) -> bool {
+        let mut letters = self.text.get(word.start..word.end).unwrap_or_default().chars();
+        letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
+    }
+
+    /// Whether "more" or "less" says something of the word after it: not in "no football any more".
+    fn turns(&self, next: Option<&Token>) -> bool {
+        let follows = next.and_then(Token::word).is_some_and(|word| {
+            let cue = self.language.cue(&[&word.key]);
+            !matches!(cue, Some((Cue::Aside | Cue::Copula, _)))
+        });
+        follows && !(self.item.is_empty() && self.state.locked)
+    }
+
+    fn begin_group(&mut self) {
+        self.state.group = self.state.clause.map_or(0, |at| self.clauses[at].topics.len());
+    }
+
+    /// A picture: before a topic an order, after one the answer to it.
+    fn answer_or_order(&mut self, action: Action, next: Option<&Token>) {
+        if !self.item.is_empty() && !matches!(next, Some(Token::Word(_))) {
+            self.answer(action);
+            return;
+        }
+        self.end_item();
+        self.state.negated = false;
+        self.decide(action);
+    }
+
+    /// "football no, tennis yes": what is said after an item, of it alone.
+    fn answer(&mut self, action: Action) {
+        if action == Action::Keep {
+            self.state.explicit = true;
+            self.keep_last(false);
+        } else {
+            self.state.subject = false;
+            self.state.except_of = None;
+            self.decide(Action::Hide);
+            self.end_item();
+        }
+    }
+
     fn pass_break(&mut self, kind: Break) {
         match kind {
-            Break::Soft => self.end_item(),
+            Break::Soft => {
+                self.end_item();
+                self.begin_group();
+            }
             Break::Strong => self.end_segment(),
             // "block: crypto" goes on; "Politics: ..." is an item.
             Break::Colon => {
@@ -223,8 +290,16 @@ impl<'a> Parser<'a> {
                 self.end_item();
                 self.state.subject = about_writer;
             }
-            Cue::But => self.end_item(),
+            Cue::But => {
+                self.end_item();
+                self.begin_group();
+                self.state.before_but = Some(self.state.group);
+            }
+            // "gern Katzen": nothing has been said yet.
+            Cue::TrailingKeep if self.item.is_empty() && self.state.clause.is_none() => {}
             Cue::TrailingKeep => self.keep_last(false),
+            Cue::TrailingHide if self.item.is_empty() => return false,
+            Cue::TrailingHide => self.answer(Action::Hide),
             Cue::NothingElse => self.keep_last(true),
             Cue::Just if self.item.is_empty() && !self.state.subject && self.clauses.is_empty() => self.note(Cue::Only),
             Cue::Copula if self.is_remark() => self.item.clear(),
@@ -256,7 +331,7 @@ impl<'a> Parser<'a> {
             Cue::Keep => self.decide(Action::Keep.unless(self.state.negated)),
             Cue::HideIfNegated if self.state.negated => self.decide(Action::Keep),
             Cue::KeepIfNegated if self.state.negated => self.decide(Action::Hide),
-            Cue::HideIfNegated | Cue::KeepIfNegated => return false,
+            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More => return false,
         }
         true
     }
@@ -282,76 +357,13 @@ impl<'a> Parser<'a> {
             self.state.except_of = None;
             self.state.universal = false;
         }
+        if action == self.state.action {
+            self.begin_group();
+        } else {
+            self.state.group = 0;
+        }
         self.state.action = action;
         self.state.explicit = true;
         self.state.cued = true;
-    }
-
-    /// "everything" has been said, and no topic yet: what follows "not" or "but" is excepted from it.
-    fn excepts_from_everything(&self) -> bool {
-        self.state.universal && self.item.is_empty() && self.state.clause.is_none()
-    }
-
-    /// "hide posts not about": everything is hidden but what follows.
-    fn hides_what_is_not(&self) -> bool {
-        let State {
-            action,
-            cued,
-            negated,
-            clause,
-            ..
-        } = self.state;
-        action == Action::Hide && cued && !negated && clause.is_none()
-    }
-
-    fn except(&mut self) {
-        self.end_item();
-        let universal = self.state.universal && self.state.explicit;
-        let of = if universal && self.state.clause.is_none() {
-            let everything = self.open_clause();
-            self.clauses[everything].only = self.state.action == Action::Hide;
-            Some(everything)
-        } else {
-            self.state.clause
-        };
-        let action = self.state.action.opposite();
-        self.state = State {
-            action,
-            except_of: of.filter(|_| action == Action::Keep),
-            explicit: true,
-            cued: true,
-            ..State::default()
-        };
-    }
-
-    /// "football is fine": the item, or all of a sentence that gave no order, is to be kept; "nothing else": and only that.
-    fn keep_last(&mut self, only: bool) {
-        let explicit = self.state.explicit;
-        self.state.subject = false;
-        let before = self.clauses.len();
-        let had = self.state.clause.map(|at| self.clauses[at].topics.len());
-        self.end_item();
-        let Some(clause) = self.state.clause else {
-            return;
-        };
-        let flipped = if explicit && self.clauses.len() == before {
-            self.clauses[clause].topics.split_off(had.unwrap_or_default())
-        } else {
-            std::mem::take(&mut self.clauses[clause].topics)
-        };
-        if flipped.is_empty() {
-            return;
-        }
-        let except_of = None;
-        self.clauses.push(Clause {
-            action: Action::Keep,
-            universal: false,
-            only,
-            except_of,
-            topics: flipped,
-        });
-        if !explicit {
-            self.state.clause = None;
-        }
     }
 }

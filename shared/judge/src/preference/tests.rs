@@ -4,7 +4,7 @@ use super::*;
 
 /// `hide a, b | keep c | keep-except d | only e | hide everything`, in the order of the clauses.
 fn outline(text: &str) -> String {
-    let clauses = parse(text, &Languages::load());
+    let (clauses, _) = parse(text, &Languages::load());
     let outline = clauses
         .iter()
         .filter(|clause| clause.universal || !clause.topics.is_empty())
@@ -208,10 +208,130 @@ fn other_languages() {
             "hide religion | keep fêtes",
         ),
         (
+            "Bitte blende Fußball nicht aus, aber versteck alles über Autos",
+            "hide Autos | keep Fußball",
+        ),
+        (
             "Weg mit Werbung und Hetze gegen Nachbarn",
             "hide Werbung, Hetze gegen Nachbarn",
         ),
         ("Masque les bébés, c'est dur pour moi", "hide bébés"),
+    ]);
+}
+
+#[test]
+fn wishes_with_two_sides_are_read_as_meant() {
+    check(&[
+        (
+            "NOT interested in football, ok with tennis",
+            "hide football | keep tennis",
+        ),
+        ("football no, tennis yes", "hide football | keep tennis"),
+        ("tennis yes, football no", "hide football | keep tennis"),
+        ("less football more tennis", "hide football | keep tennis"),
+        ("more tennis less football", "keep tennis | hide football"),
+        ("I want less football and more tennis", "hide football | keep tennis"),
+        ("-football +tennis", "hide football | keep tennis"),
+        ("+tennis -football", "keep tennis | hide football"),
+        ("🚫 football", "hide football"),
+        ("🚫 football ✅ tennis", "hide football | keep tennis"),
+        ("football 🚫, tennis ✅", "hide football | keep tennis"),
+        ("❌football, politics", "hide football, politics"),
+        ("👍 cats", "keep cats"),
+        ("no more football", "hide football"),
+        ("more football", "keep football"),
+        (
+            "hide football but keep anything about the women's team",
+            "hide football | keep women's team",
+        ),
+        ("only show me tennis", "only tennis"),
+        ("kein Basketball, Tennis ja", "hide Basketball | keep Tennis"),
+        ("Tennis ja, Basketball nein", "hide Basketball | keep Tennis"),
+        ("weniger Fußball, mehr Tennis", "hide Fußball | keep Tennis"),
+        ("keine Politik mehr", "hide Politik"),
+        ("Ich will keine Politik mehr sehen", "hide Politik"),
+        ("fútbol no, tenis sí", "hide fútbol | keep tenis"),
+        ("más cine, menos política", "keep cine | hide política"),
+        ("no quiero más fútbol", "hide fútbol"),
+        ("plus de foot, mais le judo oui", "hide foot | keep judo"),
+        ("plus de sport, moins de politique", "keep sport | hide politique"),
+        ("je veux plus voir de politique", "hide politique"),
+        ("je ne veux plus voir de politique", "hide politique"),
+        ("je veux voir de la politique", "keep politique"),
+        ("j'en ai marre du foot", "hide foot"),
+        ("ras-le-bol du foot, vive le judo", "hide foot, vive le judo"),
+        ("chega de futebol", "hide futebol"),
+        ("🐍🐍 NO. just no", "hide 🐍"),
+        ("apuestas 🎰 casino, bet365", "hide apuestas, casino, bet365"),
+        ("hide crypto 🙏", "hide crypto"),
+        (
+            "Love Island, the Bachelor. Bake Off is fine",
+            "hide Love Island, Bachelor | keep Bake Off",
+        ),
+        (
+            "PETA, vegan activists, but weather and machinery ok",
+            "hide PETA, vegan activists | keep weather, machinery",
+        ),
+        (
+            "que du vélo et de la rando, le reste m'intéresse pas",
+            "only vélo, rando",
+        ),
+        (
+            "sertanejo não, por favor. MPB e samba à vontade",
+            "hide sertanejo | keep MPB, samba",
+        ),
+        (
+            "Gülle, \"Bauern vergiften uns\". Erntebilder und Traktoren gern",
+            "hide Gülle, Bauern vergiften uns | keep Erntebilder, Traktoren",
+        ),
+        (
+            "Vox, Puigdemont... la política me quita el sueño",
+            "hide Vox, Puigdemont | hide política",
+        ),
+        (
+            "hide posts about pets dying, I lost my dog in march. happy dog pics are very welcome tho",
+            "hide pets dying | keep happy dog",
+        ),
+        ("hide dementia, my mum has just been diagnosed", "hide dementia"),
+        ("mais futebol, menos política", "keep futebol | hide política"),
+        ("não quero mais ver futebol", "hide futebol"),
+        ("futebol não, vôlei sim", "hide futebol | keep vôlei"),
+        ("basta calcio", "hide calcio"),
+        ("calcio no, tennis sì", "hide calcio | keep tennis"),
+        ("più musica, meno calcio", "keep musica | hide calcio"),
+        ("non voglio più vedere il calcio", "hide calcio"),
+    ]);
+}
+
+#[test]
+fn what_is_quoted_or_has_signs_is_one_topic_as_it_is_written() {
+    check(&[
+        (
+            r#""AI" "C++" ".net" "9/11" "star wars" "andor""#,
+            "hide AI, C++, .net, 9/11, star wars, andor",
+        ),
+        ("C++, .net, 9/11 and R&B", "hide C++, .net, 9/11, R&B"),
+        ("#metoo #crypto", "hide #metoo, #crypto"),
+        ("hide nytimes.com and www.bild.de", "hide nytimes.com, www.bild.de"),
+        ("no „Tatort“, no «Dark»", "hide Tatort, Dark"),
+        (r#"hide the show "Dark""#, "hide Dark"),
+        ("Trump / Biden / Vance / Harris", "hide Trump, Biden, Vance, Harris"),
+        ("Trump/Biden/Vance", "hide Trump, Biden, Vance"),
+        ("it's 'the end', don't", "hide the end"),
+        ("no politics.No sports.", "hide politics | hide sports"),
+    ]);
+}
+
+#[test]
+fn remarks_about_oneself_are_no_topics_in_any_language() {
+    check(&[
+        ("I'm a nurse and work nights, no medical stuff please", "hide medical"),
+        ("no football. I have enough of it at home", "hide football"),
+        ("Ich bin Lehrerin, bitte keine Politik", "hide Politik"),
+        ("soy enfermera, nada de hospitales", "hide hospitales"),
+        ("je suis prof, pas de politique", "hide politique"),
+        ("sono un medico, niente calcio", "hide calcio"),
+        ("sou professora, chega de política", "hide política"),
     ]);
 }
 
@@ -232,6 +352,7 @@ fn texts_without_topics_make_no_clauses() {
     ] {
         assert!(
             parse(text, &Languages::load())
+                .0
                 .iter()
                 .all(|clause| clause.topics.is_empty()),
             "{text:?}"

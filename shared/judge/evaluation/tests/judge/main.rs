@@ -1,4 +1,4 @@
-//! The embedded judge: its tokenizer against Hugging Face's, its verdicts against labelled posts.
+//! The embedded judge: its verdicts against labelled posts.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
 )]
 
 mod figures;
-mod tokenizer;
+mod texts;
 mod verdicts;
 
 use judge::Judge;

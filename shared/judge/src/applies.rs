@@ -1,0 +1,212 @@
+//! How well one topic applies to a post: by its own words and by what the lexicon says, side by side.
+
+use super::layout::Subject;
+use super::matcher::{Form, Named};
+use super::post::Evidence;
+use super::topic::Topic;
+
+/// Strength of a subject's words that is worth one half.
+pub(super) const HALF: f32 = 0.7;
+/// The log-odds that a post should be hidden, by the strength of the topic's subjects.
+const SUBJECT: f32 = 11.0;
+/// What another subject takes away whose words do not speak for this one, and its strength that takes half of it.
+const RIVAL: f32 = 0.85;
+const RIVAL_HALF: f32 = 1.4;
+/// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
+/// odds grow faster above and fall slower below it than the regression has it.
+const ABOVE: f32 = 2.5;
+const BELOW: f32 = 0.55;
+/// From here on a keep clause weakens a hide clause; at one half it has won.
+const KEEP_FROM: f32 = 0.3;
+/// The same where the post names what is to be hidden, and what is to be kept is only guessed.
+const KEEP_FROM_NAMED: f32 = 0.7;
+/// What a verb needs of the subject to stand for its deed.
+const DEED: f32 = 0.25;
+/// What a part of the topic's words adds to what the lexicon says.
+const PART: f32 = 4.5;
+/// The score of a post that names a topic.
+const NAMED: f32 = 0.95;
+/// The same where the post means something else by its word.
+const ANOTHER_SENSE: f32 = 0.4;
+/// What a subject has by its own name alone, at most.
+const ALONE_STRENGTH: f32 = 0.8;
+/// The strength of another subject that says that the word means something else: a word of which the lexicon knows that
+/// it does, one that only a form occurs of, any other.
+const RIVAL_OF_AMBIGUOUS: f32 = 3.05;
+const RIVAL_OF_FORM: f32 = 4.0;
+const RIVAL_OF_WORD: f32 = 5.9;
+/// The intercept for what is to be kept.
+pub(super) const KEEP_INTERCEPT: f32 = -6.6;
+
+/// How well a topic applies to a post.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Applies {
+    /// How much of the topic the post names.
+    pub(super) named: Named,
+    /// How much the post's words speak for the topic's subjects, 0..=1.
+    pub(super) subject: f32,
+    /// Strength of the subjects that the topic names.
+    own: f32,
+    /// Strength of another subject, by words that do not speak for this one.
+    rival: f32,
+    /// Whether a word of the topic means something else as well.
+    ambiguous: bool,
+}
+
+/// Which evidence is weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// The preference's own words alone.
+    Plain,
+    /// What the lexicon says alone.
+    Lexicon,
+}
+
+impl Applies {
+    pub(super) fn only(self, part: Part) -> Self {
+        match part {
+            Part::Whole => self,
+            Part::Plain => Self {
+                subject: 0.0,
+                own: DEED,
+                rival: 0.0,
+                ..self
+            },
+            Part::Lexicon => Self {
+                named: Named::default(),
+                ..self
+            },
+        }
+    }
+
+    /// What the topic's own words say and what the lexicon says, side by side: the one never speaks against the other.
+    pub(super) fn strength(&self, intercept: f32) -> f32 {
+        self.plain().max(self.lexicon(intercept))
+    }
+
+    fn plain(&self) -> f32 {
+        // Where the lexicon does not say that the verb belongs to the deed, it may be any verb.
+        let any_verb = self.named.form == Form::Deed && self.own < DEED;
+        if !self.named.is_whole() || any_verb {
+            0.0
+        } else if self.is_another_sense() {
+            ANOTHER_SENSE
+        } else {
+            NAMED
+        }
+    }
+
+    fn lexicon(&self, intercept: f32) -> f32 {
+        let part = if self.named.is_whole() { 0.0 } else { self.named.share };
+        let odds = PART * part + SUBJECT * self.subject + intercept - RIVAL * (self.rival / (self.rival + RIVAL_HALF));
+        chance(odds * if odds > 0.0 { ABOVE } else { BELOW })
+    }
+
+    /// Whether the post itself says that it means something else by the topic's word.
+    fn is_another_sense(&self) -> bool {
+        let rival = match self.named.form {
+            _ if self.ambiguous => RIVAL_OF_AMBIGUOUS,
+            Form::Exact => RIVAL_OF_WORD,
+            Form::Inflected | Form::Deed => RIVAL_OF_FORM,
+        };
+        let once = self.named.times < 2 && !self.named.loud;
+        self.own < 0.0 || once && self.own < ALONE_STRENGTH && self.rival >= rival
+    }
+
+    /// How much of a hide topic a keep topic takes back, 0..=1.
+    pub(super) fn takes_back(&self, hidden: &Self, exception: bool) -> f32 {
+        if self.named.is_whole() && (exception || self.named.words >= hidden.named.words) {
+            return 1.0;
+        }
+        let keep = self.lexicon(KEEP_INTERCEPT);
+        if hidden.named.is_whole() && !exception && keep <= hidden.lexicon(KEEP_INTERCEPT) {
+            return 0.0;
+        }
+        let from = if hidden.named.is_whole() && !exception {
+            KEEP_FROM_NAMED
+        } else {
+            KEEP_FROM
+        };
+        ((keep - from) / 0.2).clamp(0.0, 1.0)
+    }
+}
+
+/// Log-odds as a chance: the logistic function, between these places a straight line, so that scores are the same on
+/// every machine.
+pub(super) fn chance(log_odds: f32) -> f32 {
+    const PLACES: [(f32, f32); 11] = [
+        (-6.0, 0.0),
+        (-4.0, 0.018),
+        (-3.0, 0.047),
+        (-2.0, 0.119),
+        (-1.0, 0.269),
+        (0.0, 0.5),
+        (1.0, 0.731),
+        (2.0, 0.881),
+        (3.0, 0.953),
+        (4.0, 0.982),
+        (6.0, 1.0),
+    ];
+    let odds = log_odds.clamp(-6.0, 6.0);
+    let between = |pair: &&[(f32, f32)]| odds <= pair[1].0;
+    let Some([low, high]) = PLACES.windows(2).find(between) else {
+        return 1.0;
+    };
+    low.1 + (high.1 - low.1) * (odds - low.0) / (high.0 - low.0)
+}
+
+/// Weighs a topic against a post that names `named` of it.
+pub(super) fn apply(topic: &Topic, post: &Evidence, named: Named) -> Applies {
+    Applies {
+        named,
+        subject: subject(topic, post, named),
+        own: own(topic, post),
+        rival: rival(topic, post),
+        ambiguous: topic.is_ambiguous(),
+    }
+}
+
+/// How much a post's words speak for the subjects of a topic. Squared: half of a topic's words are far less than half of
+/// its meaning.
+fn subject(topic: &Topic, post: &Evidence, named: Named) -> f32 {
+    if !topic.is_known() {
+        return 0.0;
+    }
+    let (mut found, mut all) = (0.0, 0.0);
+    for word in &topic.words {
+        let strengths = word.senses.iter().map(|sense| post.subjects[usize::from(*sense)]);
+        let share = match strengths.reduce(f32::max) {
+            Some(strength) => strength.max(0.0) / (strength.max(0.0) + HALF),
+            None => named.share,
+        };
+        found += word.weight * share;
+        all += word.weight;
+    }
+    let share = found / all;
+    share * share
+}
+
+/// How much there is of the subjects that the topic names.
+fn own(topic: &Topic, post: &Evidence) -> f32 {
+    let senses = topic.words.iter().flat_map(|word| &word.senses);
+    let strengths = senses.filter_map(|sense| post.subjects.get(usize::from(*sense)));
+    strengths.copied().reduce(f32::max).unwrap_or_default()
+}
+
+/// How much there is of the strongest subject that the topic does not name, by words that do not speak for what it names.
+fn rival(topic: &Topic, post: &Evidence) -> f32 {
+    if !topic.is_known() {
+        return 0.0;
+    }
+    let names = |subject: Subject| topic.words.iter().any(|word| word.senses.contains(&subject));
+    let speaks_for_it = |(subject, strength): &(Subject, f32)| *strength > 0.0 && names(*subject);
+    let mut rivals = vec![0.0; post.subjects.len()];
+    for word in post.given_away.iter().filter(|word| !word.iter().any(speaks_for_it)) {
+        for (subject, strength) in word {
+            rivals[usize::from(*subject)] += strength;
+        }
+    }
+    rivals.into_iter().fold(0.0, f32::max) / post.length
+}

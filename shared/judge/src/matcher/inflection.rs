@@ -1,0 +1,214 @@
+//! Whether two words are forms of one, in the languages that preferences are read in.
+//!
+//! The Snowball stemmers say which words share a stem. A short stem is shared by words that have nothing to do with each
+//! other (moda and modo, anime and animal): there only the endings of number and, in English, of verbs are believed.
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+/// Letters from which on a shared stem is enough.
+const LONG_STEM: usize = 5;
+/// Letters that two words begin with that are then forms of one.
+const LONG_START: usize = 8;
+/// Letters that a stem needs to be believed at all.
+const SHORT_STEM: usize = 3;
+
+/// A language whose words are inflected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tongue {
+    English,
+    German,
+    Spanish,
+    French,
+    Italian,
+    Portuguese,
+}
+
+impl Tongue {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::English,
+        Self::German,
+        Self::Spanish,
+        Self::French,
+        Self::Italian,
+        Self::Portuguese,
+    ];
+
+    /// The stem of a folded word in lower case.
+    pub(super) fn stem(self, word: &str) -> String {
+        let algorithm = match self {
+            Self::English => Algorithm::English,
+            Self::German => Algorithm::German,
+            Self::Spanish => Algorithm::Spanish,
+            Self::French => Algorithm::French,
+            Self::Italian => Algorithm::Italian,
+            Self::Portuguese => Algorithm::Portuguese,
+        };
+        let stemmer = Stemmer::create(algorithm);
+        match self.plain(word) {
+            Some(plain) => stemmer.stem(&plain).into_owned(),
+            None => stemmer.stem(word).into_owned(),
+        }
+    }
+
+    /// A form that the stemmer knows better: of plurals that it knows only with their accents (eleições), of German nouns
+    /// for deeds.
+    fn plain(self, word: &str) -> Option<String> {
+        let endings: &[(&str, &str)] = match self {
+            Self::Portuguese => &[("oes", "ao"), ("aes", "ao"), ("ais", "al"), ("eis", "el"), ("ns", "m")],
+            // Impfung, impfen
+            Self::German => &[("ungen", ""), ("ung", "")],
+            _ => return None,
+        };
+        let (stem, end) = endings
+            .iter()
+            .find_map(|(plural, end)| Some((word.strip_suffix(plural)?, end)))?;
+        (stem.len() > SHORT_STEM).then(|| format!("{stem}{end}"))
+    }
+
+    /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
+    fn is_ending(self, stem: &str, one: &str, other: &str) -> bool {
+        match self {
+            Self::English => {
+                const ENDINGS: [&str; 14] = [
+                    "", "e", "s", "es", "y", "ies", "ed", "ied", "d", "ing", "ings", "er", "ers", "i",
+                ];
+                [one, other].iter().all(|word| ENDINGS.contains(&ending(stem, word)))
+            }
+            Self::German => {
+                const ENDINGS: [&str; 11] = ["", "e", "n", "en", "er", "ern", "es", "em", "s", "ung", "ungen"];
+                [one, other].iter().all(|word| ENDINGS.contains(&ending(stem, word)))
+            }
+            Self::Spanish | Self::Portuguese | Self::French => without_plural(one) == without_plural(other),
+            Self::Italian => {
+                let end = |word: &str| word.bytes().next_back().unwrap_or_default();
+                let mut ends = [end(one), end(other)];
+                ends.sort_unstable();
+                one.len().abs_diff(other.len()) <= 1 && matches!(&ends, b"io" | b"ae" | b"ei")
+            }
+        }
+    }
+}
+
+/// What a word has after its stem, a doubled consonant left out.
+fn ending<'a>(stem: &str, word: &'a str) -> &'a str {
+    let shared = stem.bytes().zip(word.bytes()).take_while(|(a, b)| a == b).count();
+    let rest = word.get(shared..).unwrap_or_default();
+    let doubled = stem.len() == shared && rest.len() > 2 && rest.as_bytes().first() == stem.as_bytes().last();
+    if doubled { &rest[1..] } else { rest }
+}
+
+fn without_plural(word: &str) -> &str {
+    word.strip_suffix("es")
+        .or_else(|| word.strip_suffix(['s', 'x', 'e']))
+        .unwrap_or(word)
+}
+
+/// A word of a preference in one language, ready to be compared.
+#[derive(Clone, Debug)]
+pub(super) struct Stemmed {
+    tongue: Tongue,
+    stem: String,
+}
+
+impl Stemmed {
+    /// None for a stem that says too little.
+    pub(super) fn of(word: &str, tongue: Tongue) -> Option<Self> {
+        let stem = tongue.stem(word);
+        (stem.len() >= SHORT_STEM).then_some(Self { tongue, stem })
+    }
+
+    /// Whether `other` is a form of `word`, whose stem this is.
+    pub(super) fn is_form(&self, word: &str, other: &str) -> bool {
+        let start = &self.stem.as_bytes()[..SHORT_STEM];
+        if !other.as_bytes().starts_with(start) {
+            return false;
+        }
+        // terrorismo, terroristico
+        let shared = word.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+        if shared >= LONG_START && other.len() <= shared + LONG_STEM {
+            return true;
+        }
+        if self.tongue.stem(other) != self.stem {
+            return false;
+        }
+        // "polite" and "politics" have a stem of five letters in common, "political" has seven.
+        let long = if self.tongue == Tongue::English {
+            shared > LONG_STEM
+        } else {
+            self.stem.len() >= LONG_STEM
+        };
+        long || self.tongue.is_ending(&self.stem, word, other)
+    }
+
+    /// Whether `other` is a German compound that ends with the word: Vogelspinne, Crashdiäten.
+    pub(super) fn ends(&self, other: &str, is_word: &dyn Fn(&str) -> bool) -> bool {
+        const PREFIXES: [&str; 17] = [
+            "aus", "ab", "an", "auf", "vor", "ein", "ver", "ent", "uber", "unter", "her", "hin", "mit", "nach", "tran",
+            "wider", "zer",
+        ];
+        if self.tongue != Tongue::German || self.stem.len() < 4 || !other.contains(&self.stem) {
+            return false;
+        }
+        let stem = self.tongue.stem(other);
+        let Some(front) = stem.strip_suffix(self.stem.as_str()).filter(|front| front.len() >= 3) else {
+            return false;
+        };
+        let joined = || {
+            ["s", "n", "en", "es"]
+                .iter()
+                .filter_map(|joint| front.strip_suffix(joint))
+        };
+        !PREFIXES.contains(&front)
+            && (self.stem.len() > LONG_STEM
+                || front.len() >= LONG_STEM
+                || is_word(front)
+                || joined().any(|front| front.len() >= 3 && is_word(front)))
+    }
+}
+
+/// Whether an English word for a deed names it by its verb: "dating" and "date", "boxing" and "box".
+pub(super) fn is_deed(word: &str, other: &str) -> bool {
+    let deed = |word: &str| ["ing", "ings", "er", "ers"].iter().any(|end| word.ends_with(end));
+    word.ends_with("ing") && !deed(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_form(tongue: Tongue, word: &str, other: &str) -> bool {
+        Stemmed::of(word, tongue).is_some_and(|stemmed| stemmed.is_form(word, other))
+    }
+
+    #[test]
+    fn forms_of_one_word_are_told_from_other_words() {
+        use Tongue::{English, French, German, Italian, Portuguese, Spanish};
+        let cases: [(Tongue, &str, &[&str], &[&str]); 12] = [
+            (
+                English,
+                "politics",
+                &["political", "politically"],
+                &["policy", "polite"],
+            ),
+            (English, "bet", &["bets", "betting"], &["better", "beta"]),
+            (English, "boxing", &["boxes", "boxed"], &["boxcar"]),
+            (English, "anime", &["animes"], &["animal", "animated"]),
+            (German, "hund", &["hunde", "hunden"], &["hundert"]),
+            (German, "impfung", &["impfen"], &["impuls"]),
+            (Spanish, "politica", &["politicas", "politicos"], &["policia"]),
+            (Spanish, "moda", &["modas"], &["modo", "modelo"]),
+            (French, "chien", &["chiens"], &["chine"]),
+            (Italian, "moda", &["mode"], &["modo", "modi"]),
+            (Italian, "terrorismo", &["terroristico"], &["terra"]),
+            (Portuguese, "eleicao", &["eleicoes"], &["eleitor"]),
+        ];
+        for (tongue, word, forms, others) in cases {
+            for form in forms {
+                assert!(is_form(tongue, word, form), "{word} {form}");
+            }
+            for other in others {
+                assert!(!is_form(tongue, word, other), "{word} {other}");
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A post cut into words, each with how it is written.
+
+use super::super::fold::elided_article;
+
+/// A post, ready to be searched.
+#[derive(Debug, Default)]
+pub(crate) struct Text {
+    /// The words one after the other: folded, in lower case, without apostrophes.
+    letters: String,
+    pub(super) words: Vec<Word>,
+    /// Folded, in lower case, each white space one space: for what is searched as it is written.
+    pub(super) written: String,
+}
+
+/// A word of a post.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word {
+    start: usize,
+    end: usize,
+    /// Counts words; the parts of a hashtag share the place of the whole.
+    pub(super) place: usize,
+    /// Written in capitals alone, in a post that is not.
+    pub(super) capitals: bool,
+    /// A whole hashtag.
+    pub(super) tag: bool,
+    /// Follows the word before it without a space: k-pop.
+    pub(super) glued: bool,
+}
+
+impl Text {
+    /// Cuts a folded text whose capitals are kept.
+    pub(crate) fn of(folded: &str) -> Self {
+        let mut text = Self {
+            letters: String::with_capacity(folded.len()),
+            words: Vec::with_capacity(folded.len() / 5),
+            written: folded.to_lowercase().replace('\'', ""),
+        };
+        let shouts = !folded.contains(char::is_lowercase);
+        let (mut start, mut end) = (None, 0);
+        let mut before = ' ';
+        let mut chars = folded.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let after = chars.peek().map_or(' ', |(_, next)| *next);
+            if c.is_alphanumeric() || c == '\'' && before.is_alphanumeric() && after.is_alphanumeric() {
+                start.get_or_insert(at);
+                end = at + c.len_utf8();
+            } else if let Some(from) = start.take() {
+                text.take(folded, from, end, shouts);
+            }
+            before = c;
+        }
+        if let Some(from) = start {
+            text.take(folded, from, end, shouts);
+        }
+        text
+    }
+
+    /// The letters of all words.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> + Clone {
+        self.words.iter().map(|word| self.word(word))
+    }
+
+    /// The letters of a word.
+    pub(super) fn word(&self, word: &Word) -> &str {
+        &self.letters[word.start..word.end]
+    }
+
+    fn take(&mut self, folded: &str, mut start: usize, end: usize, shouts: bool) {
+        while let Some((article, mark)) = elided_article(&folded[start..end]) {
+            start += article + mark;
+        }
+        let written = &folded[start..end];
+        let before = folded[..start].chars().next_back();
+        let tag = before == Some('#');
+        let place = self.words.last().map_or(0, |word| word.place + 1);
+        let glued = before.is_some_and(|c| matches!(c, '-' | '_' | '.' | '&')) && place > 0;
+        let capitals = !shouts && !written.contains(char::is_lowercase);
+        self.push(written, place, capitals, tag, glued);
+        let humps = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        if !written.bytes().skip(1).any(humps) {
+            return;
+        }
+        let parts = parts(written);
+        if parts.len() > 1 {
+            for (part, range) in parts.iter().enumerate() {
+                self.push(&written[range.clone()], place + part, false, false, part > 0);
+            }
+        }
+    }
+
+    fn push(&mut self, written: &str, place: usize, capitals: bool, tag: bool, glued: bool) {
+        let start = self.letters.len();
+        for c in written.chars().filter(|c| *c != '\'') {
+            self.letters.extend(c.to_lowercase());
+        }
+        self.words.push(Word {
+            start,
+            end: self.letters.len(),
+            place,
+            capitals,
+            tag,
+            glued,
+        });
+    }
+}
+
+/// The words of `TaylorSwift` and of `ipl2026`.
+fn parts(written: &str) -> Vec<std::ops::Range<usize>> {
+    let bytes = written.as_bytes();
+    let cut = |at: &usize| {
+        let (before, here) = (bytes[*at - 1], bytes[*at]);
+        let hump = before.is_ascii_lowercase() && here.is_ascii_uppercase();
+        let last = here.is_ascii_uppercase()
+            && before.is_ascii_uppercase()
+            && (1..3).all(|next| bytes.get(*at + next).is_some_and(u8::is_ascii_lowercase));
+        let digits = before.is_ascii_alphabetic() && here.is_ascii_digit();
+        written.is_char_boundary(*at) && (hump || digits || last)
+    };
+    let mut cuts = vec![0];
+    cuts.extend((1..bytes.len()).filter(cut));
+    cuts.push(bytes.len());
+    cuts.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        let text = Text::of(text);
+        text.words.iter().map(|word| text.word(word).to_owned()).collect()
+    }
+
+    #[test]
+    fn words_are_cut_at_articles_capitals_and_numbers() {
+        assert_eq!(words("Trump's plan, don't!"), ["trumps", "plan", "dont"]);
+        assert_eq!(words("l'ecole qu'Israel"), ["ecole", "israel"]);
+        assert_eq!(
+            words("#TaylorSwift #ipl2026"),
+            ["taylorswift", "taylor", "swift", "ipl2026", "ipl", "2026"]
+        );
+        assert_eq!(words("NFTs K-pop"), ["nfts", "k", "pop"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! What is said after a topic and turns it round: exceptions, "is fine", "nothing else".
+
+use super::super::cues::Action;
+use super::Clause;
+use super::parser::Parser;
+use super::state::State;
+
+impl Parser<'_> {
+    /// "everything" has been said, and no topic yet: what follows "not" or "but" is excepted from it.
+    pub(super) fn excepts_from_everything(&self) -> bool {
+        self.state.universal && self.item.is_empty() && self.state.clause.is_none()
+    }
+
+    /// "hide posts not about": everything is hidden but what follows.
+    pub(super) fn hides_what_is_not(&self) -> bool {
+        let State {
+            action,
+            cued,
+            negated,
+            clause,
+            ..
+        } = self.state;
+        action == Action::Hide && cued && !negated && clause.is_none()
+    }
+
+    pub(super) fn except(&mut self) {
+        self.end_item();
+        let universal = self.state.universal && self.state.explicit;
+        let of = if universal && self.state.clause.is_none() {
+            let everything = self.open_clause();
+            self.clauses[everything].only = self.state.action == Action::Hide;
+            Some(everything)
+        } else {
+            self.state.clause
+        };
+        let action = self.state.action.opposite();
+        self.state = State {
+            action,
+            except_of: of.filter(|_| action == Action::Keep),
+            explicit: true,
+            cued: true,
+            ..State::default()
+        };
+    }
+
+    /// "football is fine": the item with those that "and" joins to it, or all of a sentence that gave no order, is to be
+    /// kept; "nothing else": and only that.
+    pub(super) fn keep_last(&mut self, only: bool) {
+        let explicit = self.state.explicit;
+        self.state.subject = false;
+        let before = self.clauses.len();
+        self.end_item();
+        let Some(clause) = self.state.clause else {
+            return;
+        };
+        let since = if explicit {
+            Some(self.state.group)
+        } else {
+            self.state.before_but
+        };
+        let since = since.filter(|_| self.clauses.len() == before).unwrap_or_default();
+        let topics = &mut self.clauses[clause].topics;
+        let flipped = topics.split_off(since.min(topics.len()));
+        if flipped.is_empty() {
+            return;
+        }
+        let except_of = None;
+        self.clauses.push(Clause {
+            action: Action::Keep,
+            universal: false,
+            only,
+            except_of,
+            topics: flipped,
+        });
+        if !explicit {
+            self.state.clause = None;
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What a user names is hidden: each rule in six languages, each case with its opposite.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use judge::{HIDE_FROM, Judge};
+
+/// A preference, posts that it hides, posts that it shows.
+type Case = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+fn check(cases: &[Case]) {
+    let judge = Judge::load().unwrap();
+    let mut wrong = Vec::new();
+    for (wish, hidden, shown) in cases {
+        let preference = judge.read(wish);
+        let labelled = hidden
+            .iter()
+            .map(|post| (post, true))
+            .chain(shown.iter().map(|post| (post, false)));
+        for (post, hide) in labelled {
+            let opinion = judge.opinion(&preference, post);
+            if (opinion.score >= HIDE_FROM) != hide {
+                wrong.push(format!("{wish:?} {post:?} {:.2} {}", opinion.score, opinion.reason));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn named_word_is_hidden_in_any_form_and_spelling() {
+    check(&[
+        (
+            "hide crypto",
+            &[
+                "BUY CRYPTO NOW",
+                "#crypto",
+                "Cryptobros everywhere",
+                "my 401k is all cryptocurrency now",
+                "#NoMoreCrypto",
+            ],
+            &["the code was cryptic", "bought tomatoes"],
+        ),
+        (
+            "no betting",
+            &["Bets are on again", "Best betting tips"],
+            &["You had better go", "a beta version"],
+        ),
+        (
+            "no dieting please",
+            &["day 3 of this diet and I would fight a stranger"],
+            &["Dietmar is my uncle"],
+        ),
+        (
+            "anime",
+            &["new animes this fall", "Anime of the year"],
+            &["animals at the zoo", "an animated talk"],
+        ),
+        (
+            "kein Fußball",
+            &[
+                "FUSSBALL!",
+                "Das Fußballspiel heute",
+                "Frauenfußball im Ersten",
+                "Fussballer weint",
+            ],
+            &["Mein Fuß tut weh", "Der Ball der Oper"],
+        ),
+        (
+            "keine Spinnen",
+            &["Eine Vogelspinne im Bad", "so viele Spinnen"],
+            &["Wir gewinnen heute"],
+        ),
+        (
+            "Diät",
+            &["Crashdiäten bringen nichts", "Meine Diaet beginnt"],
+            &["Der Dienstag war lang"],
+        ),
+        (
+            "keine Flüchtlinge",
+            &["Fluechtlinge am Bahnhof"],
+            &["Ich flüchte in den Garten"],
+        ),
+        ("Steuern", &["Die Steuererklärung ist fertig"], &["Der Stern leuchtet"]),
+        (
+            "no política",
+            &["Los políticos mienten", "POLITICA otra vez"],
+            &["La policía llegó tarde"],
+        ),
+        (
+            "nada de moda",
+            &["Las modas pasan"],
+            &["De todos modos vengo", "un modelo de avión"],
+        ),
+        (
+            "pas d'élections",
+            &["L'élection de dimanche", "elections 2027"],
+            &["Il lit le journal"],
+        ),
+        ("pas de chiens", &["Mon chien dort"], &["Un voyage en Chine"]),
+        ("niente elezioni", &["L'elezione di domenica"], &["La lezione è finita"]),
+        (
+            "basta moda",
+            &["Le mode cambiano"],
+            &["In che modo arrivi?", "Ci sono molti modi"],
+        ),
+        (
+            "sem eleições",
+            &["A eleição é domingo", "eleicoes 2026"],
+            &["Bom dia a todos"],
+        ),
+    ]);
+}
+
+#[test]
+fn lists_of_names_are_alike_whoever_the_lexicon_knows() {
+    let posts: &[&str] = &[
+        "Trump was in Ohio today",
+        "biden again",
+        "What Vance said at dinner",
+        "HARRIS leads",
+        "#Trump2028",
+        "Trump's new hat",
+        "I like Harris Teeter",
+    ];
+    check(&[
+        (
+            "Trump / Biden / Vance / Harris",
+            posts,
+            &["A trumpet solo", "an advance copy"],
+        ),
+        ("Trump, Biden, Vance and Harris", posts, &["The river was harrowing"]),
+        ("basta Meloni", &["Meloni parla alla Camera"], &["Melone e prosciutto"]),
+    ]);
+}
+
+#[test]
+fn quotes_hashtags_domains_and_signs_are_literal() {
+    check(&[
+        (
+            r#""AI" "C++" ".net" "9/11""#,
+            &[
+                "the new AI is here",
+                "AI-generated art",
+                "learning C++ today",
+                "a .net job",
+                "the 9/11 museum",
+            ],
+            &[
+                "I said so",
+                "grade C, plus a smile",
+                "my net income",
+                "on 11/9 we met",
+                "he has paid",
+            ],
+        ),
+        (
+            r#""star wars" "andor""#,
+            &["Star Wars day!", "Andor is over"],
+            &["the wars of a star", "Andorra is small"],
+        ),
+        ("#metoo", &["the #MeToo years", "MeToo again"], &["me too, I love it"]),
+        (
+            "nytimes.com",
+            &["read it: https://www.nytimes.com/2026/x"],
+            &["the times we live in", "nytimes.community"],
+        ),
+        (
+            r#"hide "AI""#,
+            &["AI everywhere"],
+            &[
+                "Vado ai giardini con la mamma",
+                "Ai Weiwei a Firenze, davanti ai ragazzi",
+            ],
+        ),
+        ("C#", &["C# is fine"], &["C is fine", "in c major"]),
+        ("🐍", &["look at this noodle 🐍"], &["look at this noodle"]),
+    ]);
+}
+
+#[test]
+fn both_sides_of_a_wish_are_read_as_meant() {
+    check(&[
+        ("football no, tennis yes", &["football tonight"], &["tennis tonight"]),
+        (
+            "NOT interested in football, ok with tennis",
+            &["football tonight"],
+            &["tennis tonight"],
+        ),
+        ("less football more tennis", &["football tonight"], &["tennis tonight"]),
+        ("-football +tennis", &["football tonight"], &["tennis tonight"]),
+        ("🚫 football", &["football tonight"], &["tennis tonight"]),
+        (
+            "no football, keep anything about the women's team",
+            &["football tonight"],
+            &["the women's team won at football"],
+        ),
+        (
+            "only show me tennis",
+            &["the senate voted on the tax law today"],
+            &["tennis tonight"],
+        ),
+        ("kein Basketball, Tennis ja", &["Basketball heute"], &["Tennis heute"]),
+        ("fútbol no, tenis sí", &["fútbol esta noche"], &["tenis esta noche"]),
+        ("más cine, menos política", &["la política de hoy"], &["noche de cine"]),
+        (
+            "plus de foot, mais le judo oui",
+            &["du foot ce soir"],
+            &["du judo ce soir"],
+        ),
+        (
+            "je veux plus voir de politique",
+            &["la politique ce soir"],
+            &["du judo ce soir"],
+        ),
+        ("j'en ai marre du foot", &["du foot ce soir"], &["du judo ce soir"]),
+        ("chega de futebol", &["futebol hoje"], &["tênis hoje"]),
+        ("basta calcio", &["calcio stasera"], &["tennis stasera"]),
+    ]);
+}
+
+#[test]
+fn another_sense_a_keep_clause_and_an_exception_take_a_named_word_back() {
+    check(&[
+        (
+            "hide food",
+            &["food everywhere"],
+            &["Food bank needs volunteers on saturday"],
+        ),
+        (
+            "no sports except tennis",
+            &["sports all weekend"],
+            &["the only sports I like: tennis"],
+        ),
+        (
+            "hide ads, keep ads for books",
+            &["ads everywhere"],
+            &["ads for books everywhere"],
+        ),
+    ]);
+}
+
+#[test]
+fn writing_is_folded_in_preference_and_post() {
+    check(&[
+        (
+            "hide crypto",
+            &["сrурtо to the moon", "ｃｒｙｐｔｏ", "𝐜𝐫𝐲𝐩𝐭𝐨 𝐧𝐨𝐰", "CRÝPTO"],
+            &["крипта растёт"],
+        ),
+        ("hide 𝐜𝐫𝐲𝐩𝐭𝐨", &["crypto now"], &["tomatoes now"]),
+        ("Fussball weg", &["Fußball heute"], &["Fuß und Ball"]),
+        ("no beyonce", &["Beyoncé on tour"], &["beyond the sea"]),
+        (
+            "women's football",
+            &["womens football", "women’s football"],
+            &["women's choir"],
+        ),
+    ]);
+}
