@@ -32,7 +32,7 @@ BUCKET, KEY = "code", "functions.zip"
 # the resource's name, and the properties that the call has no parameter for.
 CALLED = {
     "AWS::ApiGateway::Deployment": ("apigateway", "create_deployment", None, set()),
-    "AWS::ApiGateway::RestApi": ("apigateway", "import_rest_api", None, {"EndpointConfiguration", "Name", "Parameters"}),
+    "AWS::ApiGateway::RestApi": ("apigateway", "import_rest_api", None, {"EndpointConfiguration", "MinimumCompressionSize", "Name", "Parameters"}),
     "AWS::ApiGateway::Stage": ("apigateway", "create_stage", None, {"AccessLogSetting", "MethodSettings"}),
     "AWS::AppConfig::Application": ("appconfig", "create_application", None, set()),
     "AWS::AppConfig::ConfigurationProfile": ("appconfig", "create_configuration_profile", None, set()),

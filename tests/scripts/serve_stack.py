@@ -49,7 +49,7 @@ def bends(made, outputs):
     """Ways in which a stack goes wrong, by name."""
     settings = {"CLEARVIEW_TABLE_PREFIX": "elsewhere-"}
     off = {"PointInTimeRecoveryEnabled": False}
-    firewall = made["Firewall"]
+    firewall = made.get("Firewall")
     (schedule,) = client("scheduler").list_schedules()["Schedules"]
     target = client("scheduler").get_schedule(Name=schedule["Name"])
     kept = {name: target[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}

@@ -57,6 +57,8 @@ impl Deployed {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_DEFAULT_REGION", "us-east-1")
+            // What moto lacks, it lacks at once.
+            .env("AWS_MAX_ATTEMPTS", "1")
             .output()
             .await
             .unwrap();
