@@ -125,10 +125,10 @@ impl UsageTable {
         }
     }
 
-    /// How far the close of a segment has come.
+    /// Returns how far the close of a segment has come.
     ///
     /// # Errors
-    /// When the table is down.
+    /// When the table is down, or holds something else there: a close that took this for its start would never end.
     pub async fn checkpoint(&self, segment: Segment) -> Result<Checkpoint, Outage> {
         let call = self
             .0
@@ -139,7 +139,10 @@ impl UsageTable {
             .key(SORT, text(segment_key(segment)))
             .consistent_read(true);
         let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
-        Ok(output.item.as_ref().and_then(read_checkpoint).unwrap_or_default())
+        let Some(item) = output.item else {
+            return Ok(Checkpoint::default());
+        };
+        read_checkpoint(&item).ok_or_else(|| Outage(format!("{}: the checkpoint makes no sense", segment_key(segment))))
     }
 
     /// Notes that a segment has come one page further than `before`. `false` if another run was quicker: its note counts.

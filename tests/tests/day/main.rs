@@ -175,6 +175,36 @@ async fn forget_the_close(tables: &TableService) {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_makes_no_sense_ends_the_close() {
+    let tables = TableService::start().await;
+    let plan = Plan::default().with_tables_at(tables.address());
+    let app = plan.app();
+    charge_day(&app, 3).await;
+    plan.clock().advance(UNTIL_CLOSE);
+    handle(&app, event()).await.unwrap();
+    let tables = tables.tables();
+    let items = tables
+        .client()
+        .scan()
+        .table_name("clearview-usage")
+        .send()
+        .await
+        .unwrap();
+    let notes = items.items().iter().filter(|item| item.contains_key("pages"));
+    for item in notes {
+        let put = tables.client().put_item().table_name("clearview-usage");
+        let put = put.set_item(Some(item.clone()));
+        put.item("totals", AttributeValue::S("nonsense".to_owned()))
+            .send()
+            .await
+            .unwrap();
+    }
+    plan.clock().advance(Duration::from_mins(1));
+    let again = handle(&app, event()).await;
+    assert!(matches!(again, Err(Failure::Unavailable(_))), "{again:?}");
+}
+
+#[tokio::test]
 async fn closing_twice_late_or_with_traffic_going_on_changes_nothing() {
     let tables = TableService::start().await;
     let plan = Plan::default().with_tables_at(tables.address());
