@@ -31,7 +31,10 @@ pub const SESSIONS_KEPT: Duration = Duration::from_hours(30 * 24);
 const OF_SESSIONS: [&str; 3] = ["device.register", "session.revoke", "token.refresh"];
 
 /// What the names of their chains start with. It sorts behind every other chain, and a chain is kept or gone as a whole.
-const SESSIONS: &str = "~";
+const SESSIONS: &str = "sessions-";
+
+/// What the writers of all other chains begin with: less than [`SESSIONS`].
+const CHANGES: &str = "changes-";
 
 /// Behind the names of all chains.
 const LAST: &str = "~~";
@@ -104,7 +107,7 @@ impl AuditLog {
         let (chain, prefix, kept) = if OF_SESSIONS.contains(&change.action) {
             (&self.sessions, SESSIONS, SESSIONS_KEPT)
         } else {
-            (&self.changes, "", CHANGES_KEPT)
+            (&self.changes, CHANGES, CHANGES_KEPT)
         };
         let mut chain = chain.lock().await;
         let mut current = match chain.take() {

@@ -5,6 +5,7 @@ mod partition;
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -185,15 +186,19 @@ impl Table {
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn call<T, E>(
-        &self,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, Failure<E>>
+    pub fn call<'a, T, E>(
+        &'a self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + 'a,
+    ) -> impl Future<Output = Result<T, Failure<E>>> + 'a
     where
+        T: 'a,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.enter()?;
-        self.leave(self.ask(call, self.timeout).await)
+        let call = Box::pin(call);
+        async move {
+            self.enter()?;
+            self.leave(self.ask(call, self.timeout).await)
+        }
     }
 
     /// Makes a write within the deadline, unless the table has just failed. A write that certainly was not done, because of
@@ -210,7 +215,7 @@ impl Table {
         let deadline = Deadline::after(self.timeout);
         let mut attempts = 1;
         loop {
-            let outcome = self.ask(attempt(), deadline.left()).await;
+            let outcome = self.ask(Box::pin(attempt()), deadline.left()).await;
             let undone = matches!(outcome, Err(Failure::Contended(_) | Failure::Throttled(_)));
             let wait = wait_after(attempts);
             // A wait that outlasts the deadline would make a certain answer look like a lost one.
@@ -232,9 +237,10 @@ impl Table {
         ))))
     }
 
+    /// Makes a call within `limit`. The SDK's future has some 20 KB: it lies on the heap, else each of its callers would hold it.
     async fn ask<T, E>(
         &self,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        call: Pin<Box<impl Future<Output = Result<T, SdkError<E, HttpResponse>>>>>,
         limit: Duration,
     ) -> Result<T, Failure<E>>
     where

@@ -83,7 +83,7 @@ fn write_cursor(cursor: &Cursor) -> String {
 
 fn read_cursor(text: &str) -> Option<Cursor> {
     let (writer, sequence) = text.split_once('.')?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_~".contains(&b);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
     let fits = (1..=32).contains(&writer.len()) && writer.bytes().all(plain);
     fits.then_some(Cursor {
         writer: writer.to_owned(),
