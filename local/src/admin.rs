@@ -30,11 +30,11 @@ const UNAVAILABLE: u8 = 3;
 /// Exit codes: 0 done; 1 refused, or nothing to sign with; 2 a mistake in the command; 3 worth trying again.
 #[derive(Debug, Clone, Args)]
 pub struct AdminCommand {
-    /// Address of the API: the output ApiUrl of the stack
+    /// Address of the API: the output `ApiUrl` of the stack
     #[arg(long, env = "CLEARVIEW_URL", default_value = "http://127.0.0.1:3000", global = true)]
     url: String,
 
-    /// File with the admins' keys, as their secret holds them: {"operator":"base64"} [default: CLEARVIEW_ADMIN_KEYS]
+    /// File with the admins' keys, as their secret holds them: {"operator":"base64"} [default: `CLEARVIEW_ADMIN_KEYS`]
     #[arg(long, value_name = "FILE", global = true)]
     keys: Option<PathBuf>,
 

@@ -53,7 +53,7 @@ pub struct DoctorCommand {
     #[arg(long, default_value = "live", value_name = "STAGE")]
     stage: String,
 
-    /// Where the API answers [default: the output ApiUrl of the stack]
+    /// Where the API answers [default: the output `ApiUrl` of the stack]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }

@@ -72,11 +72,13 @@ pub struct Fault {
 
 impl Fault {
     fn at(path: &[&str], detail: impl Into<String>) -> Self {
-        let steps = path.iter().map(|step| step.replace('~', "~0").replace('/', "~1"));
-        Self {
-            pointer: steps.map(|step| format!("/{step}")).collect(),
-            detail: detail.into(),
+        let mut pointer = String::new();
+        for step in path {
+            pointer.push('/');
+            pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
         }
+        let detail = detail.into();
+        Self { pointer, detail }
     }
 }
 

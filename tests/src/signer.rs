@@ -29,7 +29,6 @@ impl SignedRequest for Signer {
 /// Puts the headers of a signature where they belong.
 pub trait Attach {
     /// Puts them on a request.
-    #[must_use]
     fn on(&self, request: RequestBuilder) -> RequestBuilder;
 
     /// Puts them on an event.

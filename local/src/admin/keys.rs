@@ -18,17 +18,14 @@ const FIRST_ADMIN: &str = "operator";
 /// # Errors
 /// There is no such key, or none that can be used; no key is shown.
 pub(super) fn signer(file: Option<&Path>, keyid: Option<&str>, clock: &Clock) -> Result<Signer, Failure> {
-    let text = match file {
-        Some(file) => {
-            fs::read_to_string(file).map_err(|error| refused(&format!("--keys {}: {error}", file.display())))?
-        }
-        None => {
-            let config = Config::from_env().map_err(|error| refused(&error.to_string()))?;
-            let keys = config
-                .admin_keys
-                .ok_or_else(|| refused("no keys: give --keys FILE, or set CLEARVIEW_ADMIN_KEYS"))?;
-            keys.expose().to_owned()
-        }
+    let text = if let Some(file) = file {
+        fs::read_to_string(file).map_err(|error| refused(&format!("--keys {}: {error}", file.display())))?
+    } else {
+        let config = Config::from_env().map_err(|error| refused(&error.to_string()))?;
+        let keys = config
+            .admin_keys
+            .ok_or_else(|| refused("no keys: give --keys FILE, or set CLEARVIEW_ADMIN_KEYS"))?;
+        keys.expose().to_owned()
     };
     let keys: BTreeMap<String, String> =
         serde_json::from_str(&text).map_err(|_| refused(r#"the keys are not of the form {"operator":"base64"}"#))?;

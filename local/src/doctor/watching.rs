@@ -61,7 +61,7 @@ fn alarm_faults(stack: &Stack, described: &Value) -> Vec<String> {
         let found = alarms.iter().find(|alarm| alarm["AlarmName"] == stack.named(name));
         match found {
             None if is_made(stack, name) => {
-                faults.push(format!("the alarm {} is not there: deploy again", stack.named(name)))
+                faults.push(format!("the alarm {} is not there: deploy again", stack.named(name)));
             }
             Some(alarm) if alarm["ActionsEnabled"] == false => {
                 faults.push(format!(

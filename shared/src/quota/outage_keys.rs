@@ -52,9 +52,9 @@ impl OutageKeys {
     }
 
     /// Notes how much is used with a run that has begun.
-    pub fn admitted(&self, user: &UserId, key: &str, used: u64) {
+    pub fn admitted(&self, user: &UserId, key: &str, units: u64) {
         if let Some(mut run) = self.runs().get_mut(&name(user, key)) {
-            run.used = used;
+            run.used = units;
         }
     }
 

@@ -86,8 +86,8 @@ async fn a_token_shown_after_that_minute_revokes_the_whole_family() {
     let reused = refresh(&service.client, &ann.refresh).await;
     assert_eq!((reused.status, reused.error()), (401, "TOKEN_REUSED"));
     for token in [&ann.refresh, &next.refresh, &newest.refresh] {
-        let refused = refresh(&service.client, token).await;
-        assert_eq!((refused.status, refused.error()), (401, "UNAUTHENTICATED"));
+        let after = refresh(&service.client, token).await;
+        assert_eq!((after.status, after.error()), (401, "UNAUTHENTICATED"));
     }
 }
 

@@ -153,7 +153,7 @@ async fn a_replay_over_midnight_gives_back_to_its_day_and_no_more_than_it_was_ch
         let charged = app.quota.charge(&charge, key, None, now).await.unwrap();
         app.quota.finish(charged.receipt, unjudged).await
     };
-    let used = async |at: Timestamp| tables.tables().used(user.as_str(), at).await;
+    let stored = async |at: Timestamp| tables.tables().used(user.as_str(), at).await;
     let key = IdempotencyKey::of("k", b"request");
     // Two of five were judged before midnight.
     assert_eq!(run(Some(&key), 5, 3).await.given, 3);
@@ -161,9 +161,9 @@ async fn a_replay_over_midnight_gives_back_to_its_day_and_no_more_than_it_was_ch
     run(None, 4, 0).await;
     // The replay is charged the other three, and nobody can judge any of the five.
     assert_eq!(run(Some(&key), 5, 5).await, Refund { given: 3, lost: 0 });
-    assert_eq!((used(START).await, used(plan.clock().now()).await), (2, 4));
+    assert_eq!((stored(START).await, stored(plan.clock().now()).await), (2, 4));
     // All were judged at last; a further replay is free.
     assert_eq!(run(Some(&key), 5, 0).await, Refund::default());
     assert_eq!(run(Some(&key), 5, 5).await, Refund::default());
-    assert_eq!((used(START).await, used(plan.clock().now()).await), (2, 7));
+    assert_eq!((stored(START).await, stored(plan.clock().now()).await), (2, 7));
 }

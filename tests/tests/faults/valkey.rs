@@ -187,8 +187,8 @@ async fn an_answer_lost_alone_is_unknown_and_the_cache_is_asked_on() {
         let (proxy, valkey, _) = through_a_proxy(&redis).await;
         valkey.probe().await.unwrap();
         lose(&proxy);
-        let lost = valkey.ask(&set_and_get("a")).await;
-        assert!(matches!(lost, Err(Failure::Unknown(_))), "{lost:?}");
+        let answer = valkey.ask(&set_and_get("a")).await;
+        assert!(matches!(answer, Err(Failure::Unknown(_))), "{answer:?}");
         assert_eq!(valkey.ask(&set_and_get("a")).await.unwrap(), seven());
         assert_eq!(proxy.accepted(), 2);
     }

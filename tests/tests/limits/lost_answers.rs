@@ -20,7 +20,7 @@ const POLICY: Policy = Policy::burst(50);
 /// Two instances with the shipped settings, each with a network of its own to the same cache.
 struct Pair {
     redis: Redis,
-    instances: [(App, Proxy); 2],
+    instances: Vec<(App, Proxy)>,
 }
 
 /// What happens to the connection of an instance before it asks.
@@ -46,7 +46,7 @@ impl Pair {
             (app, proxy)
         };
         Self {
-            instances: [instance().await, instance().await],
+            instances: vec![instance().await, instance().await],
             redis,
         }
     }

@@ -83,8 +83,8 @@ impl CounterTable {
             Ok(_) => Ok(AddedOnce::Done),
             // The record first: a replay is answered although nothing is left.
             Err(Failure::Refused(error)) => Ok(match refusals(&error).as_slice() {
-                [Some(record), _] => AddedOnce::Known(record.and_then(read_record)),
-                [_, Some(counter)] => AddedOnce::Full(counter.and_then(read_used).unwrap_or(charge.limit)),
+                [Some(Met(record)), _] => AddedOnce::Known(record.and_then(read_record)),
+                [_, Some(Met(counter))] => AddedOnce::Full(counter.and_then(read_used).unwrap_or(charge.limit)),
                 _ => return Err(Silence::Contended),
             }),
             Err(failure) => Err(failure.into()),
@@ -152,13 +152,16 @@ impl CounterTable {
     }
 }
 
-/// For each write of a transaction whose condition did not hold, the item that it met.
-fn refusals(error: &TransactWriteItemsError) -> Vec<Option<Option<&Item>>> {
+/// The item that a refused write met, if there is one.
+struct Met<'a>(Option<&'a Item>);
+
+/// Returns, for each write of a transaction, what it met if its condition did not hold.
+fn refusals(error: &TransactWriteItemsError) -> Vec<Option<Met<'_>>> {
     let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
         return Vec::new();
     };
     let reasons = canceled.cancellation_reasons().iter();
-    let refused = reasons.map(|reason| (reason.code() == Some("ConditionalCheckFailed")).then(|| reason.item()));
+    let refused = reasons.map(|reason| (reason.code() == Some("ConditionalCheckFailed")).then(|| Met(reason.item())));
     refused.collect()
 }
 
