@@ -18,12 +18,14 @@ const ABOVE: f32 = 2.5;
 const BELOW: f32 = 0.55;
 /// From here on a keep clause weakens a hide clause; at one half it has won.
 const KEEP_FROM: f32 = 0.3;
-/// The same where the post names what is to be hidden, and what is to be kept is only guessed.
-const KEEP_FROM_NAMED: f32 = 0.7;
+/// The share of a keep topic from which on it is what the post is about.
+const KEPT: f32 = 0.45;
 /// What a verb needs of the subject to stand for its deed.
 const DEED: f32 = 0.25;
 /// What a part of the topic's words adds to what the lexicon says.
 const PART: f32 = 4.5;
+/// The share of a name, and its strength in the lexicon, that stand for all of it.
+const SURNAME: f32 = 0.5;
 /// The score of a post that names a topic.
 const NAMED: f32 = 0.95;
 /// The same where the post means something else by its word.
@@ -51,6 +53,8 @@ pub(super) struct Applies {
     rival: f32,
     /// Whether a word of the topic means something else as well.
     ambiguous: bool,
+    /// Whether the topic is a name of several words.
+    is_name: bool,
 }
 
 /// Which evidence is weighed.
@@ -89,7 +93,9 @@ impl Applies {
     fn plain(&self) -> f32 {
         // Where the lexicon does not say that the verb belongs to the deed, it may be any verb.
         let any_verb = self.named.form == Form::Deed && self.own < DEED;
-        if !self.named.is_whole() || any_verb {
+        // "Musk" is enough of "Elon Musk" where the lexicon knows whose it is.
+        let surname = self.is_name && self.named.capital && self.named.share >= SURNAME && self.own >= SURNAME;
+        if !self.named.is_whole() && !surname || any_verb {
             0.0
         } else if self.is_another_sense() {
             ANOTHER_SENSE
@@ -117,19 +123,14 @@ impl Applies {
 
     /// How much of a hide topic a keep topic takes back, 0..=1.
     pub(super) fn takes_back(&self, hidden: &Self, exception: bool) -> f32 {
-        if self.named.is_whole() && (exception || self.named.words >= hidden.named.words) {
+        if self.named.share >= KEPT {
             return 1.0;
         }
-        let keep = self.lexicon(KEEP_INTERCEPT);
-        if hidden.named.is_whole() && !exception && keep <= hidden.lexicon(KEEP_INTERCEPT) {
+        // What is only guessed to be wanted takes back a named word as an exception alone.
+        if hidden.named.is_whole() && (!exception || self.subject <= hidden.subject) {
             return 0.0;
         }
-        let from = if hidden.named.is_whole() && !exception {
-            KEEP_FROM_NAMED
-        } else {
-            KEEP_FROM
-        };
-        ((keep - from) / 0.2).clamp(0.0, 1.0)
+        ((self.lexicon(KEEP_INTERCEPT) - KEEP_FROM) / 0.2).clamp(0.0, 1.0)
     }
 }
 
@@ -157,14 +158,15 @@ pub(super) fn chance(log_odds: f32) -> f32 {
     low.1 + (high.1 - low.1) * (odds - low.0) / (high.0 - low.0)
 }
 
-/// Weighs a topic against a post that names `named` of it.
-pub(super) fn apply(topic: &Topic, post: &Evidence, named: Named) -> Applies {
+/// Weighs a topic against a post that names `named` of it. `sums` has a nought for each subject.
+pub(super) fn apply(topic: &Topic, post: &Evidence, named: Named, sums: &mut [f32]) -> Applies {
     Applies {
         named,
         subject: subject(topic, post, named),
         own: own(topic, post),
-        rival: rival(topic, post),
+        rival: rival(topic, post, sums),
         ambiguous: topic.is_ambiguous(),
+        is_name: topic.is_name,
     }
 }
 
@@ -196,17 +198,25 @@ fn own(topic: &Topic, post: &Evidence) -> f32 {
 }
 
 /// How much there is of the strongest subject that the topic does not name, by words that do not speak for what it names.
-fn rival(topic: &Topic, post: &Evidence) -> f32 {
+/// `sums` has a place for each subject, and is all noughts before and after.
+fn rival(topic: &Topic, post: &Evidence, sums: &mut [f32]) -> f32 {
     if !topic.is_known() {
         return 0.0;
     }
     let names = |subject: Subject| topic.words.iter().any(|word| word.senses.contains(&subject));
     let speaks_for_it = |(subject, strength): &(Subject, f32)| *strength > 0.0 && names(*subject);
-    let mut rivals = vec![0.0; post.subjects.len()];
-    for word in post.given_away.iter().filter(|word| !word.iter().any(speaks_for_it)) {
-        for (subject, strength) in word {
-            rivals[usize::from(*subject)] += strength;
-        }
+    let others = || {
+        post.given_away
+            .iter()
+            .filter(|word| !word.iter().any(speaks_for_it))
+            .flatten()
+    };
+    for (subject, strength) in others() {
+        sums[usize::from(*subject)] += strength;
     }
-    rivals.into_iter().fold(0.0, f32::max) / post.length
+    let most = others().fold(0.0_f32, |most, (subject, _)| most.max(sums[usize::from(*subject)]));
+    for (subject, _) in others() {
+        sums[usize::from(*subject)] = 0.0;
+    }
+    most / post.length
 }

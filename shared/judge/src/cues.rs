@@ -83,10 +83,19 @@ pub(super) enum Cue {
 /// What a word says of the item before it, at the end of that.
 pub(super) fn answer(word: &str) -> Option<Action> {
     match word {
-        "no" | "nope" | "nein" | "non" | "nao" | "nada" | "nicht" | "pas" | "off" | "out" => Some(Action::Hide),
-        "yes" | "yep" | "ja" | "si" | "oui" | "sim" | "ok" | "okay" => Some(Action::Keep),
+        "no" | "nope" | "nein" | "non" | "nao" | "nada" | "nicht" | "pas" | "off" | "out" | "mai" | "never" | "nie"
+        | "nunca" | "jamais" | "stop" | "basta" | "weg" | "raus" | "fuera" | "fora" | "via" => Some(Action::Hide),
+        "yes" | "yep" | "ja" | "si" | "oui" | "sim" | "ok" | "okay" | "pode" | "podem" | "vale" | "sempre"
+        | "welcome" => Some(Action::Keep),
         _ => None,
     }
+}
+
+/// Whether a word after such an answer is only polite.
+pub(super) fn is_polite(word: &str) -> bool {
+    const POLITE: &str = "please pls plz thanks bitte danke gern gerne por favor gracias svp stp merci per favore grazie obrigado \
+                          obrigada pfv lol tho though";
+    POLITE.split_ascii_whitespace().any(|polite| polite == word)
 }
 
 /// The words of one language, as `cues/` lists them.

@@ -33,7 +33,7 @@ use weigh::{Decider, Weighed};
 use words::Stem;
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "lexicon/6";
+pub const JUDGE_VERSION: &str = "lexicon/7";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;
@@ -112,8 +112,9 @@ impl Judge {
             };
         }
         let folded = fold::fold(text);
-        let post = post::read(text, &folded.to_lowercase(), roots, &self.lexicon);
-        let named = self.named(topics, &folded);
+        let lower = folded.to_lowercase();
+        let post = post::read(text, &lower, roots, &self.lexicon);
+        let named = self.named(topics, &folded, &lower);
         let Weighed { score, decider } = weigh::weigh(topics, *only, &post, &named, part);
         Opinion {
             score,
@@ -130,8 +131,8 @@ impl Judge {
     }
 
     /// How much of each topic a folded post names.
-    fn named(&self, topics: &[Topic], folded: &str) -> Vec<Named> {
-        let text = Text::of(folded);
+    fn named(&self, topics: &[Topic], folded: &str, lower: &str) -> Vec<Named> {
+        let text = Text::of(folded, lower);
         let context = Context {
             is_word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
             is_filler: &|word| self.languages.is_filler(word, &text.words()),

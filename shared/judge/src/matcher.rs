@@ -13,18 +13,26 @@ use inflection::{Stemmed, is_deed};
 
 /// Words between the words of a topic that still belong together.
 const NEAR: usize = 8;
+/// Places of a word that are looked at.
+const PLACES: usize = 50;
 /// Letters of a word from which on it may begin a compound whatever follows.
 const LONG: usize = 6;
 /// Letters of a word from which on it may begin a compound with a known word.
 const SHORT: usize = 4;
+
+/// What words begin with in many languages, to be the same matter.
+const FRONTS: [&str; 16] = [
+    "geo", "micro", "macro", "mini", "super", "mega", "anti", "pro", "pseudo", "ultra", "neo", "post", "ex", "bio",
+    "eco", "euro",
+];
 
 /// A word of a topic.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted<'a> {
     /// Folded, in lower case, without apostrophes.
     pub(super) word: &'a str,
-    /// The same with the umlauts written out, if it has some.
-    pub(super) spelled: Option<&'a str>,
+    /// How else it is written.
+    pub(super) spelled: &'a [String],
     /// Written in capitals alone.
     pub(super) acronym: bool,
     /// Written with a capital as only names are: not inflected but in English and German.
@@ -38,14 +46,14 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Named {
     /// The share of the topic's words, by weight, 0..=1.
     pub(super) share: f32,
-    /// How many of its words.
-    pub(super) words: usize,
     /// How often the one that occurs most.
     pub(super) times: usize,
     /// By what forms of them.
     pub(super) form: Form,
     /// Whether in capitals, in a post that is not.
     pub(super) loud: bool,
+    /// Whether with a capital.
+    pub(super) capital: bool,
 }
 
 /// How near a post's words are to those of a topic.
@@ -112,7 +120,7 @@ impl Pattern {
     /// A topic's words, inflected as in `tongues`.
     pub(super) fn words(wanted: &[Wanted<'_>], tongues: &[Tongue]) -> Self {
         let word = |wanted: &Wanted<'_>| {
-            let spellings = std::iter::once(wanted.word).chain(wanted.spelled);
+            let spellings = std::iter::once(wanted.word).chain(wanted.spelled.iter().map(String::as_str));
             let spellings = spellings.map(|word| Spelling {
                 word: word.to_owned(),
                 stems: if wanted.acronym {
@@ -178,109 +186,96 @@ fn find_literal(literal: &str, capitals: bool, text: &Text, context: &Context<'_
         !inside && !sign_goes_on
     });
     let times = times.count();
-    // A hashtag names its word as well.
-    match literal.strip_prefix('#') {
-        Some(tag) if times == 0 => whole(text.words.iter().filter(|word| text.word(word) == tag).count()),
-        _ => whole(times),
-    }
+    // A hashtag names its word as well, and a word is named by a part of a hashtag.
+    let word = literal.strip_prefix('#').unwrap_or(literal);
+    whole(times.max(text.words.iter().filter(|other| text.word(other) == word).count()))
 }
 
 fn whole(times: usize) -> Named {
     Named {
         share: if times > 0 { 1.0 } else { 0.0 },
-        words: times.min(1),
         times,
         form: Form::Exact,
-        loud: false,
+        ..Named::default()
     }
 }
 
 fn find_words(words: &[PatternWord], together: &str, text: &Text, context: &Context<'_>) -> Named {
-    let places: Vec<(Vec<usize>, Form, bool)> = words.iter().map(|word| word.places(text, context)).collect();
+    let found: Vec<Found> = words.iter().map(|word| word.found(text, context)).collect();
     let all: f32 = words.iter().map(|word| word.weight).sum();
     let mut best = Named::default();
-    for from in places.iter().flat_map(|(places, ..)| places) {
-        let near = |place: &&usize| (*from..=from + NEAR).contains(*place);
-        let found = || {
-            words
-                .iter()
-                .zip(&places)
-                .filter(|(_, (places, ..))| places.iter().any(|place| near(&place)))
-        };
-        let share = found().map(|(word, _)| word.weight).sum::<f32>() / all;
+    for from in found.iter().flat_map(|found| &found.places) {
+        let near = |found: &Found| found.places.iter().any(|place| (*from..=from + NEAR).contains(place));
+        let here = || words.iter().zip(&found).filter(|(_, found)| near(found));
+        let share = here().map(|(word, _)| word.weight).sum::<f32>() / all;
         if share > best.share {
+            let any = || found.iter().filter(|found| !found.places.is_empty());
             best = Named {
                 share,
-                words: found().count(),
-                times: places.iter().map(|(places, ..)| places.len()).max().unwrap_or_default(),
-                form: places
-                    .iter()
-                    .filter(|(places, ..)| !places.is_empty())
-                    .map(|(_, form, _)| *form)
-                    .min()
-                    .unwrap_or_default(),
-                loud: places.iter().any(|(.., loud)| *loud),
+                times: any().map(|found| found.places.len()).max().unwrap_or_default(),
+                form: any().map(|found| found.form).min().unwrap_or_default(),
+                loud: any().any(|found| found.loud),
+                capital: any().any(|found| found.capital),
             };
         }
+        if share >= 1.0 {
+            break;
+        }
     }
-    if words.len() > 1 && together.len() > SHORT || together.len() >= LONG {
-        let times = times_together(together, text, words.len() > 1);
-        if times > 0 && best.share < 1.0 {
+    if words.len() > 1 && together.len() > SHORT && best.share < 1.0 {
+        let together = together.strip_suffix('s').unwrap_or(together);
+        let times = text
+            .words
+            .iter()
+            .filter(|word| text.word(word).starts_with(together))
+            .count();
+        if times > 0 {
             best = Named {
                 share: 1.0,
-                words: words.len(),
                 times,
                 form: Form::Exact,
-                loud: false,
+                ..Named::default()
             };
         }
     }
     best
 }
 
-/// How often a topic of several words is written as one, or a word of it as two.
-fn times_together(together: &str, text: &Text, several: bool) -> usize {
-    if several {
-        return text
-            .words
-            .iter()
-            .filter(|word| text.word(word).starts_with(together))
-            .count();
-    }
-    let pairs = text.words.windows(2).filter(|pair| {
-        let [one, two] = [text.word(&pair[0]), text.word(&pair[1])];
-        pair[1].glued && one.len() + two.len() == together.len() && together.starts_with(one) && together.ends_with(two)
-    });
-    pairs.count()
+/// Where a post has a word or a form of it.
+#[derive(Debug, Default)]
+struct Found {
+    /// The first of its places.
+    places: Vec<usize>,
+    /// The nearest of its forms.
+    form: Form,
+    loud: bool,
+    capital: bool,
 }
 
 impl PatternWord {
-    /// Where a post has the word or a form of it, the nearest of these forms, and whether one is in capitals.
-    fn places(&self, text: &Text, context: &Context<'_>) -> (Vec<usize>, Form, bool) {
-        let mut places = Vec::new();
-        let mut nearest = Form::Deed;
-        let mut loud = false;
+    fn found(&self, text: &Text, context: &Context<'_>) -> Found {
+        let mut found = Found {
+            form: Form::Deed,
+            ..Found::default()
+        };
         for word in &text.words {
             let letters = text.word(word);
-            let forms = self
-                .spellings
-                .iter()
-                .filter_map(|spelling| spelling.form(letters, word.tag, context));
-            let form = if self.acronym {
-                let says_nothing = !word.capitals && (context.is_filler)(letters);
-                forms.max().filter(|form| *form == Form::Exact && !says_nothing)
-            } else {
-                forms.max()
+            let forms = self.spellings.iter();
+            let form = forms
+                .filter_map(|spelling| spelling.form(letters, word.tag, context))
+                .max();
+            let says_nothing = || !word.capitals && (context.is_filler)(letters);
+            let Some(form) = form.filter(|form| !self.acronym || *form == Form::Exact && !says_nothing()) else {
+                continue;
             };
-            if let Some(form) = form {
-                nearest = nearest.max(form);
-                loud |= word.capitals && !self.acronym;
-                if places.last() != Some(&word.place) {
-                    places.push(word.place);
-                }
+            found.form = found.form.max(form);
+            found.loud |= word.capitals && !self.acronym;
+            found.capital |= word.capital;
+            if found.places.last() != Some(&word.place) && found.places.len() < PLACES {
+                found.places.push(word.place);
             }
         }
-        (places, nearest, loud)
+        found
     }
 }
 
@@ -304,7 +299,12 @@ impl Spelling {
             let deed = is_deed(&self.word, letters);
             return Some(if deed { Form::Deed } else { Form::Inflected });
         }
+        if self.word.len() > LONG && is_misspelt(&self.word, letters) {
+            return Some(Form::Inflected);
+        }
+        let front = letters.strip_suffix(self.word.as_str());
         let compound = self.begins(letters, context)
+            || self.word.len() >= SHORT && front.is_some_and(|front| FRONTS.contains(&front))
             || tag && self.ends(letters)
             || self.stems.iter().any(|stem| stem.ends(letters, context.is_word));
         compound.then_some(Form::Inflected)
@@ -330,4 +330,16 @@ impl Spelling {
     fn ends(&self, letters: &str) -> bool {
         self.word.len() >= SHORT && letters.len() >= self.word.len() + 2 && letters.ends_with(self.word.as_str())
     }
+}
+
+/// Whether two words differ by doubled letters alone: sucession.
+fn is_misspelt(word: &str, letters: &str) -> bool {
+    let once = |word: &str| -> Vec<u8> {
+        let mut bytes = word.as_bytes().to_vec();
+        bytes.dedup();
+        bytes
+    };
+    word.as_bytes().first() == letters.as_bytes().first()
+        && word.len().abs_diff(letters.len()) <= 2
+        && once(word) == once(letters)
 }

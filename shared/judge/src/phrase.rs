@@ -19,8 +19,8 @@ pub(super) struct Phrase {
 pub(super) struct PhraseWord {
     /// Folded, in lower case.
     pub(super) word: String,
-    /// The same with its umlauts written out, or written short, if it has some.
-    pub(super) spelled: Option<String>,
+    /// How else it is written: its umlauts written out or short, a German compound without a light end.
+    pub(super) spelled: Vec<String>,
     /// A name by its syntax ("the show Dark", quotes): it must occur itself.
     pub(super) named: bool,
     /// Whether a capital says that it is a name ("hide Apple").
@@ -48,7 +48,7 @@ fn literal(text: &str, word: &Word) -> Phrase {
         words: parts
             .map(|part| PhraseWord {
                 word: part.to_owned(),
-                spelled: None,
+                spelled: Vec::new(),
                 named: true,
                 proper: false,
                 acronym: is_acronym(text, word),
@@ -110,20 +110,41 @@ fn is_loud(text: &str) -> bool {
     !text.contains(char::is_lowercase) && text.split_whitespace().filter(shouted).count() > 0
 }
 
-/// Flüchtlinge is written Fluechtlinge by some, and the other way round.
-fn spelled(text: &str, word: &Word, language: &Language) -> Option<String> {
-    let written = text.get(word.start..word.end)?.to_lowercase();
-    let umlauts = [('ä', "ae"), ('ö', "oe"), ('ü', "ue")];
-    if written.contains(['ä', 'ö', 'ü']) {
-        let long = umlauts
-            .iter()
-            .fold(written, |word, (short, long)| word.replace(*short, long));
-        return Some(fold_lower(&long));
-    }
-    let short = umlauts
+/// Flüchtlinge is written Fluechtlinge by some, and the other way round; Kriegsnachrichten are about Krieg.
+fn spelled(text: &str, word: &Word, language: &Language) -> Vec<String> {
+    const UMLAUTS: [(char, &str); 3] = [('ä', "ae"), ('ö', "oe"), ('ü', "ue")];
+    const LIGHT_ENDS: [&str; 12] = [
+        "nachrichten",
+        "news",
+        "posts",
+        "post",
+        "bilder",
+        "fotos",
+        "videos",
+        "themen",
+        "inhalte",
+        "kram",
+        "gedons",
+        "gelaber",
+    ];
+    let written = text.get(word.start..word.end).unwrap_or_default().to_lowercase();
+    let long = UMLAUTS
         .iter()
-        .fold(word.key.clone(), |word, (_, long)| word.replace(long, &long[..1]));
-    (language.capitalises_nouns() && short != word.key).then_some(short)
+        .fold(written, |word, (short, long)| word.replace(*short, long));
+    let mut spelled = vec![fold_lower(&long)];
+    if language.capitalises_nouns() {
+        let key = word.key.clone();
+        spelled.push(
+            UMLAUTS
+                .iter()
+                .fold(key, |word, (_, long)| word.replace(long, &long[..1])),
+        );
+        let front = LIGHT_ENDS.iter().find_map(|end| word.key.strip_suffix(end));
+        let front = front.map(|front| front.strip_suffix('s').unwrap_or(front));
+        spelled.extend(front.filter(|front| front.len() > 3).map(str::to_owned));
+    }
+    spelled.retain(|other| *other != word.key);
+    spelled
 }
 
 /// Whether a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.

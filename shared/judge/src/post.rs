@@ -165,7 +165,7 @@ impl Reading {
     /// Of a long post only what it keeps coming back to counts.
     fn subjects(&mut self, length: f32, lexicon: &Lexicon) -> Vec<f32> {
         let mut subjects = std::mem::take(&mut self.subjects);
-        for (subject, strength) in (0..).zip(&mut subjects) {
+        for (subject, strength) in (0..).zip(&mut subjects).filter(|(_, strength)| **strength != 0.0) {
             let share = if lexicon.is_directed(subject) {
                 self.address.share()
             } else {

@@ -33,6 +33,8 @@ pub(super) struct Word {
     pub(super) end: usize,
     /// To be found as it is written: quoted, a hashtag, a domain, or a word with signs in it.
     pub(super) literal: bool,
+    /// A picture.
+    pub(super) picture: bool,
     /// Part of a hyphenated word, and not its last: never a cue (get-rich-quick).
     pub(super) hyphenated: bool,
 }
@@ -40,8 +42,10 @@ pub(super) struct Word {
 /// How much a mark separates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Break {
-    /// comma, slash, dash between spaces, &
+    /// comma, slash, &
     Soft,
+    /// dash
+    Dash,
     /// full stop, semicolon, new line
     Strong,
     Colon,
@@ -70,7 +74,7 @@ pub(super) fn scan(text: &str) -> Vec<Token> {
                 start: from,
                 end: to,
                 literal: true,
-                hyphenated: false,
+                ..Word::default()
             }));
             before = '"';
             at = next;
@@ -94,7 +98,7 @@ pub(super) fn scan(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// Turns a picture that stands alone into a word to be found as it is written, any other into a break.
+/// Turns a picture that stands alone, or shows a thing, into a word to be found as it is written, any other into a break.
 fn name_pictures(tokens: &mut [Token], text: &str) {
     for at in 0..tokens.len() {
         let Token::Picture(from, to) = tokens[at] else {
@@ -112,18 +116,27 @@ fn name_pictures(tokens: &mut [Token], text: &str) {
         let again = before
             .and_then(Token::word)
             .is_some_and(|word| text[from..to] == text[word.start..word.end]);
-        tokens[at] = if !again && stands_alone(before) && stands_alone(after) {
+        let alone = stands_alone(before) && stands_alone(after);
+        tokens[at] = if !again && (alone || text[from..to].starts_with(is_thing)) {
             Token::Word(Word {
                 key: fold_lower(&text[from..to]),
                 start: from,
                 end: to,
                 literal: true,
+                picture: true,
                 hyphenated: false,
             })
         } else {
             Token::Break(Break::Soft)
         };
     }
+}
+
+/// An animal, food, game or thing, which says what a wish is about; faces, hands and hearts do not.
+fn is_thing(c: char) -> bool {
+    matches!(c, '\u{26bd}' | '\u{26be}' | '\u{1f345}'..='\u{1f37f}' | '\u{1f385}' | '\u{1f3b0}'..='\u{1f3d3}')
+        || matches!(c, '\u{1f400}'..='\u{1f43f}' | '\u{1f577}' | '\u{1f680}'..='\u{1f6a8}' | '\u{1f980}'..='\u{1f9ae}')
+        || matches!(c, '\u{1fab0}'..='\u{1fab3}')
 }
 
 /// An emoji or the like.
@@ -254,8 +267,10 @@ fn is_inside(c: char, before: char, after: char) -> bool {
 
 fn break_of(c: char, before: char, after: char) -> Option<Break> {
     match c {
-        ',' | '/' | '|' | '、' | '，' | '،' | '•' | '—' => Some(Break::Soft),
-        '&' | '+' | '-' | '–' if before.is_whitespace() && after.is_whitespace() => Some(Break::Soft),
+        ',' | '/' | '|' | '、' | '，' | '،' | '•' => Some(Break::Soft),
+        '—' => Some(Break::Dash),
+        '-' | '–' if before.is_whitespace() && after.is_whitespace() => Some(Break::Dash),
+        '&' | '+' if before.is_whitespace() && after.is_whitespace() => Some(Break::Soft),
         '.' | '!' | '?' | ';' | '\n' | '\r' | '。' | '！' | '？' | '；' | '…' | '।' | '؟' => {
             Some(Break::Strong)
         }

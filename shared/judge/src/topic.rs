@@ -22,6 +22,8 @@ pub(super) struct Topic {
     /// Its words, to be found in a post.
     pub(super) pattern: Pattern,
     pub(super) words: Vec<TopicWord>,
+    /// Whether it is a name of several words.
+    pub(super) is_name: bool,
 }
 
 impl Topic {
@@ -53,7 +55,10 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
     let mut topics = Vec::new();
     for (clause, of) in clauses.iter().enumerate() {
         for phrase in &of.topics {
-            let words = prepare_words(phrase, lexicon);
+            let mut words = prepare_words(phrase, lexicon);
+            if of.action == Action::Keep && words.len() > 1 {
+                lessen_shared(&mut words, phrase, clauses);
+            }
             roots.extend(phrase.words.iter().map(|word| Stem::of(&word.word).loose));
             topics.push(Topic {
                 text: phrase.text.clone(),
@@ -61,11 +66,26 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
                 action: of.action,
                 except_of: of.except_of,
                 pattern: pattern(phrase, &words, tongues),
+                is_name: words.len() > 1 && phrase.words.last().is_some_and(|word| word.proper),
                 words,
             });
         }
     }
     (topics, roots)
+}
+
+/// Of "keep women's football" under "hide football", what tells is "women's".
+fn lessen_shared(words: &mut [TopicWord], phrase: &Phrase, clauses: &[Clause]) {
+    let hidden = || clauses.iter().filter(|clause| clause.action == Action::Hide);
+    for (word, written) in words.iter_mut().zip(&phrase.words) {
+        let root = Stem::of(&written.word).loose;
+        let mut others = hidden()
+            .flat_map(|clause| &clause.topics)
+            .flat_map(|topic| &topic.words);
+        if others.any(|other| Stem::of(&other.word).loose == root) {
+            word.weight *= BESIDE;
+        }
+    }
 }
 
 /// What the plain matcher looks for.
@@ -75,7 +95,7 @@ fn pattern(phrase: &Phrase, words: &[TopicWord], tongues: &[Tongue]) -> Pattern 
     }
     let wanted = phrase.words.iter().zip(words).map(|(word, prepared)| Wanted {
         word: &word.word,
-        spelled: word.spelled.as_deref(),
+        spelled: &word.spelled,
         acronym: word.acronym,
         name: word.proper,
         weight: prepared.weight,
@@ -112,7 +132,7 @@ fn is_light(word: &str) -> bool {
     LIGHT_WORDS.split(' ').any(|light| light == word)
 }
 
-static LIGHT_WORDS: &str = "counting counter zahlen contar compter conteggio hetze bashing rage spoiler spoilers spoilern spoileurs espoilers news talk talks hype culture rant rants drama discourse debate debates advice tips trends obsession \
+static LIGHT_WORDS: &str = "ano anos jahr jahre year years annee annees anno anni dia dias tag tage day days schlagzeilen headlines titulares titoli titres manchetes zeitung links link counting counter zahlen contar compter conteggio hetze bashing rage spoiler spoilers spoilern spoileurs espoilers news talk talks hype culture rant rants drama discourse debate debates advice tips trends obsession \
      fans nonsense noticias notizie nachrichten meldungen actualites nouvelles infos info industry people \
      leute gente gens announcements reviews coverage issues related focused heavy themed bashing opinions \
      takes reports bros bro gurus guru crap garbage updates update content haul personalities figures \

@@ -41,10 +41,10 @@ pub(super) enum Decider<'a> {
 
 /// Weighs all topics. `only`: whether everything is hidden that no topic to keep applies to.
 pub(super) fn weigh<'a>(topics: &'a [Topic], only: bool, post: &Evidence, named: &[Named], part: Part) -> Weighed<'a> {
-    let applies: Vec<Applies> = topics
-        .iter()
-        .zip(named)
-        .map(|(topic, named)| apply(topic, post, *named).only(part))
+    let mut sums = vec![0.0; post.subjects.len()];
+    let pairs = topics.iter().zip(named);
+    let applies: Vec<Applies> = pairs
+        .map(|(topic, named)| apply(topic, post, *named, &mut sums).only(part))
         .collect();
     let hide = hardest(topics, &applies);
     if only

@@ -242,6 +242,25 @@ fn another_sense_a_keep_clause_and_an_exception_take_a_named_word_back() {
 fn writing_is_folded_in_preference_and_post() {
     check(&[
         (
+            "ozempic, crypto",
+            &["anyone on 0zemp1c?", "the c-r-y-p-t-o chat"],
+            &["room 0815", "a-b-c"],
+        ),
+        ("Succession", &["sucession is funny"], &["a recession is near"]),
+        (
+            "cnews, k-pop",
+            &["C-News all day", "kpop again", "K-Pop again"],
+            &["pop music"],
+        ),
+        (
+            "Keine Kriegsnachrichten",
+            &["Tag 900 im Krieg"],
+            &["Er kriegt nichts mit"],
+        ),
+        ("arañas", &["una arañita en casa"], &["la mañanita"]),
+        ("no politica", &["la geopolítica del gas"], &["la policía"]),
+        ("Elon Musk", &["Musk's latest meme"], &["the musk of an ox"]),
+        (
             "hide crypto",
             &["сrурtо to the moon", "ｃｒｙｐｔｏ", "𝐜𝐫𝐲𝐩𝐭𝐨 𝐧𝐨𝐰", "CRÝPTO"],
             &["крипта растёт"],

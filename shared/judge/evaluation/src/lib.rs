@@ -65,6 +65,7 @@ pub fn rows() -> Vec<Row> {
         ("eighth", include_str!("../rows/eighth.jsonl")),
         ("ninth", include_str!("../rows/ninth.jsonl")),
         ("feed", include_str!("../rows/feed.jsonl")),
+        ("edge", include_str!("../rows/edge.jsonl")),
     ];
     let lines = files
         .into_iter()

@@ -8,7 +8,7 @@ pub(super) static ENGLISH: Words = Words {
     cues: &[
         (
             Cue::Filler,
-            "please kindly also me my the a an any some to you can could would let lets just really very so \
+            "please kindly also still me my the a an any some to you can could would let lets just really very so \
             much many feed timeline posts post content stuff things thing tweets articles see seeing look looking read \
             hear hearing_about hearing_of get getting into at of on in for kind kinds sort type types need_to needs_to reason need being \
             be am will ever actually simply then too not_only from_me people_talking talk again id_rather those \

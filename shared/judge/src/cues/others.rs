@@ -42,15 +42,15 @@ pub(super) static GERMAN: Words = Words {
         (Cue::Subject, "ich wir"),
         (
             Cue::Aside,
-            "weil wenn da denn ist sind aus ab sehen zeigen anzeigen haben lesen mein_bruder mein_mann meine_frau",
+            "weil wenn da denn ist sind ab sehen zeigen anzeigen haben lesen mein_bruder mein_mann meine_frau",
         ),
         (
             Cue::TrailingKeep,
-            "ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_aus nicht_verstecken \
+            "geht_klar gehen_klar geht_immer gehen_immer immer_gern immer_gerne ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_aus nicht_verstecken \
             behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen sehr_gern sehr_gerne kein_problem kann_bleiben konnen_bleiben",
         ),
     ],
-    stop: "der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
+    stop: "fuer ueber der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
            beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen gegen bei nach aus so es ich mich mir wir uns gerade diese dieser dieses solche solchen jede",
 };
 
@@ -98,7 +98,7 @@ pub(super) static SPANISH: Words = Words {
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
             Cue::TrailingKeep,
-            "esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien no_me_importa_ver esta_ok si_por_favor",
+            "si_me_interesa si_me_interesan vale valen siempre bienvenidos esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien no_me_importa_ver esta_ok si_por_favor",
         ),
     ],
     stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
@@ -153,7 +153,7 @@ pub(super) static FRENCH: Words = Words {
         ),
         (
             Cue::TrailingKeep,
-            "ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui",
+            "toujours bienvenus bienvenues ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui",
         ),
     ],
     stop: "le la les l d ai un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
@@ -175,7 +175,7 @@ pub(super) static ITALIAN: Words = Words {
         ),
         (
             Cue::Keep,
-            "mostra mostrami mostrare mostrarmi mostratemi fammi_vedere voglio vorrei mi_piace mi_piacciono amo adoro tieni mantieni lascia ok_con ok_per non_mi_danno_fastidio non_mi_da_fastidio mi_interessa mi_interessano mi_vanno_bene",
+            "mostra mostrami mostrare mostrarmi mostratemi fammi_vedere voglio vorrei mi_piace mi_piacciono adoro amo tieni mantieni lascia ok_con ok_per non_mi_danno_fastidio non_mi_da_fastidio mi_interessa mi_interessano mi_vanno_bene",
         ),
         (Cue::Less, "meno molto_meno"),
         (Cue::More, "piu molto_piu di_piu"),
@@ -196,13 +196,16 @@ pub(super) static ITALIAN: Words = Words {
             "perche quando se va vanno mi_fa mi_fanno mi_mette mi_mettono mi_da mi_danno",
         ),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
-        (Cue::TrailingKeep, "va_bene vanno_bene vanno_benissimo invece_si"),
+        (
+            Cue::TrailingKeep,
+            "sempre invece_mi_piace invece_mi_piacciono mi_piace mi_piacciono va_bene vanno_bene vanno_benissimo invece_si",
+        ),
     ],
     stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli ai nel nella sul sulla sui sulle dal dalla ci si",
 };
 
 pub(super) static PORTUGUESE: Words = Words {
-    markers: "de sou chega sim nao nem nada quero ver oculte oculta ocultar esconda esconde mostre mostra apenas sem os as sobre mas somente por \
+    markers: "de pode sou chega sim nao nem nada quero ver oculte oculta ocultar esconda esconde mostre mostra apenas sem os as sobre mas somente por \
               favor o um uma do da dos das exceto tudo menos publicacoes e gosto mais",
     cues: &[
         (
@@ -240,7 +243,7 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::NothingElse, "e_nada_mais nada_mais"),
         (
             Cue::TrailingKeep,
-            "a_vontade tudo_bem esta_bem pode podem sim tudo_certo e_legal",
+            "a_vontade sempre_bem_vinda sempre_bem_vindo e_sempre_bem_vinda e_sempre_bem_vindo bem_vinda bem_vindo tudo_bem esta_bem pode podem sim tudo_certo e_legal",
         ),
     ],
     stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais esses essas estes estas esse essa tipo gente ao aos pelo pela pelos pelas nos nas num numa se",

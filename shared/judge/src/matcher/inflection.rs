@@ -65,6 +65,18 @@ impl Tongue {
         (stem.len() > SHORT_STEM).then(|| format!("{stem}{end}"))
     }
 
+    /// Whether a word is a diminutive of another: arañita, baratinha.
+    fn is_small(self, word: &str, other: &str) -> bool {
+        let endings: &[&str] = match self {
+            Self::Spanish => &["ita", "ito"],
+            Self::Portuguese => &["inha", "inho"],
+            _ => return false,
+        };
+        let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+        let small = other.strip_suffix('s').unwrap_or(other);
+        root.len() > SHORT_STEM && endings.iter().any(|end| small.strip_suffix(end) == Some(root))
+    }
+
     /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
     fn is_ending(self, stem: &str, one: &str, other: &str) -> bool {
         match self {
@@ -126,6 +138,9 @@ impl Stemmed {
         // terrorismo, terroristico
         let shared = word.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
         if shared >= LONG_START && other.len() <= shared + LONG_STEM {
+            return true;
+        }
+        if self.tongue.is_small(word, other) {
             return true;
         }
         if self.tongue.stem(other) != self.stem {

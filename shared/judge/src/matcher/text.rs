@@ -2,6 +2,9 @@
 
 use super::super::fold::elided_article;
 
+/// Letters of the longest word that parts make.
+const LETTERS: usize = 24;
+
 /// A post, ready to be searched.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
@@ -14,6 +17,10 @@ pub(crate) struct Text {
 
 /// A word of a post.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a way in which it is written, in any combination"
+)]
 pub(super) struct Word {
     start: usize,
     end: usize,
@@ -21,19 +28,23 @@ pub(super) struct Word {
     pub(super) place: usize,
     /// Written in capitals alone, in a post that is not.
     pub(super) capitals: bool,
+    /// Begins with a capital.
+    pub(super) capital: bool,
     /// A whole hashtag.
     pub(super) tag: bool,
+    /// As it stands in the post; not a part, nor what several make.
+    whole: bool,
     /// Follows the word before it without a space: k-pop.
     pub(super) glued: bool,
 }
 
 impl Text {
-    /// Cuts a folded text whose capitals are kept.
-    pub(crate) fn of(folded: &str) -> Self {
+    /// Cuts a folded text whose capitals are kept, beside it in lower case.
+    pub(crate) fn of(folded: &str, lower: &str) -> Self {
         let mut text = Self {
             letters: String::with_capacity(folded.len()),
             words: Vec::with_capacity(folded.len() / 5),
-            written: folded.to_lowercase().replace('\'', ""),
+            written: lower.replace('\'', ""),
         };
         let shouts = !folded.contains(char::is_lowercase);
         let (mut start, mut end) = (None, 0);
@@ -73,9 +84,13 @@ impl Text {
         let before = folded[..start].chars().next_back();
         let tag = before == Some('#');
         let place = self.words.last().map_or(0, |word| word.place + 1);
-        let glued = before.is_some_and(|c| matches!(c, '-' | '_' | '.' | '&')) && place > 0;
+        let glued = before.is_some_and(|c| matches!(c, '-' | '_' | '.' | '*' | '&')) && place > 0;
         let capitals = !shouts && !written.contains(char::is_lowercase);
         self.push(written, place, capitals, tag, glued);
+        if glued {
+            self.join(place);
+        }
+        self.unmask(written, place);
         let humps = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
         if !written.bytes().skip(1).any(humps) {
             return;
@@ -84,6 +99,54 @@ impl Text {
         if parts.len() > 1 {
             for (part, range) in parts.iter().enumerate() {
                 self.push(&written[range.clone()], place + part, false, false, part > 0);
+                if let Some(word) = self.words.last_mut() {
+                    word.whole = false;
+                }
+            }
+        }
+    }
+
+    /// Adds the words up to here that no space parts as one: k-pop, c-r-y-p-t-o, A.I.
+    fn join(&mut self, place: usize) {
+        let from = self.words.len().saturating_sub(LETTERS);
+        let Some(first) = self.words[from..].iter().rposition(|word| !word.glued && word.whole) else {
+            return;
+        };
+        let parts: Vec<Word> = self.words[from + first..]
+            .iter()
+            .filter(|word| word.whole)
+            .copied()
+            .collect();
+        let joined: String = parts.iter().map(|word| self.word(word)).collect();
+        if joined.len() <= LETTERS {
+            let capitals = parts.iter().all(|word| word.capitals);
+            self.push(&joined, place, capitals, false, false);
+            if let Some(word) = self.words.last_mut() {
+                word.whole = false;
+            }
+        }
+    }
+
+    /// Adds what a word is meant to be read as whose letters are digits in disguise: 0zemp1c, E1on.
+    fn unmask(&mut self, written: &str, place: usize) {
+        let digits = written.bytes().filter(u8::is_ascii_digit).count();
+        if digits == 0 || digits * 2 > written.len() || written.len() < 3 {
+            return;
+        }
+        for one in ['i', 'l'] {
+            let letter = |c: char| match c {
+                '0' => 'o',
+                '1' => one,
+                '3' => 'e',
+                '4' => 'a',
+                '5' => 's',
+                '7' => 't',
+                c => c,
+            };
+            let word: String = written.chars().map(letter).collect();
+            self.push(&word, place, false, false, false);
+            if let Some(word) = self.words.last_mut() {
+                word.whole = false;
             }
         }
     }
@@ -98,8 +161,10 @@ impl Text {
             end: self.letters.len(),
             place,
             capitals,
+            capital: written.starts_with(char::is_uppercase),
             tag,
             glued,
+            whole: true,
         });
     }
 }
@@ -127,7 +192,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        let text = Text::of(text);
+        let text = Text::of(text, &text.to_lowercase());
         text.words.iter().map(|word| text.word(word).to_owned()).collect()
     }
 
@@ -139,6 +204,6 @@ mod tests {
             words("#TaylorSwift #ipl2026"),
             ["taylorswift", "taylor", "swift", "ipl2026", "ipl", "2026"]
         );
-        assert_eq!(words("NFTs K-pop"), ["nfts", "k", "pop"]);
+        assert_eq!(words("NFTs K-pop"), ["nfts", "k", "pop", "kpop"]);
     }
 }

@@ -6,6 +6,35 @@ use super::parser::Parser;
 use super::state::State;
 
 impl Parser<'_> {
+    /// "football no, tennis yes": what is said after an item, of it and of those that "and" joins to it.
+    pub(super) fn answer(&mut self, action: Action) {
+        self.state.subject = false;
+        self.state.except_of = None;
+        let before = self.clauses.len();
+        self.end_item();
+        let Some(clause) = self.state.clause else {
+            return;
+        };
+        let since = if self.clauses.len() == before {
+            self.state.group
+        } else {
+            0
+        };
+        let topics = &mut self.clauses[clause].topics;
+        let topics = topics.split_off(since.min(topics.len()));
+        self.state.explicit = true;
+        if action == Action::Hide {
+            self.state.clause = Some(self.clauses.len());
+        }
+        self.clauses.push(Clause {
+            action,
+            universal: false,
+            only: false,
+            except_of: None,
+            topics,
+        });
+    }
+
     /// "everything" has been said, and no topic yet: what follows "not" or "but" is excepted from it.
     pub(super) fn excepts_from_everything(&self) -> bool {
         self.state.universal && self.item.is_empty() && self.state.clause.is_none()

@@ -145,12 +145,19 @@ impl<'a> Parser<'a> {
         };
         let previous = std::mem::replace(&mut self.previous, &word.key);
         // "hide the show Dark"; "Love Island" is no order.
+        if word.picture {
+            self.end_item();
+            self.item.push(word);
+            self.end_item();
+            return 1;
+        }
         let is_name = self.begins_name(word, rest.get(1)) || word.key == "show" && previous == "the";
         if word.literal || is_name {
             self.item.push(word);
             return 1;
         }
-        let ends = !matches!(rest.get(1), Some(Token::Word(_)));
+        let mut after = rest[1..].iter().map_while(Token::word);
+        let ends = after.all(|word| cues::is_polite(&word.key));
         if let Some(action) = cues::answer(&word.key).filter(|_| ends && !self.item.is_empty()) {
             self.answer(action);
             return 1;
@@ -225,6 +232,12 @@ impl<'a> Parser<'a> {
         follows && !(self.item.is_empty() && self.state.locked)
     }
 
+    /// Whether things to hide have been listed without an order.
+    fn has_listed(&self) -> bool {
+        let listed = self.clauses.iter().any(|clause| !clause.topics.is_empty());
+        listed && self.state.action == Action::Hide && !self.state.explicit && !self.state.cued
+    }
+
     fn begin_group(&mut self) {
         self.state.group = self.state.clause.map_or(0, |at| self.clauses[at].topics.len());
     }
@@ -240,24 +253,16 @@ impl<'a> Parser<'a> {
         self.decide(action);
     }
 
-    /// "football no, tennis yes": what is said after an item, of it alone.
-    fn answer(&mut self, action: Action) {
-        if action == Action::Keep {
-            self.state.explicit = true;
-            self.keep_last(false);
-        } else {
-            self.state.subject = false;
-            self.state.except_of = None;
-            self.decide(Action::Hide);
-            self.end_item();
-        }
-    }
-
     fn pass_break(&mut self, kind: Break) {
         match kind {
             Break::Soft => {
                 self.end_item();
                 self.begin_group();
+            }
+            Break::Dash => {
+                self.end_item();
+                self.begin_group();
+                self.state.before_but = Some(self.state.group);
             }
             Break::Strong => self.end_segment(),
             // "block: crypto" goes on; "Politics: ..." is an item.
@@ -268,6 +273,8 @@ impl<'a> Parser<'a> {
             }
             Break::Open => {
                 self.end_item();
+                self.begin_group();
+                self.state.before_but = Some(self.state.group);
                 self.outer = Some(self.state.clone());
             }
             Break::Close => {
@@ -306,6 +313,8 @@ impl<'a> Parser<'a> {
             Cue::Aside | Cue::Copula if !self.item.is_empty() => self.end_item(),
             _ if !self.item.is_empty() => return false,
             Cue::Not if self.excepts_from_everything() => self.except(),
+            // "horror, gore; not Scooby-Doo"
+            Cue::Not if self.previous == "not" && self.has_listed() => self.except(),
             Cue::Not if self.hides_what_is_not() => {
                 self.state.universal = true;
                 self.except();

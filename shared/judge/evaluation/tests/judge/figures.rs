@@ -90,7 +90,7 @@ fn version_changes_with_the_verdicts() {
     });
     assert_eq!(
         (JUDGE_VERSION, format!("{digest:016x}").as_str()),
-        ("lexicon/6", "085296276882e838"),
+        ("lexicon/7", "1467b97612dfbfa3"),
         "verdicts or version changed: change JUDGE_VERSION and this line together"
     );
 }
