@@ -90,20 +90,25 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let admitted = call.admit(app, Entrance::Look(&principal, PLAIN)).await?;
     let day = call.now.day();
     let plans = app.plans.current(call.now).await;
-    let mut reads = Vec::new();
-    for meter in Meter::daily() {
-        let Some(limit) = plans.allowance(&principal.tier, meter).per_day else {
-            continue;
-        };
+    let read = |(meter, limit): (Meter, u64)| {
         let counter = admission::counter(&principal, meter, call.now);
-        reads.push(async move {
+        async move {
             let used = app.quota.used(&counter).await;
             used.map(|used| (meter, Today::of(used, limit)))
-        });
-    }
-    let (today, history) =
+        }
+    };
+    let mut reads = Meter::daily()
+        .into_iter()
+        .filter_map(|meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?)))
+        .map(read);
+    // One first: after an outage a table lets a single probe through, and refuses what comes beside it.
+    let first = match reads.next() {
+        Some(first) => Some(first.await.map_err(Error::Unavailable)?),
+        None => None,
+    };
+    let (rest, history) =
         tokio::try_join!(try_join_all(reads), app.usage.history(&principal.user, day)).map_err(Error::Unavailable)?;
-    let meters: BTreeMap<Meter, Today> = today.into_iter().collect();
+    let meters: BTreeMap<Meter, Today> = first.into_iter().chain(rest).collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {
         used: plain.map_or(0, |today| today.used),
