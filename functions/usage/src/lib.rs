@@ -98,7 +98,6 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         }
     };
     let mut reads = Meter::daily()
-        .into_iter()
         .filter_map(|meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?)))
         .map(read);
     // One first: after an outage a table lets a single probe through, and refuses what comes beside it.
