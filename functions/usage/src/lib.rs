@@ -1,5 +1,5 @@
 //! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members without a meter are those of
-//! [`PLAIN`].
+//! `PLAIN`.
 
 use std::collections::BTreeMap;
 
