@@ -12,7 +12,7 @@ use crate::day;
 #[derive(Serialize)]
 struct Shown {
     day: String,
-    /// Whether the day's close has come to its end; until then there are no totals.
+    /// True once the day's close has come to its end; until then there are no totals.
     closed: bool,
     tiers: Totals,
     meters: ByMeter,

@@ -69,7 +69,7 @@ pub enum Summary {
     Reset {
         /// Whose.
         reset: UserId,
-        /// What each of its counters held.
+        /// Units that each of its counters held.
         before: BTreeMap<Meter, u64>,
     },
 }

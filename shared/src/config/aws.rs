@@ -1,7 +1,6 @@
 //! What AWS's own variables say: region, credentials, endpoints; and how tables may be named.
 
-use url::Url;
-
+use super::openai::address;
 use super::{ConfigError, Secret, Settings};
 
 /// Static credentials of AWS, as Lambda puts them into the environment.
@@ -55,18 +54,8 @@ impl Settings<'_> {
 
     /// Another place than AWS's own for a service.
     pub(super) fn aws_endpoint(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
-        let Some(text) = self.optional(variable) else {
-            return Ok(None);
-        };
-        let url = Url::parse(&text).ok();
-        let usable = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if usable.is_none() || text.contains('\\') {
-            return Err(ConfigError {
-                variable,
-                problem: format!("{text:?} is not an address such as http://127.0.0.1:8000"),
-            });
-        }
-        Ok(Some(text))
+        let text = self.optional(variable);
+        text.map(|text| address(variable, &text)).transpose()
     }
 
     /// What the tables' names start with. `DynamoDB` takes 255 characters; the longest name of ours has 8.

@@ -88,7 +88,7 @@ pub fn parse_key(text: &str) -> Result<Secret, String> {
 pub(super) fn address(variable: &'static str, text: &str) -> Result<String, ConfigError> {
     let refuse = |problem: &str| ConfigError {
         variable,
-        problem: format!("{text:?} is not an address such as {OPENAI}: {problem}"),
+        problem: format!("{text:?} is not an address: {problem}"),
     };
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let rest = rest.ok_or_else(|| refuse("it begins with neither https:// nor http://"))?;

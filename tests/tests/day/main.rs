@@ -4,7 +4,7 @@
 
 mod by_hand;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -15,7 +15,7 @@ use shared::ids::UserId;
 use shared::plan::{Meter, Tier};
 use shared::quota::{Charge, Counter};
 use tests::proxy::Proxy;
-use tests::service::{Plan, START, TableService};
+use tests::service::{Plan, START, TableService, Tables};
 
 /// What the scheduler sends a quarter of an hour after the day of [`START`].
 fn event() -> Value {
@@ -153,17 +153,16 @@ async fn a_close_killed_after_any_request_and_run_again_comes_to_the_same() {
     }
 }
 
+/// Returns the whole usage table.
+async fn usage_items(tables: &Tables) -> Vec<HashMap<String, AttributeValue>> {
+    let scan = tables.client().scan().table_name("clearview-usage");
+    scan.send().await.unwrap().items.unwrap_or_default()
+}
+
 /// Removes everything that closes have written.
 async fn forget_the_close(tables: &TableService) {
     let client = tables.tables();
-    let items = client
-        .client()
-        .scan()
-        .table_name("clearview-usage")
-        .send()
-        .await
-        .unwrap();
-    for item in items.items() {
+    for item in usage_items(&client).await {
         let delete = client.client().delete_item().table_name("clearview-usage");
         delete
             .key("user", item["user"].clone())
@@ -183,17 +182,12 @@ async fn a_checkpoint_that_makes_no_sense_ends_the_close() {
     plan.clock().advance(UNTIL_CLOSE);
     handle(&app, event()).await.unwrap();
     let tables = tables.tables();
-    let items = tables
-        .client()
-        .scan()
-        .table_name("clearview-usage")
-        .send()
-        .await
-        .unwrap();
-    let notes = items.items().iter().filter(|item| item.contains_key("pages"));
-    for item in notes {
+    for item in usage_items(&tables).await {
+        if !item.contains_key("pages") {
+            continue;
+        }
         let put = tables.client().put_item().table_name("clearview-usage");
-        let put = put.set_item(Some(item.clone()));
+        let put = put.set_item(Some(item));
         put.item("totals", AttributeValue::S("nonsense".to_owned()))
             .send()
             .await
