@@ -47,7 +47,7 @@ check: venv deny contract ## Formatting, lints, documentation, licences, templat
 nightly: nextest redis ## Random tests for a quarter of an hour or more: SEEDS=5000 fleets of the real code, every law and parser TIMES=20 times as long
 	$(CARGO) build --workspace --bins
 	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests --profile nightly --no-fail-fast \
-		-E 'binary(sim) + binary(laws) + binary(fuzz) + binary(limits) + (binary(providers) & (test(breaker) + test(fleet)))'
+		-E 'test(/^(sim|laws|fuzz|limits)::/) + test(/^providers::(breaker|fleet)::/)'
 
 mutants: ## Changes the rules of quotas one line at a time and expects a test to fail (an hour or more; results in mutants.out)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-mutants@27.1.0); }

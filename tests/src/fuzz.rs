@@ -1,6 +1,6 @@
 //! What every parser is held to, whatever bytes it is given: it does not panic, and it accepts nothing that it must not.
 //!
-//! `tests/tests/fuzz.rs` feeds them a bounded number of inputs on every run; the targets under `tests/fuzz` are the same functions for
+//! `tests/tests/stores/fuzz.rs` feeds them a bounded number of inputs on every run; the targets under `tests/fuzz` are the same functions for
 //! cargo-fuzz, which needs a nightly compiler: `cargo +nightly fuzz run tokens` there.
 
 use std::panic::AssertUnwindSafe;
@@ -19,7 +19,7 @@ use shared::provider::answer::{self, Expected};
 const NOW: Timestamp = Timestamp::from_seconds(1_795_300_000);
 
 /// An event: read or refused. The library panics at what no gateway sends, such as a body that is said to be base64 and is not, or a
-/// query that no URL can hold: that ends one invocation (`tests/tests/lambda/failures.rs`). Our own part of the way does not.
+/// query that no URL can hold: that ends one invocation (`tests/tests/stack/lambda/failures.rs`). Our own part of the way does not.
 pub fn events(bytes: &[u8]) {
     let Ok(event) = serde_json::from_slice::<LambdaRequest>(bytes) else {
         return;

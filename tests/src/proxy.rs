@@ -282,7 +282,10 @@ async fn requests(
                 None => {}
             }
         }
-        if hold(&mut modes).await == Mode::LoseRequests || to.write_all(&buffer[..length]).await.is_err() {
+        // Nothing passes a network that is cut, not even before the task that watches over it has woken.
+        if matches!(hold(&mut modes).await, Mode::Cut | Mode::LoseRequests)
+            || to.write_all(&buffer[..length]).await.is_err()
+        {
             return;
         }
         connection.all.send_modify(|connections| connections.requests += 1);
@@ -310,7 +313,7 @@ async fn replies(
             return;
         }
         let reply: &[u8] = match hold(&mut modes).await {
-            Mode::LoseReplies => return,
+            Mode::Cut | Mode::LoseReplies => return,
             Mode::Garbage => b"\x00\xffthis is no HTTP at all\r\n\r\n",
             Mode::Error500 => b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\n{}",
             _ => &buffer[..length],

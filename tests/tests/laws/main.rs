@@ -1,8 +1,0 @@
-//! Laws, checked on random histories: the implementation on a real table against a reference that is too simple to be wrong.
-
-#![cfg(test)]
-
-mod leases;
-mod quota;
-mod refresh;
-mod sessions;

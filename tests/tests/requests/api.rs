@@ -1,0 +1,15 @@
+//! The contract, from outside: requests over HTTP to the local server, and what comes back.
+
+mod admin;
+mod admin_command;
+mod classify;
+mod clients;
+mod idempotency;
+mod identity;
+mod midnight;
+mod plans;
+mod quota;
+mod recovery;
+mod refusals;
+mod surface;
+mod upload;

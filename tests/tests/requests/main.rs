@@ -1,0 +1,7 @@
+//! Requests from outside: clients, attackers, models, and the local server as a program.
+#![cfg(test)]
+
+mod api;
+mod attacks;
+mod process;
+mod providers;

@@ -1,0 +1,17 @@
+//! Calls to models: what is asked, what counts as an answer, what happens when there is none, and what it may cost.
+
+mod at_once;
+mod breaker;
+mod calls;
+mod clients;
+mod demo;
+mod failures;
+mod fleet;
+mod form;
+mod injection;
+mod plans;
+mod refusals;
+mod spend;
+mod usage;
+mod wire;
+mod wrapping;

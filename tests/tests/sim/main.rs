@@ -1,5 +1,0 @@
-//! Protocols as models, explored in every interleaving, and a fleet of the real code under dice that are thrown the same way each time.
-#![cfg(test)]
-
-mod fleet_run;
-mod quota_model;

@@ -1,0 +1,11 @@
+//! The functions as Lambda runs them: the built binaries behind a Runtime API, against the same code elsewhere.
+
+mod answers;
+mod environment;
+mod events;
+mod failures;
+mod rights;
+mod scheduled;
+mod stage;
+mod thaw;
+mod trace;

@@ -1,0 +1,18 @@
+//! template.yaml, openapi.yaml, the routes, the binaries, the events and the tables say the same.
+
+mod attributes;
+mod doctor;
+mod edge;
+mod everywhere;
+mod functions;
+mod gateway_definition;
+mod gateway_responses;
+mod models;
+mod prices;
+mod rights;
+mod routes;
+mod schedules;
+mod stack;
+mod tables;
+mod versions;
+mod watching;

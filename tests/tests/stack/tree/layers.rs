@@ -1,0 +1,147 @@
+//! The layers of shared: who decides knows nobody who does, and nobody knows who stands above.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::tree::scan;
+
+/// From the bottom up. A module without a line of its own is in the layer of the one that it is part of.
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("foundations", &["clock", "config", "error", "ids", "money", "plan"]),
+    (
+        "ways out",
+        &[
+            "aws",
+            "gate",
+            "http_client",
+            "secrets",
+            "table",
+            "telemetry",
+            "tls",
+            "valkey",
+        ],
+    ),
+    (
+        "rules",
+        &[
+            "breaker",
+            "cache",
+            "identity",
+            "provider::form",
+            "provider::refusal",
+            "provider::usage",
+            "provider::verdict",
+            "provider::visible",
+            "quota",
+            "rate_limit",
+            "spend",
+            "usage",
+        ],
+    ),
+    (
+        "stores and providers",
+        &[
+            "audit",
+            "breaker::fleet",
+            "breaker::store",
+            "cache::flight",
+            "cache::local",
+            "cache::table",
+            "cache::tiers",
+            "cache::unwritten",
+            "cache::valkey",
+            "identity::published",
+            "identity::store",
+            "plan::store",
+            "provider",
+            "quota::counters",
+            "quota::fallback",
+            "quota::outage",
+            "quota::refund",
+            "quota::store",
+            "rate_limit::scripts",
+            "rate_limit::store",
+            "spend::store",
+            "usage::store",
+        ],
+    ),
+    ("composition", &["app"]),
+    ("use cases", &["account", "admission", "classify"]),
+    ("ways in", &["http", "invocation"]),
+];
+
+/// The place of a module among the layers.
+fn layer(module: &str) -> usize {
+    let place = |name: &str| LAYERS.iter().position(|(_, modules)| modules.contains(&name));
+    let mut name = module;
+    loop {
+        if let Some(place) = place(name) {
+            return place;
+        }
+        let (parent, _) = name
+            .rsplit_once("::")
+            .unwrap_or_else(|| panic!("{module} is in no layer: say where it belongs"));
+        name = parent;
+    }
+}
+
+fn root(module: &str) -> &str {
+    module.split("::").next().unwrap_or(module)
+}
+
+/// Whether `from` leads to `to` by arrows that stay in their layer.
+fn leads(arrows: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
+    let (mut open, mut seen) = (vec![from], BTreeSet::new());
+    while let Some(module) = open.pop() {
+        if module == to {
+            return true;
+        }
+        if seen.insert(module) {
+            let next = arrows[module].iter().map(String::as_str);
+            open.extend(next.filter(|next| layer(next) == layer(from)));
+        }
+    }
+    false
+}
+
+#[test]
+fn arrows_in_shared_point_down_and_run_in_no_circle() {
+    let arrows = scan::arrows();
+    let mut against = BTreeSet::new();
+    for (from, named) in &arrows {
+        for to in named {
+            // A module and its parts may name each other.
+            let circle = root(from) != root(to) && layer(to) == layer(from) && leads(&arrows, to, from);
+            if layer(to) > layer(from) || circle {
+                against.insert((from.as_str(), to.as_str()));
+            }
+        }
+    }
+    assert!(against.is_empty(), "against the layers: {against:?}");
+}
+
+#[test]
+fn nothing_in_shared_knows_http() {
+    for (from, named) in scan::arrows() {
+        let knows = named.iter().any(|to| root(to) == "http");
+        assert!(!knows || root(&from) == "http", "{from}");
+    }
+}
+
+#[test]
+fn every_module_of_the_table_exists() {
+    let modules: BTreeSet<String> = scan::arrows().into_keys().collect();
+    for name in LAYERS.iter().flat_map(|(_, names)| *names) {
+        assert!(modules.contains(*name), "{name}");
+    }
+}
+
+#[test]
+fn rules_and_foundations_reach_no_service() {
+    let arrows = scan::arrows();
+    for (from, named) in arrows
+        .iter()
+        .filter(|(module, _)| layer(module) <= 2 && root(module) != "table")
+    {
+        assert!(!named.contains("table"), "{from} decides, and does not ask");
+    }
+}

@@ -1,0 +1,10 @@
+//! What is down, slow or talks nonsense, and what users see of it.
+
+mod cache;
+mod contention;
+mod fleet;
+mod one_table;
+mod refunds;
+mod soak;
+mod table;
+mod valkey;

@@ -1,0 +1,6 @@
+//! Laws, checked on random histories: the implementation on a real table against a reference that is too simple to be wrong.
+
+mod leases;
+mod quota;
+mod refresh;
+mod sessions;

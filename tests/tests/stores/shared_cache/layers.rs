@@ -1,0 +1,217 @@
+//! Which layer answers, and what each layer is told.
+
+use std::time::Duration;
+
+use redis::Value;
+use shared::cache::{FRESH, KEPT};
+use shared::classify::Source;
+use tests::proxy::Proxy;
+use tests::recorder::Recorder;
+
+use crate::shared_cache::fleet::{Fleet, classify, entry, judgement, key};
+
+#[tokio::test]
+async fn a_verdict_learned_on_one_instance_is_a_hit_on_another_without_the_table_being_asked() {
+    let fleet = Fleet::start().await;
+    let first = classify(&fleet.app(), &["Buy bitcoin", "Sourdough"]).await;
+    assert_eq!(first.figures.judged, 2);
+
+    let recorder = Recorder::to(fleet.tables.address()).await;
+    let second = fleet.plan.clone().with_tables_at(recorder.address).app();
+    let answer = classify(&second, &["Sourdough", "Buy bitcoin"]).await;
+    assert_eq!((answer.figures.shared_hits, answer.figures.judged), (2, 0));
+    assert!(answer.outcomes.iter().all(|outcome| outcome.source == Source::Cache));
+    let scores = |outcomes: &[shared::classify::Outcome]| -> Vec<f32> { outcomes.iter().map(|o| o.score).collect() };
+    let mut turned = scores(&answer.outcomes);
+    turned.reverse();
+    assert_eq!(turned, scores(&first.outcomes));
+    let asked = recorder.seen();
+    assert!(!asked.is_empty(), "the charge went this way");
+    assert!(
+        asked.iter().all(|access| access.table != "clearview-verdicts"),
+        "{asked:?}"
+    );
+
+    let again = classify(&second, &["Buy bitcoin"]).await;
+    assert_eq!((again.figures.local_hits, again.figures.shared_hits), (1, 0));
+}
+
+#[tokio::test]
+async fn a_request_that_the_cache_answers_asks_the_cache_once_and_the_table_once() {
+    let fleet = Fleet::start().await;
+    let texts: Vec<String> = (0..50).map(|n| format!("post {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    classify(&fleet.app(), &texts).await;
+    let cache = Proxy::to(fleet.redis.address()).await;
+    let tables = Proxy::to(fleet.tables.address()).await;
+    let plan = fleet.plan.clone().with_tables_at(tables.address);
+    let app = plan
+        .with("CLEARVIEW_CACHE_URL", format!("redis://{}", cache.address))
+        .app();
+    // Connects, and reads the plans.
+    classify(&app, &["another"]).await;
+    let before = (cache.requests(), tables.requests());
+    let answer = classify(&app, &texts).await;
+    assert_eq!(answer.figures.shared_hits, 50);
+    assert_eq!(
+        (cache.requests() - before.0, tables.requests() - before.1),
+        (1, 1),
+        "the read; the charge"
+    );
+}
+
+#[tokio::test]
+async fn what_only_the_table_knows_is_told_to_the_shared_cache() {
+    let fleet = Fleet::start().await;
+    classify(&fleet.app(), &["Buy bitcoin"]).await;
+    fleet.redis.flush();
+    let from_table = classify(&fleet.app(), &["Buy bitcoin"]).await;
+    assert_eq!((from_table.figures.table_hits, from_table.figures.judged), (1, 0));
+    let from_cache = classify(&fleet.app(), &["Buy bitcoin"]).await;
+    assert_eq!((from_cache.figures.shared_hits, from_cache.figures.table_hits), (1, 0));
+}
+
+#[tokio::test]
+async fn a_verdict_takes_14_bytes_and_is_kept_for_nine_tenths_of_a_day_at_least() {
+    let fleet = Fleet::start().await;
+    let texts: Vec<String> = (0..20).map(|n| format!("post {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    classify(&fleet.app(), &texts).await;
+    assert_eq!(fleet.keys().len(), 20, "no lease is left");
+    let mut lengths = Vec::new();
+    for text in texts {
+        let name = key(text);
+        assert_eq!(fleet.redis.command(&["STRLEN", name.as_str()]), Value::Int(14));
+        let Value::Int(millis) = fleet.redis.command(&["PTTL", name.as_str()]) else {
+            panic!("no length");
+        };
+        lengths.push(Duration::from_millis(millis.unsigned_abs()));
+    }
+    let (shortest, longest) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+    let least = KEPT.mul_f64(0.9).saturating_sub(Duration::from_mins(1));
+    assert!(*shortest >= least && *longest <= KEPT, "{shortest:?} {longest:?}");
+    assert!(
+        longest.saturating_sub(*shortest) > Duration::from_mins(10),
+        "what was written together does not go together"
+    );
+}
+
+#[tokio::test]
+async fn an_older_verdict_never_replaces_a_newer_one_in_either_store() {
+    let fleet = Fleet::start().await;
+    let (shared, table, now) = (fleet.shared(), fleet.table(), fleet.now());
+    let older = judgement("post", 0.25, now.minus(Duration::from_secs(1)));
+    let newer = judgement("post", 0.75, now);
+    for order in [[&older, &newer], [&newer, &older]] {
+        fleet.redis.flush();
+        fleet.tables.tables().clear(shared::table::VERDICTS).await;
+        for one in order {
+            let late = shared.store(None, &[one], now).await.unwrap();
+            assert_eq!(late.len(), usize::from(one == order[1] && order[1] == &older));
+            table.write(&[one]).await.unwrap();
+        }
+        let keys = [key("post")];
+        assert_eq!(shared.read(&keys).await.unwrap()[&keys[0]], newer.entry);
+        assert_eq!(table.read(&keys).await.unwrap()[&keys[0]], newer.entry);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_makes_no_sense_is_a_miss_and_is_replaced() {
+    let fleet = Fleet::start().await;
+    let far_ahead = {
+        let mut value = vec![1, 0];
+        value.extend(0.5f32.to_be_bytes());
+        value.extend(u64::MAX.to_be_bytes());
+        value
+    };
+    let garbage: [&[u8]; 5] = [b"", b"OK", b"\x02\x00not of this version", &[0xff; 14], &far_ahead];
+    for value in garbage {
+        let name = key("Buy bitcoin");
+        let mut set = redis::cmd("SET");
+        let _: () = set
+            .arg(name.as_str())
+            .arg(value)
+            .query(&mut fleet.redis.connection())
+            .unwrap();
+        fleet.tables.tables().clear(shared::table::VERDICTS).await;
+        let answer = classify(&fleet.app(), &["Buy bitcoin"]).await;
+        assert_eq!(
+            (answer.figures.judged, answer.degraded.as_slice()),
+            (1, [].as_slice()),
+            "{value:?}"
+        );
+        assert_eq!(
+            fleet.redis.command(&["STRLEN", name.as_str()]),
+            Value::Int(14),
+            "{value:?}"
+        );
+    }
+    fleet.redis.flush();
+    fleet.tables.tables().clear(shared::table::VERDICTS).await;
+    let _ = fleet.redis.command(&["RPUSH", key("Buy bitcoin").as_str(), "a list"]);
+    let answer = classify(&fleet.app(), &["Buy bitcoin"]).await;
+    assert_eq!((answer.figures.judged, answer.degraded.as_slice()), (1, [].as_slice()));
+    assert_eq!(classify(&fleet.app(), &["Buy bitcoin"]).await.figures.shared_hits, 1);
+}
+
+#[tokio::test]
+async fn a_time_of_judgement_that_makes_no_sense_does_not_block_the_table() {
+    let fleet = Fleet::start().await;
+    let (table, now) = (fleet.table(), fleet.now());
+    let ahead = judgement("post", 0.25, now.plus(Duration::from_hours(48)));
+    table.write(&[&ahead]).await.unwrap();
+    let answer = classify(&fleet.app(), &["post"]).await;
+    assert_eq!(answer.figures.judged, 1);
+    let keys = [key("post")];
+    assert_eq!(table.read(&keys).await.unwrap()[&keys[0]].judged_at, now);
+}
+
+#[tokio::test]
+async fn a_stale_verdict_anywhere_yields_to_a_newer_one_elsewhere() {
+    let fleet = Fleet::start().await;
+    let stale = fleet.now().minus(FRESH + Duration::from_secs(1));
+    let there = fleet.app();
+    let _ = there.cache.keep(&[judgement("post", 0.25, stale)]);
+    fleet
+        .shared()
+        .store(None, &[&judgement("post", 0.25, stale)], fleet.now())
+        .await
+        .unwrap();
+    fleet
+        .table()
+        .write(&[&judgement("post", 0.75, fleet.now())])
+        .await
+        .unwrap();
+    let answer = classify(&there, &["post"]).await;
+    assert_eq!((answer.figures.table_hits, answer.figures.judged), (1, 0));
+    assert!((answer.outcomes[0].score - 0.75).abs() < f32::EPSILON);
+    let keys = [key("post")];
+    let told = fleet.shared().read(&keys).await.unwrap().remove(&keys[0]);
+    assert_eq!(told, Some(entry(0.75, fleet.now())));
+}
+
+#[tokio::test]
+async fn a_hot_verdict_is_judged_anew_just_before_it_runs_out_by_one_who_asks_for_it() {
+    let fleet = Fleet::start().await;
+    let app = fleet.app();
+    classify(&app, &["Buy bitcoin", "Sourdough"]).await;
+    fleet
+        .plan
+        .clock()
+        .advance(FRESH.saturating_sub(Duration::from_millis(1)));
+    // Each is refreshed with a probability of a third at least, as judging took a millisecond or more.
+    let mut asked = 0;
+    while classify(&app, &["Buy bitcoin", "Sourdough"]).await.figures.refreshed == 0 {
+        asked += 1;
+        assert!(asked < 200, "never refreshed");
+    }
+    fleet.plan.clock().advance(Duration::from_millis(1));
+    let names = ["Buy bitcoin", "Sourdough"].map(key);
+    let known = fleet.shared().read(&names).await.unwrap();
+    assert!(
+        known
+            .values()
+            .any(|entry| entry.freshness(fleet.now()) == shared::cache::Freshness::Fresh)
+    );
+}

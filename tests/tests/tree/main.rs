@@ -1,7 +1,0 @@
-//! Who may know whom: the arrows between the members, and those inside shared. And what `make` may install.
-#![cfg(test)]
-
-mod commands;
-mod layers;
-mod members;
-mod scan;
