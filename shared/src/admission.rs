@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::error::Error;
+use crate::error::{Error, Outage};
 use crate::identity::keys::PublicKeys;
-use crate::identity::published::{Found, Published};
+use crate::identity::known_keys::{KnownKeys, UNKNOWN_EVERY};
 use crate::identity::signature::Signature;
 use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
@@ -38,19 +38,20 @@ pub async fn authenticate(
 ) -> Result<Token, Error> {
     let bearer = bearer.ok_or(Error::Unauthenticated("no bearer token"))?;
     let fingerprint = fingerprint.map(Fingerprint::of);
-    let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
-    if app.known_keys.are_old(now) && app.known_keys.may_read(now) {
-        // Whose token names a key that came since waits for this reading.
-        let _reading = app.known_keys.reading().await;
-        read_published_keys(app, now).await?;
-    }
-    let mut verified = verify();
+    let verify = |keys: &KnownKeys| keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
+    let keys = app.known_keys.current(now, || read_published_keys(app)).await;
+    let keys = keys.map_err(Error::Unavailable)?;
+    let mut verified = verify(&keys);
     if verified == Err(Refusal::UnknownKey) {
-        let _reading = app.known_keys.reading().await;
-        verified = verify();
-        if verified == Err(Refusal::UnknownKey) && app.known_keys.may_read(now) {
-            read_published_keys(app, now).await?;
-            verified = verify();
+        match app
+            .known_keys
+            .renew(UNKNOWN_EVERY, now, || read_published_keys(app))
+            .await
+        {
+            Ok(keys) => verified = verify(&keys),
+            Err(outage) if keys.is_empty() => return Err(Error::Unavailable(outage)),
+            // With some keys known, the token is simply not signed by one of them as far as can be told.
+            Err(_) => {}
         }
     }
     match verified {
@@ -150,38 +151,28 @@ async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result
     }
 }
 
-async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
-    let known = &app.known_keys;
-    let outcome = match app.published_keys.read().await {
-        Ok(Found {
-            newest: Some(published),
-            everywhere,
-        }) => take_published_keys(app, &published, everywhere, now),
-        Ok(Found { newest: None, .. }) => Ok(()),
-        Err(outage) => Err(Error::Unavailable(outage)),
+/// Reads the published keys, and returns what is known with them.
+async fn read_published_keys(app: &App) -> Result<KnownKeys, Outage> {
+    let found = app.published_keys.read().await?;
+    let known = app
+        .known_keys
+        .known()
+        .ok_or_else(|| Outage("no keys are known".to_owned()))?;
+    let Some(published) = found.newest else {
+        return Ok(known.replaced_by(known.keys().clone(), known.version()));
     };
-    outcome.or_else(|error| {
-        // The next request reads again: where no key is known, none of them is told that its token is no good.
-        known.retry_read();
-        // With some keys known, the token is simply not signed by one of them as far as can be told.
-        if known.are_none() { Err(error) } else { Ok(()) }
-    })
-}
-
-fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: Timestamp) -> Result<(), Error> {
-    let known = &app.known_keys;
-    let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
+    // The one place that answers may have missed what this process has heard of already.
+    if !found.everywhere && known.version() > published.version {
+        return Err(Outage("only an older set of public keys could be read".to_owned()));
+    }
+    let keys = PublicKeys::parse(&published.jwks).map_err(|error| Outage(error.to_string()))?;
     // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
     let keys = match app.token_keys.known() {
         Some(own) if own.version() > published.version => own.public().clone(),
         Some(own) if own.version() == published.version => keys.and(own.public().clone()),
         _ => keys,
     };
-    // The one place that answers may have missed what this process has heard of already.
-    if everywhere || known.version() <= published.version {
-        known.replace(keys, published.version, now);
-    }
-    Ok(())
+    Ok(known.replaced_by(keys, published.version))
 }
 
 /// Where a request comes from, as the limits see it.

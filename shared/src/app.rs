@@ -26,7 +26,8 @@ use crate::provider::Providers;
 use crate::provider::remote::Remote;
 use crate::quota::store::QuotaStore;
 use crate::rate_limit::store::LimitStore;
-use crate::secrets::{self, Held, Source, WhileUnreadable};
+use crate::refreshed::{Refreshed, WhileUnreadable};
+use crate::secrets::{self, Held, Source};
 use crate::spend::store::SpendStore;
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
@@ -50,7 +51,7 @@ pub struct App {
     /// What admins' requests are signed with.
     pub admin_keys: Held<AdminKeys>,
     /// What verifies tokens.
-    pub known_keys: KnownKeys,
+    pub known_keys: Refreshed<KnownKeys>,
     /// Where they are published.
     pub published_keys: PublishedKeys,
     /// Devices, users, sessions.
@@ -152,7 +153,7 @@ impl App {
                 issuer: config.issuer.clone(),
                 audience: config.audience.clone(),
             },
-            known_keys: KnownKeys::new(public),
+            known_keys: KnownKeys::starting_with(public),
             published_keys: PublishedKeys::new(client, &config, &clock),
             identity: IdentityStore::new(open(table::IDENTITY)),
             plans: PlanStore::new(open(table::SETTINGS), config.plans.clone()),

@@ -8,6 +8,7 @@
 //! | [`app`] | the long-lived things of a process, put together |
 //! | [`config`], [`clock`] | the only readers of the environment and of the time |
 //! | [`error`] | every way in which a request can fail |
+//! | [`refreshed`] | values that are re-read every few minutes |
 //! | [`http`] | status codes, headers, bodies |
 //! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
@@ -49,6 +50,7 @@ pub mod plan;
 pub mod provider;
 pub mod quota;
 pub mod rate_limit;
+pub mod refreshed;
 pub mod secrets;
 pub mod spend;
 pub mod table;

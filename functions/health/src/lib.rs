@@ -190,7 +190,7 @@ async fn reports(app: &App, now: Timestamp) -> Vec<Report> {
     if purposes.is_empty() {
         return Vec::new();
     }
-    let ask = elasticache::report(&app.config);
+    let ask = || elasticache::report(&app.config);
     app.cache_reports.current(&purposes, now, ask).await
 }
 

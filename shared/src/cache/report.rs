@@ -1,19 +1,20 @@
 //! What the shared caches' provider says of them: kept some minutes, so that asking after one's health is no call of its API.
 
-use std::future::Future;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::Mutex;
 
 use crate::clock::Timestamp;
 use crate::error::Outage;
+use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
 
-/// How long an answer is good: limits change by deployment, a state seldom.
-const GOOD_FOR: Duration = Duration::from_mins(5);
-
-/// How long nobody asks again after a failure.
-const QUIET_FOR: Duration = Duration::from_mins(1);
+/// Limits change by deployment, a state seldom; what cannot be looked up is unknown.
+const RULE: Rule = Rule {
+    every: Duration::from_mins(5),
+    good_for: Duration::from_mins(5),
+    retry_after: Duration::from_mins(1),
+    while_unreadable: WhileUnreadable::FailClosed,
+};
 
 /// What a cache is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,49 +53,27 @@ impl Report {
 }
 
 /// The last answer, of all caches together.
-#[derive(Debug, Default)]
-pub struct Reports(Mutex<Option<Known>>);
-
 #[derive(Debug)]
-struct Known {
-    reports: Vec<Report>,
-    asked_at: Timestamp,
-    good_for: Duration,
-}
+pub struct Reports(Refreshed<Vec<Report>>);
 
-impl Known {
-    /// A clock that was set back makes it old.
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        self.asked_at <= now && now.since(self.asked_at) < self.good_for
+impl Default for Reports {
+    fn default() -> Self {
+        Self(Refreshed::new(RULE))
     }
 }
 
 impl Reports {
-    /// What was said lately, else what `ask` says now; others who want to know meanwhile wait for its answer. If it fails, what
-    /// is known is that nothing is known, of each cache in `purposes`.
+    /// Returns the last reports, or what `ask` says now. While it fails, nothing is known of each cache in `purposes`.
     pub async fn current(
         &self,
         purposes: &[Purpose],
         now: Timestamp,
-        ask: impl Future<Output = Result<Vec<Report>, Outage>>,
+        ask: impl AsyncFnOnce() -> Result<Vec<Report>, Outage>,
     ) -> Vec<Report> {
-        let mut known = self.0.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.is_fresh(now)) {
-            return known.reports.clone();
+        match self.0.current(now, ask).await {
+            Ok(reports) => reports.to_vec(),
+            Err(_) => purposes.iter().map(|purpose| unknown(*purpose)).collect(),
         }
-        let (reports, good_for) = match ask.await {
-            Ok(reports) => (reports, GOOD_FOR),
-            Err(error) => {
-                tracing::warn!(%error, "the shared cache could not be looked up by its name");
-                (purposes.iter().map(|purpose| unknown(*purpose)).collect(), QUIET_FOR)
-            }
-        };
-        *known = Some(Known {
-            reports: reports.clone(),
-            asked_at: now,
-            good_for,
-        });
-        reports
     }
 }
 
