@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::error::{Error, Outage};
+use crate::error::Error;
 use crate::identity::keys::PublicKeys;
 use crate::identity::known_keys::{KnownKeys, UNKNOWN_EVERY};
 use crate::identity::signature::Signature;
@@ -39,8 +39,7 @@ pub async fn authenticate(
     let bearer = bearer.ok_or(Error::Unauthenticated("no bearer token"))?;
     let fingerprint = fingerprint.map(Fingerprint::of);
     let verify = |keys: &KnownKeys| keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
-    let keys = app.known_keys.current(now, || read_published_keys(app)).await;
-    let keys = keys.map_err(Error::Unavailable)?;
+    let keys = app.known_keys.current(now, || read_published_keys(app)).await?;
     let mut verified = verify(&keys);
     if verified == Err(Refusal::UnknownKey) {
         match app
@@ -49,7 +48,7 @@ pub async fn authenticate(
             .await
         {
             Ok(keys) => verified = verify(&keys),
-            Err(outage) if keys.is_empty() => return Err(Error::Unavailable(outage)),
+            Err(error) if keys.is_empty() => return Err(error),
             // With some keys known, the token is simply not signed by one of them as far as can be told.
             Err(_) => {}
         }
@@ -152,20 +151,17 @@ async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result
 }
 
 /// Reads the published keys, and returns what is known with them.
-async fn read_published_keys(app: &App) -> Result<KnownKeys, Outage> {
+async fn read_published_keys(app: &App) -> Result<KnownKeys, Error> {
     let found = app.published_keys.read().await?;
-    let known = app
-        .known_keys
-        .known()
-        .ok_or_else(|| Outage("no keys are known".to_owned()))?;
-    let Some(published) = found.newest else {
-        return Ok(known.replaced_by(known.keys().clone(), known.version()));
-    };
+    let known = app.known_keys.known().unwrap_or_default();
     // The one place that answers may have missed what this process has heard of already.
-    if !found.everywhere && known.version() > published.version {
-        return Err(Outage("only an older set of public keys could be read".to_owned()));
-    }
-    let keys = PublicKeys::parse(&published.jwks).map_err(|error| Outage(error.to_string()))?;
+    let newest = found
+        .newest
+        .filter(|published| found.everywhere || known.version() <= published.version);
+    let Some(published) = newest else {
+        return Ok(KnownKeys::clone(&known));
+    };
+    let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
     // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
     let keys = match app.token_keys.known() {
         Some(own) if own.version() > published.version => own.public().clone(),

@@ -104,7 +104,7 @@ pub enum Error {
     Overloaded,
     /// What this endpoint cannot do without is down.
     #[error("this is unavailable at the moment; try again soon")]
-    Unavailable(#[source] Outage),
+    Unavailable(#[from] Outage),
     /// A defect of ours.
     #[error("something went wrong on our side")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

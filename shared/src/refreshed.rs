@@ -91,31 +91,41 @@ impl<T> Refreshed<T> {
         self.state().value.clone()
     }
 
-    /// Returns the value of `now`: as known while that is young enough, else as `read` finds it. Callers that arrive meanwhile
-    /// wait for the one that reads.
+    /// Returns the value of `now`: as known while that is young enough, else as `read` finds it. One caller reads at a time; the
+    /// others go on with a value that may be kept, or wait for the reader.
     ///
     /// # Errors
     /// When the value cannot be read, and none is known or an old one must not be used.
-    pub async fn current(
+    pub async fn current<E: From<Outage> + fmt::Display>(
         &self,
         now: Timestamp,
-        read: impl AsyncFnOnce() -> Result<T, Outage>,
-    ) -> Result<Arc<T>, Outage> {
+        read: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
         if let Some(value) = self.younger_than(self.rule.good_for, now) {
             return Ok(value);
         }
-        let _reading = self.reading.lock().await;
-        if let Some(value) = self.younger_than(self.rule.good_for, now) {
-            return Ok(value);
+        let kept = self
+            .known()
+            .filter(|_| self.rule.while_unreadable == WhileUnreadable::Keep);
+        let Some(kept) = kept else {
+            let _reading = self.reading.lock().await;
+            return match self.younger_than(self.rule.good_for, now) {
+                Some(value) => Ok(value),
+                None => self.read(now, read).await,
+            };
+        };
+        match self.reading.try_lock() {
+            Ok(_reading) => Ok(self.read(now, read).await.unwrap_or(kept)),
+            Err(_) => Ok(kept),
         }
-        self.read(now, read).await.or_else(|error| match self.known() {
-            Some(value) if self.rule.while_unreadable == WhileUnreadable::Keep => Ok(value),
-            _ => Err(error),
-        })
     }
 
     /// Re-reads the value if it is due and nobody else does. To be awaited beside other work.
-    pub async fn keep_fresh(&self, now: Timestamp, read: impl AsyncFnOnce() -> Result<T, Outage>) {
+    pub async fn keep_fresh<E: From<Outage> + fmt::Display>(
+        &self,
+        now: Timestamp,
+        read: impl AsyncFnOnce() -> Result<T, E>,
+    ) {
         if self.younger_than(self.rule.every, now).is_some() {
             return;
         }
@@ -129,12 +139,12 @@ impl<T> Refreshed<T> {
     ///
     /// # Errors
     /// When the value cannot be read, whatever is known.
-    pub async fn renew(
+    pub async fn renew<E: From<Outage> + fmt::Display>(
         &self,
         every: Duration,
         now: Timestamp,
-        read: impl AsyncFnOnce() -> Result<T, Outage>,
-    ) -> Result<Arc<T>, Outage> {
+        read: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
         let _reading = self.reading.lock().await;
         let read_lately = is_recent(self.state().read_at, every, now);
         match self.known().filter(|_| read_lately) {
@@ -143,9 +153,13 @@ impl<T> Refreshed<T> {
         }
     }
 
-    async fn read(&self, now: Timestamp, read: impl AsyncFnOnce() -> Result<T, Outage>) -> Result<Arc<T>, Outage> {
+    async fn read<E: From<Outage> + fmt::Display>(
+        &self,
+        now: Timestamp,
+        read: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
         if is_recent(self.state().failed_at, self.rule.retry_after, now) {
-            return Err(Outage("it could not be read a moment ago".to_owned()));
+            return Err(Outage("it could not be read a moment ago".to_owned()).into());
         }
         match read().await {
             Ok(value) => {
@@ -181,6 +195,7 @@ impl<T> Refreshed<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Poll;
 
     use tokio::sync::oneshot;
 
@@ -296,15 +311,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn callers_wait_for_the_one_that_reads() {
-        let value = Refreshed::new(RULE);
-        let (answer, answered) = oneshot::channel();
-        let slow = async || answered.await.map_err(|_| Outage("gone".to_owned()));
-        let second = async {
-            answer.send(7).unwrap();
-            value.current(at(0), async || panic!("two read at once")).await
-        };
-        let (first, second) = tokio::join!(value.current(at(0), slow), second);
-        assert_eq!((*first.unwrap(), *second.unwrap()), (7, 7));
+    async fn one_caller_reads_and_the_others_wait_or_go_on_with_what_is_kept() {
+        for (while_unreadable, expected) in [(WhileUnreadable::Keep, 1), (WhileUnreadable::FailClosed, 7)] {
+            let value = Refreshed::new(Rule {
+                while_unreadable,
+                ..RULE
+            });
+            let two_read = async || -> Result<u32, Outage> { panic!("two read at once") };
+            for (now, expected) in [(0, 7), (60, expected)] {
+                let (answer, answered) = oneshot::channel();
+                let slow = async || answered.await.map_err(|_| Outage("gone".to_owned()));
+                let second = async {
+                    let other = value.current(at(now), two_read);
+                    let mut other = Box::pin(other);
+                    // It has begun, and cannot end unless an old value is kept.
+                    let begun = futures_util::poll!(&mut other);
+                    answer.send(7).unwrap();
+                    match begun {
+                        Poll::Ready(value) => value,
+                        Poll::Pending => other.await,
+                    }
+                };
+                let (first, second) = tokio::join!(value.current(at(now), slow), second);
+                assert_eq!(
+                    (*first.unwrap(), *second.unwrap()),
+                    (7, expected),
+                    "{now} {while_unreadable:?}"
+                );
+                value.state().value = Some(Arc::new(1));
+            }
+        }
     }
 }
