@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::client::Answer;
+use super::client::{Answer, Request};
 
 /// What an operator asks.
 #[derive(Debug, Clone, Subcommand)]
@@ -65,14 +65,6 @@ pub enum Ask {
         #[arg(long, value_name = "JSON", value_parser = json_value)]
         body: Option<Value>,
     },
-}
-
-/// A request before it is signed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    pub(crate) target: String,
-    pub(crate) body: Option<Value>,
 }
 
 fn json_value(text: &str) -> Result<Value, serde_json::Error> {
