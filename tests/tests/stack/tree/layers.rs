@@ -8,12 +8,22 @@ use crate::tree::scan;
 const LAYERS: [(&str, &[&str]); 7] = [
     (
         "foundations",
-        &["clock", "config", "error", "ids", "money", "plan", "refreshed"],
+        &[
+            "clock",
+            "config",
+            "digest",
+            "error",
+            "ids",
+            "money",
+            "plan",
+            "refreshed",
+        ],
     ),
     (
         "ways out",
         &[
             "aws",
+            "elasticache",
             "gate",
             "http_client",
             "secrets",
@@ -54,7 +64,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "cache::valkey",
             "identity::published",
             "identity::store",
-            "plan::store",
+            "plan_store",
+            "probes",
             "provider",
             "quota::counters",
             "quota::fallback",
