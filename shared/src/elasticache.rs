@@ -1,15 +1,19 @@
-//! What the shared caches' provider says of them: kept some minutes, so that asking after one's health is no call of its API.
+//! Caches of `ElastiCache` by their names: their state and limits, and where they are. With the feature `elasticache` it is asked.
+
+#[cfg(feature = "elasticache")]
+mod api;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
-use crate::error::Outage;
-use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
+use crate::refreshed::{Rule, WhileUnreadable};
+
+#[cfg(feature = "elasticache")]
+pub use self::api::{endpoint, named, report};
 
 /// Limits change by deployment, a state seldom; what cannot be looked up is unknown.
-const RULE: Rule = Rule {
+pub(crate) const RULE: Rule = Rule {
     every: Duration::from_mins(5),
     good_for: Duration::from_mins(5),
     retry_after: Duration::from_mins(1),
@@ -44,44 +48,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// Returns the report on a cache of which `ElastiCache` says nothing.
+    #[must_use]
+    pub fn unknown(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            state: "unknown".to_owned(),
+            data_storage_max_gb: None,
+            ecpu_per_second_max: None,
+        }
+    }
+
     /// Whether requests may find the cache missing. What nobody could say is no reason to think so: the probes say whether it
     /// answers.
     #[must_use]
     pub fn is_bad(&self) -> bool {
         !["available", "modifying", "unknown"].contains(&self.state.as_str())
-    }
-}
-
-/// The last answer, of all caches together.
-#[derive(Debug)]
-pub struct Reports(Refreshed<Vec<Report>>);
-
-impl Default for Reports {
-    fn default() -> Self {
-        Self(Refreshed::new(RULE))
-    }
-}
-
-impl Reports {
-    /// Returns the last reports, or what `ask` says now. While it fails, nothing is known of each cache in `purposes`.
-    pub async fn current(
-        &self,
-        purposes: &[Purpose],
-        now: Timestamp,
-        ask: impl AsyncFnOnce() -> Result<Vec<Report>, Outage>,
-    ) -> Vec<Report> {
-        match self.0.current(now, ask).await {
-            Ok(reports) => reports.to_vec(),
-            Err(_) => purposes.iter().map(|purpose| unknown(*purpose)).collect(),
-        }
-    }
-}
-
-fn unknown(purpose: Purpose) -> Report {
-    Report {
-        purpose,
-        state: "unknown".to_owned(),
-        data_storage_max_gb: None,
-        ecpu_per_second_max: None,
     }
 }

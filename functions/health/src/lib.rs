@@ -1,6 +1,5 @@
 //! `GET /health`: can requests be answered? `GET /metrics`: what has happened?
 
-pub mod elasticache;
 pub mod fleet_metrics;
 
 use std::collections::BTreeMap;
@@ -12,8 +11,8 @@ use serde::Serialize;
 use shared::admission::Entrance;
 use shared::app::App;
 use shared::breaker::store::Condition;
-use shared::cache::report::Report;
 use shared::clock::{Stopwatch, Timestamp};
+use shared::elasticache::{self, Report};
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 use shared::table::Table;
@@ -162,36 +161,40 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
 /// All tables at once: well if all are, as slow as the slowest.
 async fn probe_tables(app: &App) -> Dependency {
     let stopwatch = Stopwatch::start();
-    let probes = join_all(app.probes.iter().map(Table::probe)).await;
+    let probes = join_all(app.probes.tables.iter().map(Table::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
 /// Likewise the shared caches; there may be none.
 async fn probe_caches(app: &App) -> Dependency {
-    if app.cache_probes.is_empty() {
+    if app.probes.caches.is_empty() {
         return Dependency {
             status: "none",
             latency_ms: None,
         };
     }
     let stopwatch = Stopwatch::start();
-    let probes = join_all(app.cache_probes.iter().map(Valkey::probe)).await;
+    let probes = join_all(app.probes.caches.iter().map(Valkey::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
 /// What `ElastiCache` says of the caches that have a name there. That it does not answer is no fault of theirs.
 async fn reports(app: &App, now: Timestamp) -> Vec<Report> {
-    let purposes: Vec<_> = elasticache::named(&app.config)
-        .into_iter()
-        .map(|(purpose, _)| purpose)
-        .collect();
-    if purposes.is_empty() {
+    let named = elasticache::named(&app.config);
+    if named.is_empty() {
         return Vec::new();
     }
-    let ask = || elasticache::report(&app.config);
-    app.cache_reports.current(&purposes, now, ask).await
+    let reports = app
+        .probes
+        .reports
+        .current(now, || elasticache::report(&app.config))
+        .await;
+    match reports {
+        Ok(reports) => reports.to_vec(),
+        Err(_) => named.iter().map(|(purpose, _)| Report::unknown(*purpose)).collect(),
+    }
 }
 
 const fn provider(condition: Condition) -> Provider {

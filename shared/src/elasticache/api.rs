@@ -1,4 +1,4 @@
-//! A cache of `ElastiCache` by its name: its state, its limits, and where it is.
+//! The look-up of a cache by its name.
 
 use std::time::Duration;
 
@@ -9,17 +9,18 @@ use aws_sdk_elasticache::error::{DisplayErrorContext, SdkError};
 use aws_sdk_elasticache::operation::describe_serverless_caches::DescribeServerlessCachesError;
 use aws_sdk_elasticache::types::ServerlessCache;
 use futures_util::future::try_join_all;
-use shared::aws;
-use shared::cache::report::{Purpose, Report};
-use shared::config::{Config, Endpoint};
-use shared::error::Outage;
+
+use super::{Purpose, Report};
+use crate::aws;
+use crate::config::{Config, Endpoint};
+use crate::error::Outage;
 
 /// The longest that a look-up for `/health` may take: whoever polls it waits meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 type Failure = SdkError<DescribeServerlessCachesError>;
 
-/// The caches of these settings that have a name, with their purposes.
+/// Returns the caches of these settings that have a name, with their purposes.
 #[must_use]
 pub fn named(config: &Config) -> Vec<(Purpose, &str)> {
     let caches = &config.cache;
@@ -30,7 +31,7 @@ pub fn named(config: &Config) -> Vec<(Purpose, &str)> {
         .collect()
 }
 
-/// What `ElastiCache` says of them.
+/// Returns what `ElastiCache` says of them.
 ///
 /// # Errors
 /// When it does not answer for each of them within a second, or not with sense.
@@ -56,7 +57,7 @@ fn report_of(purpose: Purpose, cache: Option<&ServerlessCache>) -> Report {
     }
 }
 
-/// Where the cache `name` is: for whoever knows no more of it, such as the local server. A serverless cache speaks TLS alone.
+/// Returns where the cache `name` is. A serverless cache speaks TLS alone.
 ///
 /// # Errors
 /// When `ElastiCache` does not answer within `timeout`, or knows of no such cache that can be connected to.
