@@ -9,7 +9,6 @@ pub mod flight;
 pub mod lease;
 pub mod local;
 pub mod refresh;
-pub mod report;
 pub mod table;
 pub mod tiers;
 pub mod unwritten;
@@ -22,12 +21,12 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::Timestamp;
+use crate::digest::sha256;
 use crate::provider::verdict::{CleanVerdict, Explanation, ModelClass};
 use crate::provider::visible::visible;
 use judge::JUDGE_VERSION;
@@ -197,12 +196,6 @@ fn lower_and_composed(word: &str) -> String {
 fn push_part(parts: &mut Vec<u8>, part: &str) {
     parts.extend_from_slice(&(part.len() as u64).to_be_bytes());
     parts.extend_from_slice(part.as_bytes());
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut digest = [0; 32];
-    digest.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    digest
 }
 
 /// A verdict with what a later reader needs to know of it.

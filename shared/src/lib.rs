@@ -15,7 +15,8 @@
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`classify`] | the use case: cache, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
-//! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
+//! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
+//! | [`plan`], [`plan_store`] | what each tier may use; the plans in force |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens, signatures of requests |
 //! | [`quota`] | charges, the counter's conditional write, the ledger of an outage |
 //! | [`rate_limit`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
@@ -26,6 +27,7 @@
 //! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
 //! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
+//! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
 //! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
@@ -38,6 +40,8 @@ pub mod cache;
 pub mod classify;
 pub mod clock;
 pub mod config;
+pub mod digest;
+pub mod elasticache;
 pub mod error;
 pub mod gate;
 pub mod http;
@@ -47,6 +51,8 @@ pub mod ids;
 pub mod invocation;
 pub mod money;
 pub mod plan;
+pub mod plan_store;
+pub mod probes;
 pub mod provider;
 pub mod quota;
 pub mod rate_limit;

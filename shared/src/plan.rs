@@ -1,8 +1,7 @@
 //! Plans: how much each tier may use of each meter, and how much of a day is used. Defaults come from the environment;
-//! [`store`] lays the settings table's over them.
+//! the settings table's plans are laid over them.
 
 pub mod meter;
-pub mod store;
 
 use std::collections::BTreeMap;
 use std::fmt;

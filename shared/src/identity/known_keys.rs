@@ -6,9 +6,10 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use crate::clock::Timestamp;
+use crate::digest::sha256;
 use crate::identity::keys::PublicKeys;
 use crate::identity::token::{self, Opened, Parties, Refusal};
-use crate::identity::{Fingerprint, Principal, sha256};
+use crate::identity::{Fingerprint, Principal};
 use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
 
 /// How often the published keys are read at most, however many unknown ones are shown.
@@ -18,7 +19,8 @@ pub(crate) const UNKNOWN_EVERY: Duration = Duration::from_mins(1);
 const RULE: Rule = Rule {
     every: Duration::from_mins(4),
     good_for: Duration::from_mins(4),
-    retry_after: Duration::from_secs(1),
+    // The tables are skipped after a failure by themselves.
+    retry_after: Duration::ZERO,
     while_unreadable: WhileUnreadable::Keep,
 };
 
@@ -27,13 +29,19 @@ const RULE: Rule = Rule {
 const OPENED: usize = 1_000;
 
 /// The public keys that a process knows, and the tokens that it has opened with them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KnownKeys {
     keys: PublicKeys,
     /// The version of the set that they were published as; 0 before any was read.
     version: u64,
     /// By the token's SHA-256.
-    opened: Arc<Cache<String, Arc<Opened>>>,
+    opened: Arc<Cache<[u8; 32], Arc<Opened>>>,
+}
+
+impl Default for KnownKeys {
+    fn default() -> Self {
+        Self::new(PublicKeys::default(), 0)
+    }
 }
 
 impl KnownKeys {
@@ -75,11 +83,6 @@ impl KnownKeys {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys == PublicKeys::default()
-    }
-
-    /// The keys alone.
-    pub(crate) const fn keys(&self) -> &PublicKeys {
-        &self.keys
     }
 
     /// The version of the published set.

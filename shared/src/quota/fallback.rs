@@ -11,8 +11,8 @@ use super::ledger::{Ledger, Parcel};
 use super::outage::{Admission, OutageLedger, Reservation, Waiting};
 use super::{Charge, Counter};
 use crate::clock::Timestamp;
+use crate::digest::sha256_base64url;
 use crate::error::Outage;
-use crate::identity::sha256;
 use crate::ids::random_bytes;
 use crate::valkey::Failure;
 
@@ -274,5 +274,5 @@ fn unanswered(failure: Failure) -> Silence {
 
 fn new_source() -> Result<String, Outage> {
     let source = random_bytes::<12>().map_err(|error| Outage(error.to_string()))?;
-    Ok(sha256(&source))
+    Ok(sha256_base64url(&source))
 }
