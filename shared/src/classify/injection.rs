@@ -3,7 +3,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::visible::visible;
+use crate::text::visible::visible;
 
 /// What only somebody who speaks to a machine writes, whatever the language.
 const MARKS: [&str; 38] = [

@@ -1,6 +1,8 @@
-//! What judges say: a [`Verdict`], and the [`CleanVerdict`] that may be shared.
+//! Verdicts on posts: a [`Verdict`], and the [`CleanVerdict`] that may be shared.
 
-/// What somebody thinks of a post.
+pub use crate::models::class::ModelClass;
+
+/// An opinion on a post.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// How strongly the post should be hidden, 0..=1.
@@ -33,30 +35,6 @@ impl CleanVerdict {
     #[must_use]
     pub fn into_parts(self) -> (Verdict, ModelClass) {
         (self.verdict, self.class)
-    }
-}
-
-/// How good a model is. A better one's verdict serves a lesser plan, never the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ModelClass {
-    /// The embedded model.
-    Embedded = 0,
-    /// A model of the chain that every plan has.
-    Standard = 1,
-    /// A model that only the chains of some plans have.
-    Better = 2,
-}
-
-impl ModelClass {
-    /// The class stored as `number`.
-    #[must_use]
-    pub const fn stored(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Embedded),
-            1 => Some(Self::Standard),
-            2 => Some(Self::Better),
-            _ => None,
-        }
     }
 }
 

@@ -17,7 +17,7 @@ pub const MOST_NAMES: usize = 10_000;
 pub struct Blame(Vec<u64>);
 
 impl Blame {
-    /// Of these names, such as a user and the texts of posts.
+    /// Of these names, such as a user and the texts asked about.
     #[must_use]
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = names.into_iter().map(hash).collect();

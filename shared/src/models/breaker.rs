@@ -41,7 +41,7 @@ const DOUBTED: Duration = Duration::from_secs(30);
 pub const PROBE_LEASE: Duration = Duration::from_secs(10);
 
 /// The most timeouts and schema violations that one user, or one content, may bring against a provider in [`BLAME_SPAN`]:
-/// nobody can switch moderation off with poisoned posts.
+/// nobody can switch a provider off with poisoned content.
 pub const MOST_BLAMED: u32 = 3;
 /// See [`MOST_BLAMED`].
 pub const BLAME_SPAN: Duration = Duration::from_mins(10);

@@ -115,6 +115,15 @@ impl Breakers {
         self.windows().entry(name.clone()).or_default().retry(now)
     }
 
+    /// Takes up to `wanted` retries out of the fleet's budget. Returns how many it had.
+    pub async fn retries(&self, name: &ProviderName, wanted: u32, now: Timestamp) -> u32 {
+        let mut granted = 0;
+        while granted < wanted && self.retry(name, now).await {
+            granted += 1;
+        }
+        granted
+    }
+
     /// Whether a provider is being asked.
     pub async fn is_closed(&self, name: &ProviderName, now: Timestamp) -> bool {
         self.condition(name, now).await.is_asked
