@@ -1,38 +1,47 @@
-//! The breakers of all providers: carries out what the state machine says, on the fleet's counts, or on this process's own
-//! while the shared cache is down.
+//! The breakers of all providers: carries out what the state machine says, on the fleet's counts. While there is no shared cache,
+//! or it is down, a process goes on alone with what the fleet told it last.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::fleet::{Act, Fleet};
-use super::window::{Blame, Window};
+use super::fleet::Fleet;
+use super::window::{Act, Blame, Window};
 use super::{LONGEST_OPEN, Outcome, Phase, Snapshot, Step};
 use crate::clock::Timestamp;
 use crate::config::providers::{Forced, ProviderName};
-use crate::error::Outage;
 
 /// Why a call may not be made, for the log.
 type Refusal = &'static str;
 
-const OPEN: Refusal = "its breaker is open";
-
-/// How often a decision is made anew because another instance was quicker: a phase that is over, then the one that follows.
+/// How often a decision is made again because another instance was quicker: a phase that is over, then the one that follows.
 const ATTEMPTS: u32 = 3;
+
+/// How long the fleet's word that a breaker is closed counts. Each report of a call renews it, so that an instance that calls often
+/// asks for no permission; an instance that has heard nothing of an opening makes calls for that much longer.
+const CLOSED_FOR: Duration = Duration::from_secs(1);
 
 /// All breakers.
 #[derive(Debug, Default)]
 pub struct Breakers {
     forced: BTreeMap<ProviderName, Forced>,
     fleet: Option<Fleet>,
-    /// What this process has seen: kept also while the fleet's counts are there, to go on from when they are not.
-    windows: Mutex<HashMap<ProviderName, Window>>,
+    known: Mutex<HashMap<ProviderName, Known>>,
 }
 
-/// The permission to make one call: in which epochs it begins.
+/// The state of a provider as this process knows it.
+#[derive(Debug, Default)]
+struct Known {
+    /// The fleet's counts as they were told last, and what this process has seen alone since.
+    window: Window,
+    /// When the fleet told them.
+    told_at: Option<Timestamp>,
+}
+
+/// The permission to make one call: the epoch in which it begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Permit {
-    own: u64,
-    fleet: Option<u64>,
+    epoch: u64,
 }
 
 /// How a call ended.
@@ -58,61 +67,71 @@ pub struct Condition {
 }
 
 impl Breakers {
-    /// With those that an operator has forced, over the counts of `fleet` if there is a shared cache.
+    /// Makes them with those that an operator has forced, over the counts of `fleet` if there is a shared cache.
     #[must_use]
     pub fn new(forced: BTreeMap<ProviderName, Forced>, fleet: Option<Fleet>) -> Self {
         Self {
             forced,
             fleet,
-            windows: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
-    /// The permission to call a provider now.
+    /// Gives the permission to call a provider now.
     ///
     /// # Errors
     /// Why not, for the log.
     pub async fn admit(&self, name: &ProviderName, now: Timestamp) -> Result<Permit, Refusal> {
         match self.forced.get(name) {
             Some(Forced::Open) => return Err("its breaker is forced open"),
-            Some(Forced::Closed) => return Ok(Permit { own: 0, fleet: None }),
+            Some(Forced::Closed) => return Ok(Permit { epoch: 0 }),
             None => {}
         }
-        if let Some(fleet) = &self.fleet
-            && let Ok(admitted) = admit_by_fleet(fleet, name, now).await
-        {
-            let own = self.windows().entry(name.clone()).or_default().snapshot(now).epoch;
-            return admitted.map(|epoch| Permit {
-                own,
-                fleet: Some(epoch),
-            });
+        if let Some(permit) = self.known_to_be_closed(name, now) {
+            return Ok(permit);
         }
-        let own = admit_alone(self.windows().entry(name.clone()).or_default(), now)?;
-        Ok(Permit { own, fleet: None })
+        let (_, mut snapshot) = self.run(name, Act::Look, now).await;
+        for _ in 0..ATTEMPTS {
+            let epoch = snapshot.epoch;
+            let act = match snapshot.admission(now) {
+                Step::Call => return Ok(Permit { epoch }),
+                Step::Refuse(_) => break,
+                Step::Lease => Act::Lease(epoch),
+                Step::Shift(phase) => Act::Shift(epoch, phase),
+            };
+            let is_lease = matches!(act, Act::Lease(_));
+            let (done, after) = self.run(name, act, now).await;
+            if is_lease && done {
+                return Ok(Permit { epoch });
+            }
+            snapshot = after;
+        }
+        Err("its breaker is open")
     }
 
-    /// Counts how a call ended; whether that opened the breaker.
-    pub async fn report(&self, name: &ProviderName, permit: Permit, mut report: Report, now: Timestamp) -> bool {
+    /// Counts how a call ended. Returns whether that opened the breaker.
+    pub async fn report(&self, name: &ProviderName, permit: Permit, report: Report, now: Timestamp) -> bool {
         if self.forced.contains_key(name) {
             return false;
         }
-        report.hold = report.hold.map(|until| until.min(now.plus(LONGEST_OPEN)));
-        let opened = self.report_alone(name, permit.own, &report, now);
-        if let (Some(fleet), Some(epoch)) = (&self.fleet, permit.fleet) {
-            // Who cannot tell the fleet has counted it for itself.
-            return report_to_fleet(fleet, name, epoch, &report, now).await.unwrap_or(false);
-        }
-        opened
+        let act = Act::Report {
+            epoch: permit.epoch,
+            outcome: report.outcome,
+            hold: report.hold.map(|until| until.min(now.plus(LONGEST_OPEN))),
+            refusal: report.refusal,
+            blame: report.blame.as_ref(),
+        };
+        let (_, snapshot) = self.run(name, act, now).await;
+        let Some(phase) = snapshot.consequence(now) else {
+            return false;
+        };
+        let (first, _) = self.run(name, Act::Shift(snapshot.epoch, phase), now).await;
+        first && announce(name, phase)
     }
 
-    /// Takes a retry out of the fleet's budget, if it has one.
+    /// Takes a retry out of the budget, if it has one.
     pub async fn retry(&self, name: &ProviderName, now: Timestamp) -> bool {
-        if let Some(fleet) = &self.fleet
-            && let Ok((allowed, _)) = fleet.run(name, Act::Retry, now).await
-        {
-            return allowed;
-        }
-        self.windows().entry(name.clone()).or_default().retry(now)
+        self.run(name, Act::Retry, now).await.0
     }
 
     /// Takes up to `wanted` retries out of the fleet's budget. Returns how many it had.
@@ -124,19 +143,14 @@ impl Breakers {
         granted
     }
 
-    /// Whether a provider is being asked.
+    /// Reports whether a provider is being asked.
     pub async fn is_closed(&self, name: &ProviderName, now: Timestamp) -> bool {
         self.condition(name, now).await.is_asked
     }
 
-    /// The condition of a provider.
+    /// Returns the condition of a provider.
     pub async fn condition(&self, name: &ProviderName, now: Timestamp) -> Condition {
-        let snapshot = match &self.fleet {
-            Some(fleet) => fleet.run(name, Act::Look, now).await.ok().map(|(_, snapshot)| snapshot),
-            None => None,
-        };
-        let snapshot = snapshot.or_else(|| self.windows().get(name).map(|window| window.snapshot(now)));
-        let snapshot = snapshot.unwrap_or(Snapshot::NEW);
+        let (_, snapshot) = self.run(name, Act::Look, now).await;
         let forced = self.forced.get(name).map(|forced| *forced == Forced::Closed);
         Condition {
             is_asked: forced.unwrap_or(snapshot.phase == Phase::Closed),
@@ -144,91 +158,39 @@ impl Breakers {
         }
     }
 
-    fn report_alone(&self, name: &ProviderName, epoch: u64, report: &Report, now: Timestamp) -> bool {
-        let mut windows = self.windows();
-        let window = windows.entry(name.clone()).or_default();
-        if let Some(until) = report.hold {
-            window.hold(until);
-        }
-        if let Some(status) = report.refusal {
-            window.refuse(status);
-        }
-        let counts = report.blame.as_ref().is_none_or(|blame| window.blame(blame, now));
-        let outcome = if counts { report.outcome } else { Outcome::Neutral };
-        window.report(epoch, outcome, now);
-        let snapshot = window.snapshot(now);
-        if let Some(phase) = snapshot.consequence(now)
-            && window.shift(snapshot.epoch, phase)
-            && self.fleet.is_none()
-        {
-            return announce(name, phase);
-        }
-        false
+    /// Permits a call if the fleet has said a moment ago that the breaker is closed.
+    fn known_to_be_closed(&self, name: &ProviderName, now: Timestamp) -> Option<Permit> {
+        let known = self.known();
+        let known = known.get(name)?;
+        let told_at = known.told_at?;
+        let is_recent = told_at <= now && now.since(told_at) < CLOSED_FOR;
+        let snapshot = known.window.snapshot(now);
+        let is_closed = is_recent && snapshot.admission(now) == Step::Call;
+        is_closed.then_some(Permit { epoch: snapshot.epoch })
     }
 
-    fn windows(&self) -> MutexGuard<'_, HashMap<ProviderName, Window>> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn admit_alone(window: &mut Window, now: Timestamp) -> Result<u64, Refusal> {
-    for _ in 0..ATTEMPTS {
-        let snapshot = window.snapshot(now);
-        match snapshot.admission(now) {
-            Step::Call => return Ok(snapshot.epoch),
-            Step::Lease if window.lease(snapshot.epoch) => return Ok(snapshot.epoch),
-            Step::Shift(phase) => window.shift(snapshot.epoch, phase),
-            Step::Lease | Step::Refuse(_) => break,
+    /// Does something on the fleet's counts, and keeps what they are after it; on the process's own while the fleet's cannot be had.
+    async fn run(&self, name: &ProviderName, act: Act<'_>, now: Timestamp) -> (bool, Snapshot) {
+        let told = match &self.fleet {
+            Some(fleet) => fleet.run(name, &act, now).await.ok(),
+            None => None,
         };
-    }
-    Err(OPEN)
-}
-
-async fn admit_by_fleet(fleet: &Fleet, name: &ProviderName, now: Timestamp) -> Result<Result<u64, Refusal>, Outage> {
-    let (_, mut snapshot) = fleet.run(name, Act::Look, now).await?;
-    for _ in 0..ATTEMPTS {
-        let epoch = snapshot.epoch;
-        let act = match snapshot.admission(now) {
-            Step::Call => return Ok(Ok(epoch)),
-            Step::Refuse(_) => break,
-            Step::Lease => Act::Lease(epoch),
-            Step::Shift(phase) => Act::Shift(epoch, phase),
-        };
-        let is_lease = matches!(act, Act::Lease(_));
-        let (done, after) = fleet.run(name, act, now).await?;
-        if is_lease && done {
-            return Ok(Ok(epoch));
+        let mut known = self.known();
+        let known = known.entry(name.clone()).or_default();
+        if let Some((done, snapshot)) = told {
+            known.window.adopt(snapshot, now);
+            known.told_at = Some(now);
+            return (done, snapshot);
         }
-        snapshot = after;
+        known.window.run(&act, now)
     }
-    Ok(Err(OPEN))
+
+    fn known(&self) -> MutexGuard<'_, HashMap<ProviderName, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn report_to_fleet(
-    fleet: &Fleet,
-    name: &ProviderName,
-    epoch: u64,
-    report: &Report,
-    now: Timestamp,
-) -> Result<bool, Outage> {
-    let act = Act::Report {
-        epoch,
-        outcome: report.outcome,
-        hold: report.hold,
-        refusal: report.refusal,
-        blame: report.blame.as_ref(),
-    };
-    let (_, snapshot) = fleet.run(name, act, now).await?;
-    if let Some(phase) = snapshot.consequence(now) {
-        let (first, _) = fleet.run(name, Act::Shift(snapshot.epoch, phase), now).await?;
-        if first {
-            return Ok(announce(name, phase));
-        }
-    }
-    Ok(false)
-}
-
-/// Tells of a change; whether it was to open.
+/// Logs a change. Returns whether it was to open.
 fn announce(name: &ProviderName, phase: Phase) -> bool {
     match phase {
         Phase::Open { span, .. } => {

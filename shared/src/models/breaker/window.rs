@@ -1,5 +1,5 @@
-//! What one process has seen of a provider: the state machine's counts, kept without a cache. The fleet's, in `fleet.lua`, are
-//! kept by the same rules; a test holds the two together.
+//! The state machine's counts of a provider as one process keeps them without a cache. The fleet's, in `fleet.lua`, are kept by
+//! the same rules; a test holds the two together.
 
 use std::collections::HashMap;
 
@@ -41,6 +41,32 @@ fn hash(name: &str) -> u64 {
         .iter()
         .take(8)
         .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+/// A change of what is known of a provider, or a look at it.
+#[derive(Debug, Clone)]
+pub enum Act<'a> {
+    /// Nothing is changed.
+    Look,
+    /// A probe is taken.
+    Lease(u64),
+    /// A phase starts.
+    Shift(u64, Phase),
+    /// A retry is taken out of the budget.
+    Retry,
+    /// A call of this epoch has ended.
+    Report {
+        /// In which epoch it began.
+        epoch: u64,
+        /// How it ended.
+        outcome: Outcome,
+        /// Until when the provider asked not to be called.
+        hold: Option<Timestamp>,
+        /// The status of a refusal that no other question changes.
+        refusal: Option<u16>,
+        /// Who can have provoked it.
+        blame: Option<&'a Blame>,
+    },
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -89,6 +115,45 @@ impl Window {
             },
             ..self.snapshot
         }
+    }
+
+    /// Does something. Returns whether it was done, and what is known after it.
+    pub fn run(&mut self, act: &Act<'_>, now: Timestamp) -> (bool, Snapshot) {
+        let done = match *act {
+            Act::Look => false,
+            Act::Lease(epoch) => self.lease(epoch),
+            Act::Shift(epoch, phase) => self.shift(epoch, phase),
+            Act::Retry => self.retry(now),
+            Act::Report {
+                epoch,
+                outcome,
+                hold,
+                refusal,
+                blame,
+            } => {
+                if let Some(until) = hold {
+                    self.hold(until);
+                }
+                if let Some(status) = refusal {
+                    self.refuse(status);
+                }
+                let is_current = epoch == self.snapshot.epoch;
+                let counts = blame.is_none_or(|blame| self.blame(blame, now));
+                self.report(epoch, if counts { outcome } else { Outcome::Neutral }, now);
+                is_current
+            }
+        };
+        (done, self.snapshot(now))
+    }
+
+    /// Goes on from what the fleet has counted.
+    pub fn adopt(&mut self, snapshot: Snapshot, now: Timestamp) {
+        self.seconds.clear();
+        self.seconds.push(Second {
+            number: now.seconds(),
+            counts: snapshot.tally,
+        });
+        self.snapshot = snapshot;
     }
 
     /// Takes a probe of epoch `epoch`, if one is left.
