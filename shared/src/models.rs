@@ -10,7 +10,8 @@
 //!    text what is wrong with it. A refused answer is a failed call.
 //! 4. Call [`Models::first_answer`] with the workload's chains from the settings: its answer names its author.
 //!    [`Models::call`] asks one provider once, for those who split, repeat or combine calls themselves.
-//! 5. If there is no answer, serve a stale one or the workload's embedded model: `local` in a chain is never asked here.
+//! 5. Await [`settled`](call::RunningUsage::settled) before the request is answered, beside other work: it gives the usage.
+//! 6. If there is no answer, serve a stale one or the workload's embedded model: `local` in a chain is never asked here.
 //!
 //! Permission ([`breaker`]), deadline, retries, spending ([`spend`]) and reading are the same for all, and happen here alone.
 //! [`exchange`] speaks [`openai`] and [`bedrock`] over [`transport`].
@@ -31,6 +32,8 @@ pub mod sign;
 pub mod spend;
 pub mod transport;
 
+use std::sync::Arc;
+
 use self::breaker::store::{Breakers, Condition};
 use self::exchange::Exchange;
 use self::spend::Budget;
@@ -46,8 +49,8 @@ pub struct Models {
     settings: ProviderSettings,
     clock: Clock,
     exchange: Exchange,
-    breakers: Breakers,
-    spend: SpendStore,
+    breakers: Arc<Breakers>,
+    spend: Arc<SpendStore>,
 }
 
 impl Models {
@@ -64,8 +67,8 @@ impl Models {
             settings: config.providers.clone(),
             clock,
             exchange: Exchange::new(config, key),
-            breakers,
-            spend,
+            breakers: Arc::new(breakers),
+            spend: Arc::new(spend),
         }
     }
 

@@ -212,7 +212,7 @@ impl Providers {
             answers,
             failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
             spend_limited: self.models.is_limited(chains, question.tier, budget),
-            bill: usage.total(),
+            bill: usage.settled().await,
         }
     }
 

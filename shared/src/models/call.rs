@@ -1,18 +1,20 @@
 //! One call to a model, from the permission to the bill.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::task::JoinHandle;
 
 use super::Models;
 use super::breaker::Outcome;
-use super::breaker::store::{Permit, Report};
+use super::breaker::store::{Breakers, Permit, Report};
 use super::breaker::window::Blame;
 use super::counts::{Bounds, Counts};
 use super::failure::{Failure, LONGEST_BACKOFF};
 use super::request::{ModelReply, ModelRequest};
 use super::spend::Budget;
-use super::spend::store::Spent;
-use crate::clock::{Deadline, Stopwatch};
+use super::spend::store::{SpendStore, Spent};
+use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::config::providers::ProviderName;
 use crate::ids::random_bytes;
 use crate::money::{Money, Tokens};
@@ -46,7 +48,11 @@ pub struct CallContext<'a> {
 
 /// The usage of models by one request, over calls that may be under way together.
 #[derive(Debug, Default)]
-pub struct RunningUsage(Mutex<ModelUsage>);
+pub struct RunningUsage {
+    total: Mutex<ModelUsage>,
+    /// Successful calls whose end and cost are being written down. Each says whether its breaker opened.
+    settling: Mutex<Vec<JoinHandle<bool>>>,
+}
 
 /// The usage of models: calls, tokens, money.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +74,33 @@ pub struct ModelUsage {
 }
 
 impl RunningUsage {
-    /// Returns the usage so far.
-    #[must_use]
-    pub fn total(&self) -> ModelUsage {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until the ends and the costs of all calls are written down, which other work need not wait for. Returns the usage.
+    ///
+    /// To be awaited before a request is answered: a process may be frozen after that.
+    pub async fn settled(&self) -> ModelUsage {
+        let settling = std::mem::take(&mut *self.settling.lock().unwrap_or_else(PoisonError::into_inner));
+        for settled in settling {
+            self.add_opened(settled.await.unwrap_or(false));
+        }
+        *self.total.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, more: ModelUsage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += more;
+        *self.total.lock().unwrap_or_else(PoisonError::into_inner) += more;
+    }
+
+    fn settle_later(&self, settling: JoinHandle<bool>) {
+        self.settling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(settling);
+    }
+
+    fn add_opened(&self, opened: bool) {
+        self.add(ModelUsage {
+            opened: u32::from(opened),
+            ..ModelUsage::default()
+        });
     }
 }
 
@@ -126,18 +151,44 @@ impl Models {
         };
         let cost = failure.is_none_or(Failure::may_cost);
         let tokens = if cost { counts.within(bounds) } else { Tokens::default() };
-        let report = self.report(failure, slow, context.blamed);
-        self.settle(name, context, permit, (report, tokens)).await;
+        self.count(name, context, failure, tokens);
+        let now = self.now();
+        let report = report(failure, slow, context.blamed, now);
+        let settling = settle(
+            (Arc::clone(&self.breakers), Arc::clone(&self.spend)),
+            (name.clone(), permit, report),
+            now,
+        );
+        if answer.is_ok() {
+            context.usage.settle_later(tokio::spawn(settling));
+        } else {
+            // Whoever calls next is to know of it.
+            context.usage.add_opened(settling.await);
+        }
+        answer
+    }
+
+    /// Counts a call and its cost in this process.
+    fn count(&self, name: &ProviderName, context: &CallContext<'_>, failure: Option<&Failure>, tokens: Tokens) {
+        let money = self.settings.price(name).of(tokens);
         context.usage.add(ModelUsage {
             calls: 1,
             retries: u32::from(context.is_retry),
             failures: u32::from(failure.is_some()),
             timeouts: u32::from(matches!(failure, Some(Failure::Timeout))),
             tokens,
-            money: self.settings.price(name).of(tokens),
+            money,
             opened: 0,
         });
-        answer
+        if tokens != Tokens::default() {
+            let purpose = (name.clone(), context.tier.clone());
+            let spent = Spent {
+                calls: 1,
+                tokens,
+                money,
+            };
+            self.spend.note(purpose, spent, self.now());
+        }
     }
 
     /// Takes up to `wanted` retries after a failure out of the fleet's budget, and waits as long as a retry should. Returns how
@@ -155,48 +206,31 @@ impl Models {
 
     /// Takes a call that asks for the rest of an incomplete answer out of the budget of retries, as far as that has any. It is not
     /// refused: a model that forgets has answered, and is not failing.
-    pub async fn note_retry(&self, name: &ProviderName) {
+    pub async fn note_retry(&self, name: &ProviderName, context: &CallContext<'_>) {
+        // The call that it goes with earns a part of it.
+        context.usage.settled().await;
         self.breakers.retries(name, 1, self.now()).await;
     }
+}
 
-    fn report(&self, failure: Option<&Failure>, slow: bool, blamed: &[&str]) -> Report {
-        let now = self.now();
-        let is_provocable = failure.is_some_and(Failure::is_provocable);
-        Report {
-            outcome: failure.map_or(Outcome::Good { slow }, |failure| failure.outcome(slow)),
-            blame: is_provocable.then(|| Blame::of(blamed.iter().copied())),
-            hold: failure.and_then(Failure::retry_after).map(|wait| now.plus(wait)),
-            refusal: failure.and_then(Failure::refusal),
-        }
+fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now: Timestamp) -> Report {
+    let is_provocable = failure.is_some_and(Failure::is_provocable);
+    Report {
+        outcome: failure.map_or(Outcome::Good { slow }, |failure| failure.outcome(slow)),
+        blame: is_provocable.then(|| Blame::of(blamed.iter().copied())),
+        hold: failure.and_then(Failure::retry_after).map(|wait| now.plus(wait)),
+        refusal: failure.and_then(Failure::refusal),
     }
+}
 
-    /// Tells the breaker how the call ended and the day's spending what it cost, at the same time.
-    async fn settle(
-        &self,
-        name: &ProviderName,
-        context: &CallContext<'_>,
-        permit: Permit,
-        (report, tokens): (Report, Tokens),
-    ) {
-        let now = self.now();
-        let spending = async {
-            if tokens != Tokens::default() {
-                let money = self.settings.price(name).of(tokens);
-                let purpose = (name.clone(), context.tier.clone());
-                let spent = Spent {
-                    calls: 1,
-                    tokens,
-                    money,
-                };
-                self.spend.record(purpose, spent, now).await;
-            }
-        };
-        let (opened, ()) = tokio::join!(self.breakers.report(name, permit, report, now), spending);
-        context.usage.add(ModelUsage {
-            opened: u32::from(opened),
-            ..ModelUsage::default()
-        });
-    }
+/// Tells the breaker how a call ended, and writes down what was spent, at the same time. Returns whether the breaker opened.
+async fn settle(
+    (breakers, spend): (Arc<Breakers>, Arc<SpendStore>),
+    (name, permit, report): (ProviderName, Permit, Report),
+    now: Timestamp,
+) -> bool {
+    let (opened, ()) = tokio::join!(breakers.report(&name, permit, report, now), spend.write_noted(now));
+    opened
 }
 
 /// Reads a reply; with it the provider's counts, and the bytes of the answer.

@@ -102,7 +102,7 @@ impl Asker<'_> {
             };
         }
         let left_out: Vec<&Post> = missing.iter().map(|place| posts[*place]).collect();
-        self.models.note_retry(self.name).await;
+        self.models.note_retry(self.name, &self.context(&[], true)).await;
         let again = self.ask_again(&left_out).await;
         for (place, verdict) in missing.into_iter().zip(again.verdicts) {
             verdicts[place] = verdict;

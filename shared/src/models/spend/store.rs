@@ -119,17 +119,28 @@ impl SpendStore {
         Budget::of(limit, known.spent)
     }
 
-    /// Counts a call, with what could not be written before. What cannot be written now is written with the next.
+    /// Counts a call and writes it down.
     pub async fn record(&self, purpose: Purpose, spent: Spent, now: Timestamp) {
-        let waiting = {
-            let mut known = self.known(now.day());
-            known.spent += spent.money;
-            if let Some(blind) = &mut known.blind {
-                *blind += spent.money;
-            }
-            add(&mut known.unwritten, purpose, spent);
-            std::mem::take(&mut known.unwritten)
-        };
+        self.note(purpose, spent, now);
+        self.write_noted(now).await;
+    }
+
+    /// Counts a call in this process, at once: the next call's budget knows of it. To be followed by [`Self::write_noted`].
+    pub fn note(&self, purpose: Purpose, spent: Spent, now: Timestamp) {
+        let mut known = self.known(now.day());
+        known.spent += spent.money;
+        if let Some(blind) = &mut known.blind {
+            *blind += spent.money;
+        }
+        add(&mut known.unwritten, purpose, spent);
+    }
+
+    /// Writes all that is counted and not written in one write. What cannot be written now is written with the next.
+    pub async fn write_noted(&self, now: Timestamp) {
+        let waiting = std::mem::take(&mut self.known(now.day()).unwritten);
+        if waiting.is_empty() {
+            return;
+        }
         if let Err(error) = self.write(now.day(), &waiting).await {
             tracing::debug!(%error, "what was spent could not be written");
             let mut known = self.known(now.day());
