@@ -1,5 +1,9 @@
-//! Which posts look like instructions to a model. They are judged alone, so that a neighbour cannot be steered by them. A post
-//! that is suspected wrongly costs a call of its own and nothing else.
+//! Recognizes posts that look like instructions to a model. They are judged alone, so that a neighbour cannot be steered by
+//! them. A post that is suspected wrongly costs a call of its own and nothing else.
+//!
+//! It is a heuristic. The guarantee lies in random ids, a strict schema, and calls of one post.
+
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -249,7 +253,39 @@ const OBJECTS: [&str; 71] = [
 /// The shortest run of base64 or hexadecimal that can hold an order.
 const LONG_RUN: usize = 32;
 
-/// Whether a post may be meant for the model rather than for readers.
+/// Words by their first byte, so that a text is read once for all of them.
+struct Words([Vec<&'static str>; 256]);
+
+/// What is enough by itself, then a demand, then the object of one.
+static WORDS: LazyLock<[Words; 3]> = LazyLock::new(|| {
+    [
+        Words::of(&[&MARKS, &ADDRESSED]),
+        Words::of(&[&DEMANDS]),
+        Words::of(&[&OBJECTS]),
+    ]
+});
+
+impl Words {
+    fn of(lists: &[&[&'static str]]) -> Self {
+        let mut words = Self(std::array::from_fn(|_| Vec::new()));
+        for word in lists.iter().copied().flatten() {
+            if let Some(first) = word.bytes().next() {
+                words.0[usize::from(first)].push(word);
+            }
+        }
+        words
+    }
+
+    fn occur_in(&self, text: &str) -> bool {
+        let text = text.as_bytes();
+        (0..text.len()).any(|at| {
+            let (first, rest) = (usize::from(text[at]), &text[at..]);
+            self.0[first].iter().any(|word| rest.starts_with(word.as_bytes()))
+        })
+    }
+}
+
+/// Reports whether a post may be meant for the model rather than for readers.
 #[must_use]
 pub fn is_suspect(text: &str) -> bool {
     let seen = visible(text);
@@ -268,8 +304,8 @@ pub fn is_suspect(text: &str) -> bool {
 }
 
 fn addresses_a_model(plain: &str) -> bool {
-    let has = |words: &[&str]| words.iter().any(|word| plain.contains(word));
-    has(&MARKS) || has(&ADDRESSED) || (has(&DEMANDS) && has(&OBJECTS))
+    let [enough, demands, objects] = &*WORDS;
+    enough.occur_in(plain) || (demands.occur_in(plain) && objects.occur_in(plain))
 }
 
 /// Letters written apart have lost their borders: only whole stems of some length tell anything.
