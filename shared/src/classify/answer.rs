@@ -26,21 +26,21 @@ struct Given {
     reason: Option<String>,
 }
 
-/// What was asked, as far as an answer is held against it.
+/// The question, as far as an answer is held against it.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
     /// The ids, in the order of the posts.
     pub ids: &'a [String],
-    /// Whether reasons were asked for.
+    /// Reasons were asked for.
     pub explain: bool,
     /// The user's words.
     pub preference: &'a str,
 }
 
-/// The verdicts in an answer, in the order of the ids; `None` where one is missing.
+/// Reads the verdicts in an answer, in the order of the ids; `None` where one is missing.
 ///
 /// # Errors
-/// What is wrong, as a fixed text: nothing of the answer is repeated.
+/// The fault, as a fixed text: nothing of the answer is repeated.
 pub fn parse(text: &str, expected: Expected<'_>) -> Result<Vec<Option<Verdict>>, &'static str> {
     let answer: Answer =
         serde_json::from_str(unwrapped(text)).map_err(|_| "the answer is not the JSON that was asked for")?;

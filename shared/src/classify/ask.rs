@@ -32,11 +32,11 @@ pub struct Question<'a> {
     pub preference: &'a str,
     /// The posts, distinct.
     pub posts: Vec<Post>,
-    /// Whether to say why.
+    /// Reasons are wanted.
     pub explain: bool,
     /// The tier of the request.
     pub tier: &'a Tier,
-    /// When the request ends.
+    /// The end of the request.
     pub deadline: Deadline,
     /// `traceparent` for the calls that are made for it.
     pub trace: Option<&'a str>,
@@ -58,9 +58,9 @@ pub struct Post {
 pub struct Judged {
     /// One per post, in order.
     pub answers: Vec<Answer>,
-    /// What went wrong, if anything did.
+    /// The failures, if there were any.
     pub failure: Option<Outage>,
-    /// Whether the day's limit on spending decided who was asked.
+    /// The day's limit on spending decided who was asked.
     pub spend_limited: bool,
     /// The usage of models.
     pub bill: ModelUsage,

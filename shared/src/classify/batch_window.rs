@@ -17,14 +17,14 @@ use crate::plan::Tier;
 /// The longest wait for others.
 pub const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
-/// What must be the same for questions to share a call.
+/// The properties that questions must have in common to share a call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Group {
     /// The user's words.
     pub preference: String,
-    /// Whether to say why.
+    /// Reasons are wanted.
     pub explain: bool,
-    /// Under which plan: it decides who is asked, and whose bill it is.
+    /// The tier: it decides who is asked, and who pays.
     pub tier: Tier,
 }
 
@@ -46,7 +46,7 @@ struct OpenBatch {
     go: Arc<Notify>,
 }
 
-/// What a request with a question is to do.
+/// The next step of a request with a question.
 #[derive(Debug)]
 pub enum Place {
     /// Ask at once.
@@ -135,7 +135,7 @@ impl BatchWindow {
 }
 
 impl Gathering {
-    /// Waits until the call before ends, the call is full, or the time is over; then the posts of all who came.
+    /// Waits until the call before ends, the batch is full, or the time is over. Returns the posts of all that came.
     pub async fn wait(&self, limit: Duration) -> (Vec<Post>, UnderWay) {
         let _ = tokio::time::timeout(limit.min(LONGEST_WAIT), self.go.notified()).await;
         let mut groups = self.window.groups();
@@ -149,14 +149,14 @@ impl Gathering {
         (posts, trip)
     }
 
-    /// Gives all who came their answer.
+    /// Gives all that came their answer.
     pub fn answer(self, judged: &Arc<Judged>) {
         self.answer.send_replace(Some(Arc::clone(judged)));
     }
 }
 
 impl Drop for Gathering {
-    /// Who gives up before the call begins lets the others go by themselves.
+    /// A request that gives up before the call begins lets the others go by themselves.
     fn drop(&mut self) {
         let mut groups = self.window.groups();
         if let Some(waiting) = groups.get_mut(&self.group) {

@@ -5,9 +5,9 @@ pub use crate::models::class::ModelClass;
 /// An opinion on a post.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// How strongly the post should be hidden, 0..=1.
+    /// The strength with which the post should be hidden, 0..=1.
     pub score: f32,
-    /// Why, where that was asked for.
+    /// The reason, if one was asked for.
     pub explanation: Option<Explanation>,
 }
 
@@ -38,7 +38,7 @@ impl CleanVerdict {
     }
 }
 
-/// Why a post was judged as it was.
+/// The reason for a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// One sentence.

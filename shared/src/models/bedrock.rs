@@ -92,7 +92,7 @@ pub fn endpoints(region: &str) -> [String; 2] {
     suffix.map(|suffix| format!("https://bedrock-runtime.{region}.{suffix}"))
 }
 
-/// What stays as it is in one segment of a path; a model's name may be an ARN, with colons and slashes.
+/// The characters that stay as they are in one segment of a path; a model's name may be an ARN, with colons and slashes.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 #[derive(Deserialize)]

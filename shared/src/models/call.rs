@@ -34,15 +34,15 @@ const SLOW_FROM_PERCENT: u32 = 60;
 pub struct CallContext<'a> {
     /// The tier that pays.
     pub tier: &'a Tier,
-    /// When the request that needs the answer ends.
+    /// The end of the request that needs the answer.
     pub deadline: Deadline,
     /// `traceparent` of the call.
     pub trace: Option<&'a str>,
-    /// Whoever and whatever can have provoked a failure, such as users and the texts asked about.
+    /// The users and contents that can have provoked a failure.
     pub blamed: &'a [&'a str],
-    /// Whether a call about the same failed or was incomplete.
+    /// A call about the same has failed or was incomplete.
     pub is_retry: bool,
-    /// Where usage is added.
+    /// The usage that it is added to.
     pub usage: &'a RunningUsage,
 }
 
@@ -69,7 +69,7 @@ pub struct ModelUsage {
     pub opened: u32,
     /// Tokens read and written.
     pub tokens: Tokens,
-    /// What they cost.
+    /// Their cost.
     pub money: Money,
 }
 
@@ -162,7 +162,7 @@ impl Models {
         if answer.is_ok() {
             context.usage.settle_later(tokio::spawn(settling));
         } else {
-            // Whoever calls next is to know of it.
+            // The next call is to know of it.
             context.usage.add_opened(settling.await);
         }
         answer

@@ -1,4 +1,4 @@
-//! Who is asked for a tier, and how good their answers are; and the walk down a chain for one answer.
+//! The chain of providers of a tier, the class of each, and the walk down a chain for one answer.
 
 use super::Models;
 use super::call::CallContext;
@@ -57,7 +57,7 @@ pub struct ChainAnswer<T> {
     pub answer: Option<Answered<T>>,
     /// The failures on the way.
     pub failure: Option<Outage>,
-    /// Whether the day's limit on spending decided who was asked.
+    /// The day's limit on spending decided who was asked.
     pub spend_limited: bool,
 }
 
@@ -68,7 +68,7 @@ pub struct Answered<T> {
     pub value: T,
     /// The provider that gave it.
     pub by: ProviderName,
-    /// How good that provider is.
+    /// The class of that provider.
     pub class: ModelClass,
 }
 

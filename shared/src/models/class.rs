@@ -1,6 +1,6 @@
-//! How good a model is.
+//! Classes of models.
 
-/// How good a model is. A better one's answer serves a lesser tier, never the other way round.
+/// A class of models by quality. A better one's answer serves a lesser tier, never the other way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ModelClass {
     /// The embedded model.

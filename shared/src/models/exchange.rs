@@ -30,7 +30,7 @@ pub struct Exchange {
     key: Option<Held<Secret>>,
     /// The forms of providers that have refused a stricter one.
     forms: Mutex<HashMap<ProviderName, Form>>,
-    /// Which of Bedrock's two names was reached last.
+    /// The place of the one of Bedrock's two names that was reached last.
     bedrock_name: AtomicUsize,
 }
 
@@ -151,7 +151,7 @@ impl Exchange {
         })
     }
 
-    /// Reads the key anew; `None` unless it is another one than `refused`.
+    /// Reads the key again; `None` unless it is another one than `refused`.
     async fn renewed(&self, refused: Option<&Arc<Secret>>, now: Timestamp) -> Option<Arc<Secret>> {
         let (key, refused) = (self.key.as_ref()?, refused?);
         key.refresh(now).await.ok().filter(|key| key != refused)

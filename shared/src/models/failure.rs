@@ -1,4 +1,4 @@
-//! How a call to a model fails, and what that says of the provider.
+//! Failures of calls to models, and what each says of the provider.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Failure {
         )
     }
 
-    /// Whether the model may have read the question, so that it is paid for.
+    /// Reports whether the model may have read the question, so that it is paid for.
     #[must_use]
     pub const fn may_cost(&self) -> bool {
         matches!(
@@ -95,7 +95,7 @@ impl Failure {
         }
     }
 
-    /// What it says of the provider.
+    /// Returns what it says of the provider.
     #[must_use]
     pub const fn outcome(&self, slow: bool) -> Outcome {
         match self {

@@ -2,7 +2,7 @@
 
 use crate::config::providers::{Effort, ProviderName, ProviderSettings};
 
-/// How an answer's form is enforced.
+/// The way in which an answer's form is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// By the provider: a strict schema, or a tool that the model must use.
@@ -27,26 +27,26 @@ pub enum Bound {
 /// A feature of the form that a provider can refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
-    /// How an answer's form is enforced.
+    /// The way in which an answer's form is enforced.
     Shape,
-    /// How much the model reasons.
+    /// The amount of reasoning.
     Effort,
     /// The bound on the answer's length.
     Bound,
-    /// How much chance decides.
+    /// The temperature.
     Temperature,
 }
 
 /// The form of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
-    /// How the answer's form is enforced.
+    /// The way in which the answer's form is enforced.
     pub shape: Shape,
-    /// How much the model is told to reason, if it is told.
+    /// The amount of reasoning that is sent, if any is.
     pub effort: Option<Effort>,
-    /// Which member bounds the answer.
+    /// The member that bounds the answer.
     pub bound: Bound,
-    /// Whether a temperature is sent, if the question or the settings have one.
+    /// A temperature is sent, if the question or the settings have one.
     pub temperature: bool,
 }
 

@@ -7,7 +7,7 @@ use super::form::Feature;
 /// The subject of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// What the content says, or its length.
+    /// The words of the content, or its length.
     Content,
     /// A feature of the question's form.
     Form(Feature),

@@ -13,7 +13,7 @@ use crate::models::Models;
 use crate::models::call::{CallContext, RunningUsage};
 use crate::models::failure::Failure;
 
-/// What is wrong with an answer that leaves posts out.
+/// The failure of an answer that leaves posts out.
 const INCOMPLETE: Failure = Failure::Schema("a verdict is missing");
 
 /// A model's verdicts on some posts, in their order, and why some are missing.

@@ -1,5 +1,4 @@
--- What the fleet has seen of a provider: the counts of breaker/window.rs, kept for all. What follows from them is decided by the
--- caller. The numbers in capitals come before this text.
+-- The fleet's counts of a provider, kept by the rules of breaker/window.rs. The caller decides what follows from them. The numbers in capitals come before this text.
 -- KEYS: the state, and who was blamed for failures; in one slot.
 -- ARGV: what is to be done, the time (ms), the caller's epoch, then:
 --   look, lease, retry: nothing; shift: the phase (0 closed, 1 open, 2 half-open), until (ms), its span (ms);

@@ -14,10 +14,10 @@ use crate::valkey::{Failure, Invocation, Script, Valkey};
 /// How long the state of a provider is kept that nobody asks: longer than any phase.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// How many numbers the script answers with.
+/// The numbers of the script's answer.
 const FIGURES: usize = 16;
 
-/// What all instances know.
+/// The counts that all instances share.
 #[derive(Debug)]
 pub struct Fleet {
     valkey: Valkey,
@@ -25,7 +25,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// In the cache behind `valkey`.
+    /// Makes it in the cache behind `valkey`.
     #[must_use]
     pub fn new(valkey: Valkey) -> Self {
         let numbers = format!(

@@ -14,11 +14,11 @@ use crate::config::providers::{Forced, ProviderName};
 /// Why a call may not be made, for the log.
 type Refusal = &'static str;
 
-/// How often a decision is made again because another instance was quicker: a phase that is over, then the one that follows.
+/// The most times that a decision is made again because another instance was quicker: a phase that is over, then the one that follows.
 const ATTEMPTS: u32 = 3;
 
-/// How long the fleet's word that a breaker is closed counts. Each report of a call renews it, so that an instance that calls often
-/// asks for no permission; an instance that has heard nothing of an opening makes calls for that much longer.
+/// The time for which a breaker counts as closed after the fleet has said so. Each report of a call renews it: an instance that
+/// calls often asks for no permission, and one that knows of no failure may call for so long after others opened the breaker.
 const CLOSED_FOR: Duration = Duration::from_secs(1);
 
 /// All breakers.
@@ -44,12 +44,12 @@ pub struct Permit {
     epoch: u64,
 }
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// What it says of the provider.
+    /// Its meaning for the provider.
     pub outcome: Outcome,
-    /// Who could have provoked the failure, where a request can.
+    /// The users and contents that could have provoked the failure, if a request could.
     pub blame: Option<Blame>,
     /// Until when the provider asked not to be called.
     pub hold: Option<Timestamp>,
@@ -60,7 +60,7 @@ pub struct Report {
 /// The condition of a provider, for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Condition {
-    /// Whether it is asked: its breaker is closed.
+    /// It is asked: its breaker is closed.
     pub is_asked: bool,
     /// The status with which it last refused a call, if it has answered none since.
     pub refusal: Option<u16>,

@@ -12,12 +12,12 @@ const SECONDS: i64 = WINDOW.as_secs().cast_signed();
 /// The most names that are remembered at once; beyond it nobody new is blamed, and so nothing new counts.
 pub const MOST_NAMES: usize = 10_000;
 
-/// Who and what a failed call was made for, as hashes: the user, and each content.
+/// The users and contents that a failed call was made for, as hashes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Blame(Vec<u64>);
 
 impl Blame {
-    /// Of these names, such as a user and the texts asked about.
+    /// Makes it of these names, such as a user and the texts asked about.
     #[must_use]
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = names.into_iter().map(hash).collect();
@@ -26,7 +26,7 @@ impl Blame {
         Self(hashes)
     }
 
-    /// The hashes, each once.
+    /// Returns the hashes, each once.
     #[must_use]
     pub fn hashes(&self) -> &[u64] {
         &self.0
@@ -56,15 +56,15 @@ pub enum Act<'a> {
     Retry,
     /// A call of this epoch has ended.
     Report {
-        /// In which epoch it began.
+        /// The epoch in which it began.
         epoch: u64,
-        /// How it ended.
+        /// Its end.
         outcome: Outcome,
         /// Until when the provider asked not to be called.
         hold: Option<Timestamp>,
         /// The status of a refusal that no other question changes.
         refusal: Option<u16>,
-        /// Who can have provoked it.
+        /// The users and contents that can have provoked it.
         blame: Option<&'a Blame>,
     },
 }
@@ -75,7 +75,7 @@ struct Second {
     counts: Tally,
 }
 
-/// What is known of one provider.
+/// The counts of one provider.
 #[derive(Debug)]
 pub struct Window {
     snapshot: Snapshot,
@@ -96,7 +96,7 @@ impl Default for Window {
 }
 
 impl Window {
-    /// What is known at `now`.
+    /// Returns what is known at `now`.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         let counted = self.seconds.iter().filter(|second| is_within(second.number, now));
@@ -167,7 +167,7 @@ impl Window {
         }
     }
 
-    /// Starts `phase`, unless another change of epoch `epoch` was quicker. Counts start anew with it.
+    /// Starts `phase`, unless another change of epoch `epoch` was quicker. Counts begin again with it.
     pub fn shift(&mut self, epoch: u64, phase: Phase) -> bool {
         let is_first = self.snapshot.epoch == epoch;
         if is_first {
@@ -218,17 +218,17 @@ impl Window {
         allowed
     }
 
-    /// The provider asked not to be called before `until`.
+    /// Notes that the provider asked not to be called before `until`.
     pub fn hold(&mut self, until: Timestamp) {
         self.snapshot.held_until = self.snapshot.held_until.max(Some(until));
     }
 
-    /// The provider refused a call with `status`, for a reason that no other question changes.
+    /// Notes that the provider refused a call with `status`, for a reason that no other question changes.
     pub const fn refuse(&mut self, status: u16) {
         self.snapshot.refusal = Some(status);
     }
 
-    /// Whether a failure that a request could have provoked counts: not when its user or one of its contents has brought as
+    /// Reports whether a failure that a request could have provoked counts: not if its user or one of its contents has brought as
     /// many as they may. Notes it if it does.
     pub fn blame(&mut self, blame: &Blame, now: Timestamp) -> bool {
         if now.since(self.blamed_since) >= BLAME_SPAN || now < self.blamed_since {
@@ -260,7 +260,7 @@ impl Window {
     }
 }
 
-/// Whether a second is one of the window's last, or of a clock that is a little ahead.
+/// Reports whether a second is one of the window's last, or of a clock that is a little ahead.
 fn is_within(second: i64, now: Timestamp) -> bool {
     let age = now.seconds() - second;
     (-SECONDS..SECONDS).contains(&age)
