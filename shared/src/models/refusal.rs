@@ -97,76 +97,75 @@ mod tests {
     }
 
     #[test]
-    fn what_content_provokes_is_told_from_what_the_form_does() {
-        let (shape, effort, bound) = (
-            About::Form(Feature::Shape),
-            About::Form(Feature::Effort),
-            About::Form(Feature::Bound),
-        );
-        for (error, expected) in [
-            (
-                json!({"error": {"code": "content_filter", "status": 400, "param": "prompt",
+    fn the_subject_of_a_refusal_is_the_content() {
+        for error in [
+            json!({"error": {"code": "content_filter", "status": 400, "param": "prompt",
                 "innererror": {"code": "ResponsibleAIPolicyViolation"}}}),
-                About::Content,
-            ),
-            (
-                json!({"error": {"code": "context_length_exceeded", "param": "messages",
+            json!({"error": {"code": "context_length_exceeded", "param": "messages",
                 "message": "This model's maximum context length is 8192 tokens."}}),
-                About::Content,
-            ),
-            (
-                json!({"error": {"code": "json_validate_failed", "type": "invalid_request_error"}}),
-                About::Content,
-            ),
-            (
-                json!({"error": {"code": 400, "type": "BadRequestError",
+            json!({"error": {"code": "json_validate_failed", "type": "invalid_request_error"}}),
+            json!({"error": {"code": 400, "type": "BadRequestError",
                 "message": "This model's maximum context length is 4096 tokens."}}),
-                About::Content,
-            ),
+            json!({"message": "Input is too long for requested model."}),
+        ] {
+            assert_eq!(of(400, &error), About::Content, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_subject_of_a_refusal_is_a_feature_of_the_form() {
+        for (feature, error) in [
             (
-                json!({"message": "Input is too long for requested model."}),
-                About::Content,
-            ),
-            (
+                Feature::Effort,
                 json!({"error": {"param": "reasoning_effort", "code": "unsupported_value",
                 "message": "Unsupported value: 'none' is not supported with the 'gpt-5' model."}}),
-                effort,
             ),
             (
+                Feature::Temperature,
                 json!({"error": {"param": "temperature", "code": "unsupported_value",
                 "message": "Only the default (1) value is supported."}}),
-                About::Form(Feature::Temperature),
             ),
             (
+                Feature::Bound,
                 json!({"error": {"param": "max_completion_tokens", "message": "max_tokens is too large: 9000."}}),
-                bound,
             ),
             (
+                Feature::Bound,
                 json!({"message": "The maximum tokens you requested exceeds the model limit of 2048."}),
-                bound,
             ),
             (
+                Feature::Shape,
                 json!({"error": {"param": "response_format", "message": "Invalid parameter"}}),
-                shape,
             ),
             (
+                Feature::Shape,
                 json!({"error": {"message": "This model does not support response format `json_schema`."}}),
-                shape,
             ),
             (
+                Feature::Shape,
                 json!({"message": "This model doesn't support the toolConfig.toolChoice.any field."}),
-                shape,
             ),
-            (json!({"message": "This model doesn't support tool use."}), shape),
             (
-                json!({"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted"}]}),
-                shape,
+                Feature::Shape,
+                json!({"message": "This model doesn't support tool use."}),
             ),
-            (json!({"error": {"message": "bad request", "code": null}}), About::Other),
-            (json!("no"), About::Other),
-            (json!(null), About::Other),
+            (
+                Feature::Shape,
+                json!({"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted"}]}),
+            ),
         ] {
-            assert_eq!(of(400, &error), expected, "{error}");
+            assert_eq!(of(400, &error), About::Form(feature), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_known_subject_is_about_something_else() {
+        for error in [
+            json!({"error": {"message": "bad request", "code": null}}),
+            json!("no"),
+            json!(null),
+        ] {
+            assert_eq!(of(400, &error), About::Other, "{error}");
         }
     }
 
