@@ -1,16 +1,16 @@
 //! The long-lived things of a process. The only place where they are put together.
 
 use std::cell::LazyCell;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use futures_util::future::join_all;
 
 use crate::audit::AuditLog;
-use crate::breaker::fleet::Fleet;
-use crate::breaker::store::Breakers;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::cache::valkey::SharedVerdicts;
+use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
 use crate::config::{Config, ConfigError, Secret};
@@ -20,15 +20,16 @@ use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
+use crate::models::Models;
+use crate::models::breaker::fleet::Fleet;
+use crate::models::breaker::store::Breakers;
+use crate::models::spend::store::SpendStore;
 use crate::plan_store::PlanStore;
 use crate::probes::Probes;
-use crate::provider::Providers;
-use crate::provider::remote::Remote;
 use crate::quota::store::QuotaStore;
 use crate::rate_limit::store::LimitStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
-use crate::spend::store::SpendStore;
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
@@ -68,7 +69,9 @@ pub struct App {
     pub limits: LimitStore,
     /// Verdicts.
     pub cache: Cache,
-    /// Judges.
+    /// Models beyond this process, for every workload.
+    pub models: Arc<Models>,
+    /// Judges of posts.
     pub providers: Providers,
     /// What health looks at.
     pub probes: Probes,
@@ -105,6 +108,13 @@ impl App {
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
         let shared = caches.shared.map(SharedVerdicts::new);
+        let models = Arc::new(Models::new(
+            &config,
+            clock.clone(),
+            keys.model,
+            Breakers::new(config.providers.forced.clone(), fleet),
+            SpendStore::new(open(table::SETTINGS), &config),
+        ));
         Ok(Self {
             telemetry: Telemetry::new(&config),
             parties: Parties {
@@ -120,16 +130,8 @@ impl App {
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
             cache: Cache::new(shared, VerdictTable::new(open(table::VERDICTS)), config.cache_layers),
-            providers: Providers::new(
-                config.providers.clone(),
-                Remote::new(
-                    &config,
-                    clock.clone(),
-                    keys.model,
-                    Breakers::new(config.providers.forced.clone(), fleet),
-                    SpendStore::new(open(table::SETTINGS), &config),
-                ),
-            ),
+            providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
+            models,
             probes,
             caches: caches.each,
             token_keys: keys.token,

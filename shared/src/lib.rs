@@ -7,13 +7,14 @@
 //! |---|---|
 //! | [`app`] | the long-lived things of a process, put together |
 //! | [`config`], [`clock`] | the only readers of the environment and of the time |
+//! | [`text`], [`money`] | forms of a text; sums and prices |
 //! | [`error`] | every way in which a request can fail |
 //! | [`refreshed`] | values that are re-read every few minutes |
 //! | [`http`] | status codes, headers, bodies |
 //! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
-//! | [`classify`] | the use case: cache, judge, refund |
+//! | [`classify`] | the use case: cache, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
 //! | [`plan`], [`plan_store`] | what each tier may use; the plans in force |
@@ -23,9 +24,7 @@
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
-//! | [`provider`] | who judges; which verdicts may be shared |
-//! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
-//! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
+//! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
 //! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
@@ -35,7 +34,6 @@ pub mod admission;
 pub mod app;
 pub mod audit;
 pub mod aws;
-pub mod breaker;
 pub mod cache;
 pub mod classify;
 pub mod clock;
@@ -49,18 +47,18 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+pub mod models;
 pub mod money;
 pub mod plan;
 pub mod plan_store;
 pub mod probes;
-pub mod provider;
 pub mod quota;
 pub mod rate_limit;
 pub mod refreshed;
 pub mod secrets;
-pub mod spend;
 pub mod table;
 pub mod telemetry;
+pub mod text;
 pub mod tls;
 pub mod usage;
 pub mod valkey;

@@ -3,7 +3,7 @@
 use crate::tree::scan::Code;
 
 /// What workloads are called, and what they work on.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 19] = [
     "chat",
     "chats",
     "classified",
@@ -16,25 +16,35 @@ const WORDS: [&str; 15] = [
     "images",
     "post",
     "posts",
+    "preference",
+    "preferences",
     "rank",
     "ranking",
     "rankings",
+    "verdict",
+    "verdicts",
 ];
 
 /// The workloads themselves, and what stands above them.
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// Who may say which words all the same.
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
-    // The classes of endpoints, whose limits are settings.
+    // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
-    // OpenAI's name of its protocol.
+    ("config::providers", &["rank"]),
+    // A part of what models are asked; OpenAI's name of its protocol, and of some models.
+    ("models", &["image"]),
+    ("models::form", &["chat"]),
+    ("models::openai", &["chat"]),
     ("config::openai", &["chat"]),
     // Yet to be moved.
-    ("provider", &["chat", "classify", "post", "posts"]),
-    ("telemetry", &["classified", "classify", "post", "posts"]),
+    ("cache", &["classify", "preference", "verdict", "verdicts"]),
+    ("probes", &["verdicts"]),
+    ("table", &["verdicts"]),
+    ("telemetry", &["classified", "classify", "posts"]),
 ];
 
 fn is_in(module: &str, place: &str) -> bool {
