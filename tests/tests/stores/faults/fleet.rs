@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::admission::{self, Wish};
+use shared::admission;
 use shared::app::App;
 use shared::clock::Clock;
 use shared::error::Error;
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
-use shared::plan::{Meter, Tier};
-use shared::quota::ledger::allowance;
-use shared::quota::store::Certainty;
+use shared::plan::{Meter, Tier, conservative_share};
+use shared::quota::store::{Certainty, Charged};
 use tests::dice::Dice;
 use tests::proxy::{Mode, Proxy};
 use tests::service::{Plan, TableService};
@@ -71,6 +70,12 @@ impl Fleet {
         }
     }
 
+    async fn charge(&self, app: &App, units: u64) -> Result<Charged, Error> {
+        let now = self.clock.now();
+        let admitted = admission::enter_by_day(app, &self.principal, Meter::Posts, units, now).await?;
+        admitted.charge(app, None).await
+    }
+
     /// Batches through all instances at once, each behind a network of its own.
     async fn round(&self, dice: &mut Dice, modes: &[Mode], admitted: &mut [Admitted]) {
         let mut charges = Vec::new();
@@ -78,16 +83,7 @@ impl Fleet {
             proxy.set(*dice.pick(modes));
             for _ in 0..BATCHES_PER_ROUND {
                 let units = 1 + dice.roll(50);
-                let wish = Wish {
-                    meter: Meter::Posts,
-                    units,
-                    idempotency: None,
-                    reserved: None,
-                };
-                charges.push(async move {
-                    let outcome = admission::charge(app, &self.principal, wish, self.clock.now()).await;
-                    (instance, units, outcome)
-                });
+                charges.push(async move { (instance, units, self.charge(app, units).await) });
             }
         }
         for (instance, units, outcome) in join_all(charges).await {
@@ -112,13 +108,7 @@ impl Fleet {
             proxy.set(Mode::Pass);
             self.clock.advance(A_WHILE);
             // More than fits, so that it delivers and charges nothing. What waits goes first.
-            let wish = Wish {
-                meter: Meter::Posts,
-                units: LIMIT,
-                idempotency: None,
-                reserved: None,
-            };
-            let _ = admission::charge(app, &self.principal, wish, self.clock.now()).await;
+            let _ = self.charge(app, LIMIT).await;
         }
     }
 
@@ -157,7 +147,7 @@ async fn the_table_never_admits_beyond_the_limit_and_instances_alone_never_beyon
             fleet.clock.advance(Duration::from_secs(6));
         }
         let together = sum(&admitted, |one| one.all());
-        let shares = u64::from(INSTANCES) * allowance(LIMIT, INSTANCES);
+        let shares = u64::from(INSTANCES) * conservative_share(LIMIT, INSTANCES);
         assert!(together <= LIMIT + shares, "seed {seed}: {admitted:?}");
         fleet.heal().await;
         // All that was admitted is counted, and beyond it no more than the writes whose answers were lost.
@@ -198,20 +188,14 @@ async fn a_charge_is_ambiguous_only_if_the_table_may_have_seen_it() {
     let fleet = Fleet::start(INSTANCES).await;
     let (app, proxy) = &fleet.instances[0];
     let charge = || async {
-        let wish = Wish {
-            meter: Meter::Posts,
-            units: 1,
-            idempotency: None,
-            reserved: None,
-        };
-        let charged = admission::charge(app, &fleet.principal, wish, fleet.clock.now()).await;
+        let charged = fleet.charge(app, 1).await;
         charged.unwrap().certainty
     };
     assert_eq!(charge().await, Certainty::Sure);
     proxy.set(Mode::LoseReplies);
     assert_eq!(charge().await, Certainty::Ambiguous);
     // Now the table is skipped: nothing is sent.
-    assert_eq!(charge().await, Certainty::Alone);
+    assert_eq!(charge().await, Certainty::NotInTable);
 }
 
 #[tokio::test]

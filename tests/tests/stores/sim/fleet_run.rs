@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::admission::{self, Entrance, Origin, Wish};
+use shared::admission;
 use shared::app::App;
 use shared::clock::{Clock, Day};
 use shared::error::Error;
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
-use shared::plan::{Meter, Tier};
+use shared::limits::{Origin, Source};
+use shared::plan::{Meter, Tier, conservative_share};
 use shared::quota::Counter;
-use shared::quota::ledger::allowance;
 use shared::quota::store::Certainty;
-use shared::rate_limit::Source;
 use tests::dice::Dice;
 use tests::proxy::{Mode, No, Proxy};
 use tests::redis::Redis;
@@ -70,22 +69,14 @@ fn principal() -> Principal {
 
 /// Limits and charge of one batch, as classify asks for them.
 async fn admit(app: &App, principal: &Principal, units: u64, clock: &Clock) -> Result<Certainty, Error> {
-    let now = clock.now();
     let origin = Origin {
         source: &Source::of(Some("203.0.113.7")),
         endpoint: Some("classify"),
+        now: clock.now(),
     };
-    let entrance = Entrance::Use(principal, Meter::Posts, units);
-    let admitted = admission::limit(app, origin, entrance, now)
-        .await
-        .map_err(|refused| refused.error)?;
-    let wish = Wish {
-        meter: Meter::Posts,
-        units,
-        idempotency: None,
-        reserved: admitted.reservation.as_ref(),
-    };
-    Ok(admission::charge(app, principal, wish, now).await?.certainty)
+    let entered = admission::enter(app, origin, principal, Meter::Posts, units).await;
+    let admitted = entered.map_err(|rejection| rejection.error)?;
+    Ok(admitted.charge(app, None).await?.certainty)
 }
 
 async fn start(plan: &Plan, tables: &TableService, redis: &Redis) -> Vec<Instance> {
@@ -136,7 +127,7 @@ async fn run(seed: u64) {
         for (units, outcome) in join_all(batches).await {
             match outcome {
                 Ok(Certainty::Sure) => of_day.by_table += units,
-                Ok(Certainty::Alone | Certainty::Ambiguous) => of_day.alone += units,
+                Ok(Certainty::NotInTable | Certainty::Ambiguous) => of_day.alone += units,
                 Err(
                     Error::QuotaExceeded { .. }
                     | Error::ReducedCapacity { .. }
@@ -160,7 +151,7 @@ async fn run(seed: u64) {
         let stored = instances[0].app.quota.used(&counter).await.unwrap();
         let what = format!("seed {seed}, {day}: {stored} stored of {of_day:?}");
         assert!(of_day.by_table <= LIMIT, "{what}");
-        let shares = u64::from(INSTANCES) * allowance(LIMIT, INSTANCES);
+        let shares = u64::from(INSTANCES) * conservative_share(LIMIT, INSTANCES);
         assert!(of_day.by_table + of_day.alone <= LIMIT + shares, "{what}");
         // What was admitted is counted, once; beyond it only writes whose answers were lost.
         assert!(stored >= of_day.by_table + of_day.alone, "{what}");

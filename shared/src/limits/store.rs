@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use super::deny_list::{DENIED_FOR, DenyList};
-use super::local::{Ask, LocalLogs};
-use super::scripts::{Reserve, SERVER_CLOCK, Scripts, read_denied, read_replies};
-use super::{Decision, IP, Policy, Source, Standing};
+use super::local::{Ask, LocalLogs, UserKeys};
+use super::scripts::{SERVER_CLOCK, Scripts, read_denied, read_replies};
+use super::{Decision, IP, Origin, Policy, Standing};
 use crate::clock::Timestamp;
 use crate::config::{AddressLimits, Config};
 use crate::error::{Error, Outage};
 use crate::identity::Principal;
 use crate::ids::{SessionId, UserId, random_bytes};
+use crate::plan::Meter;
 use crate::quota::Counter;
-use crate::quota::outage::{self, Reservation};
-use crate::valkey::{Failure, Invocation, Valkey};
+use crate::quota::outage::shadow::{Booking, Reservation};
+use crate::valkey::{Failure, Valkey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -26,35 +27,24 @@ const RETRY_UNKNOWN: Duration = Duration::from_secs(1);
 /// The list of all revoked sessions.
 const DENIED: &str = "denied";
 
-/// What a request asks of the limits.
+/// The limits of a user that a request meets.
 #[derive(Debug, Clone, Copy)]
-pub struct Visit<'a> {
-    /// Where it comes from.
-    pub source: &'a Source,
-    /// Which endpoint it asks; `None` if its address was counted before.
-    pub endpoint: Option<&'a str>,
-    /// Whether it registers a device.
-    pub registers: bool,
-    /// What it asks of its user's limits, if it has one.
-    pub burst: Option<Burst<'a>>,
-}
-
-/// What a request asks of its user's burst limit.
-#[derive(Debug, Clone, Copy)]
-pub struct Burst<'a> {
-    /// Who asks.
+pub struct UserLimits<'a> {
+    /// Whose.
     pub principal: &'a Principal,
-    /// What is counted today.
-    pub counter: &'a Counter,
-    /// The plan's figure.
-    pub per_minute: u64,
-    /// Units; 0 only looks.
+    /// What is counted.
+    pub meter: Meter,
+    /// How many units; 0 only looks.
     pub units: u64,
+    /// The plan's figure by minute, if it has one.
+    pub per_minute: Option<u64>,
+    /// Whether the plan has a figure by day.
+    pub by_day: bool,
 }
 
-/// A request that may go on.
-#[derive(Debug, Clone, Default)]
-pub struct Admitted {
+/// A request that its limits let pass.
+#[derive(Debug, Default)]
+pub struct Passage {
     /// How its limits stand.
     pub standings: Vec<Standing>,
     /// Whether the shared cache was done without.
@@ -63,9 +53,9 @@ pub struct Admitted {
     pub reservation: Option<Reservation>,
 }
 
-/// A request that may not.
+/// A request that one of its limits refuses.
 #[derive(Debug)]
-pub struct Refused {
+pub struct Rejection {
     /// How the limits stand that it met.
     pub standings: Vec<Standing>,
     /// Why.
@@ -99,39 +89,39 @@ impl LimitStore {
         }
     }
 
-    /// Lets a request on or not: all of its limits or none of them count it.
+    /// Lets a request pass or not: all of its limits count it, or none of them. `registers` adds the limit of registrations.
     ///
     /// # Errors
-    /// [`Refused`]: over a limit, over this process's share of it while the cache is down, or of a revoked session.
-    pub async fn admit(&self, visit: &Visit<'_>, now: Timestamp) -> Result<Admitted, Refused> {
-        let denied = |burst: &Burst<'_>| self.denied.holds(&burst.principal.session, now);
-        if !visit.burst.as_ref().is_some_and(denied) {
-            return self.decide(visit, now).await;
-        }
-        // Like every bad credential, it counts for its address alone.
-        let of_address = Visit { burst: None, ..*visit };
-        Err(revoked(self.decide(&of_address, now).await?.standings))
-    }
-
-    async fn decide(&self, visit: &Visit<'_>, now: Timestamp) -> Result<Admitted, Refused> {
-        let id = random_bytes::<12>().map_err(refused_for)?;
-        let asks = self.asks(visit);
-        if asks.is_empty() {
-            return Ok(Admitted::default());
-        }
-        let Some(valkey) = &self.valkey else {
-            return settle(self.local.decide(&asks, local_id(&id), now), exceeded);
-        };
-        match self.ask(valkey, visit, &asks, &URL_SAFE_NO_PAD.encode(id), now).await {
-            Ok(answer) => {
-                if answer.is_ok() {
-                    self.local.note(&asks, local_id(&id), now);
+    /// [`Rejection`]: over a limit, over this process's share of it while the cache is down, or of a revoked session.
+    pub async fn admit(
+        &self,
+        origin: &Origin<'_>,
+        registers: bool,
+        user: Option<UserLimits<'_>>,
+    ) -> Result<Passage, Rejection> {
+        let now = origin.now;
+        let denied = user.is_some_and(|user| self.denied.holds(&user.principal.session, now));
+        // Like every bad credential, a denied one counts for its address alone.
+        let asks = self.asks(origin, registers, user.filter(|_| !denied));
+        let id = random_bytes::<12>().map_err(rejected)?;
+        let passage = match &self.valkey {
+            None => settle(self.local.decide(&asks, local_id(&id), now), exceeded),
+            Some(_) if asks.is_empty() => Ok(Passage::default()),
+            Some(valkey) => match self.ask(valkey, &asks, &URL_SAFE_NO_PAD.encode(id), now).await {
+                Ok(decided) => {
+                    if decided.is_ok() {
+                        self.local.note(&asks, local_id(&id), now);
+                    }
+                    decided
                 }
-                answer
-            }
-            // The cache goes on counting for others: this process's share would come on top of that.
-            Err(Failure::Unknown(_)) => Err(refused_for(unknown(&asks))),
-            Err(Failure::Unasked(_) | Failure::Failed(_)) => self.admit_alone(&asks, local_id(&id), now),
+                // The cache goes on counting for others: this process's share would come on top of that.
+                Err(Failure::Unknown(_)) => Err(rejected(unknown(&asks))),
+                Err(Failure::Unasked(_) | Failure::Failed(_)) => self.admit_alone(&asks, local_id(&id), now),
+            },
+        };
+        match passage {
+            Ok(passage) if denied => Err(revoked(passage.standings)),
+            passage => passage,
         }
     }
 
@@ -161,32 +151,24 @@ impl LimitStore {
         valkey.ask(&commands).await.is_ok()
     }
 
-    /// The logs that a request must pass, in the order in which their standings are told.
-    fn asks(&self, visit: &Visit<'_>) -> Vec<Ask> {
-        let source = visit.source.as_str();
+    /// The logs that a request must pass, in the order of their standings.
+    fn asks(&self, origin: &Origin<'_>, registers: bool, user: Option<UserLimits<'_>>) -> Vec<Ask> {
+        let source = origin.source.as_str();
+        let of_address = |key, policy| Ask {
+            key,
+            policy,
+            weight: 1,
+            user: None,
+        };
         let mut asks = Vec::with_capacity(2);
-        if let Some(endpoint) = visit.endpoint {
+        if let Some(endpoint) = origin.endpoint {
             let (class, limit) = self.per_address.of(endpoint);
-            asks.push(Ask {
-                key: format!("ip:{{{source}}}:{class}"),
-                policy: Policy::ip(limit),
-                weight: 1,
-            });
+            asks.push(of_address(format!("ip:{{{source}}}:{class}"), Policy::ip(limit)));
         }
-        if visit.registers {
-            asks.push(Ask {
-                key: format!("registrations:{{{source}}}"),
-                policy: self.registrations,
-                weight: 1,
-            });
+        if registers {
+            asks.push(of_address(format!("registrations:{{{source}}}"), self.registrations));
         }
-        if let Some(burst) = &visit.burst {
-            asks.push(Ask {
-                key: format!("burst:{{{}}}:{}", burst.principal.user, burst.counter.meter),
-                policy: Policy::burst(burst.per_minute),
-                weight: burst.units,
-            });
-        }
+        asks.extend(user.map(|user| ask_of_user(&user, origin.now)));
         asks
     }
 
@@ -194,18 +176,11 @@ impl LimitStore {
     async fn ask(
         &self,
         valkey: &Valkey,
-        visit: &Visit<'_>,
         asks: &[Ask],
         id: &str,
         now: Timestamp,
-    ) -> Result<Result<Admitted, Refused>, Failure> {
-        let mut invocations: Vec<Invocation<'_>> = Vec::with_capacity(asks.len() + 1);
-        for ask in asks {
-            invocations.push(match &visit.burst {
-                Some(burst) if ask.policy.name == "burst" => self.user_script(ask, burst, id, now),
-                _ => self.scripts.visit(ask.key.clone(), &ask.policy, ask.weight, id),
-            });
-        }
+    ) -> Result<Result<Passage, Rejection>, Failure> {
+        let mut invocations: Vec<_> = asks.iter().map(|ask| self.scripts.decide(ask, id)).collect();
         let reads_list = self.denied.is_due(now);
         if reads_list {
             invocations.push(self.scripts.denied(DENIED.to_owned(), now));
@@ -213,7 +188,7 @@ impl LimitStore {
         let mut answer = valkey.run(&invocations).await;
         if matches!(answer, Err(Failure::Unknown(_))) {
             // Once more, when what the lost answer may have counted is taken back.
-            let undo: Vec<_> = asks.iter().map(|ask| self.undo(visit, ask, id)).collect();
+            let undo: Vec<_> = asks.iter().map(|ask| self.scripts.take_back(ask, id)).collect();
             valkey.run(&undo).await?;
             answer = valkey.run(&invocations).await;
         }
@@ -225,67 +200,37 @@ impl LimitStore {
         if reads_list && let Some(listed) = replies.get(asks.len()).and_then(read_denied) {
             self.denied.learn(listed, now);
         }
-        let read = read_replies(asks, &replies, visit.burst.is_some()).ok_or_else(senseless)?;
-        if read.revoked {
-            if let Some(burst) = &visit.burst {
-                self.denied.add(&burst.principal.session, now);
-            }
-            let of_address = settle(read.decisions, exceeded);
-            return Ok(of_address.and_then(|admitted| Err(revoked(admitted.standings))));
-        }
+        let read = read_replies(asks, &replies).ok_or_else(senseless)?;
+        let reservation = read.reservation;
         if read.decisions.iter().any(|decision| decision.wait.is_some()) {
-            self.take_back(valkey, visit, asks, &read.decisions, id).await;
+            self.take_back(valkey, asks, &read.decisions, id).await;
         }
         let settled = settle(read.decisions, exceeded);
-        Ok(settled.map(|admitted| Admitted {
-            reservation: read.reservation,
-            ..admitted
-        }))
-    }
-
-    fn user_script(&self, ask: &Ask, burst: &Burst<'_>, id: &str, now: Timestamp) -> Invocation<'_> {
-        let Burst { principal, counter, .. } = burst;
-        let keys = [
-            ask.key.clone(),
-            revoked_key(&principal.user, &principal.session),
-            outage::day_key(counter),
-        ];
-        let reserve = Reserve {
-            units: ask.weight,
-            kept: outage::kept(counter.day, now),
-        };
-        self.scripts.user(keys, &ask.policy, ask.weight, id, reserve)
+        if read.revoked {
+            return Ok(settled.and_then(|passage| Err(revoked(passage.standings))));
+        }
+        Ok(settled.map(|passage| Passage { reservation, ..passage }))
     }
 
     /// Takes back what one limit has admitted when another refuses. Should that be lost, it can only refuse.
-    async fn take_back(&self, valkey: &Valkey, visit: &Visit<'_>, asks: &[Ask], decisions: &[Decision], id: &str) {
+    async fn take_back(&self, valkey: &Valkey, asks: &[Ask], decisions: &[Decision], id: &str) {
         let admitted = asks
             .iter()
             .zip(decisions)
             .filter(|(_, decision)| decision.wait.is_none());
-        let invocations: Vec<_> = admitted.map(|(ask, _)| self.undo(visit, ask, id)).collect();
+        let invocations: Vec<_> = admitted.map(|(ask, _)| self.scripts.take_back(ask, id)).collect();
         if !invocations.is_empty() {
             let _ = valkey.run(&invocations).await;
         }
     }
 
-    /// Removes what one limit has noted of a request, if anything.
-    fn undo(&self, visit: &Visit<'_>, ask: &Ask, id: &str) -> Invocation<'_> {
-        match &visit.burst {
-            Some(burst) if ask.policy.name == "burst" => {
-                let keys = [ask.key.clone(), outage::day_key(burst.counter)];
-                self.scripts.take_back_user(keys, id, ask.weight)
-            }
-            _ => self.scripts.take_back(ask.key.clone(), id),
-        }
-    }
-
     /// By this process alone: within its share of 80 % of each limit, which counts what it has let on before.
-    fn admit_alone(&self, asks: &[Ask], id: u64, now: Timestamp) -> Result<Admitted, Refused> {
+    fn admit_alone(&self, asks: &[Ask], id: u64, now: Timestamp) -> Result<Passage, Rejection> {
         let share = |ask: &Ask| Ask {
             key: ask.key.clone(),
             policy: ask.policy.share(self.fleet),
             weight: ask.weight,
+            user: None,
         };
         let shares: Vec<Ask> = asks.iter().map(share).collect();
         let mut decisions = self.local.decide(&shares, id, now);
@@ -296,31 +241,32 @@ impl LimitStore {
                 decision.standing.reset = decision.standing.reset.min(RETRY_REDUCED);
             }
         }
-        let admitted = settle(decisions, |policy, _| Error::ReducedCapacity {
+        let passage = settle(decisions, |policy, _| Error::ReducedCapacity {
             limit: policy.name,
             allows: policy.limit,
             retry_after: RETRY_REDUCED,
         })?;
-        Ok(Admitted {
+        Ok(Passage {
             degraded: true,
-            ..admitted
+            ..passage
         })
     }
 }
 
 /// Admits the request if every limit does; otherwise tells the longest wait.
-fn settle(decisions: Vec<Decision>, refusal: impl FnOnce(&Policy, Duration) -> Error) -> Result<Admitted, Refused> {
+fn settle(decisions: Vec<Decision>, refusal: impl FnOnce(&Policy, Duration) -> Error) -> Result<Passage, Rejection> {
     let refusing = decisions
         .iter()
         .filter_map(|decision| Some((decision.standing.policy, decision.wait?)));
     let last = refusing.max_by_key(|(_, wait)| *wait);
-    let standings = decisions.into_iter().map(|decision| decision.standing).collect();
+    let standings = decisions.into_iter().map(|decision| decision.standing);
+    let standings = standings.filter(Standing::is_limited).collect();
     match last {
-        None => Ok(Admitted {
+        None => Ok(Passage {
             standings,
-            ..Admitted::default()
+            ..Passage::default()
         }),
-        Some((policy, wait)) => Err(Refused {
+        Some((policy, wait)) => Err(Rejection {
             standings,
             error: refusal(&policy, wait),
         }),
@@ -348,17 +294,34 @@ fn senseless() -> Failure {
     Failure::Failed(Outage("a script of the limits answered otherwise".to_owned()))
 }
 
-const fn revoked(standings: Vec<Standing>) -> Refused {
-    Refused {
+const fn revoked(standings: Vec<Standing>) -> Rejection {
+    Rejection {
         standings,
         error: Error::Unauthenticated("the session is revoked"),
     }
 }
 
-const fn refused_for(error: Error) -> Refused {
-    Refused {
+const fn rejected(error: Error) -> Rejection {
+    Rejection {
         standings: Vec::new(),
         error,
+    }
+}
+
+/// The limit by minute of a user's meter, and what is asked of the user besides. Without a figure nothing is noted, and how it
+/// stands says nothing: see [`Standing::is_limited`].
+fn ask_of_user(user: &UserLimits<'_>, now: Timestamp) -> Ask {
+    let UserLimits { principal, meter, .. } = *user;
+    let counter = Counter::today(&principal.user, meter, now);
+    let booking = (user.by_day && user.units > 0).then(|| Booking::of(&counter, user.units, now));
+    Ask {
+        key: format!("burst:{{{}}}:{meter}", principal.user),
+        policy: Policy::burst(user.per_minute.unwrap_or(u64::MAX)),
+        weight: user.per_minute.map_or(0, |_| user.units),
+        user: Some(UserKeys {
+            revoked: revoked_key(&principal.user, &principal.session),
+            booking,
+        }),
     }
 }
 
