@@ -109,8 +109,12 @@ impl LimitStore {
             Some(_) if asks.is_empty() => Ok(Passage::default()),
             Some(valkey) => match self.ask(valkey, &asks, &URL_SAFE_NO_PAD.encode(id), now).await {
                 Ok(decided) => {
-                    if decided.is_ok() {
-                        self.local.note(&asks, local_id(&id), now);
+                    match (&decided, user) {
+                        (Ok(_), _) => self.local.note(&asks, local_id(&id), now),
+                        (Err(rejection), Some(user)) if matches!(rejection.error, Error::Unauthenticated(_)) => {
+                            self.denied.add(&user.principal.session, now);
+                        }
+                        _ => {}
                     }
                     decided
                 }
