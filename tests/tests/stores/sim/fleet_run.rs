@@ -142,13 +142,18 @@ async fn run(seed: u64) {
 
     heal(&instances, &clock, &user).await;
     assert_eq!(admitted.len(), 2, "seed {seed}: midnight lies between");
+    check(seed, &instances[0].app, &user, admitted).await;
+}
+
+/// Holds what is stored against what was admitted.
+async fn check(seed: u64, app: &App, user: &Principal, admitted: BTreeMap<Day, Admitted>) {
     for (day, of_day) in admitted {
         let counter = Counter {
             user: user.user.clone(),
             meter: Meter::Posts,
             day,
         };
-        let stored = instances[0].app.quota.used(&counter).await.unwrap();
+        let stored = app.quota.used(&counter).await.unwrap();
         let what = format!("seed {seed}, {day}: {stored} stored of {of_day:?}");
         assert!(of_day.by_table <= LIMIT, "{what}");
         let shares = u64::from(INSTANCES) * conservative_share(LIMIT, INSTANCES);

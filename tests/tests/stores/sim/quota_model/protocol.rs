@@ -50,14 +50,7 @@ impl World {
         match action {
             Action::Charge { request, units } => {
                 self.left.charges -= 1;
-                if fleet.reserves() {
-                    self.shadow += units;
-                }
-                if fleet.fault == Some(Fault::Undelivered) {
-                    self.proceed(request, Step::Charging(units));
-                } else {
-                    self.deliver(fleet, request, true, Some(units));
-                }
+                self.charge(fleet, request, units);
             }
             Action::Deliver { request } => self.deliver(fleet, request, true, None),
             Action::Refund { request, units } => {
@@ -109,6 +102,17 @@ impl World {
                 self.left.crashes -= 1;
                 self.crash(fleet, instance);
             }
+        }
+    }
+
+    fn charge(&mut self, fleet: &Fleet, request: usize, units: u64) {
+        if fleet.reserves() {
+            self.shadow += units;
+        }
+        if fleet.fault == Some(Fault::Undelivered) {
+            self.proceed(request, Step::Charging(units));
+        } else {
+            self.deliver(fleet, request, true, Some(units));
         }
     }
 
