@@ -157,7 +157,8 @@ async fn check(seed: u64, app: &App, user: &Principal, admitted: BTreeMap<Day, A
         let what = format!("seed {seed}, {day}: {stored} stored of {of_day:?}");
         assert!(of_day.by_table <= LIMIT, "{what}");
         let shares = u64::from(INSTANCES) * conservative_share(LIMIT, INSTANCES);
-        assert!(of_day.by_table + of_day.alone <= LIMIT + shares, "{what}");
+        // By the shadow where the cache was reached, and by shares where it was not.
+        assert!(of_day.alone <= 2 * shares, "{what}");
         // What was admitted is counted, once; beyond it only writes whose answers were lost.
         assert!(stored >= of_day.by_table + of_day.alone, "{what}");
         assert!(stored <= LIMIT + of_day.alone, "{what}");
