@@ -1,4 +1,4 @@
-//! Chains of audit entries, and what tells whether one was edited, cut or put into another order. Pure.
+//! Chains of audit entries, and the rules that show if one was edited, cut or reordered. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Which chain.
+    /// The chain.
     pub writer: String,
     /// Its place, from 1.
     pub sequence: u64,
@@ -27,7 +27,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// Which chain.
+    /// The chain.
     pub writer: String,
     /// The entry's place.
     pub sequence: u64,
@@ -38,7 +38,7 @@ pub struct Head {
 /// The first entry at which a chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// Which chain.
+    /// The chain.
     pub writer: String,
     /// The place of the entry that is wrong or missing.
     pub sequence: u64,
@@ -47,7 +47,7 @@ pub struct Broken {
 }
 
 impl Entry {
-    /// The entry that follows (`sequence`, `previous`) in a chain.
+    /// Creates the entry that follows (`sequence`, `previous`) in a chain.
     #[must_use]
     pub fn following(writer: &str, sequence: u64, previous: &str, change: String) -> Self {
         Self {
@@ -59,14 +59,14 @@ impl Entry {
         }
     }
 
-    /// Whether nothing of it was changed since it was written.
+    /// True if nothing of it was changed since it was written.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.hash == hash(&self.writer, self.sequence, &self.previous, &self.change)
     }
 }
 
-/// SHA-256 over the length-prefixed parts, in base64url.
+/// Returns the SHA-256 over the length-prefixed parts, in base64url.
 fn hash(writer: &str, sequence: u64, previous: &str, change: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in [writer, &sequence.to_string(), previous, change] {
@@ -76,15 +76,15 @@ fn hash(writer: &str, sequence: u64, previous: &str, change: &str) -> String {
     URL_SAFE_NO_PAD.encode(context.finish())
 }
 
-/// A walk along entries in the order in which they are kept: by chain, and in each by place.
+/// A walk along entries in the order in which they are kept: by chain and sequence.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// Where each chain has been followed to.
+    /// The last place and hash reached in each chain.
     reached: BTreeMap<String, (u64, String)>,
 }
 
 impl Walk {
-    /// A walk that goes on behind `entry`, which is taken as it is.
+    /// Starts a walk behind `entry`, which is trusted.
     #[must_use]
     pub fn behind(entry: &Entry) -> Self {
         let reached = (entry.sequence, entry.hash.clone());
@@ -93,10 +93,10 @@ impl Walk {
         }
     }
 
-    /// Goes on to `entry`.
+    /// Continues to `entry`.
     ///
     /// # Errors
-    /// What is wrong with it, or missing before it.
+    /// The fault in it, or the entry missing before it.
     pub fn step(&mut self, entry: &Entry) -> Result<(), Broken> {
         let (sequence, previous) = self.reached.get(&entry.writer).cloned().unwrap_or_default();
         let broken = |sequence, problem| {
@@ -123,8 +123,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Holds what was reached against the heads: each chain must have been followed to its last entry, and none must be without
-    /// a head.
+    /// Compares the walk with the heads: each chain must end at its head, and none may be without a head.
     ///
     /// # Errors
     /// The first chain that ends elsewhere.
@@ -132,7 +131,7 @@ impl Walk {
         self.end_but(heads, None)
     }
 
-    /// [`Walk::end`], with one chain left open: it goes on behind what was walked.
+    /// Does the same as [`Walk::end`], with one chain left open that continues behind the walk.
     ///
     /// # Errors
     /// The first chain that ends elsewhere.
