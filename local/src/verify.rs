@@ -7,14 +7,14 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use shared::audit::{Entry, Head, verify};
+use shared::audit::{AuditEntry, Head, verify};
 
 use crate::state::StartError;
 
 /// A page of the export. The server's own verdict on it does not count.
 #[derive(Deserialize)]
 struct ExportedPage {
-    entries: Vec<Entry>,
+    entries: Vec<AuditEntry>,
     heads: Vec<Head>,
 }
 

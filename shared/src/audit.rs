@@ -19,7 +19,7 @@ use crate::error::{Error, Outage};
 use crate::ids::random_bytes;
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
-pub use self::chain::{Broken, Entry, Head, Walk, verify};
+pub use self::chain::{AuditEntry, Broken, Head, Walk, verify};
 
 /// How long changes by admins, schedules and erasures are kept after the end of their day.
 const CHANGES_KEPT: Duration = Duration::from_hours(400 * 24);
@@ -120,7 +120,7 @@ impl AuditLog {
                 last: String::new(),
             },
         };
-        let entry = Entry::following(&current.writer, current.sequence + 1, &current.last, json.to_string());
+        let entry = AuditEntry::following(&current.writer, current.sequence + 1, &current.last, json.to_string());
         // The same for the whole chain, so that it expires at once.
         let ttl = now.day().next().start().plus(kept);
         self.write(&entry, now.day(), ttl).await.map_err(Error::Unavailable)?;
@@ -150,7 +150,7 @@ impl AuditLog {
         }
     }
 
-    async fn write(&self, entry: &Entry, day: Day, ttl: Timestamp) -> Result<(), Outage> {
+    async fn write(&self, entry: &AuditEntry, day: Day, ttl: Timestamp) -> Result<(), Outage> {
         let ttl = number(ttl.seconds());
         let put = |day: &str, name: String| {
             Put::builder()
@@ -217,7 +217,7 @@ impl AuditLog {
             .consistent_read(true)
             .limit(PAGE);
         let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
-        let mut entries: Vec<Entry> = output.items().iter().filter_map(read_entry).collect();
+        let mut entries: Vec<AuditEntry> = output.items().iter().filter_map(read_entry).collect();
         if entries.len() != output.items().len() {
             return Err(Outage(format!("an entry of {day} cannot be read")));
         }
@@ -244,7 +244,7 @@ impl AuditLog {
     /// # Errors
     /// When the table is down.
     pub async fn verify(&self, day: Day, now: Timestamp) -> Result<Result<(), Broken>, Outage> {
-        let (mut cursor, mut behind): (Option<Cursor>, Option<Entry>) = (None, None);
+        let (mut cursor, mut behind): (Option<Cursor>, Option<AuditEntry>) = (None, None);
         loop {
             let mut page = self.page(day, cursor.as_ref(), now).await?;
             if let Err(broken) = page.verify(behind.as_ref()) {
@@ -262,7 +262,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn entry(&self, day: Day, cursor: &Cursor) -> Result<Option<Entry>, Outage> {
+    pub async fn entry(&self, day: Day, cursor: &Cursor) -> Result<Option<AuditEntry>, Outage> {
         let call = self
             .table
             .client()
@@ -315,7 +315,7 @@ pub struct Cursor {
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// Ordered by chain and sequence.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<AuditEntry>,
     /// The heads of the chains that end on this page.
     pub heads: Vec<Head>,
     /// The start of the next page, if there is one.
@@ -327,7 +327,7 @@ impl Page {
     ///
     /// # Errors
     /// The first entry that is wrong or missing.
-    pub fn verify(&self, behind: Option<&Entry>) -> Result<(), Broken> {
+    pub fn verify(&self, behind: Option<&AuditEntry>) -> Result<(), Broken> {
         let mut walk = behind.map(Walk::behind).unwrap_or_default();
         for entry in &self.entries {
             walk.step(entry)?;
@@ -349,8 +349,8 @@ fn key(day: &str, entry: String) -> Item {
     Item::from([("day".to_owned(), text(day)), ("entry".to_owned(), text(entry))])
 }
 
-fn read_entry(item: &Item) -> Option<Entry> {
-    Some(Entry {
+fn read_entry(item: &Item) -> Option<AuditEntry> {
+    Some(AuditEntry {
         writer: read_text(item, "writer")?.to_owned(),
         sequence: read_number(item, "sequence")?,
         change: read_text(item, "change")?.to_owned(),

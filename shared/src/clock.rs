@@ -141,10 +141,10 @@ impl fmt::Display for Day {
 
 /// A source of the time: the system's, or in tests one that is set by hand.
 #[derive(Debug, Clone)]
-pub struct Clock(Inner);
+pub struct Clock(ClockSource);
 
 #[derive(Debug, Clone)]
-enum Inner {
+enum ClockSource {
     System,
     Manual(Arc<AtomicI64>),
 }
@@ -153,13 +153,13 @@ impl Clock {
     /// Returns the system's clock.
     #[must_use]
     pub const fn system() -> Self {
-        Self(Inner::System)
+        Self(ClockSource::System)
     }
 
     /// Returns a clock that stands at `now` until [`Clock::advance`] moves it; its clones move with it.
     #[must_use]
     pub fn manual(now: Timestamp) -> Self {
-        Self(Inner::Manual(Arc::new(AtomicI64::new(now.0))))
+        Self(ClockSource::Manual(Arc::new(AtomicI64::new(now.0))))
     }
 
     /// Returns the time now.
@@ -167,17 +167,17 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one reader of the system's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Inner::System => {
+            ClockSource::System => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
-            Inner::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
+            ClockSource::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
         }
     }
 
     /// Moves a manual clock forward; the system's clock is not ours to move.
     pub fn advance(&self, span: Duration) {
-        if let Inner::Manual(now) = &self.0 {
+        if let ClockSource::Manual(now) = &self.0 {
             let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
             now.fetch_add(millis, Ordering::SeqCst);
         }

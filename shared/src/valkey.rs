@@ -28,8 +28,8 @@ use crate::gate::Gate;
 
 pub use self::script::{Invocation, Script};
 
-use self::connection::{Connection, Door};
-use self::patience::{Next, Patience, TURN, within};
+use self::connection::{Connection, Dialer};
+use self::patience::{Patience, TURN, WaitStep, within};
 
 /// The time limit of a new connection, signing in included. Calls wait for it while nothing speaks against the cache.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -52,10 +52,10 @@ const NO_SCRIPT: &str = "NOSCRIPT";
 
 /// One cache. Its clones share the connection.
 #[derive(Clone)]
-pub struct Valkey(Arc<Inner>);
+pub struct Valkey(Arc<CacheLink>);
 
-struct Inner {
-    door: Door,
+struct CacheLink {
+    dialer: Dialer,
     /// How long a connection may be silent, and then the cache to a new one.
     timeout: Duration,
     clock: Clock,
@@ -91,7 +91,7 @@ impl Failure {
 
 impl fmt::Debug for Valkey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Valkey").field(&self.0.door.place()).finish()
+        f.debug_tuple("Valkey").field(&self.0.dialer.place()).finish()
     }
 }
 
@@ -99,8 +99,8 @@ impl Valkey {
     /// Makes the client of `cache`, which connects at the first call.
     #[must_use]
     pub fn new(cache: &SharedCache, config: &Config, clock: Clock) -> Self {
-        Self(Arc::new(Inner {
-            door: Door::new(cache, config),
+        Self(Arc::new(CacheLink {
+            dialer: Dialer::new(cache, config),
             timeout: config.cache.timeout,
             clock,
             gate: Gate::default(),
@@ -165,7 +165,7 @@ impl Valkey {
     }
 }
 
-impl Inner {
+impl CacheLink {
     /// Returns the connection in use, or a new one. A cache that was down must answer on a new one first.
     async fn connection(self: &Arc<Self>, now: Timestamp) -> Result<Arc<Connection>, Failure> {
         if !self.gate.admits(now) {
@@ -205,9 +205,9 @@ impl Inner {
                 Err(_) => {}
             }
             match patience.after_turn(connection.heard()) {
-                Next::Wait => {}
-                Next::GiveUp => break "no answer".to_owned(),
-                Next::Check => tokio::select! {
+                WaitStep::Wait => {}
+                WaitStep::GiveUp => break "no answer".to_owned(),
+                WaitStep::Check => tokio::select! {
                     biased;
                     answered = &mut sending => match answered {
                         Ok(replies) => return Ok(replies),
@@ -275,7 +275,7 @@ impl Inner {
     /// Connects, and waits for a first answer within the usual time. The gate knows the outcome before the next attempt.
     async fn attempt(self: Arc<Self>, lock: OwnedMutexGuard<()>, now: Timestamp) -> Result<(), String> {
         let answered = self.answered.load(Ordering::Relaxed);
-        let outcome = match within(CONNECT, self.door.open(now)).await {
+        let outcome = match within(CONNECT, self.dialer.open(now)).await {
             Some(Ok(connection)) => match within(self.timeout, connection.ping()).await {
                 Some(answered) => answered.map(|()| connection).map_err(|outage| outage.to_string()),
                 None => Err(format!("no answer within {} ms", self.timeout.as_millis())),
@@ -337,7 +337,7 @@ impl Inner {
     }
 
     fn outage(&self, problem: &str) -> Outage {
-        Outage(format!("{}: {problem}", self.door.place()))
+        Outage(format!("{}: {problem}", self.dialer.place()))
     }
 }
 

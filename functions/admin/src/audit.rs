@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 use shared::app::App;
-use shared::audit::{Broken, Cursor, Entry, Head};
+use shared::audit::{AuditEntry, Broken, Cursor, Head};
 use shared::error::Error;
 use shared::http::{Call, Reply};
 use shared::telemetry::Signal;
@@ -14,7 +14,7 @@ use crate::{Noted, day, note};
 #[derive(Serialize)]
 struct AuditListing<'a> {
     day: String,
-    entries: &'a [Entry],
+    entries: &'a [AuditEntry],
     heads: &'a [Head],
     chain: ChainState,
     #[serde(skip_serializing_if = "Option::is_none")]

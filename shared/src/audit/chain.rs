@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// An entry of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct AuditEntry {
     /// The chain.
     pub writer: String,
     /// Its place, from 1.
@@ -46,7 +46,7 @@ pub struct Broken {
     pub problem: &'static str,
 }
 
-impl Entry {
+impl AuditEntry {
     /// Creates the entry that follows (`sequence`, `previous`) in a chain.
     #[must_use]
     pub fn following(writer: &str, sequence: u64, previous: &str, change: String) -> Self {
@@ -86,7 +86,7 @@ pub struct Walk {
 impl Walk {
     /// Starts a walk behind `entry`, which is trusted.
     #[must_use]
-    pub fn behind(entry: &Entry) -> Self {
+    pub fn behind(entry: &AuditEntry) -> Self {
         let reached = (entry.sequence, entry.hash.clone());
         Self {
             reached: BTreeMap::from([(entry.writer.clone(), reached)]),
@@ -97,7 +97,7 @@ impl Walk {
     ///
     /// # Errors
     /// The fault in it, or the entry missing before it.
-    pub fn step(&mut self, entry: &Entry) -> Result<(), Broken> {
+    pub fn step(&mut self, entry: &AuditEntry) -> Result<(), Broken> {
         let (sequence, previous) = self.reached.get(&entry.writer).cloned().unwrap_or_default();
         let broken = |sequence, problem| {
             Err(Broken {
@@ -165,7 +165,7 @@ impl Walk {
 ///
 /// # Errors
 /// The first entry that is wrong or missing.
-pub fn verify<'a>(entries: impl IntoIterator<Item = &'a Entry>, heads: &[Head]) -> Result<(), Broken> {
+pub fn verify<'a>(entries: impl IntoIterator<Item = &'a AuditEntry>, heads: &[Head]) -> Result<(), Broken> {
     let mut walk = Walk::default();
     for entry in entries {
         walk.step(entry)?;
@@ -178,13 +178,13 @@ mod tests {
     use super::*;
 
     /// Two chains of four, as they are kept.
-    fn chains() -> (Vec<Entry>, Vec<Head>) {
+    fn chains() -> (Vec<AuditEntry>, Vec<Head>) {
         let (mut entries, mut heads) = (Vec::new(), Vec::new());
         for writer in ["a", "b"] {
             let mut previous = String::new();
             for sequence in 1..=4 {
                 let change = format!(r#"{{"action":"{writer}{sequence}"}}"#);
-                let entry = Entry::following(writer, sequence, &previous, change);
+                let entry = AuditEntry::following(writer, sequence, &previous, change);
                 previous.clone_from(&entry.hash);
                 entries.push(entry);
             }
@@ -197,7 +197,7 @@ mod tests {
         (entries, heads)
     }
 
-    fn broken(tamper: impl Fn(&mut Vec<Entry>)) -> (String, u64, &'static str) {
+    fn broken(tamper: impl Fn(&mut Vec<AuditEntry>)) -> (String, u64, &'static str) {
         let (mut entries, heads) = chains();
         tamper(&mut entries);
         let broken = verify(&entries, &heads).unwrap_err();
@@ -237,11 +237,12 @@ mod tests {
 
     #[test]
     fn an_entry_hashed_anew_breaks_the_link_of_the_next() {
-        let forged = |e: &mut Vec<Entry>| e[1] = Entry::following("a", 2, &e[0].hash.clone(), "{}".to_owned());
+        let forged =
+            |e: &mut Vec<AuditEntry>| e[1] = AuditEntry::following("a", 2, &e[0].hash.clone(), "{}".to_owned());
         assert_eq!(broken(forged), ("a".to_owned(), 3, "unlinked"));
-        let last = |e: &mut Vec<Entry>| e[3] = Entry::following("a", 4, &e[2].hash.clone(), "{}".to_owned());
+        let last = |e: &mut Vec<AuditEntry>| e[3] = AuditEntry::following("a", 4, &e[2].hash.clone(), "{}".to_owned());
         assert_eq!(broken(last), ("a".to_owned(), 4, "edited"), "and the last one the head");
-        let more = |e: &mut Vec<Entry>| e.push(Entry::following("c", 1, "", "{}".to_owned()));
+        let more = |e: &mut Vec<AuditEntry>| e.push(AuditEntry::following("c", 1, "", "{}".to_owned()));
         assert_eq!(broken(more), ("c".to_owned(), 2, "cut"), "no chain without a head");
     }
 
@@ -250,15 +251,15 @@ mod tests {
         let (entries, _) = chains();
         let second = &entries[1];
         for edited in [
-            Entry {
+            AuditEntry {
                 sequence: 3,
                 ..second.clone()
             },
-            Entry {
+            AuditEntry {
                 previous: String::new(),
                 ..second.clone()
             },
-            Entry {
+            AuditEntry {
                 writer: "v".to_owned(),
                 ..second.clone()
             },

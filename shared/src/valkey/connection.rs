@@ -25,7 +25,7 @@ use super::sign_in::SignIn;
 const LOADING: &str = "LOADING";
 
 /// The address of a cache and the way to sign in.
-pub(super) struct Door {
+pub(super) struct Dialer {
     endpoint: Endpoint,
     sign_in: Option<SignIn>,
     ca_file: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub(super) struct Door {
     tls: OnceLock<Arc<ClientConfig>>,
 }
 
-impl Door {
+impl Dialer {
     pub(super) fn new(cache: &SharedCache, config: &Config) -> Self {
         let settings = &config.cache;
         let sign_in = settings.user.clone().zip(cache.name.clone());
@@ -208,9 +208,9 @@ fn outage(error: impl std::fmt::Display) -> Outage {
 mod tests {
     use super::*;
 
-    fn door(url: &str) -> Door {
+    fn door(url: &str) -> Dialer {
         let config = Config::read(|name| (name == "CLEARVIEW_CACHE_URL").then(|| url.to_owned())).unwrap();
-        Door::new(config.cache.shared.as_ref().unwrap(), &config)
+        Dialer::new(config.cache.shared.as_ref().unwrap(), &config)
     }
 
     #[test]

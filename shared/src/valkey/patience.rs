@@ -28,7 +28,7 @@ pub(super) struct Patience {
 
 /// The next step of a call after a turn without its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum WaitStep {
     /// Waits for another turn: others are answered on its connection, or the silence is short.
     Wait,
     /// Checks if the cache is down, because nothing has come on its connection for a while.
@@ -51,27 +51,27 @@ impl Patience {
     }
 
     /// Decides after a turn, when the connection has brought `heard` answers.
-    pub(super) const fn after_turn(&mut self, heard: u64) -> Next {
+    pub(super) const fn after_turn(&mut self, heard: u64) -> WaitStep {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
-            return Next::GiveUp;
+            return WaitStep::GiveUp;
         }
         if heard != self.heard {
             self.heard = heard;
             self.silent = 0;
             self.checked = false;
-            return Next::Wait;
+            return WaitStep::Wait;
         }
         self.silent += 1;
         if self.silent < self.silence {
-            return Next::Wait;
+            return WaitStep::Wait;
         }
         if self.checked {
-            return Next::GiveUp;
+            return WaitStep::GiveUp;
         }
         self.silent = 0;
         self.checked = true;
-        Next::Check
+        WaitStep::Check
     }
 }
 
@@ -98,9 +98,9 @@ mod tests {
     const SILENCE: Duration = Duration::from_millis(8);
 
     /// Returns the last decision after `turns` turns without a new answer.
-    fn after(turns: u32, patience: &mut Patience, heard: u64) -> Next {
+    fn after(turns: u32, patience: &mut Patience, heard: u64) -> WaitStep {
         for _ in 1..turns {
-            assert_eq!(patience.after_turn(heard), Next::Wait);
+            assert_eq!(patience.after_turn(heard), WaitStep::Wait);
         }
         patience.after_turn(heard)
     }
@@ -108,23 +108,23 @@ mod tests {
     #[test]
     fn silence_is_looked_into_once_and_then_the_call_is_given_up() {
         let mut patience = Patience::new(SILENCE, 7);
-        assert_eq!(after(4, &mut patience, 7), Next::Check);
-        assert_eq!(after(4, &mut patience, 7), Next::GiveUp);
+        assert_eq!(after(4, &mut patience, 7), WaitStep::Check);
+        assert_eq!(after(4, &mut patience, 7), WaitStep::GiveUp);
     }
 
     #[test]
     fn while_others_are_answered_nothing_is_doubted_but_patience_ends() {
         let mut patience = Patience::new(SILENCE, 0);
-        let steps: Vec<Next> = (1..=508).map(|turn| patience.after_turn(turn / 3)).collect();
-        assert!(steps[..507].iter().all(|step| *step == Next::Wait));
-        assert_eq!(steps[507], Next::GiveUp);
+        let steps: Vec<WaitStep> = (1..=508).map(|turn| patience.after_turn(turn / 3)).collect();
+        assert!(steps[..507].iter().all(|step| *step == WaitStep::Wait));
+        assert_eq!(steps[507], WaitStep::GiveUp);
     }
 
     #[test]
     fn an_answer_to_another_after_the_check_begins_the_silence_anew() {
         let mut patience = Patience::new(SILENCE, 0);
-        assert_eq!(after(4, &mut patience, 0), Next::Check);
-        assert_eq!(after(5, &mut patience, 1), Next::Check);
+        assert_eq!(after(4, &mut patience, 0), WaitStep::Check);
+        assert_eq!(after(5, &mut patience, 1), WaitStep::Check);
     }
 
     #[test]
