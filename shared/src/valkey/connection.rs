@@ -208,21 +208,21 @@ fn outage(error: impl std::fmt::Display) -> Outage {
 mod tests {
     use super::*;
 
-    fn door(url: &str) -> Dialer {
+    fn dialer(url: &str) -> Dialer {
         let config = Config::read(|name| (name == "CLEARVIEW_CACHE_URL").then(|| url.to_owned())).unwrap();
         Dialer::new(config.cache.shared.as_ref().unwrap(), &config)
     }
 
     #[test]
     fn aws_own_caches_are_checked_against_amazons_roots_alone() {
-        let door = door("rediss://clearview-abc.serverless.euw1.cache.amazonaws.com:6379");
-        assert_eq!(door.roots().unwrap().len(), tls::amazon_roots().len());
+        let dialer = dialer("rediss://clearview-abc.serverless.euw1.cache.amazonaws.com:6379");
+        assert_eq!(dialer.roots().unwrap().len(), tls::amazon_roots().len());
         assert!(!is_amazons("amazonaws.com.example.org"));
-        assert!(door.tls().is_ok());
+        assert!(dialer.tls().is_ok());
     }
 
     #[test]
     fn a_password_does_not_show_in_the_name_for_the_log() {
-        assert_eq!(door("redis://app:top-secret@cache:7000").place(), "cache cache:7000");
+        assert_eq!(dialer("redis://app:top-secret@cache:7000").place(), "cache cache:7000");
     }
 }
