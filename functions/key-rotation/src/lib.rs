@@ -68,7 +68,7 @@ pub enum RotationFailure {
     Failed(#[from] Error),
 }
 
-impl invocation::RotationFailure for RotationFailure {
+impl invocation::Failure for RotationFailure {
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidEvent",

@@ -91,7 +91,7 @@ pub enum QuotaResetFailure {
     NotNoted(#[from] Error),
 }
 
-impl invocation::QuotaResetFailure for QuotaResetFailure {
+impl invocation::Failure for QuotaResetFailure {
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidEvent",
