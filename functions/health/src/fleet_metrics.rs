@@ -15,8 +15,8 @@ use shared::clock::Timestamp;
 use shared::config::Config;
 use shared::error::Outage;
 use shared::telemetry::figures::{ENDPOINTS, LIMITS, TIERS};
-use shared::telemetry::open_metrics::{self, Kind};
-use shared::telemetry::{METRICS, SIGNALS, Shape, Signal, Unit, names_of_degraded};
+use shared::telemetry::open_metrics::{self, MetricKind};
+use shared::telemetry::{METRICS, MetricShape, SIGNALS, Signal, Unit, names_of_degraded};
 
 /// The span of a figure in seconds; spans start at multiples of it.
 const SPAN_SECONDS: i32 = 300;
@@ -85,16 +85,16 @@ pub fn figures() -> Vec<FleetFigure> {
 }
 
 /// Returns the dimensions of a shape's metrics. A tier's total is no sample, because the samples add up to it.
-fn dimensions(shape: Shape) -> Vec<Option<(&'static str, &'static str)>> {
+fn dimensions(shape: MetricShape) -> Vec<Option<(&'static str, &'static str)>> {
     let of = |dimension, values: &[&'static str]| {
         let known = values.iter().filter(|value| **value != "other");
         known.map(|value| Some((dimension, *value))).collect()
     };
     match shape {
-        Shape::Request => of("endpoint", &ENDPOINTS),
-        Shape::Classified => vec![None],
-        Shape::ByTier => of("tier", &TIERS),
-        Shape::Refused => of("refusedBy", &LIMITS),
+        MetricShape::Request => of("endpoint", &ENDPOINTS),
+        MetricShape::Classified => vec![None],
+        MetricShape::ByTier => of("tier", &TIERS),
+        MetricShape::Refused => of("refusedBy", &LIMITS),
     }
 }
 
@@ -122,7 +122,7 @@ pub fn show(figures: &[FleetFigure], values: &BTreeMap<usize, f64>) -> String {
                 "{} of {} in the last five whole minutes.",
                 figure.statistic, figure.metric
             );
-            text.family(&figure.name, Kind::Gauge, &help);
+            text.family(&figure.name, MetricKind::Gauge, &help);
             last = &figure.name;
         }
         let labels: Vec<(&str, &str)> = figure.dimension.into_iter().collect();
