@@ -102,7 +102,7 @@ impl Gateway {
     /// Answers a request whose body has been read, and holds its `slot` until all work on it has ended.
     ///
     /// # Errors
-    /// What the gateway answers by itself.
+    /// The gateway's own answer.
     pub(crate) async fn answer(
         &self,
         parts: &Parts,

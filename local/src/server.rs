@@ -80,7 +80,7 @@ impl Server {
     /// Starts a server; it answers once this returns.
     ///
     /// # Errors
-    /// What cannot be used, in words: a port, a directory, a key file, a table service.
+    /// The part that cannot be used, in words: a port, a directory, a key file, a table service.
     pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let upstream = match &options.script {
             None => None,
