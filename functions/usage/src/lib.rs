@@ -1,4 +1,4 @@
-//! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members without a meter are those of
+//! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members outside `meters` are those of
 //! `PLAIN`.
 
 use std::collections::BTreeMap;
@@ -15,20 +15,20 @@ use shared::plan::{Meter, Usage};
 use shared::quota::Counter;
 use shared::usage::{HistoryEntry, MeterUse};
 
-/// What this function answers.
+/// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
 
-/// The meter of the members that name none: they are older than the others.
+/// The meter of the members outside `meters`, which are older.
 const PLAIN: Meter = Meter::Posts;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct UsageResponse<'a> {
     user_id: &'a UserId,
     day: String,
     #[serde(flatten)]
     usage: Allowance<'a>,
-    burst: Burst,
+    burst: BurstUsage,
     meters: BTreeMap<Meter, Today>,
     history: Vec<ClosedDay>,
 }
@@ -69,7 +69,7 @@ impl ClosedDay {
 }
 
 #[derive(Serialize)]
-struct Burst {
+struct BurstUsage {
     limit: u64,
     remaining: u64,
 }
@@ -106,7 +106,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         reset_at: day.next().start(),
         tier: principal.tier,
     };
-    let answer = Answer {
+    let answer = UsageResponse {
         user_id: &principal.user,
         day: day.to_string(),
         usage: Allowance::of(&usage),
@@ -119,12 +119,12 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     reply
 }
 
-fn burst(admitted: &Admitted) -> Burst {
+fn burst(admitted: &Admitted) -> BurstUsage {
     let standing = admitted
         .standings
         .iter()
         .find(|standing| standing.policy.name == "burst");
-    Burst {
+    BurstUsage {
         limit: standing.map_or(0, |standing| standing.policy.limit),
         remaining: standing.map_or(0, |standing| standing.remaining),
     }

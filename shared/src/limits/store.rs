@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use redis::Value;
+
 use super::deny_list::{DENIED_FOR, DenyList};
 use super::local::{Ask, LocalLogs, UserKeys};
 use super::scripts::{SERVER_CLOCK, Scripts, read_denied, read_replies};
@@ -14,9 +18,7 @@ use crate::ids::{SessionId, UserId, random_bytes};
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::outage::shadow::{Booking, Reservation};
-use crate::valkey::{Failure, Valkey};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::valkey::{Failure, Invocation, Valkey};
 
 /// When a client that met a conservative limit should try again: as long as the cache is skipped at the most.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
@@ -103,30 +105,46 @@ impl LimitStore {
         let denied = user.is_some_and(|user| self.denied.holds(&user.principal.session, now));
         // Like every bad credential, a denied one counts for its address alone.
         let asks = self.asks(origin, registers, user.filter(|_| !denied));
-        let id = random_bytes::<12>().map_err(rejected)?;
-        let passage = match &self.valkey {
-            None => settle(self.local.decide(&asks, local_id(&id), now), exceeded),
-            Some(_) if asks.is_empty() => Ok(Passage::default()),
-            Some(valkey) => match self.ask(valkey, &asks, &URL_SAFE_NO_PAD.encode(id), now).await {
-                Ok(decided) => {
-                    match (&decided, user) {
-                        (Ok(_), _) => self.local.note(&asks, local_id(&id), now),
-                        (Err(rejection), Some(user)) if matches!(rejection.error, Error::Unauthenticated(_)) => {
-                            self.denied.add(&user.principal.session, now);
-                        }
-                        _ => {}
-                    }
-                    decided
-                }
-                // The cache goes on counting for others: this process's share would come on top of that.
-                Err(Failure::Unknown(_)) => Err(rejected(unknown(&asks))),
-                Err(Failure::Unasked(_) | Failure::Failed(_)) => self.admit_alone(&asks, local_id(&id), now),
-            },
+        let bytes = random_bytes::<12>().map_err(rejected)?;
+        let (id, own_id) = (URL_SAFE_NO_PAD.encode(bytes), local_id(&bytes));
+        let Some(valkey) = self.valkey.as_ref().filter(|_| !asks.is_empty()) else {
+            return unless(denied, settle(self.local.decide(&asks, own_id, now), exceeded)?);
         };
-        match passage {
-            Ok(passage) if denied => Err(revoked(passage.standings)),
-            passage => passage,
+        let mut invocations: Vec<_> = asks.iter().map(|ask| self.scripts.decide(ask, &id)).collect();
+        let reads_list = self.denied.is_due(now);
+        if reads_list {
+            invocations.push(self.scripts.denied(DENIED.to_owned(), now));
         }
+        let mut answer = valkey.run(&invocations).await;
+        if matches!(answer, Err(Failure::Unknown(_))) {
+            answer = self.run_again(valkey, &asks, &invocations, &id).await;
+        }
+        if reads_list {
+            self.learn_denied(answer.as_ref().ok().and_then(|replies| replies.get(asks.len())), now);
+        }
+        let read = answer.and_then(|replies| read_replies(&asks, &replies).ok_or_else(senseless));
+        let read = match read {
+            Ok(read) => read,
+            // The cache goes on counting for others: this process's share would come on top of that.
+            Err(Failure::Unknown(_)) => return Err(rejected(unknown(&asks))),
+            Err(Failure::Unasked(_) | Failure::Failed(_)) => {
+                return unless(denied, self.admit_alone(&asks, own_id, now)?);
+            }
+        };
+        if read.decisions.iter().any(|decision| decision.wait.is_some()) {
+            self.take_back(valkey, &asks, &read.decisions, &id).await;
+        }
+        if read.revoked
+            && let Some(user) = user
+        {
+            self.denied.add(&user.principal.session, now);
+        }
+        let passage = settle(read.decisions, exceeded)?;
+        if !read.revoked {
+            self.local.note(&asks, own_id, now);
+        }
+        let reservation = read.reservation;
+        unless(denied || read.revoked, Passage { reservation, ..passage })
     }
 
     /// Denies a session that was revoked, for as long as a token of it may be good; whether the fleet was told.
@@ -176,44 +194,25 @@ impl LimitStore {
         asks
     }
 
-    /// Asks the cache, and fails if it does not answer with sense.
-    async fn ask(
+    /// Runs the scripts once more, when what the lost answer may have counted is taken back.
+    async fn run_again(
         &self,
         valkey: &Valkey,
         asks: &[Ask],
+        invocations: &[Invocation<'_>],
         id: &str,
-        now: Timestamp,
-    ) -> Result<Result<Passage, Rejection>, Failure> {
-        let mut invocations: Vec<_> = asks.iter().map(|ask| self.scripts.decide(ask, id)).collect();
-        let reads_list = self.denied.is_due(now);
-        if reads_list {
-            invocations.push(self.scripts.denied(DENIED.to_owned(), now));
+    ) -> Result<Vec<Value>, Failure> {
+        let undo: Vec<_> = asks.iter().map(|ask| self.scripts.take_back(ask, id)).collect();
+        valkey.run(&undo).await?;
+        valkey.run(invocations).await
+    }
+
+    /// Copies the list of revoked sessions; the next request does if it could not be read.
+    fn learn_denied(&self, listed: Option<&Value>, now: Timestamp) {
+        match listed {
+            None => self.denied.miss(),
+            Some(listed) => self.denied.learn(read_denied(listed).unwrap_or_default(), now),
         }
-        let mut answer = valkey.run(&invocations).await;
-        if matches!(answer, Err(Failure::Unknown(_))) {
-            // Once more, when what the lost answer may have counted is taken back.
-            let undo: Vec<_> = asks.iter().map(|ask| self.scripts.take_back(ask, id)).collect();
-            valkey.run(&undo).await?;
-            answer = valkey.run(&invocations).await;
-        }
-        let replies = answer.inspect_err(|_| {
-            if reads_list {
-                self.denied.miss();
-            }
-        })?;
-        if reads_list && let Some(listed) = replies.get(asks.len()).and_then(read_denied) {
-            self.denied.learn(listed, now);
-        }
-        let read = read_replies(asks, &replies).ok_or_else(senseless)?;
-        let reservation = read.reservation;
-        if read.decisions.iter().any(|decision| decision.wait.is_some()) {
-            self.take_back(valkey, asks, &read.decisions, id).await;
-        }
-        let settled = settle(read.decisions, exceeded);
-        if read.revoked {
-            return Ok(settled.and_then(|passage| Err(revoked(passage.standings))));
-        }
-        Ok(settled.map(|passage| Passage { reservation, ..passage }))
     }
 
     /// Takes back what one limit has admitted when another refuses. Should that be lost, it can only refuse.
@@ -298,7 +297,15 @@ fn senseless() -> Failure {
     Failure::Failed(Outage("a script of the limits answered otherwise".to_owned()))
 }
 
-const fn revoked(standings: Vec<Standing>) -> Rejection {
+/// Lets a request pass unless its session is revoked.
+fn unless(revoked: bool, passage: Passage) -> Result<Passage, Rejection> {
+    if revoked {
+        return Err(rejection_of_session(passage.standings));
+    }
+    Ok(passage)
+}
+
+const fn rejection_of_session(standings: Vec<Standing>) -> Rejection {
     Rejection {
         standings,
         error: Error::Unauthenticated("the session is revoked"),

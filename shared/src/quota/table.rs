@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use serde::Serialize;
 
@@ -106,22 +106,7 @@ impl QuotaTable {
                 ("meter#day".to_owned(), text(meter_and_day(counter))),
             ])
         });
-        let keys = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .consistent_read(true)
-            .build()
-            .map_err(|error| Outage(error.to_string()))?;
-        let call = self
-            .table
-            .client()
-            .batch_get_item()
-            .request_items(self.table.name(), keys);
-        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
-        if output.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
-            return Err(Outage(format!("{} is too busy", self.table.name())));
-        }
-        let read = output.responses().and_then(|tables| tables.get(self.table.name()));
-        let read = read.map_or(&[][..], Vec::as_slice);
+        let read = self.table.read_all(keys.collect()).await?;
         let used = counters.iter().map(|counter| {
             let (user, key) = (counter.user.as_str(), meter_and_day(counter));
             let of_counter = |item: &&Item| {

@@ -90,3 +90,17 @@ async fn a_meter_without_a_figure_by_day_is_not_counted_by_day() {
         0
     );
 }
+
+#[tokio::test]
+async fn a_plan_that_has_none_of_a_meter_forbids_it_and_counts_the_address() {
+    let plans = r#"{"free":{"posts":{"perDay":0,"perMinute":50}}}"#;
+    let service = Plan::default().with("CLEARVIEW_PLANS", plans).start().await;
+    let ann = service.client.register("ann").await;
+    let refused = service.client.classify(&ann, "Hide crypto", &["a"]).await;
+    assert_eq!((refused.status, refused.error()), (403, "FORBIDDEN"), "{refused:?}");
+    assert_eq!(refused.body["retryable"], false);
+    assert_eq!(refused.body["detail"], "your plan has no posts");
+    assert!(!refused.limit("ratelimit", "ip").is_empty(), "{refused:?}");
+    let usage = service.client.usage(&ann).await;
+    assert_eq!((&usage.body["used"], &usage.body["limit"]), (&json!(0), &json!(0)));
+}

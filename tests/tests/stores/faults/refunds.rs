@@ -9,7 +9,7 @@ use tests::service::Plan;
 
 use crate::faults::setting::{KEYS, Setting};
 
-/// What every refund holds, and no other write.
+/// A text that every refund contains, and no other write.
 const REFUND: &str = "used - :n";
 
 /// Nobody can judge anything here.

@@ -1,5 +1,5 @@
-//! What was admitted while the quota table was down reaches the table, and the day that it belongs to, though that day has ended.
-//! What a process had not delivered when it crashed is not counted, and still bounds what the fleet admits.
+//! Units admitted while the quota table was down reach the table and the day they belong to, even if that day has ended. Units
+//! that a process had not delivered when it crashed are not counted, and still bound what the fleet admits.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn close(fleet: &Fleet, hour: u32) -> serde_json::Value {
     json!(summary)["meters"]["posts"]["units"].clone()
 }
 
-/// What the usage table has of the day of [`START`]: of everybody, and of ann.
+/// Returns the usage table's rows for the day of [`START`]: of everybody, and of ann.
 async fn closed(fleet: &Fleet) -> [String; 2] {
     let app = fleet.plan.clone().with_tables_at(fleet.tables.address()).app();
     let totals = app.usage.totals(START.day()).await.unwrap().unwrap();

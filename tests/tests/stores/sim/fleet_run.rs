@@ -46,7 +46,7 @@ const MODES: [Mode; 7] = [
     Mode::LoseReplies,
 ];
 
-/// What was admitted to the user on one day.
+/// The units admitted to the user on one day.
 #[derive(Debug, Default, Clone, Copy)]
 struct Admitted {
     by_table: u64,
@@ -159,7 +159,7 @@ async fn check(seed: u64, app: &App, user: &Principal, admitted: BTreeMap<Day, A
         let shares = u64::from(INSTANCES) * conservative_share(LIMIT, INSTANCES);
         // By the shadow where the cache was reached, and by shares where it was not.
         assert!(of_day.alone <= 2 * shares, "{what}");
-        // What was admitted is counted, once; beyond it only writes whose answers were lost.
+        // Every admitted unit is counted once; beyond it only writes whose answers were lost.
         assert!(stored >= of_day.by_table + of_day.alone, "{what}");
         assert!(stored <= LIMIT + of_day.alone, "{what}");
     }
@@ -186,7 +186,7 @@ async fn heal(instances: &[Instance], clock: &Clock, user: &Principal) {
 async fn every_seed_keeps_the_promises_of_the_quota() {
     let seeds = option_env!("FLEET_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"));
     for seed in FOUND.into_iter().chain(0..seeds) {
-        // Whatever goes wrong, it is said with which seed.
+        // A failure names its seed.
         let done = tokio::spawn(run(seed)).await;
         assert!(done.is_ok(), "seed {seed} fails: put it into FOUND");
     }
