@@ -46,7 +46,7 @@ pub enum Error {
     #[error("this refresh token was used before; its session is revoked")]
     TokenReused,
     /// The user's plan has none of this meter.
-    #[error("the plan of this user has none of this meter: {0}")]
+    #[error("this plan has no {0}")]
     Forbidden(&'static str),
     /// Nothing exists at this path.
     #[error("nothing exists at this path")]

@@ -99,7 +99,7 @@ async fn a_plan_that_has_none_of_a_meter_forbids_it_and_counts_the_address() {
     let refused = service.client.classify(&ann, "Hide crypto", &["a"]).await;
     assert_eq!((refused.status, refused.error()), (403, "FORBIDDEN"), "{refused:?}");
     assert_eq!(refused.body["retryable"], false);
-    assert_eq!(refused.body["detail"], "your plan has no posts");
+    assert_eq!(refused.body["detail"], "This plan has no posts.");
     assert!(!refused.limit("ratelimit", "ip").is_empty(), "{refused:?}");
     let usage = service.client.usage(&ann).await;
     assert_eq!((&usage.body["used"], &usage.body["limit"]), (&json!(0), &json!(0)));
