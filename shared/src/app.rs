@@ -1,4 +1,4 @@
-//! The long-lived things of a process. The only place where they are put together.
+//! The long-lived things of a process. Only this module puts them together.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
+use crate::limits::store::LimitStore;
 use crate::models::Models;
 use crate::models::breaker::fleet::Fleet;
 use crate::models::breaker::store::Breakers;
@@ -35,21 +36,21 @@ use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
 use crate::valkey::Valkey;
 
-/// One per process; handlers borrow it.
+/// The whole of a process; handlers borrow it.
 pub struct App {
     /// All settings.
     pub config: Config,
     /// The time.
     pub clock: Clock,
-    /// What is told of each request.
+    /// Writes a record of each request.
     pub telemetry: Telemetry,
-    /// Who issues tokens and for whom.
+    /// Issuer and audience of tokens.
     pub parties: Parties,
-    /// What signs tokens; only auth has it.
+    /// The keys that sign tokens; only auth has them.
     pub token_keys: Held<KeySet>,
-    /// What users' requests are signed with.
+    /// The masters of the keys that users sign requests with.
     pub signing_keys: Held<SigningKeys>,
-    /// What admins' requests are signed with.
+    /// The keys that admins sign requests with.
     pub admin_keys: Held<AdminKeys>,
     /// What verifies tokens.
     pub known_keys: Refreshed<KnownKeys>,
@@ -57,7 +58,7 @@ pub struct App {
     pub published_keys: PublishedKeys,
     /// Devices, users, sessions.
     pub identity: IdentityStore,
-    /// What each tier may use.
+    /// The plan of each tier.
     pub plans: PlanStore,
     /// Counters.
     pub quota: QuotaStore,
@@ -73,14 +74,14 @@ pub struct App {
     pub models: Arc<Models>,
     /// Judges of posts.
     pub providers: Providers,
-    /// What health looks at.
+    /// The clients of health, which no other request's failure skips.
     pub probes: Probes,
-    /// The ways to the shared caches that requests use.
+    /// The clients of the shared caches that requests use.
     caches: Vec<Valkey>,
 }
 
 impl App {
-    /// From the environment, on the system's clock.
+    /// Builds the app from the environment, on the system's clock.
     ///
     /// # Errors
     /// The first setting that cannot be used.
@@ -88,7 +89,7 @@ impl App {
         Self::from_config(Config::from_env()?)
     }
 
-    /// From settings, on the system's clock.
+    /// Builds the app from settings, on the system's clock.
     ///
     /// # Errors
     /// When configured keys cannot be used.
@@ -97,7 +98,7 @@ impl App {
         Self::new(config, Clock::system(), &client)
     }
 
-    /// From its parts.
+    /// Builds the app from its parts.
     ///
     /// # Errors
     /// When configured keys cannot be used.
@@ -142,23 +143,23 @@ impl App {
         })
     }
 
-    /// Lets health look at the tables through another client.
+    /// Gives health a client of its own for the tables.
     pub fn probe_through(&mut self, client: &Client) {
         let caches = std::mem::take(&mut self.probes.caches);
         self.probes = Probes::new(client, caches, &self.config, &self.clock);
     }
 
-    /// Connects to the shared caches while the start costs nobody anything. The first request learns of a failure.
+    /// Connects to the shared caches while the start costs no user anything. The first request reports a failure.
     pub async fn connect(&self) {
         join_all(self.caches.iter().map(Valkey::connect)).await;
     }
 }
 
-/// The ways to the shared caches: one connection each, also where one cache serves both purposes.
+/// The clients of the shared caches: one connection each, also if one cache serves both purposes.
 struct Caches {
     shared: Option<Valkey>,
     limits: Option<Valkey>,
-    /// Every cache that there is, once.
+    /// Each cache once.
     each: Vec<Valkey>,
 }
 
