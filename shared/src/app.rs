@@ -28,7 +28,6 @@ use crate::models::spend::store::SpendStore;
 use crate::plan_store::PlanStore;
 use crate::probes::Probes;
 use crate::quota::store::QuotaStore;
-use crate::rate_limit::store::LimitStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
 use crate::table::{self, Table};

@@ -2,7 +2,7 @@
 
 use crate::tree::scan::Code;
 
-/// What workloads are called, and what they work on.
+/// The names of workloads, and of the things that they work on.
 const WORDS: [&str; 19] = [
     "chat",
     "chats",
@@ -28,7 +28,7 @@ const WORDS: [&str; 19] = [
 /// The workloads themselves, and what stands above them.
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
-/// Who may say which words all the same.
+/// The modules that may say some of these words.
 const ALLOWED: [(&str, &[&str]); 11] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
