@@ -34,7 +34,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What is remembered of a key.
+/// The record of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The request's digest.
@@ -43,7 +43,7 @@ pub struct Record {
     pub charged: u64,
     /// The first run counts as under way until then, unless it has ended.
     pub busy_until: Timestamp,
-    /// From when the key may be used anew.
+    /// The time from which the key may be used again.
     pub expires_at: Timestamp,
 }
 
@@ -66,7 +66,7 @@ impl Record {
     }
 }
 
-/// What a request with a key is.
+/// How a repeated idempotency key is treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// The first one, as far as anybody remembers.

@@ -11,12 +11,12 @@ use crate::error::Outage;
 use crate::ids::UserId;
 use crate::table::{self, Failure, Item, number, read_number, read_text, text};
 
-/// What the table said to an addition that is made once per idempotency key.
+/// The table's answer to an addition that is made once per idempotency key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AddedOnce {
     /// Done, and recorded.
     Done,
-    /// It does not fit; so much is used.
+    /// It does not fit; the units used.
     Full(u64),
     /// The key's record is not as it was read: this is what it is now, if there is one.
     Known(Option<Record>),
