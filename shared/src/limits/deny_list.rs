@@ -20,10 +20,10 @@ const GOOD_FOR: Duration = Duration::from_mins(1);
 
 /// Denied sessions, each until its last token has expired.
 #[derive(Debug, Default)]
-pub struct DenyList(Mutex<State>);
+pub struct DenyList(Mutex<DenyListCopy>);
 
 #[derive(Debug, Default)]
-struct State {
+struct DenyListCopy {
     denied: HashMap<String, Timestamp>,
     read_at: Option<Timestamp>,
 }
@@ -68,7 +68,7 @@ impl DenyList {
         self.state().read_at = None;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DenyListCopy> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -105,7 +105,7 @@ pub fn read_decision(reply: &Value, policy: &Policy) -> Option<Decision> {
 
 /// The cache's answers to all limits of a request.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct LimitReplies {
     /// One for each limit, except the user's when the session is revoked.
     pub(super) decisions: Vec<Decision>,
     /// The reservation of the day.
@@ -115,8 +115,8 @@ pub(super) struct Answer {
 }
 
 /// Reads the replies to `asks`; `None` if one makes no sense.
-pub(super) fn read_replies(asks: &[Ask], replies: &[Value]) -> Option<Answer> {
-    let mut read = Answer {
+pub(super) fn read_replies(asks: &[Ask], replies: &[Value]) -> Option<LimitReplies> {
+    let mut read = LimitReplies {
         decisions: Vec::with_capacity(asks.len()),
         reservation: None,
         revoked: false,

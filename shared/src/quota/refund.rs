@@ -20,12 +20,12 @@ const WAITS: [Duration; 3] = [
 pub struct Receipt {
     pub(super) counter: Counter,
     pub(super) units: u64,
-    pub(super) place: Place,
+    pub(super) place: ChargePlace,
 }
 
 /// The place where a run was charged.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum ChargePlace {
     Table,
     TableOnce {
         key: String,
@@ -61,7 +61,7 @@ impl QuotaStore {
         let Receipt { counter, units, place } = receipt;
         let owed = unused.min(units);
         let taken = match place {
-            Place::InProcess { key } => {
+            ChargePlace::InProcess { key } => {
                 let given = self.fallback.refund(&counter, owed);
                 if let Some(key) = key {
                     self.outage_keys.end(&counter.user, &key, given);
@@ -69,9 +69,9 @@ impl QuotaStore {
                 let lost = owed - given;
                 return Refund { given, lost };
             }
-            Place::TableOnce { key } => self.end_run(&counter, &key, owed).await,
-            Place::Table if owed > 0 => insist(|| self.table.take_back(&counter, owed)).await,
-            Place::Table | Place::NotCharged => return Refund::default(),
+            ChargePlace::TableOnce { key } => self.end_run(&counter, &key, owed).await,
+            ChargePlace::Table if owed > 0 => insist(|| self.table.take_back(&counter, owed)).await,
+            ChargePlace::Table | ChargePlace::NotCharged => return Refund::default(),
         };
         if owed > 0 {
             // The count seen is no longer certain, so it must not refuse anybody.

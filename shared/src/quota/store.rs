@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use super::idempotency::{self, IdempotencyKey, Record, Request};
+use super::idempotency::{self, IdempotencyKey, KeyRecord, Request};
 use super::idempotency_table::{AddedOnce, Recording};
 use super::outage::Fallback;
 use super::outage::keys::OutageKeys;
 use super::outage::shadow::{Reservation, Shadow};
-use super::refund::{Place, Receipt};
+use super::refund::{ChargePlace, Receipt};
 use super::table::{Added, QuotaTable, Unanswered};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
@@ -85,7 +85,7 @@ impl Charged {
             receipt: Receipt {
                 counter: counter.clone(),
                 units: 0,
-                place: Place::NotCharged,
+                place: ChargePlace::NotCharged,
             },
         }
     }
@@ -137,7 +137,7 @@ impl QuotaStore {
                 let others = used.saturating_sub(charge.units);
                 self.fallback.learn(counter, reservation, others).await;
                 self.deliver_others().await;
-                Ok(charged(charge, used, Certainty::Sure, Place::Table))
+                Ok(charged(charge, used, Certainty::Sure, ChargePlace::Table))
             }
             Ok(Added::Full(used)) => {
                 self.remember(counter, used);
@@ -162,8 +162,8 @@ impl QuotaStore {
         if let Err(unanswered) = self.deliver(counter).await {
             return self.admit_key_alone(charge, key, reservation, &unanswered, now).await;
         }
-        let after = Record::of_run(key, charge.units, now, self.longest_run);
-        let mut before: Option<Record> = None;
+        let after = KeyRecord::of_run(key, charge.units, now, self.longest_run);
+        let mut before: Option<KeyRecord> = None;
         for _ in 0..ATTEMPTS {
             let rest = charge.of(due);
             let room = self.room(&rest, now).await?;
@@ -180,7 +180,7 @@ impl QuotaStore {
                     self.fallback.learn(counter, reservation, others).await;
                     self.deliver_others().await;
                     let key = key.key.clone();
-                    return Ok(charged(&rest, used, Certainty::Sure, Place::TableOnce { key }));
+                    return Ok(charged(&rest, used, Certainty::Sure, ChargePlace::TableOnce { key }));
                 }
                 Ok(AddedOnce::Full(used)) => {
                     self.remember(counter, used);
@@ -269,7 +269,7 @@ impl QuotaStore {
         };
         let seen = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
         let used = self.fallback.admit(charge, reservation, seen).await;
-        used.map(|used| charged(charge, used, certainty, Place::InProcess { key: None }))
+        used.map(|used| charged(charge, used, certainty, ChargePlace::InProcess { key: None }))
             .ok_or(Error::ReducedCapacity {
                 limit: DAILY,
                 allows: charge.limit,
@@ -288,7 +288,7 @@ impl QuotaStore {
         now: Timestamp,
     ) -> Result<Charged, Error> {
         let user = &charge.counter.user;
-        let run = Record::of_run(key, charge.units, now, self.longest_run);
+        let run = KeyRecord::of_run(key, charge.units, now, self.longest_run);
         let request = self.outage_keys.begin(user, key, run, now);
         let Some(due) = request.due(charge.units) else {
             return self.known_here(charge, key, &request);
@@ -298,7 +298,7 @@ impl QuotaStore {
             Ok(charged) => {
                 let used = charged.usage.as_ref().map_or(0, |usage| usage.used);
                 self.outage_keys.admitted(user, &key.key, used);
-                charged.receipt.place = Place::InProcess {
+                charged.receipt.place = ChargePlace::InProcess {
                     key: Some(key.key.clone()),
                 };
             }
@@ -360,7 +360,7 @@ fn usage(charge: &Charge, used: u64) -> Usage {
     }
 }
 
-fn charged(charge: &Charge, used: u64, certainty: Certainty, place: Place) -> Charged {
+fn charged(charge: &Charge, used: u64, certainty: Certainty, place: ChargePlace) -> Charged {
     Charged {
         usage: Some(usage(charge, used)),
         certainty,
@@ -377,7 +377,7 @@ fn replayed(charge: &Charge, request: &Request, used: u64, certainty: Certainty)
     match request {
         Request::Mismatch => Err(Error::IdempotencyMismatch),
         Request::UnderWay => Err(contended()),
-        Request::First | Request::Replay(_) => Ok(charged(&charge.of(0), used, certainty, Place::NotCharged)),
+        Request::First | Request::Replay(_) => Ok(charged(&charge.of(0), used, certainty, ChargePlace::NotCharged)),
     }
 }
 

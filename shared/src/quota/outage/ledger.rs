@@ -34,13 +34,13 @@ pub struct Parcel {
 /// The units of this process that the table has not confirmed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Ledger {
-    accounts: BTreeMap<Counter, Account>,
+    accounts: BTreeMap<Counter, CounterAccount>,
     /// Parcels sealed so far.
     sealed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Account {
+struct CounterAccount {
     tier: Tier,
     /// The most that this process may admit in this outage.
     allowance: u64,
@@ -74,14 +74,16 @@ impl Ledger {
         account.unsent = account.unsent.saturating_add(charge.units);
     }
 
-    fn account(&mut self, charge: &Charge, allowance: u64) -> &mut Account {
-        self.accounts.entry(charge.counter.clone()).or_insert_with(|| Account {
-            tier: charge.tier.clone(),
-            allowance,
-            admitted: 0,
-            unsent: 0,
-            parcel: None,
-        })
+    fn account(&mut self, charge: &Charge, allowance: u64) -> &mut CounterAccount {
+        self.accounts
+            .entry(charge.counter.clone())
+            .or_insert_with(|| CounterAccount {
+                tier: charge.tier.clone(),
+                allowance,
+                admitted: 0,
+                unsent: 0,
+                parcel: None,
+            })
     }
 
     /// Takes back units that were admitted here, and returns how many. Those of a parcel that was already sent stay charged.
