@@ -36,7 +36,7 @@ pub use self::correlation::{correlation_id, new_correlation_id};
 pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
-pub use self::reply::{Allowance, Reply};
+pub use self::reply::{DayUsage, Reply};
 
 use self::credential::Signed;
 
