@@ -25,10 +25,10 @@ use crate::quota::{Charge, Counter};
 pub struct Admitted {
     /// How the limits stand that it met.
     pub standings: Vec<Standing>,
-    /// Whether the limits' cache was done without.
+    /// `true` if the limits' cache was down.
     pub degraded: bool,
     charge: Charge,
-    /// Whether the plan has a figure by day.
+    /// `true` if the plan has a figure by day.
     by_day: bool,
     reservation: Option<Reservation>,
     now: Timestamp,

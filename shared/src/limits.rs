@@ -151,7 +151,7 @@ impl Standing {
     }
 }
 
-/// What becomes of a request.
+/// The decision of one limit on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// How the limit stands, with this request if it is admitted.
@@ -160,7 +160,7 @@ pub struct Decision {
     pub wait: Option<Duration>,
 }
 
-/// What was admitted lately, oldest first.
+/// The requests admitted lately, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     entries: VecDeque<Entry>,

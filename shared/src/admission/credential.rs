@@ -9,7 +9,7 @@ use crate::identity::signature::Signature;
 use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
 
-/// What a bearer token says.
+/// A bearer token, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
     /// It speaks for this principal.
@@ -33,7 +33,7 @@ pub async fn authenticate(
     let fingerprint = fingerprint.map(Fingerprint::of);
     let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
     if app.known_keys.are_old(now) && app.known_keys.may_read(now) {
-        // Whose token names a key that came since waits for this reading.
+        // Requests whose token names a newer key wait for this read.
         let _reading = app.known_keys.reading().await;
         read_published_keys(app, now).await?;
     }

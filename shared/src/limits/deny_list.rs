@@ -36,7 +36,7 @@ impl DenyList {
         state.denied.insert(session.as_str().to_owned(), now.plus(DENIED_FOR));
     }
 
-    /// Whether a session is known to be revoked.
+    /// Returns whether a session is known to be revoked.
     #[must_use]
     pub fn holds(&self, session: &SessionId, now: Timestamp) -> bool {
         self.state()
@@ -45,7 +45,7 @@ impl DenyList {
             .is_some_and(|until| *until > now)
     }
 
-    /// Whether the copy is old enough to be read anew; then the caller is the one to do it.
+    /// Returns whether the copy is to be re-read; then the caller is the one to do it.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         let mut state = self.state();

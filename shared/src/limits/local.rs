@@ -20,16 +20,16 @@ pub struct Ask {
     pub policy: Policy,
     /// Units; 0 only looks.
     pub weight: u64,
-    /// What the cache is asked of the user besides, if the limit is a user's.
+    /// The other keys of the user, if the limit is a user's.
     pub user: Option<UserKeys>,
 }
 
-/// What a user's script reads and writes besides the log.
+/// The keys of a user's script besides the log.
 #[derive(Debug)]
 pub struct UserKeys {
     /// The mark of the session if it was revoked.
     pub revoked: String,
-    /// What joins the shadow count of the day, if the meter is counted by day.
+    /// The units that join the shadow count of the day, if the meter is counted by day.
     pub booking: Option<Booking>,
 }
 

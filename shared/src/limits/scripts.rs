@@ -102,14 +102,14 @@ pub fn read_decision(reply: &Value, policy: &Policy) -> Option<Decision> {
     })
 }
 
-/// What the cache has said to all of a request.
+/// The cache's answer to all limits of a request.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// Of each limit, but for the user's when the session is revoked.
     pub(super) decisions: Vec<Decision>,
-    /// What was reserved of the day.
+    /// The units reserved of the day, if any were.
     pub(super) reservation: Option<Reservation>,
-    /// Whether the session is.
+    /// `true` if the session is revoked.
     pub(super) revoked: bool,
 }
 

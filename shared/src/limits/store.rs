@@ -32,15 +32,15 @@ const DENIED: &str = "denied";
 /// The limits of a user that a request meets.
 #[derive(Debug, Clone, Copy)]
 pub struct UserLimits<'a> {
-    /// Whose.
+    /// The user and session.
     pub principal: &'a Principal,
-    /// What is counted.
+    /// The unit that is counted.
     pub meter: Meter,
     /// How many units; 0 only looks.
     pub units: u64,
     /// The plan's figure by minute, if it has one.
     pub per_minute: Option<u64>,
-    /// Whether the plan has a figure by day.
+    /// `true` if the plan has a figure by day.
     pub by_day: bool,
 }
 
@@ -49,9 +49,9 @@ pub struct UserLimits<'a> {
 pub struct Passage {
     /// How its limits stand.
     pub standings: Vec<Standing>,
-    /// Whether the shared cache was done without.
+    /// `true` if the shared cache was down.
     pub degraded: bool,
-    /// What was reserved of the day.
+    /// The units reserved of the day, if any were.
     pub reservation: Option<Reservation>,
 }
 

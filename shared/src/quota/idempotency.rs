@@ -34,7 +34,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What is remembered of a key.
+/// The record of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The request's digest.
@@ -66,7 +66,7 @@ impl Record {
     }
 }
 
-/// What a request with a key is.
+/// How a request with a key is treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// The first one, as far as anybody remembers.

@@ -11,7 +11,7 @@ use crate::error::Outage;
 use crate::ids::UserId;
 use crate::table::{self, Failure, Item, number, read_number, read_text, text};
 
-/// What the table said to an addition that is made once per idempotency key.
+/// The table's answer to an addition that is made once per idempotency key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AddedOnce {
     /// Done, and recorded.

@@ -37,7 +37,7 @@ pub(super) enum Place {
     NotCharged,
 }
 
-/// What became of the units that were charged for nothing.
+/// The outcome of a refund.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Refund {
     /// Units given back.
@@ -74,7 +74,7 @@ impl QuotaStore {
             Place::Table | Place::NotCharged => return Refund::default(),
         };
         if owed > 0 {
-            // What was seen is no longer sure, so it must not refuse anybody.
+            // The remembered count is no longer sure, so it must not refuse anybody.
             self.doubt(&counter);
         }
         match taken {

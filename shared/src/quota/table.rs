@@ -30,7 +30,7 @@ pub struct QuotaTable {
     pub(super) table: Table,
 }
 
-/// What the table said to an addition.
+/// The table's answer to an addition.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Added {
     /// Done; so much is used now.
@@ -39,7 +39,7 @@ pub enum Added {
     Full(u64),
 }
 
-/// What a counter of a user holds.
+/// A counter of a user, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Count {
     meter: String,

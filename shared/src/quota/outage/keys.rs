@@ -13,7 +13,7 @@ use crate::quota::idempotency::{self, IdempotencyKey, Record, Request};
 /// Keys that are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// What an instance remembers of keys.
+/// The keys that a process remembers.
 #[derive(Debug)]
 pub struct OutageKeys(Mutex<Cache<String, Run>>);
 

@@ -1,4 +1,4 @@
-//! What a process has admitted without the quota table, until it has added that to the table: a plain state machine.
+//! The units that a process has admitted without the quota table, until it has added them to it: a plain state machine.
 //!
 //! Units wait as unsent until they are sealed in a parcel. The answer to a parcel may be lost, so its id and units never change,
 //! and the table adds each parcel once. The next one is sealed only when it is confirmed, so that the table needs to remember no
@@ -44,7 +44,7 @@ struct Account {
     tier: Tier,
     /// The most that this process may admit in this outage.
     allowance: u64,
-    /// What it has admitted. A confirmed parcel frees nothing: the table counts it now, so a new allowance is reckoned from less.
+    /// The units it has admitted. A confirmed parcel frees nothing: the table counts it now, so a new allowance is reckoned from less.
     admitted: u64,
     /// The part of it that was never sent.
     unsent: u64,

@@ -33,7 +33,7 @@ pub struct Booking {
 /// Units that have joined the count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    /// Whether the count includes what the table held before.
+    /// `true` if the count includes the units that the table held before.
     pub known: bool,
 }
 

@@ -139,7 +139,7 @@ struct Request {
     step: Step,
     /// The table's answer to the write under way, once it has arrived.
     answer: Option<Answer>,
-    /// Whether the write under way was sent before.
+    /// `true` if the write under way was sent before.
     repeated: bool,
 }
 
@@ -172,7 +172,7 @@ struct Truth {
     forfeited: u64,
     /// Units in the ledgers of crashed instances.
     crashed: u64,
-    /// Whether the shadow has admitted a charge beyond 80 % of the limit.
+    /// `true` once the shadow has admitted a charge beyond 80 % of the limit.
     beyond_80_percent: bool,
 }
 
