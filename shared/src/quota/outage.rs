@@ -1,4 +1,4 @@
-//! Admission while the quota table does not answer, and the delivery of what was admitted so.
+//! Admission while the quota table does not answer, and the delivery of the units admitted without it.
 //!
 //! The [`shadow`] count in the limits' cache decides for the whole fleet; while it cannot, each process decides within its share.
 //! Either way the process that admitted a charge remembers it in its [`ledger`], and adds it to the table when that is back, or
@@ -37,7 +37,7 @@ const SETTLE_AGAIN: Duration = Duration::from_millis(25);
 /// The parcels that can wait for a counter at any time: the one that may have been sent, and the one that the rest will make.
 const PARCELS_AT_A_TIME: usize = 2;
 
-/// The stand-in for the quota table.
+/// The substitute for the quota table.
 #[derive(Debug)]
 pub struct Fallback {
     ledger: Mutex<Ledger>,
