@@ -6,8 +6,6 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use shared::error::Error;
 
-use super::Function;
-
 /// `ThrottlingRateLimit` and `ThrottlingBurstLimit` of the stage.
 const STAGE: (u32, u32) = (2_000, 4_000);
 
@@ -38,16 +36,16 @@ fn bucket((per_second, burst): (u32, u32)) -> DefaultDirectRateLimiter {
 }
 
 impl Throttle {
-    /// Lets a request to `function` pass, or not.
+    /// Lets a request to the function `name` pass, or not.
     ///
     /// # Errors
     /// [`Error::RateLimitExceeded`].
-    pub fn admit(&self, function: Function) -> Result<(), Error> {
+    pub fn admit(&self, name: &str) -> Result<(), Error> {
         let full = Error::RateLimitExceeded {
             limit: "gateway",
             retry_after: RETRY,
         };
-        if function == Function::Auth && self.auth.check().is_err() {
+        if name == auth::NAME && self.auth.check().is_err() {
             return Err(full);
         }
         self.stage.check().map_err(|_| full)

@@ -26,16 +26,16 @@ fn the_code_and_the_price_file_have_the_same_prices() {
 #[test]
 fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
     let units: Value = serde_json::from_str(&text_of("tests/prices/units.json")).unwrap();
-    // The last stands for what is none.
-    let endpoints = shared::telemetry::figures::ENDPOINTS.len() as u64 - 1;
+    let endpoints = health::fleet_metrics::ENDPOINTS.len() as u64;
+    let workloads = health::fleet_metrics::WORKLOADS.len() as u64;
     let tiers = 2;
     let limits = 3;
-    let count: u64 = shared::telemetry::METRICS
-        .iter()
+    let count: u64 = shared::telemetry::metrics()
         .flat_map(|metric| metric.shape.dimensions())
         .map(|dimensions| match *dimensions {
             [] => 1,
             ["endpoint"] => endpoints,
+            ["workload"] => workloads,
             ["tier"] => tiers,
             ["refusedBy"] => limits,
             other => panic!("what are {other:?}?"),

@@ -29,7 +29,7 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
     // Settings by endpoint and by workload.
@@ -44,7 +44,6 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("cache", &["classify", "preference", "verdict", "verdicts"]),
     ("probes", &["verdicts"]),
     ("table", &["verdicts"]),
-    ("telemetry", &["classified", "classify", "posts"]),
 ];
 
 fn is_in(module: &str, place: &str) -> bool {
