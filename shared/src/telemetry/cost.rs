@@ -1,5 +1,4 @@
-//! The cost of a request at the list prices of us-east-1. `tests/prices` has the same prices with their dates and
-//! sources; a test compares them.
+//! What a request costs, at the list prices of us-east-1. Their sources are in `tests/prices`; the bill is made with the same.
 
 /// US dollars for a million requests to a REST API.
 pub const GATEWAY_MILLION: f64 = 3.50;

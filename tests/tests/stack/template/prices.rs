@@ -1,23 +1,11 @@
-//! Prices: what a request's record costs itself at is what the bill is made with.
+//! Prices, and what is multiplied with them.
 
 use serde_json::Value;
-use shared::telemetry::cost;
 use tests::definitions::{Template, list, text_of};
 
 #[test]
-fn the_code_and_the_price_file_have_the_same_prices() {
+fn each_price_has_a_source() {
     let file: Value = serde_json::from_str(&text_of("tests/prices/us-east-1.json")).unwrap();
-    assert!(file["asOf"].is_string());
-    for (name, price) in [
-        ("gatewayRequestsMillion", cost::GATEWAY_MILLION),
-        ("invocationsMillion", cost::INVOCATION_MILLION),
-        ("gigabyteSecondArm", cost::GIGABYTE_SECOND),
-        ("tableWritesMillion", cost::WRITE_MILLION),
-        ("tableReadsMillion", cost::READ_MILLION),
-    ] {
-        let written = file["prices"][name]["price"].as_f64().unwrap();
-        assert!((written - price).abs() < 1e-12, "{name}: {written} and {price}");
-    }
     for (name, price) in file["prices"].as_object().unwrap() {
         assert!(price["source"].as_str().unwrap().starts_with("https://"), "{name}");
     }
