@@ -1,4 +1,4 @@
-//! `POST /v1/classify`: which of these posts does the user not want to see?
+//! `POST /v1/classify`: decides which posts to hide from a user.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,7 +7,6 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use shared::admission::Entrance;
 use shared::app::App;
 use shared::classify::{self, Batch, Classified, Degraded, Outcome, Source};
 use shared::error::{Error, Violation};
@@ -15,7 +14,7 @@ use shared::http::{self, Call, Object, Reply, Route};
 use shared::plan::Meter;
 use shared::telemetry::{ClassifiedRecord, millis};
 
-/// What this function answers.
+/// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::POST, "/v1/classify", ())];
 
 const LONGEST_PREFERENCE: usize = 2_000;
@@ -43,7 +42,7 @@ struct Post<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     text: Cow<'a, str>,
-    /// Nothing reads it, so nothing in it can be wrong.
+    /// Accepted and not used, so any value is valid.
     #[serde(default, rename = "lang")]
     _lang: IgnoredAny,
 }
@@ -53,7 +52,8 @@ struct Post<'a> {
 struct Answer<'a> {
     results: Vec<Verdict<'a>>,
     preference_version: &'a str,
-    usage: http::Allowance<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<http::Allowance<'a>>,
     degraded: &'a [&'static str],
 }
 
@@ -95,8 +95,8 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         idempotency: call.idempotency_key(&body)?,
         trace: call.record.trace.parent.clone(),
     };
-    let entrance = Entrance::Use(&principal, Meter::Posts, batch.posts.len() as u64);
-    let admitted = call.admit(app, entrance).await?;
+    let units = batch.posts.len() as u64;
+    let admitted = call.enter(app, &principal, Meter::Posts, units).await?;
     let classified = classify::run(app, &principal, &batch, &admitted, call.now).await?;
 
     let degraded = classified.degraded.iter().copied().map(name_degraded);
@@ -110,19 +110,19 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
                 .map(|(Object(post), outcome)| verdict(app, &post.id, outcome))
                 .collect(),
             preference_version: &classified.preference_version,
-            usage: http::Allowance::of(&classified.usage),
+            usage: classified.usage.as_ref().map(http::Allowance::of),
             degraded: &call.record.degraded,
         },
     );
-    call.usage = Some(classified.usage);
+    call.usage = classified.usage;
     reply
 }
 
-/// Every bound of the contract that the body's form does not express, and the query; whether to explain.
+/// Checks every bound that the body's form does not express, and the query; returns whether to explain.
 fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Error> {
     let mut violations = Vec::new();
     let mut bound = |pointer: String, text: &str, most: usize| {
-        // Bytes first: counting the characters of an acceptable text is rarely needed.
+        // Bytes first: an acceptable text rarely needs its characters counted.
         if text.is_empty() || (text.len() > most && text.chars().count() > most) {
             violations.push(Violation::at(pointer, format!("must have 1 to {most} characters")));
         }

@@ -37,7 +37,9 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "models::request",
             "models::spend",
             "quota",
-            "rate_limit",
+            "limits",
+            "quota::outage::keys",
+            "quota::outage::ledger",
             "usage",
         ],
     ),
@@ -63,13 +65,15 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "models::breaker::store",
             "models::spend::store",
             "plan::store",
-            "quota::counters",
-            "quota::fallback",
+            "quota::idempotency_table",
             "quota::outage",
+            "quota::outage::shadow",
             "quota::refund",
             "quota::store",
-            "rate_limit::scripts",
-            "rate_limit::store",
+            "quota::table",
+            "limits::local",
+            "limits::scripts",
+            "limits::store",
             "usage::store",
         ],
     ),
@@ -97,7 +101,7 @@ fn root(module: &str) -> &str {
     module.split("::").next().unwrap_or(module)
 }
 
-/// Whether `from` leads to `to` by arrows that stay in their layer.
+/// True if `from` leads to `to` by arrows that stay in their layer.
 fn leads(arrows: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
     let (mut open, mut seen) = (vec![from], BTreeSet::new());
     while let Some(module) = open.pop() {

@@ -12,11 +12,11 @@ use shared::identity::Principal;
 use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
 use shared::ids::{SessionId, UserId};
+use shared::limits::{Log, Policy};
 use shared::models::breaker::{Snapshot, Step};
 use shared::plan::{Meter, Tier};
-use shared::quota::ledger::Ledger;
+use shared::quota::outage::ledger::Ledger;
 use shared::quota::{Charge, Counter};
-use shared::rate_limit::{Log, Policy};
 
 use crate::Effort;
 use crate::report::Report;
@@ -94,7 +94,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) {
     );
 }
 
-/// What a call asks of a breaker that has seen some trouble.
+/// A call's questions to a breaker that has seen some trouble.
 fn breaker(snapshot: Snapshot, now: Timestamp) -> bool {
     snapshot.consequence(now).is_none() && snapshot.admission(now) == Step::Call
 }

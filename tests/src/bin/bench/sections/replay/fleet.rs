@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use shared::admission;
 use shared::app::App;
 use shared::classify::{self, Batch, Classified, Degraded};
 use shared::clock::Timestamp;
 use shared::identity::Principal;
-use shared::rate_limit::store::Admitted;
+use shared::plan::Meter;
 use tests::dice::Dice;
 use tests::redis::Redis;
 use tests::service::{Plan, Tables};
@@ -25,7 +26,7 @@ const LIFE: Duration = Duration::from_hours(3);
 /// Requests under way at a time.
 const IN_FLIGHT: usize = 16;
 
-/// Who knows a verdict.
+/// The layer that knows a verdict.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cached {
     /// All instances, by the shared cache and the table.
@@ -46,7 +47,7 @@ impl Cached {
         }
     }
 
-    /// What requests may do without.
+    /// Returns the degraded modes that a run may have.
     const fn degraded(self) -> &'static [Degraded] {
         match self {
             Self::Shared => &[],
@@ -136,11 +137,9 @@ impl Asked {
             idempotency: None,
             trace: None,
         };
-        let admitted = Admitted {
-            standings: Vec::new(),
-            degraded: false,
-            reservation: None,
-        };
+        let units = self.posts.len() as u64;
+        let admitted = admission::enter_by_day(&app, &self.principal, Meter::Posts, units, now).await;
+        let admitted = admitted.expect("a plan");
         let classified = classify::run(&app, &self.principal, &batch, &admitted, now).await;
         classified.expect("an answer")
     }
