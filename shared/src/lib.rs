@@ -24,7 +24,7 @@
 //! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
 //! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
-//! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
 pub mod admission;
@@ -35,8 +35,8 @@ pub mod cache;
 pub mod classify;
 pub mod clock;
 pub mod config;
+pub mod dependency_breaker;
 pub mod error;
-pub mod gate;
 pub mod http;
 mod http_client;
 pub mod identity;

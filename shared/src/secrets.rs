@@ -11,8 +11,8 @@ use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use crate::aws;
 use crate::clock::Timestamp;
 use crate::config::{Config, Secret};
+use crate::dependency_breaker::DependencyBreaker;
 use crate::error::Outage;
-use crate::gate::Gate;
 
 /// How old what is known may be before it is read anew: what is withdrawn counts no more within five minutes.
 const GOOD_FOR: Duration = Duration::from_mins(4);
@@ -44,7 +44,7 @@ pub struct Held<T> {
     parse: fn(&Secret) -> Result<T, String>,
     otherwise: WhileUnreadable,
     known: Mutex<Option<Known<T>>>,
-    gate: Gate,
+    breaker: DependencyBreaker,
 }
 
 struct Known<T> {
@@ -119,7 +119,7 @@ impl<T> Held<T> {
             parse,
             otherwise,
             known: Mutex::new(None),
-            gate: Gate::default(),
+            breaker: DependencyBreaker::default(),
         }
     }
 
@@ -176,7 +176,7 @@ impl<T> Held<T> {
                 .known()
                 .ok_or_else(|| Outage("this process has no such secret".to_owned()));
         };
-        if !self.gate.admits(now) {
+        if !self.breaker.admits(now) {
             return Err(Outage("a secret is not asked for after a failure".to_owned()));
         }
         let read = match read(client, name).await {
@@ -185,7 +185,7 @@ impl<T> Held<T> {
         };
         match read {
             Ok(value) => {
-                self.gate.succeed();
+                self.breaker.succeed();
                 let value = Arc::new(value);
                 *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
                     value: Arc::clone(&value),
@@ -194,7 +194,7 @@ impl<T> Held<T> {
                 Ok(value)
             }
             Err(error) => {
-                self.gate.fail(now);
+                self.breaker.fail(now);
                 Err(error)
             }
         }

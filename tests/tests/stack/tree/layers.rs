@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         "ways out",
         &[
             "aws",
-            "gate",
+            "dependency_breaker",
             "http_client",
             "secrets",
             "table",
