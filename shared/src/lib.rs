@@ -12,7 +12,7 @@
 //! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
-//! | [`classify`] | the use case: cache, judge, refund |
+//! | [`classify`] | the use case: charge, remembered answers, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens, signatures of requests |
@@ -20,7 +20,9 @@
 //! | [`rate_limit`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
-//! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
+//! | [`answers`] | answers of models that are remembered; questions that are asked once |
+//! | [`text`] | texts of users in the forms in which they are compared |
+//! | [`cache`] | the state of the caches' provider |
 //! | [`provider`] | who judges; which verdicts may be shared |
 //! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
 //! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
@@ -29,6 +31,7 @@
 
 pub mod account;
 pub mod admission;
+pub mod answers;
 pub mod app;
 pub mod audit;
 pub mod aws;
@@ -53,6 +56,7 @@ pub mod secrets;
 pub mod spend;
 pub mod table;
 pub mod telemetry;
+pub mod text;
 pub mod tls;
 pub mod usage;
 pub mod valkey;

@@ -83,8 +83,8 @@ pub struct Judged {
 /// What came of a post.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// A verdict of a configured provider.
-    Judged(CleanVerdict),
+    /// A verdict of a configured provider, and its name.
+    Judged(CleanVerdict, ProviderName),
     /// What is known already is as good as what could be had.
     Known,
     /// No configured provider judged it.
@@ -189,12 +189,6 @@ impl Providers {
         status
     }
 
-    /// Whether the same providers are asked for two plans: then what one's could not answer, the other's cannot either.
-    #[must_use]
-    pub fn have_one_chain(&self, one: &Tier, other: &Tier) -> bool {
-        self.chain(one, Budget::Whole) == self.chain(other, Budget::Whole)
-    }
-
     /// Who is asked for a plan. When money runs short, every plan has the chain that all share.
     fn chain(&self, tier: &Tier, budget: Budget) -> &[ProviderName] {
         match self.settings.by_tier.get(tier) {
@@ -248,7 +242,7 @@ impl Providers {
             failures.extend(opinions.failure.map(|failure| format!("{name}: {failure}")));
             for (place, verdict) in open.iter().zip(opinions.verdicts) {
                 if let Some(verdict) = verdict {
-                    answers[*place] = Answer::Judged(CleanVerdict::new(verdict, class));
+                    answers[*place] = Answer::Judged(CleanVerdict::new(verdict, class), name.clone());
                 }
             }
             open.retain(|place| answers[*place] == Answer::Nobody);

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::cache::canonical;
 use shared::provider::prompt::Prompt;
 use shared::provider::suspect::is_suspect;
+use shared::text::canonical::canonical;
 use tests::client::{Answer, Device};
 use tests::service::{Plan, Service};
 use tests::upstream::{Act, Script, Upstream, plan_of, upstream};

@@ -6,7 +6,10 @@ use crate::tree::scan;
 
 /// From the bottom up. A module without a line of its own is in the layer of the one that it is part of.
 const LAYERS: [(&str, &[&str]); 7] = [
-    ("foundations", &["clock", "config", "error", "ids", "money", "plan"]),
+    (
+        "foundations",
+        &["clock", "config", "error", "ids", "money", "plan", "text"],
+    ),
     (
         "ways out",
         &[
@@ -40,15 +43,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "stores and providers",
         &[
+            "answers",
             "audit",
             "breaker::fleet",
             "breaker::store",
-            "cache::flight",
-            "cache::local",
-            "cache::table",
-            "cache::tiers",
-            "cache::unwritten",
-            "cache::valkey",
             "identity::published",
             "identity::store",
             "plan::store",

@@ -1,0 +1,3 @@
+//! Texts that users wrote, in the forms in which they are compared.
+
+pub mod canonical;
