@@ -132,12 +132,12 @@ impl World {
         let (token, now) = (Token::draw().unwrap(), self.clock.now());
         let newer_than = now.minus(LIFE.fresh);
         let taking = matches!(wish, Wish::TakeFrom(_));
-        let request = LeaseRequest {
+        let asked = LeaseRequest {
             key: self.key.clone(),
             newer_than,
             wish,
         };
-        let state = self.shared.claim(&token, &[request], now).await.unwrap().remove(0);
+        let state = self.shared.claim(&token, &[asked], now).await.unwrap().remove(0);
         match state {
             LeaseState::Answered(entry) => {
                 prop_assert_eq!(Some(entry.at), self.stored);
