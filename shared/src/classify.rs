@@ -1,20 +1,27 @@
 //! The use case classify: which posts does this user not want to see? Charge, remembered answers, judge, refund.
 
+pub mod answer;
+pub mod ask;
+pub mod batch_window;
 mod fallback;
+pub mod injection;
 mod payload;
 pub mod preference;
+pub mod prompt;
 mod resolve;
 mod run;
+pub mod verdict;
 mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answers::Life;
+use crate::models::call::ModelUsage;
 use crate::plan::Usage;
-use crate::provider::remote::Bill;
-use crate::provider::verdict::Explanation;
 use crate::quota::replay::IdempotencyKey;
+
+use self::verdict::Explanation;
 
 pub use self::run::run;
 
@@ -122,7 +129,7 @@ pub struct Figures {
     /// What went wrong with providers, if anything did.
     pub model_failure: Option<String>,
     /// What was asked of models over the network.
-    pub bill: Bill,
+    pub bill: ModelUsage,
     /// Where the time went.
     pub spans: Spans,
 }

@@ -1,3 +1,4 @@
-//! Texts that users wrote, in the forms in which they are compared.
+//! Text: its forms, whatever it says.
 
 pub mod canonical;
+pub mod visible;

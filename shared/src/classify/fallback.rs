@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::resolve::Asking;
+use super::verdict::Verdict;
 use super::{Outcome, Source};
-use crate::provider::verdict::Verdict;
 
 impl Asking<'_> {
     /// Lets the stand-in judge questions that have no outcome. One that it does not judge either stays without.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::provider::verdict::{Explanation, Verdict};
+use super::verdict::{Explanation, Verdict};
 
 /// A verdict whose texts lie in its bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::answers::{Group, Key, Scope};
-use crate::provider::visible::visible;
 use crate::text::canonical::canonical;
+use crate::text::visible::visible;
 
 /// The workload's name in keys.
 pub(super) const WORKLOAD: &str = "classify";

@@ -3,16 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::ask::{Answer, Post, Question};
 use super::preference::CanonicalPreference;
+use super::verdict::ModelClass;
 use super::version::{author, class};
 use super::{Batch, Degraded, Figures, Outcome, Source, payload};
 use crate::answers::{self, Coalesced, Entry, Given, Key, Open, Reply};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::identity::Principal;
-use crate::provider::remote::Bill;
-use crate::provider::verdict::ModelClass;
-use crate::provider::{Answer, Post, Question};
+use crate::models::call::ModelUsage;
 
 /// The different questions of a batch.
 pub(super) struct Distinct<'a> {
@@ -58,7 +58,7 @@ pub(super) struct Asking<'a> {
 /// What asking came to.
 #[derive(Default)]
 struct Costs {
-    bill: Bill,
+    bill: ModelUsage,
     spend_limited: bool,
 }
 

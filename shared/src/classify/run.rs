@@ -30,8 +30,7 @@ pub async fn run(
     let preference = CanonicalPreference::of(batch.preference);
     let contents: Vec<String> = batch.posts.iter().map(|post| canonical(post)).collect();
     let distinct = Distinct::of(&preference, &contents);
-    let class = app.providers.class_for(&principal.tier);
-    let reader = version::reader(&app.config.providers, &principal.tier, class);
+    let reader = version::reader(&app.config.providers.chains, &principal.tier);
     let questions = Questions {
         workload: WORKLOAD,
         keys: &distinct.keys,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use judge::JUDGE_VERSION;
 
 use super::payload;
+use super::prompt::PROMPT_VERSION;
+use super::verdict::ModelClass;
 use crate::answers::{Class, Reader};
-use crate::config::providers::{ProviderName, ProviderSettings};
+use crate::config::providers::{Chains, ProviderName};
+use crate::models::spend::Budget;
 use crate::plan::Tier;
-use crate::provider::prompt::PROMPT_VERSION;
-use crate::provider::verdict::ModelClass;
 
 /// Names a provider with its version: of the embedded judge, or of what a model is asked.
 pub(super) fn author(name: &ProviderName) -> Arc<str> {
@@ -24,14 +25,14 @@ pub(super) const fn class(model: ModelClass) -> Class {
     Class(model as u8)
 }
 
-/// Describes a request of `tier`, which is given models of that class. Verdicts of every configured provider count.
-pub(super) fn reader(settings: &ProviderSettings, tier: &Tier, model: ModelClass) -> Reader {
-    let chain = settings.by_tier.get(tier).unwrap_or(&settings.chain);
-    let chain: Vec<String> = chain.iter().map(ToString::to_string).collect();
+/// Describes a request of `tier`. Verdicts of every provider of these chains count.
+pub(super) fn reader(chains: &Chains, tier: &Tier) -> Reader {
+    let all = std::iter::once(&chains.base).chain(chains.by_tier.values());
+    let chain = chains.of(tier, Budget::Whole).iter().map(ToString::to_string);
     Reader {
-        class: class(model),
-        current: settings.all().into_iter().map(author).collect(),
-        chain: chain.join(",").into(),
+        class: class(chains.class_for(tier)),
+        current: all.flatten().map(author).collect(),
+        chain: chain.collect::<Vec<_>>().join(",").into(),
         reads: payload::is_readable,
     }
 }
