@@ -13,11 +13,11 @@ const CAPACITY: u64 = 10_000;
 /// Up to 10,000 answers, fewer where many are long. Scan-resistant: a burst of questions asked once does not push out those that
 /// many users share.
 #[derive(Debug)]
-pub struct Memory(Cache<Key, Copy, ByLength, DefaultHashBuilder, CountEvictions>);
+pub struct Memory(Cache<Key, KeptEntry, ByLength, DefaultHashBuilder, CountEvictions>);
 
 /// An entry with the time since when this process has it.
 #[derive(Debug, Clone)]
-pub struct Copy {
+pub struct KeptEntry {
     /// The entry.
     pub entry: Entry,
     /// Since when.
@@ -27,19 +27,19 @@ pub struct Copy {
 #[derive(Debug, Clone)]
 struct ByLength;
 
-impl Weighter<Key, Copy> for ByLength {
-    fn weight(&self, _: &Key, copy: &Copy) -> u64 {
-        copy.entry.weight()
+impl Weighter<Key, KeptEntry> for ByLength {
+    fn weight(&self, _: &Key, kept: &KeptEntry) -> u64 {
+        kept.entry.weight()
     }
 }
 
 #[derive(Debug, Clone)]
 struct CountEvictions;
 
-impl Lifecycle<Key, Copy> for CountEvictions {
+impl Lifecycle<Key, KeptEntry> for CountEvictions {
     type RequestState = usize;
 
-    fn on_evict(&self, evicted: &mut usize, _: Key, _: Copy) {
+    fn on_evict(&self, evicted: &mut usize, _: Key, _: KeptEntry) {
         *evicted += 1;
     }
 }
@@ -53,9 +53,9 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Returns the copy of `key`'s entry.
+    /// Returns the entry of `key`.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<Copy> {
+    pub fn get(&self, key: &Key) -> Option<KeptEntry> {
         self.0.get(key)
     }
 
@@ -64,11 +64,11 @@ impl Memory {
     pub fn put(&self, key: &Key, entry: &Entry, now: Timestamp) -> usize {
         let mut evicted = 0;
         if self.0.peek(key).is_none_or(|kept| kept.entry.at <= entry.at) {
-            let copy = Copy {
+            let kept = KeptEntry {
                 entry: entry.clone(),
                 since: now,
             };
-            self.0.insert_with_lifecycle(key.clone(), copy, &mut evicted);
+            self.0.insert_with_lifecycle(key.clone(), kept, &mut evicted);
         }
         evicted
     }

@@ -12,7 +12,7 @@ use crate::answers::{self, Coalesced, Entry, Given, Key, Open, Reply};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::identity::Principal;
-use crate::models::call::ModelUsage;
+use crate::models::call::{ModelUsage, RunningUsage};
 
 /// The different questions of a batch.
 pub(super) struct Distinct<'a> {
@@ -58,7 +58,8 @@ pub(super) struct Asking<'a> {
 /// What asking came to.
 #[derive(Default)]
 struct Costs {
-    bill: ModelUsage,
+    /// Being written down beside all that follows.
+    usages: Vec<Arc<RunningUsage>>,
     spend_limited: bool,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Asking<'a> {
         let of_open = |open: &Open| (open.place, open.known.as_ref().and_then(model));
         let judged = self.app.providers.judge(self.question(open.iter().map(of_open))).await;
         let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        costs.bill += judged.bill;
+        costs.usages.push(judged.usage);
         costs.spend_limited |= judged.spend_limited;
         drop(costs);
         Reply {
@@ -131,6 +132,10 @@ impl<'a> Asking<'a> {
         }
         self.stand_in(&mut outcomes).await;
         let costs = self.costs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut bill = ModelUsage::default();
+        for usage in costs.usages {
+            bill += usage.settled().await;
+        }
         if coalesced.degraded {
             degraded.insert(Degraded::Cache);
         }
@@ -152,7 +157,7 @@ impl<'a> Asking<'a> {
                 kept: tally.kept,
                 evicted: tally.evicted,
                 model_failure: coalesced.failure,
-                bill: costs.bill,
+                bill,
                 ..Figures::default()
             },
         }
