@@ -11,7 +11,7 @@
 //! 5. [`Coalesced::outcomes`] has one [`Outcome`] per key, in order. The payload is the workload's own: bytes that [`Reader::reads`]
 //!    accepts. Waiting, leases, early refresh, stale answers and writing to every layer happen inside.
 //!
-//! Layers: [`memory`] in process, [`valkey`] shared by all instances, [`table`] in `DynamoDB`; [`layers`] joins them.
+//! Layers: `memory` in process, [`valkey`] shared by all instances, [`table`] in `DynamoDB`; [`layers`] joins them.
 
 mod coalesce;
 mod codec;
@@ -20,7 +20,7 @@ pub mod entry;
 pub mod key;
 pub mod layers;
 pub mod lease;
-pub mod memory;
+mod memory;
 mod reply;
 mod single_flight;
 mod state;

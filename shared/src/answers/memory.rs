@@ -13,15 +13,15 @@ const CAPACITY: u64 = 10_000;
 /// Up to 10,000 answers, fewer where many are long. Scan-resistant: a burst of questions asked once does not push out those that
 /// many users share.
 #[derive(Debug)]
-pub struct Memory(Cache<Key, KeptEntry, ByLength, DefaultHashBuilder, CountEvictions>);
+pub(super) struct Memory(Cache<Key, KeptEntry, ByLength, DefaultHashBuilder, CountEvictions>);
 
 /// An entry with the time since when this process has it.
 #[derive(Debug, Clone)]
-pub struct KeptEntry {
+pub(super) struct KeptEntry {
     /// The entry.
-    pub entry: Entry,
+    pub(super) entry: Entry,
     /// Since when.
-    pub since: Timestamp,
+    pub(super) since: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -54,14 +54,12 @@ impl Default for Memory {
 
 impl Memory {
     /// Returns the entry of `key`.
-    #[must_use]
-    pub fn get(&self, key: &Key) -> Option<KeptEntry> {
+    pub(super) fn get(&self, key: &Key) -> Option<KeptEntry> {
         self.0.get(key)
     }
 
     /// Keeps an entry, unless a newer one is there. Returns how many others that pushed out.
-    #[must_use]
-    pub fn put(&self, key: &Key, entry: &Entry, now: Timestamp) -> usize {
+    pub(super) fn put(&self, key: &Key, entry: &Entry, now: Timestamp) -> usize {
         let mut evicted = 0;
         if self.0.peek(key).is_none_or(|kept| kept.entry.at <= entry.at) {
             let kept = KeptEntry {
@@ -74,15 +72,8 @@ impl Memory {
     }
 
     /// Counts the entries.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
