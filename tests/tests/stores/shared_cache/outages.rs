@@ -75,11 +75,7 @@ async fn however_the_cache_fails_the_table_answers_and_the_next_reader_tells_the
 
             setting.heal().await;
             let elsewhere = classify(&setting.fleet.app(), &["new"]).await;
-            assert_eq!(
-                (elsewhere.figures.table_hits, elsewhere.figures.judged),
-                (1, 0),
-                "{what}"
-            );
+            assert_eq!(elsewhere.figures.judged, 0, "{what}");
             let after = classify(&setting.fleet.app(), &["new"]).await;
             assert_eq!(after.figures.shared_hits, 1, "{what}");
         }
