@@ -63,9 +63,9 @@ pub const IDENTITY: TableSchema = TableSchema {
     range: Some("item"),
 };
 
-/// Verdicts: the cache's last layer.
-pub const VERDICTS: TableSchema = TableSchema {
-    name: "verdicts",
+/// Remembered answers of models.
+pub const ANSWERS: TableSchema = TableSchema {
+    name: "answers",
     hash: "key",
     range: None,
 };
@@ -92,7 +92,7 @@ pub const AUDIT: TableSchema = TableSchema {
 };
 
 /// All tables.
-pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, VERDICTS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]
