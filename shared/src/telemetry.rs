@@ -6,6 +6,7 @@ pub mod cost;
 mod degraded;
 mod emf;
 pub mod figures;
+mod metric;
 pub mod open_metrics;
 mod output;
 mod record;
@@ -33,7 +34,8 @@ use crate::telemetry::output::Queue;
 use self::address::AddressKey;
 
 pub use self::degraded::Degraded;
-pub use self::emf::{Metric, MetricShape, Unit, metrics};
+pub use self::emf::metrics;
+pub use self::metric::{Metric, MetricShape, Unit};
 pub use self::output::LogHandle;
 pub use self::record::{ErrorRecord, Http, Record, Signal};
 pub use self::work::{Counts, ModelCounts, Spans, Work};

@@ -10,50 +10,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::degraded::Degraded;
+use super::metric::{Metric, MetricShape, Unit};
 use super::record::{Record, Signal};
 use super::work::{OWN, Work};
 use crate::clock::Timestamp;
-
-/// In what a metric is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Pieces.
-    Count,
-    /// Thousandths of a second.
-    Milliseconds,
-    /// Hundredths of a whole.
-    Percent,
-    /// Something that CloudWatch has no name for.
-    None,
-}
-
-/// In which records a metric is, and by what it is told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricShape {
-    /// Every request and event, by endpoint.
-    Request,
-    /// What workloads did, by workload.
-    Work,
-    /// What they asked of models, together and by workload.
-    Models,
-    /// Requests of a user whose plan is known, together and by tier.
-    ByTier,
-    /// Requests that a limit refused, by limit.
-    Refused,
-    /// In the record and in no metric.
-    Logged,
-}
-
-/// A member of a record that is a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
-    /// The member's name.
-    pub name: &'static str,
-    /// In what it is counted.
-    pub unit: Unit,
-    /// Where it is.
-    pub shape: MetricShape,
-}
 
 const fn metric(name: &'static str, unit: Unit, shape: MetricShape) -> Metric {
     Metric { name, unit, shape }
@@ -73,32 +33,6 @@ const OF_RECORDS: [Metric; 6] = [
 pub fn metrics() -> impl Iterator<Item = Metric> {
     let all = OF_RECORDS.into_iter().chain(Work::metrics()).chain([OWN]);
     all.filter(|metric| metric.shape != MetricShape::Logged)
-}
-
-impl Unit {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Milliseconds => "Milliseconds",
-            Self::Percent => "Percent",
-            Self::None => "None",
-        }
-    }
-}
-
-impl MetricShape {
-    /// What tells its metrics apart: each list is a metric of its own.
-    #[must_use]
-    pub const fn dimensions(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::Request => &[&["endpoint"]],
-            Self::Work => &[&["workload"]],
-            Self::Models => &[&[], &["workload"]],
-            Self::ByTier => &[&[], &["tier"]],
-            Self::Refused => &[&["refusedBy"]],
-            Self::Logged => &[],
-        }
-    }
 }
 
 /// What stands in `_aws`, ready to be written.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::emf::{Metric, MetricShape, Unit};
+use super::metric::{Metric, MetricShape, Unit};
 use super::millis;
 
 /// Declares counts of a [`Work`]: each is a member of the record and a counter of the process, and by its shape a metric.
