@@ -113,6 +113,19 @@ impl Call {
         admission::authenticate_admin(app, self.signature(), self.now).await
     }
 
+    /// Returns once the request is known to be an operator's: of a caller whom the gateway let through by IAM, or signed by an admin.
+    ///
+    /// # Errors
+    /// As [`Call::admin`].
+    pub async fn operator(&mut self, app: &App) -> Result<(), Error> {
+        if self.has_iam_caller {
+            self.admit(app, Entrance::Visit).await?;
+        } else {
+            self.admin(app).await?;
+        }
+        Ok(())
+    }
+
     fn signature(&self) -> Option<Result<Signature, &'static str>> {
         let signed = self.signed.as_ref()?;
         Some(signature::read(&signed.message, signed.digest.as_deref(), self.now))
