@@ -192,7 +192,8 @@ fn the_ready_configurations_scrape_the_figures_through_the_signing_proxy() {
         compose["services"]["sigv4"]["ports"].is_null(),
         "whoever reaches the proxy acts as its role"
     );
-    let stage = &tests::definitions::Template::read().value()["Parameters"]["Stage"]["Default"];
+    let template = tests::definitions::Template::read();
+    let stage = template.value()["Parameters"]["Stage"]["Default"].as_str().unwrap();
     for scrape in [
         &prometheus["scrape_configs"][0],
         &collector["receivers"]["prometheus"]["config"]["scrape_configs"][0],
