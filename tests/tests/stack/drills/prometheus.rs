@@ -198,7 +198,7 @@ fn the_ready_configurations_scrape_the_figures_through_the_signing_proxy() {
         &prometheus["scrape_configs"][0],
         &collector["receivers"]["prometheus"]["config"]["scrape_configs"][0],
     ] {
-        assert_eq!(scrape["metrics_path"], format!("/{}/metrics", stage.as_str().unwrap()));
+        assert_eq!(scrape["metrics_path"], format!("/{stage}/metrics"));
         assert_eq!(scrape["static_configs"][0]["targets"], json!(["sigv4:8080"]));
         assert_eq!(
             scrape["scrape_interval"], "4m",
