@@ -1,17 +1,17 @@
-//! The long-lived things of a process. The only place where they are put together.
+//! The long-lived things of a process. Only this module puts them together.
 
 use std::cell::LazyCell;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use futures_util::future::join_all;
 
 use crate::audit::AuditLog;
-use crate::breaker::fleet::Fleet;
-use crate::breaker::store::Breakers;
 use crate::cache::report::Reports;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::cache::valkey::SharedVerdicts;
+use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
 use crate::config::{Config, ConfigError, Secret};
@@ -21,41 +21,42 @@ use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
+use crate::models::Models;
+use crate::models::breaker::fleet::Fleet;
+use crate::models::breaker::store::Breakers;
+use crate::models::spend::store::SpendStore;
 use crate::plan::store::PlanStore;
-use crate::provider::Providers;
-use crate::provider::remote::Remote;
 use crate::quota::store::QuotaStore;
 use crate::rate_limit::store::LimitStore;
 use crate::secrets::{self, Held, Source, WhileUnreadable};
-use crate::spend::store::SpendStore;
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
 use crate::valkey::Valkey;
 
-/// One per process; handlers borrow it.
+/// The whole of a process; handlers borrow it.
 pub struct App {
     /// All settings.
     pub config: Config,
     /// The time.
     pub clock: Clock,
-    /// What is told of each request.
+    /// Writes a record of each request.
     pub telemetry: Telemetry,
-    /// Who issues tokens and for whom.
+    /// Issuer and audience of tokens.
     pub parties: Parties,
-    /// What signs tokens; only auth has it.
+    /// The keys that sign tokens; only auth has them.
     pub token_keys: Held<KeySet>,
-    /// What users' requests are signed with.
+    /// The masters of the keys that users sign requests with.
     pub signing_keys: Held<SigningKeys>,
-    /// What admins' requests are signed with.
+    /// The keys that admins sign requests with.
     pub admin_keys: Held<AdminKeys>,
-    /// What verifies tokens.
+    /// The public keys that verify tokens.
     pub known_keys: KnownKeys,
-    /// Where they are published.
+    /// The places where those are published.
     pub published_keys: PublishedKeys,
     /// Devices, users, sessions.
     pub identity: IdentityStore,
-    /// What each tier may use.
+    /// The plan of each tier.
     pub plans: PlanStore,
     /// Counters.
     pub quota: QuotaStore,
@@ -67,20 +68,22 @@ pub struct App {
     pub limits: LimitStore,
     /// Verdicts.
     pub cache: Cache,
-    /// Judges.
+    /// Models beyond this process, for every workload.
+    pub models: Arc<Models>,
+    /// Judges of posts.
     pub providers: Providers,
-    /// For health alone: a way to each table that requests need, and that no other request's failure shuts.
+    /// For health alone: a client of each table that requests need, which no other request's failure skips.
     pub probes: Vec<Table>,
-    /// Likewise to each shared cache.
+    /// For health alone: the same for each shared cache.
     pub cache_probes: Vec<Valkey>,
-    /// The ways to the shared caches that requests use.
+    /// The clients of the shared caches that requests use.
     caches: Vec<Valkey>,
-    /// What the caches' provider has said of them.
+    /// The latest reports of the caches' provider.
     pub cache_reports: Reports,
 }
 
 impl App {
-    /// From the environment, on the system's clock.
+    /// Builds the app from the environment, on the system's clock.
     ///
     /// # Errors
     /// The first setting that cannot be used.
@@ -88,7 +91,7 @@ impl App {
         Self::from_config(Config::from_env()?)
     }
 
-    /// From settings, on the system's clock.
+    /// Builds the app from settings, on the system's clock.
     ///
     /// # Errors
     /// When configured keys cannot be used.
@@ -97,7 +100,7 @@ impl App {
         Self::new(config, Clock::system(), &client)
     }
 
-    /// From its parts.
+    /// Builds the app from its parts.
     ///
     /// # Errors
     /// When configured keys cannot be used.
@@ -112,12 +115,12 @@ impl App {
             (None, None) => token_keys.as_ref().map(SigningKeys::of_key_set),
             (keys, _) => keys,
         };
-        // Without any, nobody is an admin.
+        // Without any key there are no admins.
         let admin_keys = match (admin_keys, &config.admin_keys_secret) {
             (None, None) => Some(AdminKeys::default()),
             (keys, _) => keys,
         };
-        // One for all secrets, which so share a connection; none is made where no secret is named.
+        // One client for all secrets, which share a connection; none is made if no secret is named.
         let secrets = LazyCell::new(|| secrets::client(&config));
         let source = |name: &Option<String>| match name {
             Some(name) => Source::Named(Box::new((*secrets).clone()), name.clone()),
@@ -143,9 +146,16 @@ impl App {
             &config.providers.openai.api_key,
             &config.providers.openai.api_key_secret,
         );
-        // A key that was replaced is refused by the provider itself.
+        // The provider itself refuses a key that was replaced.
         let model_key = (key.is_some() || key_secret.is_some())
             .then(|| Held::new(source(key_secret), parse_model_key, WhileUnreadable::Keep).or_fixed(key.clone()));
+        let models = Arc::new(Models::new(
+            &config,
+            clock.clone(),
+            model_key,
+            Breakers::new(config.providers.forced.clone(), fleet),
+            SpendStore::new(open(table::SETTINGS), &config),
+        ));
         Ok(Self {
             telemetry: Telemetry::new(&config),
             parties: Parties {
@@ -161,21 +171,13 @@ impl App {
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
             cache: Cache::new(shared, VerdictTable::new(open(table::VERDICTS)), config.cache_layers),
-            providers: Providers::new(
-                config.providers.clone(),
-                Remote::new(
-                    &config,
-                    clock.clone(),
-                    model_key,
-                    Breakers::new(config.providers.forced.clone(), fleet),
-                    SpendStore::new(open(table::SETTINGS), &config),
-                ),
-            ),
+            providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
+            models,
             probes: probes(client, &config, &clock),
             cache_probes,
             caches: caches.each,
             cache_reports: Reports::default(),
-            // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
+            // A withdrawn key still signs meanwhile; verifiers refuse it.
             token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
             signing_keys: Held::new(signing_source, parse_signing_keys, WhileUnreadable::FailClosed)
                 .or_fixed(signing_keys),
@@ -185,12 +187,12 @@ impl App {
         })
     }
 
-    /// Lets health look at the tables through a client of its own.
+    /// Gives health a client of its own for the tables.
     pub fn probe_through(&mut self, client: &Client) {
         self.probes = probes(client, &self.config, &self.clock);
     }
 
-    /// Connects to the shared caches while the start costs nobody anything. The first request learns of a failure.
+    /// Connects to the shared caches while the start costs no user anything. The first request reports a failure.
     pub async fn connect(&self) {
         join_all(self.caches.iter().map(Valkey::connect)).await;
     }
@@ -201,11 +203,11 @@ fn probes(client: &Client, config: &Config, clock: &Clock) -> Vec<Table> {
     [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into()
 }
 
-/// The ways to the shared caches: one connection each, also where one cache serves both purposes.
+/// The clients of the shared caches: one connection each, also if one cache serves both purposes.
 struct Caches {
     shared: Option<Valkey>,
     limits: Option<Valkey>,
-    /// Every cache that there is, once.
+    /// Each cache once.
     each: Vec<Valkey>,
 }
 

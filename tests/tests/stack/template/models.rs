@@ -12,7 +12,7 @@ use tests::definitions::{Template, list, substituted};
 /// Parameters that differ from their defaults.
 type Given = BTreeMap<&'static str, &'static str>;
 
-/// How the settings begin that models are chosen and called by.
+/// The beginnings of the settings by which models are chosen and called.
 const OF_MODELS: [&str; 7] = [
     "CLEARVIEW_PROVIDERS",
     "CLEARVIEW_OPENAI_",
@@ -23,7 +23,7 @@ const OF_MODELS: [&str; 7] = [
     "CLEARVIEW_DAILY_SPEND_LIMIT",
 ];
 
-/// What CloudFormation knows by itself.
+/// Values that CloudFormation provides.
 const PSEUDO: [(&str, &str); 3] = [
     ("AWS::Partition", "aws"),
     ("AWS::Region", "eu-west-1"),
@@ -47,7 +47,7 @@ fn settings(binary: &str, given: &Given) -> ProviderSettings {
         .providers
 }
 
-/// What CloudFormation makes of a value: of its functions those that models are set by.
+/// Evaluates a value as CloudFormation would: those of its functions that models are set by.
 fn evaluate(template: &Template, value: &Value, given: &Given) -> String {
     let parameter = |name: &str| {
         if let Some((_, value)) = PSEUDO.iter().find(|(pseudo, _)| *pseudo == name) {
@@ -111,8 +111,8 @@ fn holds(template: &Template, condition: &Value, given: &Given) -> bool {
 }
 
 fn chain(settings: &ProviderSettings, tier: &str) -> Vec<String> {
-    let chain = settings.by_tier.get(&Tier::parse(tier).unwrap());
-    let chain = chain.unwrap_or(&settings.chain);
+    let chain = settings.chains.by_tier.get(&Tier::parse(tier).unwrap());
+    let chain = chain.unwrap_or(&settings.chains.base);
     chain.iter().map(ToString::to_string).collect()
 }
 
@@ -144,7 +144,7 @@ fn pro_is_given_the_better_model_first_and_then_what_free_has() {
 fn every_model_has_a_price_and_one_that_is_not_listed_a_dear_one() {
     let given = Given::from([("Providers", "openai:some-new-model,local")]);
     let settings = settings("classify", &given);
-    let unlisted = settings.price(&settings.chain[0]);
+    let unlisted = settings.price(&settings.chains.base[0]);
     let million = shared::money::Tokens {
         input: 1_000_000,
         output: 1_000_000,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use judge::Judge;
 use nix::time::{ClockId, clock_gettime};
-use shared::breaker::{Snapshot, Step};
 use shared::cache::{CanonicalPreference, canonical};
 use shared::clock::{Clock, Timestamp};
 use shared::error::Error;
@@ -13,6 +12,7 @@ use shared::identity::Principal;
 use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
 use shared::ids::{SessionId, UserId};
+use shared::models::breaker::{Snapshot, Step};
 use shared::plan::{Meter, Tier};
 use shared::quota::ledger::Ledger;
 use shared::quota::{Charge, Counter};
@@ -94,7 +94,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) {
     );
 }
 
-/// What a call asks of a breaker that has seen some trouble.
+/// A call's questions to a breaker that has seen some trouble.
 fn breaker(snapshot: Snapshot, now: Timestamp) -> bool {
     snapshot.consequence(now).is_none() && snapshot.admission(now) == Step::Call
 }
