@@ -71,7 +71,7 @@ async fn zones_of_elasticache(aws: &Aws, zones: &Result<Value, String>) -> Vec<S
     names.map(str::to_owned).collect()
 }
 
-/// Who is told of the account's bill: whoever a budget of its own tells, or `AlarmEmail` once it is given.
+/// Says whom a budget tells of the account's bill: an address of its own, or `AlarmEmail` once it is given.
 fn budget(answer: &Value, settings: &str) -> Finding {
     let there = answer["Budgets"].as_array().map_or(0, Vec::len);
     match (alarm_email(settings), there) {

@@ -123,7 +123,7 @@ async fn the_fleets_figures_are_for_operators_alone() {
     assert_eq!((answer.status, answer.error()), (401, "UNAUTHENTICATED"));
 }
 
-/// What the gateway hands on of a request for the figures, of a caller whom it has let through by IAM, or of nobody.
+/// Returns the event of a request for the figures, of a caller that the gateway let through by IAM, or of nobody.
 fn scrape_by(caller: Option<&str>) -> String {
     let mut event = tests::events::named("health/health").value("");
     event["resource"] = "/metrics".into();
