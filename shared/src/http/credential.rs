@@ -119,11 +119,9 @@ impl Call {
     /// As [`Call::admin`].
     pub async fn operator(&mut self, app: &App) -> Result<(), Error> {
         if self.has_iam_caller {
-            self.admit(app, Entrance::Visit).await?;
-        } else {
-            self.admin(app).await?;
+            return self.visit(app).await;
         }
-        Ok(())
+        self.admin(app).await.map(|_| ())
     }
 
     fn signature(&self) -> Option<Result<Signature, &'static str>> {
