@@ -63,7 +63,7 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
             assert_eq!(integration["httpMethod"], "POST", "{path} {method}");
             let uri = integration["uri"]["Fn::Sub"].as_str().unwrap();
             let expected = format!(
-                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{target}}}/invocations"
+                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/{target}/invocations"
             );
             assert_eq!(uri, expected, "{path} {method}");
         }
