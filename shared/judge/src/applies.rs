@@ -95,7 +95,7 @@ impl Applies {
         let any_verb = self.named.form == Form::Deed && self.own < DEED;
         // "Musk" is enough of "Elon Musk" where the lexicon knows whose it is.
         let surname = self.is_name && self.named.capital && self.named.share >= SURNAME && self.own >= SURNAME;
-        if !self.named.is_whole() && !surname || any_verb {
+        if !self.named.is_whole() && !surname && !self.named.telling || any_verb {
             0.0
         } else if self.is_another_sense() {
             ANOTHER_SENSE

@@ -3,10 +3,14 @@
 //! It knows inflection (`matcher/inflection.rs`), compounds, hashtags and spellings, and nothing of the world. What is
 //! quoted, a hashtag, a domain or has signs in it (C++, 9/11) is searched as it is written.
 
+mod disguise;
+mod families;
 mod inflection;
+mod names;
 mod text;
 
 pub(super) use inflection::Tongue;
+pub(super) use names::INITIALS;
 pub(super) use text::Text;
 
 use inflection::{Stemmed, is_deed};
@@ -39,6 +43,8 @@ pub(super) struct Wanted<'a> {
     pub(super) name: bool,
     /// Its share of the topic.
     pub(super) weight: f32,
+    /// Whether it tells the topic by itself: Potter.
+    pub(super) tells: bool,
 }
 
 /// How much of a topic a post names.
@@ -54,6 +60,8 @@ pub(super) struct Named {
     pub(super) loud: bool,
     /// Whether with a capital.
     pub(super) capital: bool,
+    /// Whether by a word that tells the topic by itself.
+    pub(super) telling: bool,
 }
 
 /// How near a post's words are to those of a topic.
@@ -92,6 +100,10 @@ enum Kind {
         words: Vec<PatternWord>,
         /// All of them as one.
         together: String,
+        /// Their first letters, with and without what says nothing (of, the).
+        initials: Vec<String>,
+        /// Whether what is only related is meant as well.
+        wide: bool,
     },
 }
 
@@ -100,12 +112,15 @@ struct PatternWord {
     spellings: Vec<Spelling>,
     acronym: bool,
     weight: f32,
+    tells: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Spelling {
     word: String,
     stems: Vec<Stemmed>,
+    /// A word of its family, to be found as it is.
+    relative: bool,
 }
 
 impl Pattern {
@@ -117,31 +132,14 @@ impl Pattern {
         }
     }
 
-    /// A topic's words, inflected as in `tongues`.
-    pub(super) fn words(wanted: &[Wanted<'_>], tongues: &[Tongue]) -> Self {
-        let word = |wanted: &Wanted<'_>| {
-            let spellings = std::iter::once(wanted.word).chain(wanted.spelled.iter().map(String::as_str));
-            let spellings = spellings.map(|word| Spelling {
-                word: word.to_owned(),
-                stems: if wanted.acronym {
-                    Vec::new()
-                } else {
-                    let inflects =
-                        |tongue: &&Tongue| !wanted.name || matches!(tongue, Tongue::English | Tongue::German);
-                    let tongues = tongues.iter().filter(inflects);
-                    tongues.filter_map(|tongue| Stemmed::of(word, *tongue)).collect()
-                },
-            });
-            PatternWord {
-                spellings: spellings.collect(),
-                acronym: wanted.acronym,
-                weight: wanted.weight,
-            }
-        };
+    /// A topic's words, inflected as in `tongues`; `wide`: what is only related to them is meant as well.
+    pub(super) fn words(wanted: &[Wanted<'_>], tongues: &[Tongue], initials: Vec<String>, wide: bool) -> Self {
         Self {
             kind: Kind::Words {
-                words: wanted.iter().map(word).collect(),
+                words: wanted.iter().map(|wanted| PatternWord::of(wanted, tongues)).collect(),
                 together: wanted.iter().map(|wanted| wanted.word).collect(),
+                initials,
+                wide,
             },
         }
     }
@@ -153,7 +151,19 @@ impl Pattern {
                 text: literal,
                 capitals,
             } => find_literal(literal, *capitals, text, context),
-            Kind::Words { words, together } => find_words(words, together, text, context),
+            Kind::Words {
+                words,
+                together,
+                initials,
+                wide,
+            } => {
+                let named = find_words(words, text, context, *wide);
+                if named.is_whole() {
+                    return named;
+                }
+                let times = count_short_forms(words, together, initials, text, context);
+                if times > 0 { whole(times) } else { named }
+            }
         }
     }
 }
@@ -200,8 +210,25 @@ fn whole(times: usize) -> Named {
     }
 }
 
-fn find_words(words: &[PatternWord], together: &str, text: &Text, context: &Context<'_>) -> Named {
-    let found: Vec<Found> = words.iter().map(|word| word.found(text, context)).collect();
+/// How often all of a topic's words occur as one, by their initials or shortened.
+fn count_short_forms(
+    words: &[PatternWord],
+    together: &str,
+    initials: &[String],
+    text: &Text,
+    context: &Context<'_>,
+) -> usize {
+    if let [word] = words {
+        return if word.acronym { names::count_spelled_out(together, text) } else { 0 };
+    }
+    let together = together.strip_suffix('s').unwrap_or(together);
+    let one = |word: &&text::Word| together.len() >= SHORT && text.word(word).starts_with(together);
+    let times = text.words.iter().filter(one).count();
+    times + names::count_initials(initials, text, context) + names::count_shortened(words, text, context)
+}
+
+fn find_words(words: &[PatternWord], text: &Text, context: &Context<'_>, wide: bool) -> Named {
+    let found: Vec<Found> = words.iter().map(|word| word.found(text, context, wide)).collect();
     let all: f32 = words.iter().map(|word| word.weight).sum();
     let mut best = Named::default();
     for from in found.iter().flat_map(|found| &found.places) {
@@ -216,26 +243,14 @@ fn find_words(words: &[PatternWord], together: &str, text: &Text, context: &Cont
                 form: any().map(|found| found.form).min().unwrap_or_default(),
                 loud: any().any(|found| found.loud),
                 capital: any().any(|found| found.capital),
+                telling: words
+                    .iter()
+                    .zip(&found)
+                    .any(|(word, found)| word.tells && !found.places.is_empty()),
             };
         }
         if share >= 1.0 {
             break;
-        }
-    }
-    if words.len() > 1 && together.len() > SHORT && best.share < 1.0 {
-        let together = together.strip_suffix('s').unwrap_or(together);
-        let times = text
-            .words
-            .iter()
-            .filter(|word| text.word(word).starts_with(together))
-            .count();
-        if times > 0 {
-            best = Named {
-                share: 1.0,
-                times,
-                form: Form::Exact,
-                ..Named::default()
-            };
         }
     }
     best
@@ -253,7 +268,34 @@ struct Found {
 }
 
 impl PatternWord {
-    fn found(&self, text: &Text, context: &Context<'_>) -> Found {
+    fn of(wanted: &Wanted<'_>, tongues: &[Tongue]) -> Self {
+        let inflects = |tongue: &&Tongue| !wanted.name || matches!(tongue, Tongue::English | Tongue::German);
+        let stems = |word: &str| {
+            let tongues = tongues.iter().filter(|_| !wanted.acronym).filter(inflects);
+            tongues.filter_map(|tongue| Stemmed::of(word, *tongue)).collect()
+        };
+        let written = std::iter::once(wanted.word).chain(wanted.spelled.iter().map(String::as_str));
+        let written = written.map(|word| Spelling {
+            word: word.to_owned(),
+            stems: stems(word),
+            relative: false,
+        });
+        let alone = wanted.acronym || wanted.name;
+        let relatives = families::relatives(wanted.word, tongues).filter(|_| !alone);
+        let relatives = relatives.map(|word| Spelling {
+            word: word.to_owned(),
+            stems: Vec::new(),
+            relative: true,
+        });
+        Self {
+            spellings: written.chain(relatives).collect(),
+            acronym: wanted.acronym,
+            weight: wanted.weight,
+            tells: wanted.tells,
+        }
+    }
+
+    fn found(&self, text: &Text, context: &Context<'_>, wide: bool) -> Found {
         let mut found = Found {
             form: Form::Deed,
             ..Found::default()
@@ -262,7 +304,7 @@ impl PatternWord {
             let letters = text.word(word);
             let forms = self.spellings.iter();
             let form = forms
-                .filter_map(|spelling| spelling.form(letters, word.tag, context))
+                .filter_map(|spelling| spelling.form(letters, word, context, wide))
                 .max();
             let says_nothing = || !word.capitals && (context.is_filler)(letters);
             let Some(form) = form.filter(|form| !self.acronym || *form == Form::Exact && !says_nothing()) else {
@@ -290,8 +332,14 @@ impl Spelling {
         rest.is_some_and(|rest| matches!(rest, "" | "s"))
     }
 
-    /// What form of this word another is, if any.
-    fn form(&self, letters: &str, tag: bool, context: &Context<'_>) -> Option<Form> {
+    /// What form of this word another is, if any; `wide`: or what is only related to it.
+    fn form(&self, letters: &str, word: &text::Word, context: &Context<'_>, wide: bool) -> Option<Form> {
+        if word.starred {
+            return disguise::is_starred(&self.word, letters).then_some(Form::Exact);
+        }
+        if self.relative {
+            return (self.word == letters).then_some(Form::Deed);
+        }
         if self.is(letters) {
             return Some(Form::Exact);
         }
@@ -299,13 +347,16 @@ impl Spelling {
             let deed = is_deed(&self.word, letters);
             return Some(if deed { Form::Deed } else { Form::Inflected });
         }
-        if self.word.len() > LONG && is_misspelt(&self.word, letters) {
+        let slip = || {
+            disguise::is_slip(&self.word, letters) && !((context.is_word)(letters) && (context.is_word)(&self.word))
+        };
+        if disguise::is_doubled(&self.word, letters) || slip() || wide && is_related(&self.word, letters) {
             return Some(Form::Inflected);
         }
         let front = letters.strip_suffix(self.word.as_str());
         let compound = self.begins(letters, context)
             || self.word.len() >= SHORT && front.is_some_and(|front| FRONTS.contains(&front))
-            || tag && self.ends(letters)
+            || word.tag && self.ends(letters)
             || self.stems.iter().any(|stem| stem.ends(letters, context.is_word));
         compound.then_some(Form::Inflected)
     }
@@ -332,14 +383,10 @@ impl Spelling {
     }
 }
 
-/// Whether two words differ by doubled letters alone: sucession.
-fn is_misspelt(word: &str, letters: &str) -> bool {
-    let once = |word: &str| -> Vec<u8> {
-        let mut bytes = word.as_bytes().to_vec();
-        bytes.dedup();
-        bytes
-    };
-    word.as_bytes().first() == letters.as_bytes().first()
-        && word.len().abs_diff(letters.len()) <= 2
-        && once(word) == once(letters)
+/// Whether two words are about one matter as far as their letters tell: prohibición and prohíbe, Arzt and Oberarzt. Too
+/// little to hide a post for, enough to believe that it is what an exception means.
+fn is_related(word: &str, letters: &str) -> bool {
+    let shared = word.bytes().zip(letters.bytes()).take_while(|(a, b)| a == b).count();
+    let ends = || word.len() >= SHORT && letters.len() >= word.len() + 3 && letters.ends_with(word);
+    shared >= LONG - 1 && shared * 2 >= word.len().max(letters.len()) || ends()
 }

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::cues::Action;
+use super::fold::fold_lower;
 use super::layout::Subject;
 use super::lexicon::Lexicon;
-use super::matcher::{Pattern, Tongue, Wanted};
+use super::matcher::{INITIALS, Pattern, Tongue, Wanted};
 use super::phrase::Phrase;
 use super::preference::Clause;
 use super::words::{PHRASE_WORDS, Stem, phrase};
@@ -47,6 +48,8 @@ pub(super) struct TopicWord {
     pub(super) weight: f32,
     /// Means something else as well, as the lexicon knows.
     ambiguous: bool,
+    /// Tells the topic by itself.
+    tells: bool,
 }
 
 /// The topics of all clauses, and the roots of their words.
@@ -65,7 +68,7 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
                 clause,
                 action: of.action,
                 except_of: of.except_of,
-                pattern: pattern(phrase, &words, tongues),
+                pattern: pattern(phrase, &words, tongues, of.action),
                 is_name: words.len() > 1 && phrase.words.last().is_some_and(|word| word.proper),
                 words,
             });
@@ -89,7 +92,7 @@ fn lessen_shared(words: &mut [TopicWord], phrase: &Phrase, clauses: &[Clause]) {
 }
 
 /// What the plain matcher looks for.
-fn pattern(phrase: &Phrase, words: &[TopicWord], tongues: &[Tongue]) -> Pattern {
+fn pattern(phrase: &Phrase, words: &[TopicWord], tongues: &[Tongue], action: Action) -> Pattern {
     if let Some(literal) = &phrase.literal {
         return Pattern::literal(literal, phrase.words.iter().any(|word| word.acronym));
     }
@@ -99,8 +102,23 @@ fn pattern(phrase: &Phrase, words: &[TopicWord], tongues: &[Tongue]) -> Pattern 
         acronym: word.acronym,
         name: word.proper,
         weight: prepared.weight,
+        tells: prepared.tells,
     });
-    Pattern::words(&wanted.collect::<Vec<_>>(), tongues)
+    let wide = action == Action::Keep;
+    Pattern::words(&wanted.collect::<Vec<_>>(), tongues, initials(phrase), wide)
+}
+
+/// The first letters of a topic of several words, with and without what says nothing: got and gt of "Game of Thrones".
+fn initials(phrase: &Phrase) -> Vec<String> {
+    let first = |word: &str| word.chars().next();
+    let text = fold_lower(&phrase.text);
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty() && !is_light(word));
+    let content = phrase.words.iter().map(|word| word.word.as_str()).filter(|word| !is_light(word));
+    let mut initials: Vec<String> = vec![words.filter_map(first).collect(), content.filter_map(first).collect()];
+    let with_article: Vec<String> = initials.iter().map(|letters| format!("t{letters}")).collect();
+    initials.extend(with_article);
+    initials.retain(|letters| letters.len() >= INITIALS);
+    initials
 }
 
 fn prepare_words(phrase: &Phrase, lexicon: &Lexicon) -> Vec<TopicWord> {
@@ -117,10 +135,24 @@ fn prepare_words(phrase: &Phrase, lexicon: &Lexicon) -> Vec<TopicWord> {
             1.0
         },
         ambiguous: lexicon.is_ambiguous(stem.exact),
+        tells: stems.len() > 1 && tells(stem.exact, &senses, lexicon),
         senses,
     });
     prepared.collect()
 }
+
+/// Whether a word hardly means anything but what the topic names, as the lexicon has it.
+fn tells(word: u64, senses: &[Subject], lexicon: &Lexicon) -> bool {
+    let hints = || lexicon.whole(word).into_iter().flat_map(|hint| lexicon.at(hint));
+    let most = |own: bool| {
+        let some = hints().filter(|(subject, _)| senses.contains(subject) == own);
+        some.fold(0.0_f32, |most, (_, strength)| most.max(strength))
+    };
+    !lexicon.is_ambiguous(word) && most(true) >= TELLING && most(true) >= most(false)
+}
+
+/// The strength from which on a word tells its subject by itself.
+const TELLING: f32 = 1.5;
 
 const LIGHT: f32 = 0.15;
 

@@ -65,16 +65,27 @@ impl Tongue {
         (stem.len() > SHORT_STEM).then(|| format!("{stem}{end}"))
     }
 
-    /// Whether a word is a diminutive of another: arañita, baratinha.
+    /// Whether a word is a diminutive of another: arañita, baratinha, chazinho, Hündchen.
     fn is_small(self, word: &str, other: &str) -> bool {
-        let endings: &[&str] = match self {
-            Self::Spanish => &["ita", "ito"],
-            Self::Portuguese => &["inha", "inho"],
+        let (cut, added): (&[&str], &[&str]) = match self {
+            Self::Spanish => (&["ita", "ito"], &["cita", "cito"]),
+            Self::Portuguese => (&["inha", "inho"], &["zinha", "zinho"]),
+            Self::German => (&[], &["chen", "lein"]),
             _ => return false,
         };
-        let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+        let word = word.strip_suffix('s').unwrap_or(word);
         let small = other.strip_suffix('s').unwrap_or(other);
-        root.len() > SHORT_STEM && endings.iter().any(|end| small.strip_suffix(end) == Some(root))
+        let root = word.trim_end_matches(['a', 'o', 'e']);
+        let is = |endings: &[&str], root: &str| endings.iter().any(|end| small.strip_suffix(end) == Some(root));
+        root.len() >= SHORT_STEM && (is(cut, root) || is(added, word))
+    }
+
+    /// Whether a word is for those who hold with another, or for that: gréviste, footeux, lulismo.
+    fn is_follower(self, word: &str, other: &str) -> bool {
+        const ENDINGS: [&str; 9] = ["ist", "iste", "ista", "isti", "isme", "ismo", "ism", "eux", "euse"];
+        let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+        let other = other.strip_suffix('s').unwrap_or(other);
+        root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
     }
 
     /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
@@ -90,7 +101,9 @@ impl Tongue {
                 const ENDINGS: [&str; 11] = ["", "e", "n", "en", "er", "ern", "es", "em", "s", "ung", "ungen"];
                 [one, other].iter().all(|word| ENDINGS.contains(&ending(stem, word)))
             }
-            Self::Spanish | Self::Portuguese | Self::French => without_plural(one) == without_plural(other),
+            Self::Spanish | Self::Portuguese | Self::French => {
+                without_plural(one) == without_plural(other) || stem.len() > SHORT_STEM && is_deed_of(stem, one, other)
+            }
             Self::Italian => {
                 let end = |word: &str| word.bytes().next_back().unwrap_or_default();
                 let mut ends = [end(one), end(other)];
@@ -107,6 +120,31 @@ fn ending<'a>(stem: &str, word: &'a str) -> &'a str {
     let rest = word.get(shared..).unwrap_or_default();
     let doubled = stem.len() == shared && rest.len() > 2 && rest.as_bytes().first() == stem.as_bytes().last();
     if doubled { &rest[1..] } else { rest }
+}
+
+/// Whether one is the verb, by its infinitive, and the other the noun for its deed: ayunar, ayuno.
+fn is_deed_of(stem: &str, one: &str, other: &str) -> bool {
+    let ends = |word: &str, endings: &[&str]| word.strip_prefix(stem).is_some_and(|end| endings.contains(&end));
+    let pair = |verb, noun| ends(verb, &["ar", "er"]) && ends(noun, &["o", "a", "e"]);
+    pair(one, other) || pair(other, one)
+}
+
+/// Whether `other` is the participle of a German verb, by its infinitive or stem: vapen and gevaped, aufhör and aufgehört.
+fn is_participle(word: &str, other: &str) -> bool {
+    const APART: [&str; 13] = [
+        "", "ab", "an", "auf", "aus", "ein", "los", "mit", "nach", "vor", "weg", "zu", "um",
+    ];
+    let root = word.strip_suffix("en").unwrap_or(word);
+    let ends = |rest: &str| matches!(rest, "t" | "et" | "ed" | "en" | "te" | "ten" | "ter" | "tes");
+    root.len() >= SHORT_STEM
+        && other.contains("ge")
+        && APART.iter().any(|front| {
+            let verb = root.strip_prefix(front);
+            let rest = other.strip_prefix(front).and_then(|rest| rest.strip_prefix("ge"));
+            verb.zip(rest)
+                .and_then(|(verb, rest)| rest.strip_prefix(verb).filter(|_| verb.len() >= SHORT_STEM))
+                .is_some_and(ends)
+        })
 }
 
 fn without_plural(word: &str) -> &str {
@@ -131,6 +169,9 @@ impl Stemmed {
 
     /// Whether `other` is a form of `word`, whose stem this is.
     pub(super) fn is_form(&self, word: &str, other: &str) -> bool {
+        if self.tongue == Tongue::German && is_participle(word, other) {
+            return true;
+        }
         let start = &self.stem.as_bytes()[..SHORT_STEM];
         if !other.as_bytes().starts_with(start) {
             return false;
@@ -140,7 +181,7 @@ impl Stemmed {
         if shared >= LONG_START && other.len() <= shared + LONG_STEM {
             return true;
         }
-        if self.tongue.is_small(word, other) {
+        if self.tongue.is_small(word, other) || self.tongue.is_follower(word, other) {
             return true;
         }
         if self.tongue.stem(other) != self.stem {

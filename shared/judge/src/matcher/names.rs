@@ -1,0 +1,99 @@
+//! Names of several words that a post shortens: GoT, Man Utd, T. Swift, Kim K.
+
+use super::text::{Text, Word};
+use super::{Context, PatternWord};
+
+/// Letters of initials that say enough.
+pub(crate) const INITIALS: usize = 3;
+/// Words of the longest name that is looked for by short forms of its words.
+const WORDS: usize = 4;
+
+/// How often the post has a topic's initials: in capitals, or in letters that are no word.
+pub(super) fn count_initials(initials: &[String], text: &Text, context: &Context<'_>) -> usize {
+    let is = |word: &&Word| {
+        let letters = text.word(word);
+        initials.iter().any(|initials| initials == letters)
+            && (word.capitals || word.humps || is_no_word(letters) && !(context.is_word)(letters))
+    };
+    text.words.iter().filter(is).count()
+}
+
+/// Letters that nobody speaks as a word, or more than three.
+fn is_no_word(letters: &str) -> bool {
+    letters.len() > INITIALS || !letters.contains(['a', 'e', 'i', 'o', 'u', 'y'])
+}
+
+/// How often words with capitals have the letters of an acronym as their initials: Paris Saint-Germain.
+pub(super) fn count_spelled_out(acronym: &str, text: &Text) -> usize {
+    let letters = acronym.len();
+    let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
+    let spells = |words: &&[&Word]| {
+        let firsts = words.iter().map(|word| text.word(word).as_bytes().first().copied());
+        words
+            .iter()
+            .all(|word| word.capital && text.word(word).len() > INITIALS)
+            && firsts.eq(acronym.bytes().map(Some))
+    };
+    if letters < INITIALS {
+        return 0;
+    }
+    words.windows(letters).filter(spells).count()
+}
+
+/// How a post's word stands for a name's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Short {
+    /// Whole.
+    Not,
+    /// By some of its letters: Utd. Whether these are no word of their own.
+    Some { sure: bool },
+    /// By its first letter.
+    Initial,
+}
+
+/// How often words that follow each other are a name's, some of them shortened.
+pub(super) fn count_shortened(name: &[PatternWord], text: &Text, context: &Context<'_>) -> usize {
+    if !(2..=WORDS).contains(&name.len()) {
+        return 0;
+    }
+    let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
+    let is = |words: &&[&Word]| {
+        let shorts = || name.iter().zip(*words).map(|(wanted, word)| short(wanted, word, text, context));
+        if shorts().any(|short| short.is_none()) {
+            return false;
+        }
+        let has = |wanted: fn(Short) -> bool| shorts().flatten().any(wanted);
+        let sure = has(|short| short == Short::Some { sure: true });
+        let whole = has(|short| short == Short::Not);
+        sure || whole && has(|short| short == Short::Initial)
+    };
+    words.windows(name.len()).filter(is).count()
+}
+
+fn short(wanted: &PatternWord, word: &Word, text: &Text, context: &Context<'_>) -> Option<Short> {
+    let letters = text.word(word);
+    let full = wanted.spellings.first()?;
+    if letters.as_bytes().first() != full.word.as_bytes().first() {
+        return None;
+    }
+    if full.is(letters) {
+        return Some(Short::Not);
+    }
+    if letters.len() == 1 {
+        let vowel = matches!(letters, "a" | "e" | "i" | "o" | "u" | "y");
+        return (!vowel || word.dotted).then_some(Short::Initial);
+    }
+    let cut = full.word.starts_with(letters) || is_skeleton(&full.word, letters);
+    let enough = letters.len() >= INITIALS || word.capital;
+    (cut && enough && full.word.len() >= letters.len() + 2).then(|| Short::Some {
+        sure: word.capital || !(context.is_word)(letters) && !(context.is_filler)(letters),
+    })
+}
+
+/// Whether letters are some of a word's in their order, with its first and last: Utd.
+fn is_skeleton(word: &str, letters: &str) -> bool {
+    let mut rest = word.bytes();
+    letters.len() >= INITIALS
+        && word.as_bytes().last() == letters.as_bytes().last()
+        && letters.bytes().all(|letter| rest.any(|other| other == letter))
+}
