@@ -111,6 +111,8 @@ enum Kind {
 struct PatternWord {
     spellings: Vec<Spelling>,
     acronym: bool,
+    /// Written with a capital as only names are.
+    name: bool,
     weight: f32,
     tells: bool,
 }
@@ -246,7 +248,7 @@ fn find_words(words: &[PatternWord], text: &Text, context: &Context<'_>, wide: b
                 telling: words
                     .iter()
                     .zip(&found)
-                    .any(|(word, found)| word.tells && !found.places.is_empty()),
+                    .any(|(word, found)| word.tells && !found.places.is_empty() && (found.capital || !word.name)),
             };
         }
         if share >= 1.0 {
@@ -290,6 +292,7 @@ impl PatternWord {
         Self {
             spellings: written.chain(relatives).collect(),
             acronym: wanted.acronym,
+            name: wanted.name,
             weight: wanted.weight,
             tells: wanted.tells,
         }

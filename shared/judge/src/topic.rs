@@ -135,24 +135,25 @@ fn prepare_words(phrase: &Phrase, lexicon: &Lexicon) -> Vec<TopicWord> {
             1.0
         },
         ambiguous: lexicon.is_ambiguous(stem.exact),
-        tells: stems.len() > 1 && tells(stem.exact, &senses, lexicon),
+        tells: stems.len() > 1 && tells(stem.exact, &senses, lexicon, if word.proper { TELLING } else { SURE }),
         senses,
     });
     prepared.collect()
 }
 
 /// Whether a word hardly means anything but what the topic names, as the lexicon has it.
-fn tells(word: u64, senses: &[Subject], lexicon: &Lexicon) -> bool {
+fn tells(word: u64, senses: &[Subject], lexicon: &Lexicon, from: f32) -> bool {
     let hints = || lexicon.whole(word).into_iter().flat_map(|hint| lexicon.at(hint));
     let most = |own: bool| {
         let some = hints().filter(|(subject, _)| senses.contains(subject) == own);
         some.fold(0.0_f32, |most, (_, strength)| most.max(strength))
     };
-    !lexicon.is_ambiguous(word) && most(true) >= TELLING && most(true) >= most(false)
+    !lexicon.is_ambiguous(word) && most(true) >= from && most(true) >= most(false)
 }
 
-/// The strength from which on a word tells its subject by itself.
+/// The strength from which on a word tells its subject by itself: one of a name, any other.
 const TELLING: f32 = 1.5;
+const SURE: f32 = 3.0;
 
 const LIGHT: f32 = 0.15;
 
