@@ -69,6 +69,10 @@ pub(super) enum Cue {
     TrailingKeep,
     /// can go: the item before it is to be hidden
     TrailingHide,
+    /// I like, which I like: keeps the item before it where nothing follows, else what follows
+    Like,
+    /// only if, only when: after things to hide the exception from them
+    OnlyIf,
     /// nothing else: what was named is all that is kept
     NothingElse,
     /// just: only, where a preference starts so

@@ -221,7 +221,8 @@ fn count_short_forms(
     context: &Context<'_>,
 ) -> usize {
     if let [word] = words {
-        return if word.acronym { names::count_spelled_out(together, text) } else { 0 };
+        let spelled_out = if word.acronym { names::count_spelled_out(together, text) } else { 0 };
+        return spelled_out + names::count_apart(together, text);
     }
     let together = together.strip_suffix('s').unwrap_or(together);
     let one = |word: &&text::Word| together.len() >= SHORT && text.word(word).starts_with(together);

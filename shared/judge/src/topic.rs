@@ -7,7 +7,7 @@ use super::fold::fold_lower;
 use super::layout::Subject;
 use super::lexicon::Lexicon;
 use super::matcher::{INITIALS, Pattern, Tongue, Wanted};
-use super::phrase::Phrase;
+use super::phrase::{Phrase, PhraseWord};
 use super::preference::Clause;
 use super::words::{PHRASE_WORDS, Stem, phrase};
 
@@ -113,8 +113,16 @@ fn initials(phrase: &Phrase) -> Vec<String> {
     let first = |word: &str| word.chars().next();
     let text = fold_lower(&phrase.text);
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty() && !is_light(word));
-    let content = phrase.words.iter().map(|word| word.word.as_str()).filter(|word| !is_light(word));
-    let mut initials: Vec<String> = vec![words.filter_map(first).collect(), content.filter_map(first).collect()];
+    let content = || phrase.words.iter().filter(|word| !is_light(&word.word) || word.acronym);
+    let whole = |word: &PhraseWord| word.word.chars().take(if word.acronym { INITIALS } else { 1 }).collect::<String>();
+    let mut initials: Vec<String> = vec![
+        words.filter_map(first).collect(),
+        content().filter_map(|word| first(&word.word)).collect(),
+        content().map(whole).collect(),
+    ];
+    if phrase.words.len() < 2 {
+        return Vec::new();
+    }
     let with_article: Vec<String> = initials.iter().map(|letters| format!("t{letters}")).collect();
     initials.extend(with_article);
     initials.retain(|letters| letters.len() >= INITIALS);
@@ -165,7 +173,7 @@ fn is_light(word: &str) -> bool {
     LIGHT_WORDS.split(' ').any(|light| light == word)
 }
 
-static LIGHT_WORDS: &str = "ano anos jahr jahre year years annee annees anno anni dia dias tag tage day days schlagzeilen headlines titulares titoli titres manchetes zeitung links link counting counter zahlen contar compter conteggio hetze bashing rage spoiler spoilers spoilern spoileurs espoilers news talk talks hype culture rant rants drama discourse debate debates advice tips trends obsession \
+static LIGHT_WORDS: &str = "fc sc ac cf afc club ano anos jahr jahre year years annee annees anno anni dia dias tag tage day days schlagzeilen headlines titulares titoli titres manchetes zeitung links link counting counter zahlen contar compter conteggio hetze bashing rage spoiler spoilers spoilern spoileurs espoilers news talk talks hype culture rant rants drama discourse debate debates advice tips trends obsession \
      fans nonsense noticias notizie nachrichten meldungen actualites nouvelles infos info industry people \
      leute gente gens announcements reviews coverage issues related focused heavy themed bashing opinions \
      takes reports bros bro gurus guru crap garbage updates update content haul personalities figures \

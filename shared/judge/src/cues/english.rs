@@ -45,7 +45,7 @@ pub(super) static ENGLISH: Words = Words {
         (
             Cue::Except,
             "except except_for except_if except_when unless other_than apart_from aside_from but_not and_not \
-            excluding instead_of rather_than besides with_the_exception_of as_long_as_its_not excepting save_for",
+            excluding instead_of rather_than besides with_the_exception_of as_long_as_its_not excepting save_for excepted exempting barring bar_for the_exception_is the_exception_being exception exceptions with_exception_of the_only_exception_is not_counting not_including outside_of",
         ),
         (Cue::Only, "only nothing_but solely exclusively nothing_except none_but"),
         (
@@ -64,6 +64,8 @@ pub(super) static ENGLISH: Words = Words {
             Cue::Aside,
             "because since cause cuz coz due_to when while until if makes make bother bothers give gives",
         ),
+        (Cue::Like, "i_like i_love i_enjoy i_do_like i_like_those i_love_those i_do_want i_want i_still_want i_still_like"),
+        (Cue::OnlyIf, "only_if only_when only_unless"),
         (Cue::NothingElse, "nothing_else and_nothing_else thats_all thats_it"),
         (
             Cue::TrailingHide,
@@ -75,7 +77,7 @@ pub(super) static ENGLISH: Words = Words {
             Cue::TrailingKeep,
             "is_fine are_fine is_ok are_ok is_okay are_okay is_welcome are_welcome is_good are_good \
             is_allowed are_allowed is_great are_great can_stay may_stay should_stay are_always_welcome is_cool \
-            are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome is_always_welcome are_very_welcome is_very_welcome are_still_welcome are_still_ok is_still_ok all_good totally_fine",
+            are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome is_always_welcome are_very_welcome is_very_welcome are_still_welcome are_still_ok is_still_ok all_good totally_fine fine_by_me ok_by_me is_exempt are_exempt is_the_exception are_the_exception stays is_still_okay are_still_okay is_still_good are_still_good is_alright_though are_tolerated still_welcome excepted stay_in stays_in can_come are_ok_though is_ok_though",
         ),
     ],
     stop: "a an the of for to in on at by with from my me your our their his her its this that these those and or is are \

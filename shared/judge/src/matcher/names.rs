@@ -40,6 +40,21 @@ pub(super) fn count_spelled_out(acronym: &str, text: &Text) -> usize {
     words.windows(letters).filter(spells).count()
 }
 
+/// How often a word is written as two: Black Pink.
+pub(super) fn count_apart(word: &str, text: &Text) -> usize {
+    const LETTERS: usize = 6;
+    if word.len() < LETTERS {
+        return 0;
+    }
+    let mut words = text.words.iter().filter(|other| other.whole).map(|other| text.word(other)).peekable();
+    let mut times = 0;
+    while let Some(one) = words.next() {
+        let rest = word.strip_prefix(one).filter(|rest| one.len() > 1 && rest.len() > 1);
+        times += usize::from(rest.is_some() && words.peek().copied() == rest);
+    }
+    times
+}
+
 /// How a post's word stands for a name's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Short {

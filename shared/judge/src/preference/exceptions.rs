@@ -60,7 +60,8 @@ impl Parser<'_> {
             self.clauses[everything].only = self.state.action == Action::Hide;
             Some(everything)
         } else {
-            self.state.clause
+            let hidden = |clause: &Clause| clause.action == Action::Hide && !clause.topics.is_empty();
+            self.state.clause.or_else(|| self.clauses.iter().rposition(hidden))
         };
         let action = self.state.action.opposite();
         self.state = State {

@@ -184,6 +184,25 @@ impl<'a> Parser<'a> {
                 self.decide(Action::Keep);
                 length
             }
+            // "famosos, menos MasterChef"
+            Some((Cue::Less, length)) if word.key == "menos" && self.is_except() => {
+                self.except();
+                length
+            }
+            // "Politik, Lokalpolitik ausgenommen", "le judo j'aime bien"
+            Some((Cue::Except | Cue::Like, length)) if self.ends_item(rest.get(length)) => {
+                self.keep_last(false);
+                length
+            }
+            Some((Cue::Like, length)) => {
+                self.end_item();
+                self.decide(Action::Keep.unless(self.state.negated));
+                length
+            }
+            Some((Cue::OnlyIf, length)) if self.hides() => {
+                self.except();
+                length
+            }
             Some((cue @ (Cue::Less | Cue::More), length)) if self.turns(rest.get(length)) => {
                 let negated = self.state.negated;
                 self.end_item();
@@ -208,6 +227,30 @@ impl<'a> Parser<'a> {
                 1
             }
         }
+    }
+
+    /// Whether an item has been begun that ends here, after things to hide.
+    fn ends_item(&self, next: Option<&Token>) -> bool {
+        let goes_on = matches!(next, Some(Token::Word(_) | Token::Break(Break::Colon | Break::Open)));
+        !self.item.is_empty() && !goes_on && self.state.clause.is_some()
+    }
+
+    /// Whether something to hide has been named.
+    pub(super) fn hides(&self) -> bool {
+        let named = !self.item.is_empty() || self.clauses.iter().any(|clause| !clause.topics.is_empty());
+        self.state.action == Action::Hide && named
+    }
+
+    /// Whether a "menos" excepts: the only one, after things to hide, in a text that has no "more".
+    fn is_except(&self) -> bool {
+        let text = self.text.to_lowercase();
+        let mut words = text.split(|c: char| !c.is_alphabetic());
+        let (mut less, mut more) = (0, 0);
+        for word in &mut words {
+            less += usize::from(word == "menos");
+            more += usize::from(matches!(word, "más" | "mas" | "mais"));
+        }
+        less == 1 && more == 0 && self.hides()
     }
 
     /// Whether an order is written with a capital before another one.
@@ -340,7 +383,8 @@ impl<'a> Parser<'a> {
             Cue::Keep => self.decide(Action::Keep.unless(self.state.negated)),
             Cue::HideIfNegated if self.state.negated => self.decide(Action::Keep),
             Cue::KeepIfNegated if self.state.negated => self.decide(Action::Hide),
-            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More => return false,
+            Cue::OnlyIf => self.note(Cue::Only),
+            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More | Cue::Like => return false,
         }
         true
     }
