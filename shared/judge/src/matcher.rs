@@ -222,7 +222,7 @@ fn count_short_forms(
 ) -> usize {
     if let [word] = words {
         let spelled_out = if word.acronym { names::count_spelled_out(together, text) } else { 0 };
-        return spelled_out + names::count_apart(together, text);
+        return spelled_out + names::count_apart(together, text, context);
     }
     let together = together.strip_suffix('s').unwrap_or(together);
     let one = |word: &&text::Word| together.len() >= SHORT && text.word(word).starts_with(together);

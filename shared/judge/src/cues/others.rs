@@ -35,6 +35,7 @@ pub(super) static GERMAN: Words = Words {
         ),
         (Cue::Only, "nur ausschliesslich ausschließlich lediglich"),
         (Cue::Universal, "alles alle"),
+        (Cue::TrailingHide, "interessiert_mich_null interessieren_mich_null interessiert_mich_nicht interessieren_mich_nicht mag_ich_nicht geht_gar_nicht gehen_gar_nicht"),
         (Cue::Like, "mag_ich liebe_ich interessiert_mich interessieren_mich mag_ich_trotzdem mag_ich_aber will_ich_sehen mochte_ich_sehen"),
         (Cue::OnlyIf, "nur_wenn nur_falls nur_sofern nur_dann_wenn"),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
@@ -151,7 +152,8 @@ pub(super) static FRENCH: Words = Words {
             Cue::Aside,
             "parce car quand si est sont me_fait me_font ca_me m_angoisse me_degoute me_saoule me_stresse",
         ),
-        (Cue::Like, "j_aime_bien j_aime j_adore ca_m_interesse m_interesse m_interessent que_j_aime que_j_aime_bien ca_j_aime ca_j_aime_bien je_veux_bien je_prends"),
+        (Cue::TrailingHide, "ne_m_interesse_pas ne_m_interessent_pas m_interesse_pas m_interessent_pas j_aime_pas"),
+        (Cue::Like, "j_aime_bien j_aime j_adore ca_m_interesse m_interesse m_interessent que_j_aime que_j_aime_bien ca_j_aime ca_j_aime_bien"),
         (Cue::OnlyIf, "seulement_si seulement_quand uniquement_si uniquement_quand que_si"),
         (
             Cue::NothingElse,

@@ -41,7 +41,7 @@ pub(super) fn count_spelled_out(acronym: &str, text: &Text) -> usize {
 }
 
 /// How often a word is written as two: Black Pink.
-pub(super) fn count_apart(word: &str, text: &Text) -> usize {
+pub(super) fn count_apart(word: &str, text: &Text, context: &Context<'_>) -> usize {
     const LETTERS: usize = 6;
     if word.len() < LETTERS {
         return 0;
@@ -49,8 +49,9 @@ pub(super) fn count_apart(word: &str, text: &Text) -> usize {
     let mut words = text.words.iter().filter(|other| other.whole).map(|other| text.word(other)).peekable();
     let mut times = 0;
     while let Some(one) = words.next() {
-        let rest = word.strip_prefix(one).filter(|rest| one.len() > 1 && rest.len() > 1);
-        times += usize::from(rest.is_some() && words.peek().copied() == rest);
+        let says = |part: &str| part.len() > 1 && (part.len() > INITIALS || !(context.is_filler)(part));
+        let rest = word.strip_prefix(one).filter(|rest| words.peek() == Some(rest) && says(one) && says(rest));
+        times += usize::from(rest.is_some());
     }
     times
 }

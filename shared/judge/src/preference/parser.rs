@@ -158,7 +158,9 @@ impl<'a> Parser<'a> {
         }
         let mut after = rest[1..].iter().map_while(Token::word);
         let ends = after.all(|word| cues::is_polite(&word.key));
-        if let Some(action) = cues::answer(&word.key).filter(|_| ends && !self.item.is_empty()) {
+        // "Tennis: yes"
+        let asked = !self.item.is_empty() || previous == ":" && self.state.clause.is_some();
+        if let Some(action) = cues::answer(&word.key).filter(|_| ends && asked) {
             self.answer(action);
             return 1;
         }
@@ -194,8 +196,7 @@ impl<'a> Parser<'a> {
                 self.keep_last(false);
                 length
             }
-            Some((Cue::Like, length)) => {
-                self.end_item();
+            Some((Cue::Like, length)) if self.item.is_empty() => {
                 self.decide(Action::Keep.unless(self.state.negated));
                 length
             }
@@ -229,10 +230,10 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whether an item has been begun that ends here, after things to hide.
+    /// Whether an item has been begun that ends here.
     fn ends_item(&self, next: Option<&Token>) -> bool {
         let goes_on = matches!(next, Some(Token::Word(_) | Token::Break(Break::Colon | Break::Open)));
-        !self.item.is_empty() && !goes_on && self.state.clause.is_some()
+        !self.item.is_empty() && !goes_on
     }
 
     /// Whether something to hide has been named.
@@ -313,6 +314,7 @@ impl<'a> Parser<'a> {
                 let cued = self.state.cued;
                 self.end_item();
                 self.state.cued = cued;
+                self.previous = ":";
             }
             Break::Open => {
                 self.end_item();
