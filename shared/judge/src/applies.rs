@@ -96,7 +96,9 @@ impl Applies {
         // Where the lexicon does not say that the verb belongs to the deed, it may be any verb.
         let any_verb = self.named.form == Form::Deed && self.own < DEED;
         // "Musk" is enough of "Elon Musk" where the lexicon knows whose it is.
-        let surname = self.is_name && self.named.capital && self.named.share >= SURNAME && self.own >= SURNAME;
+        let surname = self.is_name
+            && self.named.share >= SURNAME
+            && (self.named.capital && self.own >= SURNAME || self.named.surname && !self.ambiguous);
         // "Crash" is enough of "crash aérien" where the post speaks of the subject by another word as well.
         let part = self.named.share >= HALF_OF_IT && self.own >= ALONE_STRENGTH;
         if !self.named.is_whole() && !surname && !part && !self.named.telling || any_verb {

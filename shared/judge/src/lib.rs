@@ -33,7 +33,7 @@ use weigh::{Decider, Weighed};
 use words::Stem;
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "lexicon/7";
+pub const JUDGE_VERSION: &str = "lexicon/8";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;

@@ -62,6 +62,8 @@ pub(super) struct Named {
     pub(super) capital: bool,
     /// Whether by a word that tells the topic by itself.
     pub(super) telling: bool,
+    /// Whether by its last word, with a capital in the middle of a sentence and no other name beside it.
+    pub(super) surname: bool,
 }
 
 /// How near a post's words are to those of a topic.
@@ -123,6 +125,8 @@ struct Spelling {
     stems: Vec<Stemmed>,
     /// A word of its family, to be found as it is.
     relative: bool,
+    /// Of a name: what only sounds like it has a capital as well.
+    name: bool,
 }
 
 impl Pattern {
@@ -200,7 +204,9 @@ fn find_literal(literal: &str, capitals: bool, text: &Text, context: &Context<'_
     let times = times.count();
     // A hashtag names its word as well, and a word is named by a part of a hashtag.
     let word = literal.strip_prefix('#').unwrap_or(literal);
-    whole(times.max(text.words.iter().filter(|other| text.word(other) == word).count()))
+    let is = |other: &&text::Word| text.word(other) == word || disguise::is_doubled(word, text.word(other));
+    let site = names::site(literal).map_or(0, |site| names::count_site(site, text));
+    whole(times.max(text.words.iter().filter(is).count()).max(site))
 }
 
 fn whole(times: usize) -> Named {
@@ -221,7 +227,12 @@ fn count_short_forms(
     context: &Context<'_>,
 ) -> usize {
     if let [word] = words {
-        let spelled_out = if word.acronym { names::count_spelled_out(together, text) } else { 0 };
+        let digit = together.contains(|c: char| c.is_ascii_digit());
+        let spelled_out = if word.acronym || digit {
+            names::count_spelled_out(together, text)
+        } else {
+            0
+        };
         return spelled_out + names::count_apart(together, text, context);
     }
     let together = together.strip_suffix('s').unwrap_or(together);
@@ -246,10 +257,10 @@ fn find_words(words: &[PatternWord], text: &Text, context: &Context<'_>, wide: b
                 form: any().map(|found| found.form).min().unwrap_or_default(),
                 loud: any().any(|found| found.loud),
                 capital: any().any(|found| found.capital),
-                telling: words
-                    .iter()
-                    .zip(&found)
-                    .any(|(word, found)| word.tells && !found.places.is_empty() && (found.capital || !word.name)),
+                telling: words.iter().zip(&found).any(|(word, found)| {
+                    words.len() > 1 && word.tells && !found.places.is_empty() && (found.capital || !word.name)
+                }),
+                surname: found.last().is_some_and(|found| found.alone),
             };
         }
         if share >= 1.0 {
@@ -268,6 +279,8 @@ struct Found {
     form: Form,
     loud: bool,
     capital: bool,
+    /// With a capital in the middle of a sentence, beside no other name.
+    alone: bool,
 }
 
 impl PatternWord {
@@ -282,6 +295,7 @@ impl PatternWord {
             word: word.to_owned(),
             stems: stems(word),
             relative: false,
+            name: wanted.name,
         });
         let alone = wanted.acronym || wanted.name;
         let relatives = families::relatives(wanted.word, tongues).filter(|_| !alone);
@@ -289,6 +303,7 @@ impl PatternWord {
             word: word.to_owned(),
             stems: Vec::new(),
             relative: true,
+            name: false,
         });
         Self {
             spellings: written.chain(relatives).collect(),
@@ -304,7 +319,7 @@ impl PatternWord {
             form: Form::Deed,
             ..Found::default()
         };
-        for word in &text.words {
+        for (at, word) in text.words.iter().enumerate() {
             let letters = text.word(word);
             let forms = self.spellings.iter();
             let form = forms
@@ -317,6 +332,7 @@ impl PatternWord {
             found.form = found.form.max(form);
             found.loud |= word.capitals && !self.acronym;
             found.capital |= word.capital;
+            found.alone |= text.is_alone(at);
             if found.places.last() != Some(&word.place) && found.places.len() < PLACES {
                 found.places.push(word.place);
             }
@@ -352,7 +368,9 @@ impl Spelling {
             return Some(if deed { Form::Deed } else { Form::Inflected });
         }
         let slip = || {
-            disguise::is_slip(&self.word, letters) && !((context.is_word)(letters) && (context.is_word)(&self.word))
+            (word.capital || !self.name)
+                && disguise::is_slip(&self.word, letters)
+                && !((context.is_word)(letters) && (context.is_word)(&self.word))
         };
         if disguise::is_doubled(&self.word, letters) || slip() || wide && is_related(&self.word, letters) {
             return Some(Form::Inflected);

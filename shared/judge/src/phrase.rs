@@ -150,7 +150,9 @@ fn spelled(text: &str, word: &Word, language: &Language) -> Vec<String> {
 /// Whether a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
 fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
     let (before, from) = text.split_at(word.start);
-    let middle = before.trim_end().ends_with(|c: char| c.is_alphanumeric() || matches!(c, ',' | '(' | '/' | '&'));
+    let middle = before
+        .trim_end()
+        .ends_with(|c: char| c.is_alphanumeric() || matches!(c, ',' | '(' | '/' | '&'));
     middle && !language.capitalises_nouns() && from.starts_with(char::is_uppercase)
 }
 

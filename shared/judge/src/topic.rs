@@ -59,6 +59,11 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
     for (clause, of) in clauses.iter().enumerate() {
         for phrase in &of.topics {
             let mut words = prepare_words(phrase, lexicon);
+            let of_compounds = if of.action == Action::Keep {
+                fronts(phrase, clauses, tongues)
+            } else {
+                Vec::new()
+            };
             if of.action == Action::Keep && words.len() > 1 {
                 lessen_shared(&mut words, phrase, clauses);
             }
@@ -68,7 +73,7 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
                 clause,
                 action: of.action,
                 except_of: of.except_of,
-                pattern: pattern(phrase, &words, tongues, of.action),
+                pattern: pattern(phrase, &words, tongues, of.action, &of_compounds),
                 is_name: words.len() > 1 && phrase.words.last().is_some_and(|word| word.proper),
                 words,
             });
@@ -91,19 +96,82 @@ fn lessen_shared(words: &mut [TopicWord], phrase: &Phrase, clauses: &[Clause]) {
     }
 }
 
+/// Of "keep Frauenfußball" under "hide Fußball", what tells is "Frauen": the fronts of German compounds whose end is to be
+/// hidden, or says little (Team, Tipps), each with the place of its word.
+fn fronts(phrase: &Phrase, clauses: &[Clause], tongues: &[Tongue]) -> Vec<(usize, String)> {
+    const LETTERS: usize = 4;
+    const ENDS: [&str; 16] = [
+        "team",
+        "teams",
+        "tipps",
+        "rezept",
+        "rezepte",
+        "aktion",
+        "aktionen",
+        "aufruf",
+        "aufrufe",
+        "gruppe",
+        "gruppen",
+        "bericht",
+        "berichte",
+        "spiele",
+        "geschichten",
+        "bilder",
+    ];
+    if !tongues.contains(&Tongue::German) {
+        return Vec::new();
+    }
+    let hidden = clauses.iter().filter(|clause| clause.action == Action::Hide);
+    let hidden: Vec<&str> = hidden
+        .flat_map(|clause| &clause.topics)
+        .flat_map(|topic| &topic.words)
+        .map(|word| word.word.as_str())
+        .collect();
+    let front = |word: &str| {
+        let mut ends = hidden.iter().chain(&ENDS).filter(|end| end.len() >= LETTERS);
+        let front = ends.find_map(|end| word.strip_suffix(end))?;
+        (front.len() >= LETTERS).then(|| front.strip_suffix('s').unwrap_or(front).to_owned())
+    };
+    let words = phrase.words.iter().enumerate();
+    words.filter_map(|(at, word)| Some((at, front(&word.word)?))).collect()
+}
+
 /// What the plain matcher looks for.
-fn pattern(phrase: &Phrase, words: &[TopicWord], tongues: &[Tongue], action: Action) -> Pattern {
+fn pattern(
+    phrase: &Phrase,
+    words: &[TopicWord],
+    tongues: &[Tongue],
+    action: Action,
+    fronts: &[(usize, String)],
+) -> Pattern {
     if let Some(literal) = &phrase.literal {
         return Pattern::literal(literal, phrase.words.iter().any(|word| word.acronym));
     }
-    let wanted = phrase.words.iter().zip(words).map(|(word, prepared)| Wanted {
-        word: &word.word,
-        spelled: &word.spelled,
-        acronym: word.acronym,
-        name: word.proper,
-        weight: prepared.weight,
-        tells: prepared.tells,
-    });
+    let spelled: Vec<Vec<String>> = phrase
+        .words
+        .iter()
+        .enumerate()
+        .map(|(at, word)| {
+            let fronts = fronts
+                .iter()
+                .filter(|(of, _)| *of == at)
+                .map(|(_, front)| front.clone());
+            word.spelled.iter().cloned().chain(fronts).collect()
+        })
+        .collect();
+    let wanted = phrase
+        .words
+        .iter()
+        .zip(words)
+        .zip(&spelled)
+        .map(|((word, prepared), spelled)| Wanted {
+            word: &word.word,
+            spelled,
+            acronym: word.acronym,
+            name: word.proper,
+            weight: prepared.weight,
+            tells: prepared.tells,
+        });
     let wide = action == Action::Keep;
     Pattern::words(&wanted.collect::<Vec<_>>(), tongues, initials(phrase), wide)
 }
@@ -112,9 +180,16 @@ fn pattern(phrase: &Phrase, words: &[TopicWord], tongues: &[Tongue], action: Act
 fn initials(phrase: &Phrase) -> Vec<String> {
     let first = |word: &str| word.chars().next();
     let text = fold_lower(&phrase.text);
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty() && !is_light(word));
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty() && !is_light(word));
     let content = || phrase.words.iter().filter(|word| !is_light(&word.word) || word.acronym);
-    let whole = |word: &PhraseWord| word.word.chars().take(if word.acronym { INITIALS } else { 1 }).collect::<String>();
+    let whole = |word: &PhraseWord| {
+        word.word
+            .chars()
+            .take(if word.acronym { INITIALS } else { 1 })
+            .collect::<String>()
+    };
     let mut initials: Vec<String> = vec![
         words.filter_map(first).collect(),
         content().filter_map(|word| first(&word.word)).collect(),
@@ -125,7 +200,9 @@ fn initials(phrase: &Phrase) -> Vec<String> {
     }
     let with_article: Vec<String> = initials.iter().map(|letters| format!("t{letters}")).collect();
     initials.extend(with_article);
-    initials.retain(|letters| letters.len() >= INITIALS);
+    initials.retain(|letters| {
+        letters.len() >= INITIALS || letters.len() > 1 && letters.ends_with(|c: char| c.is_ascii_digit())
+    });
     initials
 }
 
@@ -143,7 +220,7 @@ fn prepare_words(phrase: &Phrase, lexicon: &Lexicon) -> Vec<TopicWord> {
             1.0
         },
         ambiguous: lexicon.is_ambiguous(stem.exact),
-        tells: stems.len() > 1 && tells(stem.exact, &senses, lexicon, if word.proper { TELLING } else { SURE }),
+        tells: tells(stem.exact, &senses, lexicon, if word.proper { TELLING } else { SURE }),
         senses,
     });
     prepared.collect()

@@ -64,7 +64,10 @@ pub(super) static ENGLISH: Words = Words {
             Cue::Aside,
             "because since cause cuz coz due_to when while until if makes make bother bothers give gives",
         ),
-        (Cue::Like, "i_like i_love i_enjoy i_do_like i_like_those i_love_those i_do_want i_want i_still_want i_still_like"),
+        (
+            Cue::Like,
+            "i_like i_love i_enjoy i_do_like i_like_those i_love_those i_do_want i_want i_still_want i_still_like",
+        ),
         (Cue::OnlyIf, "only_if only_when only_unless"),
         (Cue::NothingElse, "nothing_else and_nothing_else thats_all thats_it"),
         (

@@ -35,8 +35,14 @@ pub(super) static GERMAN: Words = Words {
         ),
         (Cue::Only, "nur ausschliesslich ausschließlich lediglich"),
         (Cue::Universal, "alles alle"),
-        (Cue::TrailingHide, "interessiert_mich_null interessieren_mich_null interessiert_mich_nicht interessieren_mich_nicht mag_ich_nicht geht_gar_nicht gehen_gar_nicht"),
-        (Cue::Like, "mag_ich liebe_ich interessiert_mich interessieren_mich mag_ich_trotzdem mag_ich_aber will_ich_sehen mochte_ich_sehen"),
+        (
+            Cue::TrailingHide,
+            "interessiert_mich_null interessieren_mich_null interessiert_mich_nicht interessieren_mich_nicht mag_ich_nicht geht_gar_nicht gehen_gar_nicht",
+        ),
+        (
+            Cue::Like,
+            "mag_ich liebe_ich interessiert_mich interessieren_mich mag_ich_trotzdem mag_ich_aber will_ich_sehen mochte_ich_sehen",
+        ),
         (Cue::OnlyIf, "nur_wenn nur_falls nur_sofern nur_dann_wenn"),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
         (Cue::But, "aber jedoch doch"),
@@ -98,7 +104,10 @@ pub(super) static SPANISH: Words = Words {
             Cue::Aside,
             "porque cuando si es son me_quita me_quitan me_da me_dan me_pone me_ponen me_hace me_hacen me_recuerda",
         ),
-        (Cue::Like, "me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan que_me_gusta que_me_gustan que_me_encanta que_si_me_gusta que_me_interesa"),
+        (
+            Cue::Like,
+            "me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan que_me_gusta que_me_gustan que_me_encanta que_si_me_gusta que_me_interesa",
+        ),
         (Cue::OnlyIf, "solo_si solo_cuando unicamente_si"),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
@@ -152,9 +161,18 @@ pub(super) static FRENCH: Words = Words {
             Cue::Aside,
             "parce car quand si est sont me_fait me_font ca_me m_angoisse me_degoute me_saoule me_stresse",
         ),
-        (Cue::TrailingHide, "ne_m_interesse_pas ne_m_interessent_pas m_interesse_pas m_interessent_pas j_aime_pas"),
-        (Cue::Like, "j_aime_bien j_aime j_adore ca_m_interesse m_interesse m_interessent que_j_aime que_j_aime_bien ca_j_aime ca_j_aime_bien"),
-        (Cue::OnlyIf, "seulement_si seulement_quand uniquement_si uniquement_quand que_si"),
+        (
+            Cue::TrailingHide,
+            "ne_m_interesse_pas ne_m_interessent_pas m_interesse_pas m_interessent_pas j_aime_pas",
+        ),
+        (
+            Cue::Like,
+            "j_aime_bien j_aime j_adore ca_m_interesse m_interesse m_interessent que_j_aime que_j_aime_bien ca_j_aime ca_j_aime_bien",
+        ),
+        (
+            Cue::OnlyIf,
+            "seulement_si seulement_quand uniquement_si uniquement_quand que_si",
+        ),
         (
             Cue::NothingElse,
             "le_reste_m_interesse_pas le_reste_ne_m_interesse_pas le_reste_non rien_d_autre et_rien_d_autre",
@@ -192,7 +210,10 @@ pub(super) static ITALIAN: Words = Words {
             "niente nulla non_piu non_voglio_piu niente_su nulla_su piu_niente",
         ),
         (Cue::Not, "non no mai nessun nessuna nessuno"),
-        (Cue::Except, "tranne eccetto salvo a_meno_che ma_non invece_di a_parte fuorche a_meno_che_non a_meno_di salvo_se salvo_che tranne_se tranne_quando tranne_che eccetto_se eccetto_quando ad_eccezione_di ad_eccezione_del ad_eccezione_della all_infuori_di escluso esclusi esclusa escluse eccezione"),
+        (
+            Cue::Except,
+            "tranne eccetto salvo a_meno_che ma_non invece_di a_parte fuorche a_meno_che_non a_meno_di salvo_se salvo_che tranne_se tranne_quando tranne_che eccetto_se eccetto_quando ad_eccezione_di ad_eccezione_del ad_eccezione_della all_infuori_di escluso esclusi esclusa escluse eccezione",
+        ),
         (Cue::Only, "solo soltanto solamente unicamente"),
         (Cue::Universal, "tutto tutti tutte"),
         (Cue::But, "ma pero"),
@@ -203,7 +224,10 @@ pub(super) static ITALIAN: Words = Words {
             Cue::Aside,
             "perche quando se va vanno mi_fa mi_fanno mi_mette mi_mettono mi_da mi_danno",
         ),
-        (Cue::Like, "mi_piace mi_piacciono che_mi_piace che_mi_piacciono mi_interessa mi_interessano che_mi_interessa adoro_pero"),
+        (
+            Cue::Like,
+            "mi_piace mi_piacciono che_mi_piace che_mi_piacciono mi_interessa mi_interessano che_mi_interessa adoro_pero",
+        ),
         (Cue::OnlyIf, "solo_se solo_quando soltanto_se"),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (
@@ -250,8 +274,14 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::Relative, "sobre que"),
         (Cue::Subject, "eu sou estou"),
         (Cue::Aside, "porque quando se me_da me_dao me_deixa me_deixam me_faz"),
-        (Cue::Like, "eu_gosto que_eu_gosto que_gosto eu_curto que_eu_curto me_interessa me_interessam que_me_interessa eu_adoro eu_amo gosto_muito"),
-        (Cue::OnlyIf, "so_se so_quando apenas_se apenas_quando somente_se somente_quando"),
+        (
+            Cue::Like,
+            "eu_gosto que_eu_gosto que_gosto eu_curto que_eu_curto me_interessa me_interessam que_me_interessa eu_adoro eu_amo gosto_muito",
+        ),
+        (
+            Cue::OnlyIf,
+            "so_se so_quando apenas_se apenas_quando somente_se somente_quando",
+        ),
         (Cue::NothingElse, "e_nada_mais nada_mais"),
         (
             Cue::TrailingKeep,

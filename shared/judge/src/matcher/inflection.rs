@@ -77,15 +77,18 @@ impl Tongue {
         let small = other.strip_suffix('s').unwrap_or(other);
         let root = word.trim_end_matches(['a', 'o', 'e']);
         let is = |endings: &[&str], root: &str| endings.iter().any(|end| small.strip_suffix(end) == Some(root));
-        root.len() >= SHORT_STEM && (is(cut, root) || is(added, word))
+        root.len() >= SHORT_STEM && is(cut, root) || word.len() >= SHORT_STEM && is(added, word)
     }
 
-    /// Whether a word is for those who hold with another, or for that: gréviste, footeux, lulismo.
+    /// Whether a word is for those who hold with another, or for that: gréviste, footeux, lulismo, politicien.
     fn is_follower(self, word: &str, other: &str) -> bool {
         const ENDINGS: [&str; 9] = ["ist", "iste", "ista", "isti", "isme", "ismo", "ism", "eux", "euse"];
         let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
         let other = other.strip_suffix('s').unwrap_or(other);
-        root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
+        let arts = word
+            .strip_suffix("ique")
+            .is_some_and(|root| other.strip_prefix(root) == Some("icien"));
+        arts || root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
     }
 
     /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.

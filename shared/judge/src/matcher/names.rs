@@ -26,18 +26,41 @@ fn is_no_word(letters: &str) -> bool {
 /// How often words with capitals have the letters of an acronym as their initials: Paris Saint-Germain.
 pub(super) fn count_spelled_out(acronym: &str, text: &Text) -> usize {
     let letters = acronym.len();
+    let digit = acronym.contains(|c: char| c.is_ascii_digit());
     let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
     let spells = |words: &&[&Word]| {
         let firsts = words.iter().map(|word| text.word(word).as_bytes().first().copied());
-        words
-            .iter()
-            .all(|word| word.capital && text.word(word).len() > INITIALS)
-            && firsts.eq(acronym.bytes().map(Some))
+        let is_name = |word: &&Word| word.capital && text.word(word).len() > INITIALS;
+        let is_digit = |word: &&Word| digit && text.word(word).bytes().all(|byte| byte.is_ascii_digit());
+        words.iter().all(|word| is_name(word) || is_digit(word)) && firsts.eq(acronym.bytes().map(Some))
     };
-    if letters < INITIALS {
+    if letters < INITIALS && !digit {
         return 0;
     }
     words.windows(letters).filter(spells).count()
+}
+
+/// The name of a site, by its domain.
+pub(super) fn site(literal: &str) -> Option<&str> {
+    const LETTERS: usize = 6;
+    let host = literal.strip_prefix("www.").unwrap_or(literal);
+    let (site, _) = host.split_once('.')?;
+    (site.len() >= LETTERS && site.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(site)
+}
+
+/// How often a site is named without the end of its domain: nytimes, Daily Mail.
+pub(super) fn count_site(site: &str, text: &Text) -> usize {
+    let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
+    let one = text.written.match_indices(site).filter(|(at, _)| {
+        let (before, after) = (&text.written[..*at], &text.written[at + site.len()..]);
+        let goes_on = after.strip_prefix('.').unwrap_or(after);
+        !before.ends_with(|c: char| c.is_alphanumeric() || c == '.') && !goes_on.starts_with(char::is_alphanumeric)
+    });
+    let apart = |pair: &&[&Word]| {
+        let rest = site.strip_prefix(text.word(pair[0]));
+        pair.iter().all(|word| word.capital) && rest == Some(text.word(pair[1]))
+    };
+    one.count() + words.windows(2).filter(apart).count()
 }
 
 /// How often a word is written as two: Black Pink.
@@ -46,11 +69,18 @@ pub(super) fn count_apart(word: &str, text: &Text, context: &Context<'_>) -> usi
     if word.len() < LETTERS {
         return 0;
     }
-    let mut words = text.words.iter().filter(|other| other.whole).map(|other| text.word(other)).peekable();
+    let mut words = text
+        .words
+        .iter()
+        .filter(|other| other.whole)
+        .map(|other| text.word(other))
+        .peekable();
     let mut times = 0;
     while let Some(one) = words.next() {
         let says = |part: &str| part.len() > 1 && (part.len() > INITIALS || !(context.is_filler)(part));
-        let rest = word.strip_prefix(one).filter(|rest| words.peek() == Some(rest) && says(one) && says(rest));
+        let rest = word
+            .strip_prefix(one)
+            .filter(|rest| words.peek() == Some(rest) && says(one) && says(rest));
         times += usize::from(rest.is_some());
     }
     times
@@ -74,7 +104,11 @@ pub(super) fn count_shortened(name: &[PatternWord], text: &Text, context: &Conte
     }
     let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
     let is = |words: &&[&Word]| {
-        let shorts = || name.iter().zip(*words).map(|(wanted, word)| short(wanted, word, text, context));
+        let shorts = || {
+            name.iter()
+                .zip(*words)
+                .map(|(wanted, word)| short(wanted, word, text, context))
+        };
         if shorts().any(|short| short.is_none()) {
             return false;
         }

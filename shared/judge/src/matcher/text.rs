@@ -39,6 +39,8 @@ pub(super) struct Word {
     pub(super) humps: bool,
     /// Followed by a full stop.
     pub(super) dotted: bool,
+    /// Begins a sentence.
+    begins: bool,
     /// With stars for letters.
     pub(super) starred: bool,
     /// Follows the word before it without a space: k-pop.
@@ -96,6 +98,15 @@ impl Text {
         &self.letters[word.start..word.end]
     }
 
+    /// Whether a word has a capital that no beginning of a sentence gives it, and stands beside no other such word.
+    pub(super) fn is_alone(&self, at: usize) -> bool {
+        let is_name = |word: &Word| word.capital && !word.begins && !word.capitals;
+        let beside = |word: Option<&Word>| word.is_some_and(|word| word.whole && is_name(word));
+        is_name(&self.words[at])
+            && !beside(self.words.get(at + 1))
+            && !beside(at.checked_sub(1).and_then(|at| self.words.get(at)))
+    }
+
     fn take(&mut self, folded: &str, mut start: usize, end: usize, shouts: bool) {
         while let Some((article, mark)) = elided_article(&folded[start..end]) {
             start += article + mark;
@@ -109,6 +120,7 @@ impl Text {
         self.push(written, place, capitals, tag, glued);
         if let Some(word) = self.words.last_mut() {
             word.dotted = folded[end..].starts_with('.');
+            word.begins = begins(&folded[..start]);
         }
         if glued {
             self.join(place);
@@ -162,7 +174,9 @@ impl Text {
     /// The same for what no space parts and has signs for letters: B!tcoin, V@ccine, cr*pto.
     fn unmask_signs(&mut self, chunk: &str, shouts: bool) {
         let is_edge = |c: char| !c.is_alphanumeric() && !matches!(c, '$' | '€');
-        let chunk = chunk.trim_start_matches(is_edge).trim_end_matches(|c: char| !c.is_alphanumeric());
+        let chunk = chunk
+            .trim_start_matches(is_edge)
+            .trim_end_matches(|c: char| !c.is_alphanumeric());
         let known = |c: char| c.is_alphanumeric() || disguise::is_sign(c);
         let signs = chunk.chars().filter(|c| !c.is_alphabetic()).count();
         let Some(place) = self.words.last().map(|word| word.place) else {
@@ -174,7 +188,11 @@ impl Text {
     }
 
     fn push_unmasked(&mut self, written: &str, place: usize, capitals: bool) {
-        let ones: &[char] = if written.contains(['1', '!', '¡', '|']) { &['i', 'l'] } else { &['i'] };
+        let ones: &[char] = if written.contains(['1', '!', '¡', '|']) {
+            &['i', 'l']
+        } else {
+            &['i']
+        };
         for one in ones {
             let word: String = written.chars().map(|c| disguise::letter(c, *one)).collect();
             self.push(&word, place, capitals, false, false);
@@ -222,9 +240,19 @@ impl Text {
             whole: true,
             humps: written.chars().filter(|c| c.is_uppercase()).count() > 1,
             dotted: false,
+            begins: false,
             starred: false,
         });
     }
+}
+
+/// Whether what comes next begins a sentence.
+fn begins(before: &str) -> bool {
+    let before =
+        before.trim_end_matches(|c: char| c.is_whitespace() && c != '\n' || matches!(c, '"' | '\'' | '(' | '#' | '@'));
+    before.is_empty()
+        || before.ends_with(['.', '!', '?', ':', '\n', '…', '-', '|'])
+        || !before.ends_with(|c: char| c.is_alphanumeric() || c == ',')
 }
 
 /// The words of `TaylorSwift` and of `ipl2026`.
@@ -281,9 +309,15 @@ mod tests {
             assert!(words(text).contains(&meant.to_owned()), "{text} {:?}", words(text));
         }
         for text in ["Wow! nice", "*Anzeige*", "a e o", "I, me", "me@home.org"] {
-            let plain = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+            let plain = text
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|word| !word.is_empty());
             let plain: Vec<String> = plain.map(str::to_lowercase).collect();
-            assert!(words(text).iter().all(|word| plain.contains(word) || word == "homeorg"), "{:?}", words(text));
+            assert!(
+                words(text).iter().all(|word| plain.contains(word) || word == "homeorg"),
+                "{:?}",
+                words(text)
+            );
         }
     }
 }

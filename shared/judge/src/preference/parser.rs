@@ -193,7 +193,7 @@ impl<'a> Parser<'a> {
             }
             // "Politik, Lokalpolitik ausgenommen", "le judo j'aime bien"
             Some((Cue::Except | Cue::Like, length)) if self.ends_item(rest.get(length)) => {
-                self.keep_last(false);
+                self.answer(Action::Keep);
                 length
             }
             Some((Cue::Like, length)) if self.item.is_empty() => {
