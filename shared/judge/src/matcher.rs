@@ -7,29 +7,20 @@ mod disguise;
 mod families;
 mod inflection;
 mod names;
+mod spelling;
 mod text;
 
 pub(super) use inflection::Tongue;
 pub(super) use names::INITIALS;
 pub(super) use text::Text;
 
-use inflection::{Stemmed, is_deed};
+use inflection::Stemmed;
+use spelling::{SHORT, Spelling};
 
 /// Words between the words of a topic that still belong together.
 const NEAR: usize = 8;
 /// Places of a word that are looked at.
 const PLACES: usize = 50;
-/// Letters of a word from which on it may begin a compound whatever follows.
-const LONG: usize = 6;
-/// Letters of a word from which on it may begin a compound with a known word.
-const SHORT: usize = 4;
-
-/// What words begin with in many languages, to be the same matter.
-const FRONTS: [&str; 16] = [
-    "geo", "micro", "macro", "mini", "super", "mega", "anti", "pro", "pseudo", "ultra", "neo", "post", "ex", "bio",
-    "eco", "euro",
-];
-
 /// A word of a topic.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted<'a> {
@@ -49,6 +40,10 @@ pub(super) struct Wanted<'a> {
 
 /// How much of a topic a post names.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a way in which it is named, in any combination"
+)]
 pub(super) struct Named {
     /// The share of the topic's words, by weight, 0..=1.
     pub(super) share: f32,
@@ -117,16 +112,6 @@ struct PatternWord {
     name: bool,
     weight: f32,
     tells: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Spelling {
-    word: String,
-    stems: Vec<Stemmed>,
-    /// A word of its family, to be found as it is.
-    relative: bool,
-    /// Of a name: what only sounds like it has a capital as well.
-    name: bool,
 }
 
 impl Pattern {
@@ -339,76 +324,4 @@ impl PatternWord {
         }
         found
     }
-}
-
-impl Spelling {
-    /// Whether a word is this one, but for an s that number or a genitive adds: NFT, NFTs, Trump's.
-    fn is(&self, letters: &str) -> bool {
-        let singular = self
-            .word
-            .strip_suffix('s')
-            .filter(|one| one.len() >= SHORT - 1 && !one.ends_with('s'));
-        let rest = letters.strip_prefix(singular.unwrap_or(&self.word));
-        rest.is_some_and(|rest| matches!(rest, "" | "s"))
-    }
-
-    /// What form of this word another is, if any; `wide`: or what is only related to it.
-    fn form(&self, letters: &str, word: &text::Word, context: &Context<'_>, wide: bool) -> Option<Form> {
-        if word.starred {
-            return disguise::is_starred(&self.word, letters).then_some(Form::Exact);
-        }
-        if self.relative {
-            return (self.word == letters).then_some(Form::Deed);
-        }
-        if self.is(letters) {
-            return Some(Form::Exact);
-        }
-        if self.stems.iter().any(|stem| stem.is_form(&self.word, letters)) {
-            let deed = is_deed(&self.word, letters);
-            return Some(if deed { Form::Deed } else { Form::Inflected });
-        }
-        let slip = || {
-            (word.capital || !self.name)
-                && disguise::is_slip(&self.word, letters)
-                && !((context.is_word)(letters) && (context.is_word)(&self.word))
-        };
-        if disguise::is_doubled(&self.word, letters) || slip() || wide && is_related(&self.word, letters) {
-            return Some(Form::Inflected);
-        }
-        let front = letters.strip_suffix(self.word.as_str());
-        let compound = self.begins(letters, context)
-            || self.word.len() >= SHORT && front.is_some_and(|front| FRONTS.contains(&front))
-            || word.tag && self.ends(letters)
-            || self.stems.iter().any(|stem| stem.ends(letters, context.is_word));
-        compound.then_some(Form::Inflected)
-    }
-
-    /// Whether a word is a compound that begins with this one: cryptobros, Fußballspiel.
-    fn begins(&self, letters: &str, context: &Context<'_>) -> bool {
-        let singular = self.word.strip_suffix('s').filter(|word| word.len() >= LONG);
-        let Some(rest) = letters.strip_prefix(singular.unwrap_or(&self.word)) else {
-            return false;
-        };
-        let joints = ["", "s", "n", "en", "er", "es", "e"];
-        rest.len() >= 3
-            && (self.word.len() >= LONG
-                || self.word.len() >= SHORT
-                    && joints
-                        .iter()
-                        .filter_map(|joint| rest.strip_prefix(joint))
-                        .any(|rest| rest.len() >= 3 && (context.is_word)(rest)))
-    }
-
-    /// Whether a hashtag ends with this word: #ilovegolf.
-    fn ends(&self, letters: &str) -> bool {
-        self.word.len() >= SHORT && letters.len() >= self.word.len() + 2 && letters.ends_with(self.word.as_str())
-    }
-}
-
-/// Whether two words are about one matter as far as their letters tell: prohibición and prohíbe, Arzt and Oberarzt. Too
-/// little to hide a post for, enough to believe that it is what an exception means.
-fn is_related(word: &str, letters: &str) -> bool {
-    let shared = word.bytes().zip(letters.bytes()).take_while(|(a, b)| a == b).count();
-    let ends = || word.len() >= SHORT && letters.len() >= word.len() + 3 && letters.ends_with(word);
-    shared >= LONG - 1 && shared * 2 >= word.len().max(letters.len()) || ends()
 }

@@ -77,7 +77,7 @@ pub(super) fn relatives(word: &str, tongues: &[Tongue]) -> impl Iterator<Item = 
         .filter(|(tongue, _)| tongues.contains(tongue))
         .flat_map(|(_, families)| families.lines())
         .map(str::trim);
-    let is_in = |family: &&'static str| family.split(' ').any(|other| other == word);
+    let is_in = |family: &&'static str| family.contains(word) && family.split(' ').any(|other| other == word);
     let family: Vec<&str> = families.filter(is_in).collect();
     let word = word.to_owned();
     family

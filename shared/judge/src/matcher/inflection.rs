@@ -80,17 +80,6 @@ impl Tongue {
         root.len() >= SHORT_STEM && is(cut, root) || word.len() >= SHORT_STEM && is(added, word)
     }
 
-    /// Whether a word is for those who hold with another, or for that: gréviste, footeux, lulismo, politicien.
-    fn is_follower(self, word: &str, other: &str) -> bool {
-        const ENDINGS: [&str; 9] = ["ist", "iste", "ista", "isti", "isme", "ismo", "ism", "eux", "euse"];
-        let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
-        let other = other.strip_suffix('s').unwrap_or(other);
-        let arts = word
-            .strip_suffix("ique")
-            .is_some_and(|root| other.strip_prefix(root) == Some("icien"));
-        arts || root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
-    }
-
     /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
     fn is_ending(self, stem: &str, one: &str, other: &str) -> bool {
         match self {
@@ -104,9 +93,7 @@ impl Tongue {
                 const ENDINGS: [&str; 11] = ["", "e", "n", "en", "er", "ern", "es", "em", "s", "ung", "ungen"];
                 [one, other].iter().all(|word| ENDINGS.contains(&ending(stem, word)))
             }
-            Self::Spanish | Self::Portuguese | Self::French => {
-                without_plural(one) == without_plural(other) || stem.len() > SHORT_STEM && is_deed_of(stem, one, other)
-            }
+            Self::Spanish | Self::Portuguese | Self::French => without_plural(one) == without_plural(other),
             Self::Italian => {
                 let end = |word: &str| word.bytes().next_back().unwrap_or_default();
                 let mut ends = [end(one), end(other)];
@@ -125,11 +112,15 @@ fn ending<'a>(stem: &str, word: &'a str) -> &'a str {
     if doubled { &rest[1..] } else { rest }
 }
 
-/// Whether one is the verb, by its infinitive, and the other the noun for its deed: ayunar, ayuno.
-fn is_deed_of(stem: &str, one: &str, other: &str) -> bool {
-    let ends = |word: &str, endings: &[&str]| word.strip_prefix(stem).is_some_and(|end| endings.contains(&end));
-    let pair = |verb, noun| ends(verb, &["ar", "er"]) && ends(noun, &["o", "a", "e"]);
-    pair(one, other) || pair(other, one)
+/// Whether a word is for those who hold with another, or for that: gréviste, footeux, lulismo, politicien.
+fn is_follower(word: &str, other: &str) -> bool {
+    const ENDINGS: [&str; 9] = ["ist", "iste", "ista", "isti", "isme", "ismo", "ism", "eux", "euse"];
+    let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+    let other = other.strip_suffix('s').unwrap_or(other);
+    let arts = word
+        .strip_suffix("ique")
+        .is_some_and(|root| other.strip_prefix(root) == Some("icien"));
+    arts || root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
 }
 
 /// Whether `other` is the participle of a German verb, by its infinitive or stem: vapen and gevaped, aufhör and aufgehört.
@@ -184,7 +175,7 @@ impl Stemmed {
         if shared >= LONG_START && other.len() <= shared + LONG_STEM {
             return true;
         }
-        if self.tongue.is_small(word, other) || self.tongue.is_follower(word, other) {
+        if self.tongue.is_small(word, other) || is_follower(word, other) {
             return true;
         }
         if self.tongue.stem(other) != self.stem {

@@ -1,4 +1,4 @@
-//! Names of several words that a post shortens: GoT, Man Utd, T. Swift, Kim K.
+//! Names of several words that a post shortens: `GoT`, Man Utd, T. Swift, Kim K.
 
 use super::text::{Text, Word};
 use super::{Context, PatternWord};

@@ -35,7 +35,7 @@ pub(super) struct Word {
     pub(super) tag: bool,
     /// As it stands in the post; not a part, nor what several make.
     pub(super) whole: bool,
-    /// With two capitals or more: GoT.
+    /// With two capitals or more: `GoT`.
     pub(super) humps: bool,
     /// Followed by a full stop.
     pub(super) dotted: bool,
@@ -210,7 +210,7 @@ impl Text {
         let mut at = 0;
         while at < self.words.len() {
             let run = self.words[at..].iter().take_while(|word| is_letter(word)).count();
-            if run >= LETTERS_APART && run <= LETTERS {
+            if (LETTERS_APART..=LETTERS).contains(&run) {
                 let joined: String = self.words[at..at + run].iter().map(|word| self.word(word)).collect();
                 let capitals = self.words[at..at + run].iter().all(|word| word.capitals);
                 if joined.contains(|c: char| !matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'y')) {

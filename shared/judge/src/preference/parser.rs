@@ -230,30 +230,6 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whether an item has been begun that ends here.
-    fn ends_item(&self, next: Option<&Token>) -> bool {
-        let goes_on = matches!(next, Some(Token::Word(_) | Token::Break(Break::Colon | Break::Open)));
-        !self.item.is_empty() && !goes_on
-    }
-
-    /// Whether something to hide has been named.
-    pub(super) fn hides(&self) -> bool {
-        let named = !self.item.is_empty() || self.clauses.iter().any(|clause| !clause.topics.is_empty());
-        self.state.action == Action::Hide && named
-    }
-
-    /// Whether a "menos" excepts: the only one, after things to hide, in a text that has no "more".
-    fn is_except(&self) -> bool {
-        let text = self.text.to_lowercase();
-        let mut words = text.split(|c: char| !c.is_alphabetic());
-        let (mut less, mut more) = (0, 0);
-        for word in &mut words {
-            less += usize::from(word == "menos");
-            more += usize::from(matches!(word, "más" | "mas" | "mais"));
-        }
-        less == 1 && more == 0 && self.hides()
-    }
-
     /// Whether an order is written with a capital before another one.
     fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
         let next = next.and_then(Token::word);
@@ -274,12 +250,6 @@ impl<'a> Parser<'a> {
             !matches!(cue, Some((Cue::Aside | Cue::Copula, _)))
         });
         follows && !(self.item.is_empty() && self.state.locked)
-    }
-
-    /// Whether things to hide have been listed without an order.
-    fn has_listed(&self) -> bool {
-        let listed = self.clauses.iter().any(|clause| !clause.topics.is_empty());
-        listed && self.state.action == Action::Hide && !self.state.explicit && !self.state.cued
     }
 
     fn begin_group(&mut self) {
