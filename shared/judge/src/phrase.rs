@@ -59,8 +59,9 @@ fn literal(text: &str, word: &Word) -> Phrase {
 
 /// The topic that the words of an item make, if any of them has content.
 fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<Phrase> {
-    let rest = item.get(1..)?.iter().rposition(|word| !trails(language, word));
-    let item = &item[..=rest.map_or(0, |last| last + 1)];
+    let is_of_name = |at: usize| at > 0 && goes_on(text, language, item[at - 1], item[at]);
+    let rest = (1..item.len()).rfind(|at| !trails(language, item[*at]) || is_of_name(*at));
+    let item = item.get(..=rest.unwrap_or_default())?;
     let (first, last) = (item.first()?, item.last()?);
     let mut content: Vec<PhraseWord> = Vec::new();
     let mut named = false;
@@ -69,7 +70,7 @@ fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<Phrase> {
         let acronym = is_acronym(text, word);
         if introduced || matches!(word.key.as_str(), "called" | "named") && at + 1 < item.len() {
             named = true;
-        } else if !language.is_stop(&word.key) || acronym && AMBIGUOUS.contains(&word.key.as_str()) {
+        } else if !language.is_stop(&word.key) || is_of_name(at) || acronym && AMBIGUOUS.contains(&word.key.as_str()) {
             let parts = words(&word.key).filter(|part| part.chars().any(|c| !c.is_ascii_punctuation()));
             content.extend(parts.map(|part| PhraseWord {
                 word: part.to_owned(),
@@ -154,6 +155,13 @@ fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
         .trim_end()
         .ends_with(|c: char| c.is_alphanumeric() || matches!(c, ',' | '(' | '/' | '&'));
     middle && !language.capitalises_nouns() && from.starts_with(char::is_uppercase)
+}
+
+/// Whether a word that says nothing by itself is part of a name: "Stranger Things".
+fn goes_on(text: &str, language: &Language, before: &Word, word: &Word) -> bool {
+    const SHORTEST: usize = 4;
+    let is_name = |word: &Word| text[word.start..].starts_with(char::is_uppercase);
+    word.key.len() >= SHORTEST && !is_loud(text) && is_name(before) && is_proper(text, language, word)
 }
 
 /// Whether the word adds nothing at the end of a topic: "crypto stuff please", "Politik ausblenden".

@@ -84,14 +84,19 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
 
 /// Of "keep women's football" under "hide football", what tells is "women's".
 fn lessen_shared(words: &mut [TopicWord], phrase: &Phrase, clauses: &[Clause]) {
-    let hidden = || clauses.iter().filter(|clause| clause.action == Action::Hide);
-    for (word, written) in words.iter_mut().zip(&phrase.words) {
-        let root = Stem::of(&written.word).loose;
-        let mut others = hidden()
-            .flat_map(|clause| &clause.topics)
-            .flat_map(|topic| &topic.words);
-        if others.any(|other| Stem::of(&other.word).loose == root) {
+    let hidden = clauses.iter().filter(|clause| clause.action == Action::Hide);
+    let topics = hidden.flat_map(|clause| &clause.topics);
+    let roots: HashSet<u64> = topics
+        .flat_map(|topic| &topic.words)
+        .map(|word| Stem::of(&word.word).loose)
+        .collect();
+    let is_shared = |at: usize| roots.contains(&Stem::of(&phrase.words[at].word).loose);
+    let shares = (0..words.len()).any(is_shared);
+    for (at, word) in words.iter_mut().enumerate().filter(|_| shares) {
+        if is_shared(at) {
             word.weight *= BESIDE;
+        } else if word.weight > LIGHT {
+            word.weight = 1.0;
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) static GERMAN: Words = Words {
         ),
         (
             Cue::Like,
-            "mag_ich liebe_ich interessiert_mich interessieren_mich mag_ich_trotzdem mag_ich_aber will_ich_sehen mochte_ich_sehen",
+            "mag_ich liebe_ich interessiert_mich interessieren_mich mag_ich_trotzdem mag_ich_aber will_ich_sehen mochte_ich_sehen schaue_ich schau_ich gucke_ich guck_ich lese_ich",
         ),
         (Cue::OnlyIf, "nur_wenn nur_falls nur_sofern nur_dann_wenn"),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
@@ -56,10 +56,10 @@ pub(super) static GERMAN: Words = Words {
         (
             Cue::TrailingKeep,
             "geht_klar gehen_klar geht_immer gehen_immer immer_gern immer_gerne ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_aus nicht_verstecken \
-            behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen sehr_gern sehr_gerne kein_problem kann_bleiben konnen_bleiben soll_bleiben sollen_bleiben bleibt bleibt_drin ist_erlaubt sind_erlaubt erlaubt passt passt_schon willkommen ist_willkommen sind_willkommen lass_drin sehe_ich_gern sehe_ich_gerne lese_ich_gern lese_ich_gerne finde_ich_gut stort_mich_nicht storen_mich_nicht darf_rein durfen_rein darf_sein durfen_sein her_damit immer_her_damit ist_kein_problem sind_kein_problem geht_in_ordnung gehen_in_ordnung ist_in_ordnung ja_bitte_gern ist_prima ist_super trotzdem_zeigen",
+            behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen sehr_gern sehr_gerne kein_problem kann_bleiben konnen_bleiben soll_bleiben sollen_bleiben bleibt bleibt_drin ist_erlaubt sind_erlaubt erlaubt passt passt_schon willkommen ist_willkommen sind_willkommen lass_drin sehe_ich_gern sehe_ich_gerne lese_ich_gern lese_ich_gerne finde_ich_gut stort_mich_nicht storen_mich_nicht darf_rein durfen_rein darf_sein durfen_sein her_damit immer_her_damit ist_kein_problem sind_kein_problem geht_in_ordnung gehen_in_ordnung ist_in_ordnung ja_bitte_gern ist_prima ist_super trotzdem_zeigen bleiben_drin bleiben_gern bleiben_gerne bleibt_gern bleibt_gerne",
         ),
     ],
-    stop: "geht handelt betrifft fuer ueber der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
+    stop: "drin geht handelt betrifft fuer ueber der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
            beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen gegen bei nach aus so es ich mich mir wir uns gerade diese dieser dieses solche solchen jede",
 };
 
@@ -106,13 +106,13 @@ pub(super) static SPANISH: Words = Words {
         ),
         (
             Cue::Like,
-            "me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan que_me_gusta que_me_gustan que_me_encanta que_si_me_gusta que_me_interesa",
+            "me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan que_me_gusta que_me_gustan que_me_encanta que_si_me_gusta que_me_interesa lo_veo los_veo las_veo lo_sigo la_sigo los_sigo",
         ),
         (Cue::OnlyIf, "solo_si solo_cuando unicamente_si"),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
             Cue::TrailingKeep,
-            "si_me_interesa si_me_interesan vale valen siempre bienvenidos esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien no_me_importa_ver esta_ok si_por_favor se_queda se_quedan puede_quedarse pueden_quedarse bienvenido bienvenida bienvenidas son_bienvenidos son_bienvenidas me_va_bien sin_problema tambien_vale esta_permitido estan_permitidos no_me_molesta no_me_molestan no_me_importa no_me_importan si_quiero si_lo_quiero",
+            "si_me_interesa si_me_interesan vale valen siempre bienvenidos esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien no_me_importa_ver esta_ok si_por_favor se_queda se_quedan puede_quedarse pueden_quedarse bienvenido bienvenida bienvenidas son_bienvenidos son_bienvenidas me_va_bien sin_problema tambien_vale esta_permitido estan_permitidos no_me_molesta no_me_molestan no_me_importa no_me_importan si_quiero si_lo_quiero dejalo dejalos dejalas mantenlo mantenlos",
         ),
     ],
     stop: "sea sean trate hable hablen el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
@@ -125,7 +125,7 @@ pub(super) static FRENCH: Words = Words {
         (
             Cue::Filler,
             "s_il_vous_plait sil_vous_plait svp stp moi les des le la l un une de du d voir lire \
-            publications contenus contenu messages sur a tous_les toutes_les mes mon ma me m pas que parlant_de ce_qui_parle_de tout_ce_qui_parle_de tout_ce_qui_concerne tout_sur savoir entendre entendre_parler entendre_parler_de plus ca de_la",
+            publications contenus contenu messages sur a tous_les toutes_les mes mon ma me m pas que parlant_de ce_qui_parle_de tout_ce_qui_parle_de tout_ce_qui_concerne tout_sur savoir entendre entendre_parler entendre_parler_de plus ca de_la c_est ce_sont il_s_agit il_s_agit_de",
         ),
         (
             Cue::Hide,
@@ -167,7 +167,7 @@ pub(super) static FRENCH: Words = Words {
         ),
         (
             Cue::Like,
-            "j_aime_bien j_aime j_adore ca_m_interesse m_interesse m_interessent que_j_aime que_j_aime_bien ca_j_aime ca_j_aime_bien",
+            "j_aime_bien j_aime j_adore ca_m_interesse m_interesse m_interessent que_j_aime que_j_aime_bien ca_j_aime ca_j_aime_bien je_regarde je_lis",
         ),
         (
             Cue::OnlyIf,
@@ -179,7 +179,7 @@ pub(super) static FRENCH: Words = Words {
         ),
         (
             Cue::TrailingKeep,
-            "toujours bienvenus bienvenues ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui ca_me_va me_va ca_roule c_est_cool ca_reste restent peuvent_rester peut_rester bienvenue bienvenu est_permis sont_permis d_accord pas_de_souci pas_de_probleme ne_me_derange_pas ne_me_derangent_pas me_derange_pas ca_c_est_bon ca_c_est_ok c_est_permis",
+            "toujours bienvenus bienvenues ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui ca_me_va me_va ca_roule c_est_cool ca_reste restent peuvent_rester peut_rester bienvenue bienvenu est_permis sont_permis d_accord pas_de_souci pas_de_probleme ne_me_derange_pas ne_me_derangent_pas me_derange_pas ca_c_est_bon ca_c_est_ok c_est_permis me_vont garde_les gardez_les garde_le gardez_le",
         ),
     ],
     stop: "soit soient parle parlent agisse le la les l d ai un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
@@ -226,16 +226,16 @@ pub(super) static ITALIAN: Words = Words {
         ),
         (
             Cue::Like,
-            "mi_piace mi_piacciono che_mi_piace che_mi_piacciono mi_interessa mi_interessano che_mi_interessa adoro_pero",
+            "mi_piace mi_piacciono che_mi_piace che_mi_piacciono mi_interessa mi_interessano che_mi_interessa adoro_pero lo_guardo la_guardo li_guardo le_guardo lo_seguo la_seguo li_seguo",
         ),
         (Cue::OnlyIf, "solo_se solo_quando soltanto_se"),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (
             Cue::TrailingKeep,
-            "sempre invece_mi_piace invece_mi_piacciono mi_piace mi_piacciono va_bene vanno_bene vanno_benissimo invece_si benvenuto benvenuti benvenuta benvenute sono_benvenuti sono_benvenute resta restano puo_restare possono_restare rimane rimangono nessun_problema non_mi_dispiace ci_sta ci_stanno sono_ok e_ok non_mi_disturba non_mi_disturbano non_mi_da_fastidio non_mi_danno_fastidio",
+            "sempre invece_mi_piace invece_mi_piacciono mi_piace mi_piacciono va_bene vanno_bene vanno_benissimo invece_si benvenuto benvenuti benvenuta benvenute sono_benvenuti sono_benvenute resta restano puo_restare possono_restare rimane rimangono nessun_problema non_mi_dispiace ci_sta ci_stanno sono_ok e_ok non_mi_disturba non_mi_disturbano non_mi_da_fastidio non_mi_danno_fastidio lascialo lasciali lasciale tienilo tienili",
         ),
     ],
-    stop: "sia siano tratti parli riguardi il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli ai nel nella sul sulla sui sulle dal dalla ci si",
+    stop: "quella quello sia siano tratti parli riguardi il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli ai nel nella sul sulla sui sulle dal dalla ci si",
 };
 
 pub(super) static PORTUGUESE: Words = Words {
@@ -276,7 +276,7 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::Aside, "porque quando se me_da me_dao me_deixa me_deixam me_faz"),
         (
             Cue::Like,
-            "eu_gosto que_eu_gosto que_gosto eu_curto que_eu_curto me_interessa me_interessam que_me_interessa eu_adoro eu_amo gosto_muito",
+            "eu_gosto que_eu_gosto que_gosto eu_curto que_eu_curto me_interessa me_interessam que_me_interessa eu_adoro eu_amo gosto_muito eu_vejo eu_assisto eu_sigo",
         ),
         (
             Cue::OnlyIf,

@@ -58,6 +58,16 @@ pub(super) fn is_doubled(word: &str, letters: &str) -> bool {
         && once(one, |byte| byte).eq(once(other, |byte| byte))
 }
 
+/// Whether letters are a word's with some of them drawn out: cryptooooo.
+pub(super) fn is_drawn_out(word: &str, letters: &str) -> bool {
+    let (one, other) = (word.as_bytes(), letters.as_bytes());
+    one.len() >= STARRED
+        && other.len() > one.len()
+        && one.first() == other.first()
+        && other.windows(3).any(|run| run[0] == run[1] && run[1] == run[2])
+        && once(one, |byte| byte).eq(once(other, |byte| byte))
+}
+
 /// One letter before the last is added, is left out or has changed places with the next.
 fn is_one_off(one: &[u8], other: &[u8]) -> bool {
     if one.last() != other.last() {
@@ -115,6 +125,19 @@ mod tests {
             for other in others {
                 assert!(!is_slip(word, other), "{word} {other}");
             }
+        }
+    }
+
+    #[test]
+    fn letters_are_drawn_out_by_two_or_more() {
+        for (word, letters, is) in [
+            ("crypto", "cryptooooo", true),
+            ("football", "foooootball", true),
+            ("boring", "boooring", true),
+            ("crypto", "cryptoo", false),
+            ("hop", "hooop", false),
+        ] {
+            assert_eq!(is_drawn_out(word, letters), is, "{word} {letters}");
         }
     }
 

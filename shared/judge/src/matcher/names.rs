@@ -27,17 +27,16 @@ fn is_no_word(letters: &str) -> bool {
 pub(super) fn count_spelled_out(acronym: &str, text: &Text) -> usize {
     let letters = acronym.len();
     let digit = acronym.contains(|c: char| c.is_ascii_digit());
-    let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
-    let spells = |words: &&[&Word]| {
+    let spells = |words: &&[Word]| {
         let firsts = words.iter().map(|word| text.word(word).as_bytes().first().copied());
-        let is_name = |word: &&Word| word.capital && text.word(word).len() > INITIALS;
-        let is_digit = |word: &&Word| digit && text.word(word).bytes().all(|byte| byte.is_ascii_digit());
+        let is_name = |word: &Word| word.capital && text.word(word).len() > INITIALS;
+        let is_digit = |word: &Word| digit && text.word(word).bytes().all(|byte| byte.is_ascii_digit());
         words.iter().all(|word| is_name(word) || is_digit(word)) && firsts.eq(acronym.bytes().map(Some))
     };
     if letters < INITIALS && !digit {
         return 0;
     }
-    words.windows(letters).filter(spells).count()
+    text.words.windows(letters).filter(spells).count()
 }
 
 /// The name of a site, by its domain.
@@ -50,17 +49,16 @@ pub(super) fn site(literal: &str) -> Option<&str> {
 
 /// How often a site is named without the end of its domain: nytimes, Daily Mail.
 pub(super) fn count_site(site: &str, text: &Text) -> usize {
-    let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
     let one = text.written.match_indices(site).filter(|(at, _)| {
         let (before, after) = (&text.written[..*at], &text.written[at + site.len()..]);
         let goes_on = after.strip_prefix('.').unwrap_or(after);
         !before.ends_with(|c: char| c.is_alphanumeric() || c == '.') && !goes_on.starts_with(char::is_alphanumeric)
     });
-    let apart = |pair: &&[&Word]| {
-        let rest = site.strip_prefix(text.word(pair[0]));
-        pair.iter().all(|word| word.capital) && rest == Some(text.word(pair[1]))
+    let apart = |pair: &&[Word]| {
+        let rest = site.strip_prefix(text.word(&pair[0]));
+        pair.iter().all(|word| word.capital) && rest == Some(text.word(&pair[1]))
     };
-    one.count() + words.windows(2).filter(apart).count()
+    one.count() + text.words.windows(2).filter(apart).count()
 }
 
 /// How often a word is written as two: Black Pink.
@@ -102,8 +100,7 @@ pub(super) fn count_shortened(name: &[PatternWord], text: &Text, context: &Conte
     if !(2..=WORDS).contains(&name.len()) {
         return 0;
     }
-    let words: Vec<&Word> = text.words.iter().filter(|word| word.whole).collect();
-    let is = |words: &&[&Word]| {
+    let is = |words: &&[Word]| {
         let shorts = || {
             name.iter()
                 .zip(*words)
@@ -117,7 +114,7 @@ pub(super) fn count_shortened(name: &[PatternWord], text: &Text, context: &Conte
         let whole = has(|short| short == Short::Not);
         sure || whole && has(|short| short == Short::Initial)
     };
-    words.windows(name.len()).filter(is).count()
+    text.words.windows(name.len()).filter(is).count()
 }
 
 fn short(wanted: &PatternWord, word: &Word, text: &Text, context: &Context<'_>) -> Option<Short> {

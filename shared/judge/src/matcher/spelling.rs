@@ -56,7 +56,11 @@ impl Spelling {
                 && disguise::is_slip(&self.word, letters)
                 && !((context.is_word)(letters) && (context.is_word)(&self.word))
         };
-        if disguise::is_doubled(&self.word, letters) || slip() || wide && is_related(&self.word, letters) {
+        if disguise::is_drawn_out(&self.word, letters)
+            || disguise::is_doubled(&self.word, letters)
+            || slip()
+            || wide && is_related(&self.word, letters)
+        {
             return Some(Form::Inflected);
         }
         let front = letters.strip_suffix(self.word.as_str());

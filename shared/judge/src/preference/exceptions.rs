@@ -11,6 +11,7 @@ impl Parser<'_> {
     pub(super) fn answer(&mut self, action: Action) {
         self.state.subject = false;
         self.state.except_of = None;
+        self.state.cued = true;
         let before = self.clauses.len();
         self.end_item();
         let Some(clause) = self.state.clause else {
@@ -79,6 +80,7 @@ impl Parser<'_> {
     pub(super) fn keep_last(&mut self, only: bool) {
         let explicit = self.state.explicit;
         self.state.subject = false;
+        self.state.cued = true;
         let before = self.clauses.len();
         self.end_item();
         let Some(clause) = self.state.clause else {
