@@ -168,9 +168,15 @@ impl Languages {
         Self(words.iter().zip(Tongue::ALL).map(load).collect())
     }
 
-    /// The language most of whose markers and orders occur; the earlier one, so English first, when in doubt.
+    /// The language most of whose markers and orders occur, of equal ones that with more other words that say nothing;
+    /// the earlier one, so English first, when in doubt.
     pub(super) fn guess(&self, words: &[&str]) -> Option<&Language> {
-        self.0.iter().rev().max_by_key(|language| language.share(words))
+        let told = |language: &&Language| {
+            let share = language.share(words);
+            let others = words.iter().filter(|word| share > 0 && language.own.contains(*word));
+            (share, others.count())
+        };
+        self.0.iter().rev().max_by_key(told)
     }
 
     /// The tongues that a preference's words may be of: its languages and English, or all where nothing tells.
