@@ -317,7 +317,7 @@ impl PatternWord {
             found.form = found.form.max(form);
             found.loud |= word.capitals && !self.acronym;
             found.capital |= word.capital;
-            found.alone |= text.is_alone(at);
+            found.alone |= text.is_alone(at, |word| (context.is_word)(word) || (context.is_filler)(word));
             if found.places.last() != Some(&word.place) && found.places.len() < PLACES {
                 found.places.push(word.place);
             }

@@ -103,7 +103,7 @@ fn is_acronym(text: &str, word: &Word) -> bool {
 }
 
 /// Words without content that are names in capitals.
-const AMBIGUOUS: [&str; 8] = ["us", "it", "ai", "who", "un", "eu", "ue", "nos"];
+const AMBIGUOUS: [&str; 9] = ["us", "it", "ai", "who", "un", "eu", "ue", "nos", "rn"];
 
 /// Whether a preference shouts: then capitals say nothing.
 fn is_loud(text: &str) -> bool {

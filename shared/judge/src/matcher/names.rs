@@ -84,6 +84,9 @@ pub(super) fn count_apart(word: &str, text: &Text, context: &Context<'_>) -> usi
     times
 }
 
+/// Letters of a cut word from which on it is no other word by chance.
+const CUT: usize = 5;
+
 /// How a post's word stands for a name's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Short {
@@ -133,7 +136,7 @@ fn short(wanted: &PatternWord, word: &Word, text: &Text, context: &Context<'_>) 
     let cut = full.word.starts_with(letters) || is_skeleton(&full.word, letters);
     let enough = letters.len() >= INITIALS || word.capital;
     (cut && enough && full.word.len() >= letters.len() + 2).then(|| Short::Some {
-        sure: word.capital || !(context.is_word)(letters) && !(context.is_filler)(letters),
+        sure: word.capital || letters.len() >= CUT || !(context.is_word)(letters) && !(context.is_filler)(letters),
     })
 }
 

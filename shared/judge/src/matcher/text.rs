@@ -98,11 +98,13 @@ impl Text {
         &self.letters[word.start..word.end]
     }
 
-    /// Whether a word has a capital that no beginning of a sentence gives it, and stands beside no other such word.
-    pub(super) fn is_alone(&self, at: usize) -> bool {
+    /// Whether a word has a capital that no beginning of a sentence gives it (`known`: or may give it), and stands beside no
+    /// other such word.
+    pub(super) fn is_alone(&self, at: usize, known: impl Fn(&str) -> bool) -> bool {
         let is_name = |word: &Word| word.capital && !word.begins && !word.capitals;
         let beside = |word: Option<&Word>| word.is_some_and(|word| word.whole && is_name(word));
-        is_name(&self.words[at])
+        let word = &self.words[at];
+        (is_name(word) || word.capital && !word.capitals && !known(self.word(word)))
             && !beside(self.words.get(at + 1))
             && !beside(at.checked_sub(1).and_then(|at| self.words.get(at)))
     }
