@@ -289,9 +289,10 @@ fn disguised_letters_and_slips_are_read_as_the_word_that_is_meant() {
                 "crpyto guys at the gym",
                 "krypto but make it cheap",
             ],
-            &["The crypt under the church", "a b c d", "Wow! coins"],
+            &["The crypt under the church", "a b c d", "Wow! coins", "a cryptic mood"],
         ),
         ("Trump", &["Tr*mp again"], &["tr*sh again", "a tramp"]),
+        ("football", &["foooootball!!!"], &["a booooot"]),
         ("Meloni", &["M€loni in conferenza"], &["La melodia della radio"]),
         (
             "kein Krypto",
@@ -395,6 +396,16 @@ fn exceptions_and_keeps_are_read_in_many_phrasings() {
             "Kardashians, unless it's about the lawsuit",
             &["The Kardashians at dinner"],
             &["Judge in the Kardashian lawsuit rules"],
+        ),
+        (
+            "nothing about Ryanair. if it's about Dublin airport keep it",
+            &["Ryanair charged me for a pen"],
+            &["Dublin airport: Ryanair moves"],
+        ),
+        (
+            "golf. Mini golf is ok though",
+            &["golf on tv all sunday"],
+            &["mini golf, golf for me"],
         ),
         (
             "layoffs. only if its about games keep it",

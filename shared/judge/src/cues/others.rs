@@ -125,7 +125,7 @@ pub(super) static FRENCH: Words = Words {
         (
             Cue::Filler,
             "s_il_vous_plait sil_vous_plait svp stp moi les des le la l un une de du d voir lire \
-            publications contenus contenu messages sur a tous_les toutes_les mes mon ma me m pas que parlant_de ce_qui_parle_de tout_ce_qui_parle_de tout_ce_qui_concerne tout_sur savoir entendre entendre_parler entendre_parler_de plus ca de_la c_est ce_sont il_s_agit il_s_agit_de",
+            publications contenus contenu messages sur a tous_les toutes_les mes mon ma me m pas que parlant_de ce_qui_parle_de tout_ce_qui_parle_de tout_ce_qui_concerne tout_sur savoir entendre entendre_parler entendre_parler_de plus ca de_la",
         ),
         (
             Cue::Hide,
@@ -146,7 +146,7 @@ pub(super) static FRENCH: Words = Words {
         (Cue::Not, "ne n non jamais aucun aucune"),
         (
             Cue::Except,
-            "sauf excepte a_part hormis a_moins mais_pas au_lieu_de au_lieu_des a_l_exception_de sauf_si sauf_quand sauf_que sauf_pour a_moins_que a_moins_de hors excepte_si exceptes exceptees en_dehors_de en_dehors_des en_dehors_du mis_a_part mise_a_part a_l_exception_des a_l_exception_du exception exception_pour",
+            "sauf excepte a_part hormis a_moins mais_pas au_lieu_de au_lieu_des a_l_exception_de sauf_si sauf_si_c_est sauf_quand_c_est sauf_quand a_moins_que_ce_soit a_moins_que_ce_ne_soit sauf_que sauf_pour a_moins_que a_moins_de hors excepte_si exceptes exceptees en_dehors_de en_dehors_des en_dehors_du mis_a_part mise_a_part a_l_exception_des a_l_exception_du exception exception_pour",
         ),
         (
             Cue::Only,
