@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly cost check contract evaluate audit gateway sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run test nightly cost check contract evaluate audit gateway api sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -29,7 +29,7 @@ test: nextest redis venv ## Runs every test
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace
 
-check: venv deny contract ## Formatting, lints, documentation, licences, template and contract, one function in an emulator
+check: venv deny contract ## Checks formatting, lints, documentation, licences, template and contract, one function in an emulator
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet
@@ -39,62 +39,66 @@ check: venv deny contract ## Formatting, lints, documentation, licences, templat
 	$(VENV)/cfn-lint template.yaml
 	$(VENV)/openapi-spec-validator openapi.yaml
 	$(VENV)/python tests/scripts/gateway.py --check
+	$(VENV)/python tests/scripts/api_page.py --check
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	python3 tests/scripts/cost.py --check >/dev/null
 	$(CARGO) build --workspace --bins
 	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-nightly: nextest redis ## Random tests for a quarter of an hour or more: SEEDS=5000 fleets of the real code, every law and parser TIMES=20 times as long
+nightly: nextest redis ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
 	$(CARGO) build --workspace --bins
 	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests --profile nightly --no-fail-fast \
 		-E 'test(/^(sim|laws|fuzz|limits)::/) + test(/^providers::(breaker|fleet)::/)'
 
-mutants: ## Changes the rules of quotas one line at a time and expects a test to fail (an hour or more; results in mutants.out)
+mutants: ## Changes the quota rules a line at a time and expects a test to fail (an hour or more; results in mutants.out)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-mutants@27.1.0); }
 	$(CARGO) mutants --in-place --test-workspace=true --baseline=skip --timeout 120
 
-package: venv ## Builds what `sam deploy` uploads, in .aws-sam/build; for arm64, or with ARCH=x86_64 for that
+package: venv ## Builds the packages that `sam deploy` uploads, in .aws-sam/build; for arm64, or with ARCH=x86_64 for that
 	PATH="$(CURDIR)/$(VENV):$$PATH" SAM_CLI_TELEMETRY=0 sam build --parameter-overrides Architecture=$(ARCH)
 
 rie: venv ## Runs one function in SAM CLI's runtime interface emulator, against a local server
 	$(CARGO) build --workspace --bins
 	$(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-bench: redis ## Measures what goals are held against, next to their marks (some 20 minutes; ARGS='--only server' for a part)
+bench: redis ## Measures speed and cost, next to their marks (some 20 minutes; ARGS='--only server' for a part)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench $(ARGS)
 
-bench-quick: redis ## The same with fewer runs, in some two minutes once it is built
+bench-quick: redis ## Measures the same with fewer runs, in some two minutes once it is built
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --quick $(ARGS)
 
-soak: redis ## Half an hour at half of the maximum with faults that come and go (ARGS=--quick for two)
+soak: redis ## Loads the local server for half an hour while its stores fail and recover (ARGS=--quick for two minutes)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --only soak $(ARGS)
 
-evaluate: ## How well the embedded judge does (ARGS=--held-out for the rows that it was not tuned by, --file=third for one file, --rows-file=PATH for rows of your own, --rows for its mistakes)
+evaluate: ## Prints the embedded judge's figures (ARGS=--held-out for rows that did not tune it, --file=third for one file, --rows-file=PATH for rows of your own, --rows for its mistakes)
 	$(CARGO) run --release -p judge-evaluation -- $(ARGS)
 
-gateway: venv ## Writes gateway.json, what API Gateway imports, from openapi.yaml
+gateway: venv ## Writes gateway.json, which API Gateway imports, from openapi.yaml
 	$(VENV)/python tests/scripts/gateway.py
+
+api: venv ## Writes docs/API.md from openapi.yaml
+	$(VENV)/python tests/scripts/api_page.py
 
 contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
 	$(CARGO) build --workspace --bin clearview
 	tests/contract/run.sh $(TARGET)/debug/clearview
 
-sbom: cyclonedx ## Lists what each program is built of, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
+sbom: cyclonedx ## Lists the dependencies of each program, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
 	$(CARGO) cyclonedx --format json --describe binaries --target-in-filename --target all
 
-cost: ## What a month costs, line by line, for 1K to 1M daily users
+cost: ## The costs of a month, line by line, for 1K to 1M daily users
 	@python3 tests/scripts/cost.py
 
-audit: deny ## Known advisories against the dependencies (fetches the RustSec database)
+audit: deny ## Checks known advisories against the dependencies (fetches the RustSec database)
 	$(CARGO) deny check advisories
 
 fmt: ## Formats the code
 	$(CARGO) fmt --all
 
-# What the recipes above need: installed when it is missing and this is root's Debian, else named. Python tools go into this tree.
+# Tools of the recipes above: installed if missing and this is root's Debian, else named. Python tools go into this tree.
 
 # $(1) is what is missing, $(2) installs it, $(3) is how to get it elsewhere.
 get = if [ -n "$(MAY_INSTALL)" ]; then echo 'Installing $(1)'; $(2); \

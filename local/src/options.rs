@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::doctor::DoctorCommand;
 
-/// Runs ClearView on this machine, with the settings of the environment (see the README).
+/// Runs ClearView on this machine, with the settings of the environment (docs/SETTINGS.md).
 #[derive(Debug, Clone, Parser)]
 #[command(name = "clearview", version, args_conflicts_with_subcommands = true)]
 pub struct CommandLine {

@@ -74,7 +74,7 @@ pub enum LogLevel {
     Debug,
 }
 
-/// All settings. The README lists them.
+/// All settings; docs/SETTINGS.md lists them.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `CLEARVIEW_TABLE_PREFIX`: what the tables' names start with (`clearview-`).

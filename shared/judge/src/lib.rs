@@ -11,6 +11,7 @@ mod form;
 mod index;
 mod layout;
 mod lexicon;
+mod likeness;
 mod matcher;
 mod phrase;
 mod post;
@@ -22,6 +23,7 @@ mod weigh;
 mod words;
 
 pub use applies::Part;
+pub use likeness::{LIKENESS_VERSION, likeness};
 use std::collections::HashSet;
 
 use cues::{Action, Languages};

@@ -1,6 +1,10 @@
-//! Who may know whom: the arrows between the members, and those inside shared. And what `make` may install.
+//! The tree itself: the arrows between the members and inside shared, its names, its pages and its prose. And the tools that
+//! `make` may install.
 
 mod commands;
 mod layers;
 mod members;
+mod names;
+mod pages;
+mod prose;
 mod scan;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a damaged row ends the measuring")]
 
+pub mod ranking;
+
 use std::collections::BTreeMap;
 
 use judge::{HIDE_FROM, Judge, Part};
