@@ -71,6 +71,8 @@ pub(super) enum Cue {
     TrailingHide,
     /// I like, which I like: keeps the item before it where nothing follows, else what follows
     Like,
+    /// good, interesting: keeps the item before it where nothing follows
+    Good,
     /// only if, only when: after things to hide the exception from them
     OnlyIf,
     /// nothing else: what was named is all that is kept
@@ -93,6 +95,14 @@ pub(super) fn answer(word: &str) -> Option<Action> {
         | "welcome" => Some(Action::Keep),
         _ => None,
     }
+}
+
+/// Whether a word only strengthens what is said of an item: "are always fine".
+pub(super) fn is_adverb(word: &str) -> bool {
+    const ADVERBS: &str = "always still totally also too perfectly completely absolutely very pretty usually generally mostly \
+                           immer auch noch weiterhin trotzdem total siempre tambien muy toujours aussi tres \
+                           sempre anche molto tambem muito";
+    ADVERBS.split_ascii_whitespace().any(|adverb| adverb == word)
 }
 
 /// Whether a word after such an answer is only polite.

@@ -69,6 +69,10 @@ pub(super) static ENGLISH: Words = Words {
             "i_like i_love i_enjoy i_do_like i_like_those i_love_those i_do_want i_want i_still_want i_still_like i_watch i_follow i_read",
         ),
         (Cue::OnlyIf, "only_if only_when only_unless"),
+        (
+            Cue::Good,
+            "good great cool alright interesting interests_me interest_me is_an_exception are_an_exception are_exceptions are_the_exceptions i_can_handle i_can_take",
+        ),
         (Cue::NothingElse, "nothing_else and_nothing_else thats_all thats_it"),
         (
             Cue::TrailingHide,
@@ -83,7 +87,7 @@ pub(super) static ENGLISH: Words = Words {
             are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome is_always_welcome are_very_welcome is_very_welcome are_still_welcome are_still_ok is_still_ok all_good totally_fine fine_by_me ok_by_me is_exempt are_exempt is_the_exception are_the_exception stays is_still_okay are_still_okay is_still_good are_still_good is_alright_though are_tolerated still_welcome excepted stay_in stays_in can_come are_ok_though is_ok_though keep_it keep_them keep_those keep_that leave_it leave_them leave_those show_it show_them show_those leave_in",
         ),
     ],
-    stop: "a an the of for to in on at by with from my me your our their his her its this that these those and or is are \
+    stop: "actually a an the of for to in on at by with from my me your our their his her its this that these those and or is are \
            be been some any all about it i you we they post posts content stuff thing things tweet tweets article \
            articles pic pics picture pictures photo photos video videos clip clips talk talking discussion discussions \
            mention mentions related kind kinds sort type story stories update updates people someone everyone \

@@ -44,6 +44,10 @@ pub(super) static GERMAN: Words = Words {
             "mag_ich liebe_ich interessiert_mich interessieren_mich mag_ich_trotzdem mag_ich_aber will_ich_sehen mochte_ich_sehen schaue_ich schau_ich gucke_ich guck_ich lese_ich",
         ),
         (Cue::OnlyIf, "nur_wenn nur_falls nur_sofern nur_dann_wenn"),
+        (
+            Cue::Good,
+            "darf durfen schon hingegen_schon dagegen_schon gut super interessant ist_ausgenommen sind_ausgenommen ist_eine_ausnahme sind_eine_ausnahme ist_die_ausnahme sind_die_ausnahme",
+        ),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
         (Cue::But, "aber jedoch doch"),
         (Cue::And, "und oder sowie noch_auch"),
@@ -109,6 +113,10 @@ pub(super) static SPANISH: Words = Words {
             "me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan que_me_gusta que_me_gustan que_me_encanta que_si_me_gusta que_me_interesa lo_veo los_veo las_veo lo_sigo la_sigo los_sigo",
         ),
         (Cue::OnlyIf, "solo_si solo_cuando unicamente_si"),
+        (
+            Cue::Good,
+            "bien genial lo_leo los_leo las_leo si_lo_leo si_los_leo si_las_leo interesa interesan son_la_excepcion es_la_excepcion me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan",
+        ),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
             Cue::TrailingKeep,
@@ -174,6 +182,10 @@ pub(super) static FRENCH: Words = Words {
             "seulement_si seulement_quand uniquement_si uniquement_quand que_si",
         ),
         (
+            Cue::Good,
+            "bien interesse interessent passe passent sont_l_exception est_l_exception me_plait me_plaisent",
+        ),
+        (
             Cue::NothingElse,
             "le_reste_m_interesse_pas le_reste_ne_m_interesse_pas le_reste_non rien_d_autre et_rien_d_autre",
         ),
@@ -229,6 +241,10 @@ pub(super) static ITALIAN: Words = Words {
             "mi_piace mi_piacciono che_mi_piace che_mi_piacciono mi_interessa mi_interessano che_mi_interessa adoro_pero lo_guardo la_guardo li_guardo le_guardo lo_seguo la_seguo li_seguo",
         ),
         (Cue::OnlyIf, "solo_se solo_quando soltanto_se"),
+        (
+            Cue::Good,
+            "bene volentieri puoi_mostrare li_puoi_mostrare le_puoi_mostrare me_li_puoi_mostrare me_le_puoi_mostrare interessa interessano sono_l_eccezione e_l_eccezione",
+        ),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (
             Cue::TrailingKeep,
@@ -281,6 +297,10 @@ pub(super) static PORTUGUESE: Words = Words {
         (
             Cue::OnlyIf,
             "so_se so_quando apenas_se apenas_quando somente_se somente_quando",
+        ),
+        (
+            Cue::Good,
+            "bem legal interessa interessam gosto adoro curto e_a_excecao sao_a_excecao sao_excecao e_excecao",
         ),
         (Cue::NothingElse, "e_nada_mais nada_mais"),
         (

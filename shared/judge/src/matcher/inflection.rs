@@ -128,8 +128,19 @@ fn is_participle(word: &str, other: &str) -> bool {
     const APART: [&str; 13] = [
         "", "ab", "an", "auf", "aus", "ein", "los", "mit", "nach", "vor", "weg", "zu", "um",
     ];
-    let root = word.strip_suffix("en").unwrap_or(word);
+    let root = word
+        .strip_suffix("en")
+        .or_else(|| word.strip_suffix('n').filter(|root| root.ends_with(['r', 'l'])))
+        .unwrap_or(word);
     let ends = |rest: &str| matches!(rest, "t" | "et" | "ed" | "en" | "te" | "ten" | "ter" | "tes");
+    let verb = || {
+        other
+            .strip_prefix(root)
+            .is_some_and(|end| matches!(end, "t" | "te" | "st" | "end"))
+    };
+    if root.len() > LONG_STEM && root.len() < word.len() && verb() {
+        return true;
+    }
     root.len() >= SHORT_STEM
         && other.contains("ge")
         && APART.iter().any(|front| {
@@ -188,6 +199,15 @@ impl Stemmed {
             self.stem.len() >= LONG_STEM
         };
         long || self.tongue.is_ending(&self.stem, word, other)
+    }
+
+    /// Whether `other` is a German compound that begins with the word but for its plural: Hochzeitstorte.
+    pub(super) fn begins(&self, other: &str, letters: usize) -> bool {
+        self.tongue == Tongue::German
+            && self.stem.len() >= letters
+            && other
+                .strip_prefix(self.stem.as_str())
+                .is_some_and(|rest| rest.len() >= 3)
     }
 
     /// Whether `other` is a German compound that ends with the word: Vogelspinne, Crashdiäten.

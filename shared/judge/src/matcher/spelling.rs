@@ -31,9 +31,10 @@ impl Spelling {
         let singular = self
             .word
             .strip_suffix('s')
+            .or_else(|| self.word.strip_suffix('x').filter(|one| one.ends_with('u')))
             .filter(|one| one.len() >= SHORT - 1 && !one.ends_with('s'));
         let rest = letters.strip_prefix(singular.unwrap_or(&self.word));
-        rest.is_some_and(|rest| matches!(rest, "" | "s"))
+        rest.is_some_and(|rest| matches!(rest, "" | "s") || rest == "x" && self.word.ends_with('x'))
     }
 
     /// What form of this word another is, if any; `wide`: or what is only related to it.
@@ -65,6 +66,7 @@ impl Spelling {
         }
         let front = letters.strip_suffix(self.word.as_str());
         let compound = self.begins(letters, context)
+            || self.stems.iter().any(|stem| stem.begins(letters, LONG))
             || self.word.len() >= SHORT && front.is_some_and(|front| FRONTS.contains(&front))
             || word.tag && self.ends(letters)
             || self.stems.iter().any(|stem| stem.ends(letters, context.is_word));

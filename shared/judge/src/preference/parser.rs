@@ -168,18 +168,14 @@ impl<'a> Parser<'a> {
         if self.item.is_empty() && !self.state.cued && !self.clauses.is_empty() && is_mine(&word.key) {
             self.state.subject = true;
         }
-        self.read_order(word, rest)
+        self.read_order(word, previous, rest)
     }
 
     /// Reads what may be a cue; a topic word if it is none.
-    fn read_order(&mut self, word: &'a Word, rest: &'a [Token]) -> usize {
-        let words = rest.iter().map_while(Token::word).take(5);
-        let ahead: Vec<&str> = words.map(|word| word.key.as_str()).collect();
-        match self
-            .language
-            .cue(&ahead)
-            .filter(|(_, length)| !word.hyphenated || *length > 1)
-        {
+    fn read_order(&mut self, word: &'a Word, previous: &str, rest: &'a [Token]) -> usize {
+        let ahead = Self::ahead(rest);
+        let ends = |length: usize| self.ends_item(rest.get(length));
+        match self.cue(&ahead).filter(|(_, length)| !word.hyphenated || *length > 1) {
             // "plus de foot" is no more of it, "plus de foot, moins de politique" more.
             Some((Cue::Hide, length)) if word.key == "plus" && self.weighs => {
                 self.end_item();
@@ -192,8 +188,13 @@ impl<'a> Parser<'a> {
                 length
             }
             // "Politik, Lokalpolitik ausgenommen", "le judo j'aime bien"
-            Some((Cue::Except | Cue::Like, length)) if self.ends_item(rest.get(length)) => {
-                self.answer(Action::Keep);
+            Some((Cue::Except | Cue::Like | Cue::Good, length)) if ends(length) => {
+                self.answer(Action::Keep.unless(NEGATIONS.contains(&previous)));
+                length
+            }
+            // "las bicis me encantan"
+            Some((Cue::Keep, length)) if length > 1 && ends(length) => {
+                self.answer(Action::Keep.unless(NEGATIONS.contains(&previous)));
                 length
             }
             Some((Cue::Like, length)) if self.item.is_empty() => {
@@ -228,6 +229,24 @@ impl<'a> Parser<'a> {
                 1
             }
         }
+    }
+
+    /// The next words that no break parts.
+    fn ahead(rest: &'a [Token]) -> Vec<&'a str> {
+        let words = rest.iter().map_while(Token::word).take(5);
+        words.map(|word| word.key.as_str()).collect()
+    }
+
+    /// The longest cue that the next words begin with, and how many they are; what only strengthens may stand in it.
+    fn cue(&self, ahead: &[&str]) -> Option<(Cue, usize)> {
+        let plain = self.language.cue(ahead);
+        let Some(at) = ahead.iter().skip(1).position(|word| cues::is_adverb(word)) else {
+            return plain;
+        };
+        let without: Vec<&str> = [&ahead[..=at], &ahead[at + 2..]].concat();
+        let other = self.language.cue(&without).filter(|(_, length)| *length > at + 1);
+        let longer = other.filter(|(_, length)| plain.is_none_or(|(_, plain)| length + 1 > plain));
+        longer.map(|(cue, length)| (cue, length + 1)).or(plain)
     }
 
     /// Whether an order is written with a capital before another one.
@@ -356,7 +375,7 @@ impl<'a> Parser<'a> {
             Cue::HideIfNegated if self.state.negated => self.decide(Action::Keep),
             Cue::KeepIfNegated if self.state.negated => self.decide(Action::Hide),
             Cue::OnlyIf => self.note(Cue::Only),
-            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More | Cue::Like => return false,
+            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More | Cue::Like | Cue::Good => return false,
         }
         true
     }
