@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 pub use crate::refusal::No;
 use crate::refusal::{Refusal, is_whole};
 
-/// What the network does.
+/// The behaviour of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Passes everything on.

@@ -1,4 +1,4 @@
-//! Which layers of the cache are used, so that a fleet can move from one to the other without a pause.
+//! The layers of the cache that are used, so that a fleet can move from one to the other without a pause.
 
 use super::{ConfigError, Settings};
 
@@ -11,7 +11,7 @@ pub struct CacheLayers {
     pub reads: CacheReads,
 }
 
-/// Which layers are told of a new verdict.
+/// The layers that a new verdict is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheWrites {
     /// The shared cache and the table.
@@ -22,10 +22,10 @@ pub enum CacheWrites {
     Shared,
 }
 
-/// Which layer is asked first.
+/// The layer that is read first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheReads {
-    /// The shared cache, then the table. Leases on questions come with it.
+    /// The shared cache, then the table. Leases work only in this mode.
     Shared,
     /// The table alone.
     Table,

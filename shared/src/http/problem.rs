@@ -23,7 +23,7 @@ struct Problem<'a> {
     errors: &'a [Violation],
 }
 
-/// The status and the code that a client switches on.
+/// Returns the status, and the code that a client switches on.
 pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
     match error {
         Error::Invalid(_) => (StatusCode::BAD_REQUEST, "INVALID_REQUEST"),
@@ -43,7 +43,7 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
     }
 }
 
-/// RFC 9110's name of a status. Two of the http crate's are older.
+/// Returns RFC 9110's name of a status. Two of the http crate's are older.
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
@@ -52,14 +52,21 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// The problem that tells of `error`.
+/// Makes a sentence of an error's text, which begins in lower case as in a log line.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}
+
+/// Returns the problem of `error` as JSON.
 pub(super) fn body(error: &Error, correlation_id: &str) -> Vec<u8> {
     let (status, code) = status_and_code(error);
     let problem = Problem {
         r#type: "about:blank",
         title: title(status),
         status: status.as_u16(),
-        detail: error.to_string(),
+        detail: sentence(&error.to_string()),
         error: code,
         retryable: error.retryable(),
         correlation_id,

@@ -13,7 +13,7 @@ use crate::shared_cache::fleet::{Fleet, classify, judgement, key};
 /// Long enough for the next request to probe a cache that has failed.
 const NEXT_PROBE: Duration = Duration::from_secs(6);
 
-/// What no request takes: a client without deadlines would wait for a frozen cache for as long as it is frozen.
+/// Longer than any request takes: a client without deadlines would wait for a frozen cache as long as it is frozen.
 const BOUND: Duration = Duration::from_secs(5);
 
 struct Setting {

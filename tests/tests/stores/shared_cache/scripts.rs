@@ -26,7 +26,7 @@ async fn every_script_runs_on_a_cluster() {
     assert_eq!(shared.renew(&token, &keys).await.unwrap(), 2);
     assert_eq!(shared.release(&token, &keys).await.unwrap(), 2);
 
-    // What was learned under several preferences lies in several slots.
+    // Entries under several preferences lie in several slots.
     let preferences = ["Hide crypto", "Hide sports", "Hide news"].map(CanonicalPreference::of);
     let all = preferences.map(|preference| Judgement::repeated(preference.key("post"), entry(0.5, fleet.now())));
     let late = shared.store(None, &all.each_ref(), fleet.now()).await.unwrap();
