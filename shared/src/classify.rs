@@ -11,7 +11,7 @@ mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admission::{self, Wish};
+use crate::admission::{self, Admitted};
 use crate::app::App;
 use crate::cache::lease::Token;
 use crate::cache::{ByKey, CanonicalPreference, Key, by_key, canonical};
@@ -19,10 +19,9 @@ use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::models::call::ModelUsage;
-use crate::plan::{Meter, Usage};
-use crate::quota::replay::IdempotencyKey;
+use crate::plan::Usage;
+use crate::quota::idempotency::IdempotencyKey;
 use crate::quota::store::Certainty;
-use crate::rate_limit::store::Admitted;
 use crate::telemetry::Signal;
 
 use self::verdict::{Explanation, ModelClass};
@@ -89,8 +88,8 @@ pub struct Classified {
     pub outcomes: Vec<Outcome>,
     /// Names the preference in its canonical form.
     pub preference_version: String,
-    /// The quota after this batch.
-    pub usage: Usage,
+    /// The quota after this batch; `None` if the plan has no figure by day.
+    pub usage: Option<Usage>,
     /// What was done without.
     pub degraded: Vec<Degraded>,
     /// For the record of the request.
@@ -162,15 +161,9 @@ pub async fn run(
     let keys: Vec<Key> = contents.iter().map(|content| preference.key(content)).collect();
     let distinct = Distinct::of(&keys, &contents);
 
-    let wish = Wish {
-        meter: Meter::Posts,
-        units: batch.posts.len() as u64,
-        idempotency: batch.idempotency.as_ref(),
-        reserved: admitted.reservation.as_ref(),
-    };
     let looking_up = Stopwatch::start();
     let (charged, mut found) = tokio::join!(
-        admission::charge(app, principal, wish, now),
+        admitted.charge(app, batch.idempotency.as_ref()),
         app.cache.read(&distinct.keys, now)
     );
     let mut charged = charged?;
@@ -206,8 +199,10 @@ pub async fn run(
         .filter(|outcome| outcome.source == Source::Default)
         .count();
     let units = charged.receipt.units();
-    let refund = app.quota.finish(charged.receipt, unjudged as u64).await;
-    charged.usage.used = charged.usage.used.saturating_sub(refund.given);
+    let refund = admission::finish(app, charged.receipt, unjudged as u64).await;
+    if let Some(usage) = &mut charged.usage {
+        usage.used = usage.used.saturating_sub(refund.given);
+    }
     work.figures.charged = units - refund.given;
     work.figures.refunded = refund.given;
     work.figures.refund_lost = refund.lost;
