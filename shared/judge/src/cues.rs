@@ -100,7 +100,7 @@ pub(super) fn answer(word: &str) -> Option<Action> {
 /// Whether a word only strengthens what is said of an item: "are always fine".
 pub(super) fn is_adverb(word: &str) -> bool {
     const ADVERBS: &str = "always still totally also too perfectly completely absolutely very pretty usually generally mostly \
-                           immer auch noch weiterhin trotzdem total siempre tambien muy toujours aussi tres \
+                           immer auch noch weiterhin trotzdem total aber siempre tambien muy toujours aussi tres \
                            sempre anche molto tambem muito";
     ADVERBS.split_ascii_whitespace().any(|adverb| adverb == word)
 }

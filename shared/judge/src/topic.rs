@@ -255,7 +255,7 @@ fn is_light(word: &str) -> bool {
     LIGHT_WORDS.split(' ').any(|light| light == word)
 }
 
-static LIGHT_WORDS: &str = "fc sc ac cf afc ano anos jahr jahre year years annee annees anno anni dia dias tag tage day days schlagzeilen headlines titulares titoli titres manchetes zeitung links link counting counter zahlen contar compter conteggio hetze bashing rage spoiler spoilers spoilern spoileurs espoilers news talk talks hype culture rant rants drama discourse debate debates advice tips trends obsession \
+static LIGHT_WORDS: &str = "film films filme filmen movie movies pelicula peliculas peli pelis filmes serie series serien fc sc ac cf afc ano anos jahr jahre year years annee annees anno anni dia dias tag tage day days schlagzeilen headlines titulares titoli titres manchetes zeitung links link counting counter zahlen contar compter conteggio hetze bashing rage spoiler spoilers spoilern spoileurs espoilers news talk talks hype culture rant rants drama discourse debate debates advice tips trends obsession \
      fans nonsense noticias notizie nachrichten meldungen actualites nouvelles infos info industry people \
      leute gente gens announcements reviews coverage issues related focused heavy themed bashing opinions \
      takes reports bros bro gurus guru crap garbage updates update content haul personalities figures \

@@ -71,7 +71,7 @@ pub(super) static ENGLISH: Words = Words {
         (Cue::OnlyIf, "only_if only_when only_unless"),
         (
             Cue::Good,
-            "good great cool alright interesting interests_me interest_me is_an_exception are_an_exception are_exceptions are_the_exceptions i_can_handle i_can_take",
+            "good great cool alright interesting interests_me interest_me is_an_exception are_an_exception are_exceptions are_the_exceptions i_can_handle i_can_take gets_a_pass get_a_pass doesnt_count dont_count is_useful are_useful is_helpful are_helpful is_lovely are_lovely is_nice are_nice is_funny are_funny is_hilarious are_hilarious is_interesting are_interesting is_amazing are_amazing is_brilliant are_brilliant",
         ),
         (Cue::NothingElse, "nothing_else and_nothing_else thats_all thats_it"),
         (

@@ -37,7 +37,7 @@ pub(super) static GERMAN: Words = Words {
         (Cue::Universal, "alles alle"),
         (
             Cue::TrailingHide,
-            "interessiert_mich_null interessieren_mich_null interessiert_mich_nicht interessieren_mich_nicht mag_ich_nicht geht_gar_nicht gehen_gar_nicht",
+            "interessiert_mich_null interessieren_mich_null interessiert_mich_nicht interessieren_mich_nicht mag_ich_nicht geht_gar_nicht gehen_gar_nicht nicht_mehr_horen nicht_mehr_sehen nicht_mehr_lesen nicht_mehr_ertragen geht_mir_auf_die_nerven gehen_mir_auf_die_nerven",
         ),
         (
             Cue::Like,
@@ -46,7 +46,7 @@ pub(super) static GERMAN: Words = Words {
         (Cue::OnlyIf, "nur_wenn nur_falls nur_sofern nur_dann_wenn"),
         (
             Cue::Good,
-            "darf durfen schon hingegen_schon dagegen_schon gut super interessant ist_ausgenommen sind_ausgenommen ist_eine_ausnahme sind_eine_ausnahme ist_die_ausnahme sind_die_ausnahme",
+            "darf durfen schon hingegen_schon dagegen_schon gut super interessant ist_ausgenommen sind_ausgenommen ist_eine_ausnahme sind_eine_ausnahme ist_die_ausnahme sind_die_ausnahme find_ich_cool find_ich_gut find_ich_super finde_ich_cool finde_ich_super finde_ich_interessant find_ich_interessant",
         ),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
         (Cue::But, "aber jedoch doch"),
@@ -63,7 +63,7 @@ pub(super) static GERMAN: Words = Words {
             behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen sehr_gern sehr_gerne kein_problem kann_bleiben konnen_bleiben soll_bleiben sollen_bleiben bleibt bleibt_drin ist_erlaubt sind_erlaubt erlaubt passt passt_schon willkommen ist_willkommen sind_willkommen lass_drin sehe_ich_gern sehe_ich_gerne lese_ich_gern lese_ich_gerne finde_ich_gut stort_mich_nicht storen_mich_nicht darf_rein durfen_rein darf_sein durfen_sein her_damit immer_her_damit ist_kein_problem sind_kein_problem geht_in_ordnung gehen_in_ordnung ist_in_ordnung ja_bitte_gern ist_prima ist_super trotzdem_zeigen bleiben_drin bleiben_gern bleiben_gerne bleibt_gern bleibt_gerne",
         ),
     ],
-    stop: "drin geht handelt betrifft fuer ueber der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
+    stop: "hingegen dagegen drin geht handelt betrifft fuer ueber der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
            beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen gegen bei nach aus so es ich mich mir wir uns gerade diese dieser dieses solche solchen jede",
 };
 
@@ -115,7 +115,7 @@ pub(super) static SPANISH: Words = Words {
         (Cue::OnlyIf, "solo_si solo_cuando unicamente_si"),
         (
             Cue::Good,
-            "bien genial lo_leo los_leo las_leo si_lo_leo si_los_leo si_las_leo interesa interesan son_la_excepcion es_la_excepcion me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan",
+            "bien genial lo_leo los_leo las_leo si_lo_leo si_los_leo si_las_leo interesa interesan son_la_excepcion es_la_excepcion me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan si_quiero_verlo si_quiero_verlos si_los_quiero si_las_quiero",
         ),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
@@ -183,7 +183,7 @@ pub(super) static FRENCH: Words = Words {
         ),
         (
             Cue::Good,
-            "bien interesse interessent passe passent sont_l_exception est_l_exception me_plait me_plaisent",
+            "bien interesse interessent passe passent sont_l_exception est_l_exception me_plait me_plaisent je_les_lis je_le_lis je_la_lis je_les_regarde",
         ),
         (
             Cue::NothingElse,
@@ -243,7 +243,7 @@ pub(super) static ITALIAN: Words = Words {
         (Cue::OnlyIf, "solo_se solo_quando soltanto_se"),
         (
             Cue::Good,
-            "bene volentieri puoi_mostrare li_puoi_mostrare le_puoi_mostrare me_li_puoi_mostrare me_le_puoi_mostrare interessa interessano sono_l_eccezione e_l_eccezione",
+            "bene volentieri puoi_mostrare li_puoi_mostrare le_puoi_mostrare me_li_puoi_mostrare me_le_puoi_mostrare interessa interessano sono_l_eccezione e_l_eccezione li_leggo le_leggo lo_leggo la_leggo",
         ),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (
@@ -300,7 +300,7 @@ pub(super) static PORTUGUESE: Words = Words {
         ),
         (
             Cue::Good,
-            "bem legal interessa interessam gosto adoro curto e_a_excecao sao_a_excecao sao_excecao e_excecao",
+            "bem legal interessa interessam gosto adoro curto e_a_excecao sao_a_excecao sao_excecao e_excecao eu_quero eu_deixo eu_aceito eu_leio",
         ),
         (Cue::NothingElse, "e_nada_mais nada_mais"),
         (

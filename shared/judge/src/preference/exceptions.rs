@@ -93,7 +93,9 @@ impl Parser<'_> {
         };
         let since = since.filter(|_| self.clauses.len() == before).unwrap_or_default();
         let topics = &mut self.clauses[clause].topics;
-        let flipped = topics.split_off(since.min(topics.len()));
+        // "Football: fine": nothing since then.
+        let since = if since < topics.len() { since } else { 0 };
+        let flipped = topics.split_off(since);
         if flipped.is_empty() {
             return;
         }

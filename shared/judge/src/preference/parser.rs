@@ -133,6 +133,8 @@ impl<'a> Parser<'a> {
     pub(super) fn step(&mut self, rest: &'a [Token]) -> usize {
         let word = match &rest[0] {
             Token::Word(word) => word,
+            // "but tennis? yes"
+            Token::Break(Break::Strong) if !self.item.is_empty() && is_answer(&rest[1..]) => return 1,
             Token::Break(kind) => {
                 self.pass_break(*kind);
                 return 1;
@@ -304,6 +306,8 @@ impl<'a> Parser<'a> {
                 self.end_item();
                 self.state.cued = cued;
                 self.previous = ":";
+                // "cars, boats: old ones are fine"
+                self.state.before_but = self.state.clause.map(|at| self.clauses[at].topics.len());
             }
             Break::Open => {
                 self.end_item();
@@ -410,4 +414,11 @@ impl<'a> Parser<'a> {
         self.state.explicit = true;
         self.state.cued = true;
     }
+}
+
+/// Whether these tokens are one word that answers what was said before them.
+fn is_answer(tokens: &[Token]) -> bool {
+    let mut tokens = tokens.iter();
+    let answers = |token: &Token| token.word().is_some_and(|word| cues::answer(&word.key).is_some());
+    tokens.next().is_some_and(answers) && !matches!(tokens.next(), Some(Token::Word(_)))
 }
