@@ -136,8 +136,9 @@ impl Judge {
     fn named(&self, topics: &[Topic], folded: &str, lower: &str) -> Vec<Named> {
         let text = Text::of(folded, lower);
         let context = Context {
-            is_word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
-            is_filler: &|word| self.languages.is_filler(word, &text.words()),
+            word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
+            common: &|word| self.lexicon.is_common(Stem::of(word).exact),
+            filler: &|word| self.languages.is_filler(word, &text.words()),
         };
         topics.iter().map(|topic| topic.pattern.find(&text, &context)).collect()
     }

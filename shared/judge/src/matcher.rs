@@ -135,7 +135,7 @@ impl Pattern {
         }
     }
 
-    /// How much of the topic a post names. `is_word` says whether the rest of a compound is a word.
+    /// How much of the topic a post names. `context` knows words.
     pub(super) fn find(&self, text: &Text, context: &Context<'_>) -> Named {
         match &self.kind {
             Kind::Literal {
@@ -162,13 +162,15 @@ impl Pattern {
 /// What the matcher asks about words.
 pub(super) struct Context<'a> {
     /// Whether letters are a word of some language.
-    pub(super) is_word: &'a dyn Fn(&str) -> bool,
+    pub(super) word: &'a dyn Fn(&str) -> bool,
+    /// Whether that is a word that many subjects have.
+    pub(super) common: &'a dyn Fn(&str) -> bool,
     /// Whether a word in small letters says nothing in the post's language (ai in Italian).
-    pub(super) is_filler: &'a dyn Fn(&str) -> bool,
+    pub(super) filler: &'a dyn Fn(&str) -> bool,
 }
 
 fn find_literal(literal: &str, capitals: bool, text: &Text, context: &Context<'_>) -> Named {
-    if capitals && (context.is_filler)(literal) {
+    if capitals && (context.filler)(literal) {
         let times = text
             .words
             .iter()
@@ -310,14 +312,14 @@ impl PatternWord {
             let form = forms
                 .filter_map(|spelling| spelling.form(letters, word, context, wide))
                 .max();
-            let says_nothing = || !word.capitals && (context.is_filler)(letters);
+            let says_nothing = || !word.capitals && (context.filler)(letters);
             let Some(form) = form.filter(|form| !self.acronym || *form == Form::Exact && !says_nothing()) else {
                 continue;
             };
             found.form = found.form.max(form);
             found.loud |= word.capitals && !self.acronym;
             found.capital |= word.capital;
-            found.alone |= text.is_alone(at, |word| (context.is_word)(word) || (context.is_filler)(word));
+            found.alone |= text.is_alone(at, |word| (context.common)(word) || (context.filler)(word));
             if found.places.last() != Some(&word.place) && found.places.len() < PLACES {
                 found.places.push(word.place);
             }

@@ -74,12 +74,22 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
                 action: of.action,
                 except_of: of.except_of,
                 pattern: pattern(phrase, &words, tongues, of.action, &of_compounds),
-                is_name: words.len() > 1 && phrase.words.last().is_some_and(|word| word.proper),
+                is_name: is_name(phrase, lexicon),
                 words,
             });
         }
     }
     (topics, roots)
+}
+
+/// Whether a topic is a name of several words. Where all nouns have capitals, its last word must be one that the lexicon
+/// does not know as an ordinary word.
+fn is_name(phrase: &Phrase, lexicon: &Lexicon) -> bool {
+    let Some(last) = phrase.words.last().filter(|_| phrase.words.len() > 1) else {
+        return false;
+    };
+    let capitals = || phrase.text.split(' ').all(|word| word.starts_with(char::is_uppercase));
+    last.proper || capitals() && !lexicon.is_common(Stem::of(&last.word).exact)
 }
 
 /// Of "keep women's football" under "hide football", what tells is "women's".

@@ -344,6 +344,16 @@ fn name_of_several_words_is_met_by_its_initials_short_forms_and_surname() {
         ),
         ("Pedro Sánchez", &["P. Sánchez en Bruselas"], &["pedro come pan"]),
         ("Star Academy", &["la Star Ac ce soir"], &["une star accueille"]),
+        (
+            "keine Posts über Klaus Hintermoser",
+            &["Der Hintermoser redet wieder"],
+            &["Der Hinterhof ist leer"],
+        ),
+        (
+            "Kylian Mbappé, Antoine Dupont",
+            &["Dupont titulaire samedi"],
+            &["Antoine dort"],
+        ),
         ("Blackpink", &["cola para Black Pink"], &["black coffee, pink shirt"]),
         (
             "dailymail.co.uk",
@@ -483,6 +493,16 @@ fn exceptions_and_keeps_are_read_in_romance_languages() {
             "politica, tranne se parla di sanità",
             &["politica oggi"],
             &["politica e sanità"],
+        ),
+        (
+            "coches. Las bicis me encantan",
+            &["coches nuevos"],
+            &["en bici sin coches"],
+        ),
+        (
+            "calcio. I dolci non mi piacciono",
+            &["dolci di Natale"],
+            &["pane e olio"],
         ),
         (
             "calcio fuorché la nazionale",

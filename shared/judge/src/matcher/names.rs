@@ -13,7 +13,7 @@ pub(super) fn count_initials(initials: &[String], text: &Text, context: &Context
     let is = |word: &&Word| {
         let letters = text.word(word);
         initials.iter().any(|initials| initials == letters)
-            && (word.capitals || word.humps || is_no_word(letters) && !(context.is_word)(letters))
+            && (word.capitals || word.humps || is_no_word(letters) && !(context.word)(letters))
     };
     text.words.iter().filter(is).count()
 }
@@ -75,7 +75,7 @@ pub(super) fn count_apart(word: &str, text: &Text, context: &Context<'_>) -> usi
         .peekable();
     let mut times = 0;
     while let Some(one) = words.next() {
-        let says = |part: &str| part.len() > 1 && (part.len() > INITIALS || !(context.is_filler)(part));
+        let says = |part: &str| part.len() > 1 && (part.len() > INITIALS || !(context.filler)(part));
         let rest = word
             .strip_prefix(one)
             .filter(|rest| words.peek() == Some(rest) && says(one) && says(rest));
@@ -136,7 +136,7 @@ fn short(wanted: &PatternWord, word: &Word, text: &Text, context: &Context<'_>) 
     let cut = full.word.starts_with(letters) || is_skeleton(&full.word, letters);
     let enough = letters.len() >= INITIALS || word.capital;
     (cut && enough && full.word.len() >= letters.len() + 2).then(|| Short::Some {
-        sure: word.capital || letters.len() >= CUT || !(context.is_word)(letters) && !(context.is_filler)(letters),
+        sure: word.capital || letters.len() >= CUT || !(context.word)(letters) && !(context.filler)(letters),
     })
 }
 

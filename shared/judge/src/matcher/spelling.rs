@@ -55,7 +55,7 @@ impl Spelling {
         let slip = || {
             (word.capital || !self.name)
                 && disguise::is_slip(&self.word, letters)
-                && !((context.is_word)(letters) && (context.is_word)(&self.word))
+                && !((context.word)(letters) && (context.word)(&self.word))
         };
         if disguise::is_drawn_out(&self.word, letters)
             || disguise::is_doubled(&self.word, letters)
@@ -69,7 +69,7 @@ impl Spelling {
             || self.stems.iter().any(|stem| stem.begins(letters, LONG))
             || self.word.len() >= SHORT && front.is_some_and(|front| FRONTS.contains(&front))
             || word.tag && self.ends(letters)
-            || self.stems.iter().any(|stem| stem.ends(letters, context.is_word));
+            || self.stems.iter().any(|stem| stem.ends(letters, context.word));
         compound.then_some(Form::Inflected)
     }
 
@@ -86,7 +86,7 @@ impl Spelling {
                     && joints
                         .iter()
                         .filter_map(|joint| rest.strip_prefix(joint))
-                        .any(|rest| rest.len() >= 3 && (context.is_word)(rest)))
+                        .any(|rest| rest.len() >= 3 && (context.word)(rest)))
     }
 
     /// Whether a hashtag ends with this word: #ilovegolf.
