@@ -27,6 +27,12 @@ pub(super) fn letter(c: char, one: char) -> char {
     }
 }
 
+/// Whether two words begin with one letter, or with letters that sound alike.
+pub(super) fn begin_alike(word: &str, letters: &str) -> bool {
+    let first = |word: &str| word.as_bytes().first().copied().map(sound);
+    first(word) == first(letters)
+}
+
 /// Whether letters, some of them starred out, are a word's: `cr*pto`, `P*tin`.
 pub(super) fn is_starred(word: &str, letters: &str) -> bool {
     let stars = letters.bytes().filter(|byte| *byte == b'*').count();
@@ -41,8 +47,7 @@ pub(super) fn is_starred(word: &str, letters: &str) -> bool {
 /// or by letters that sound alike: sucession, twiter, crpyto, krypto. The other may still be a word of its own.
 pub(super) fn is_slip(word: &str, letters: &str) -> bool {
     let (one, other) = (word.as_bytes(), letters.as_bytes());
-    let first = |bytes: &[u8]| bytes.first().copied().map(sound);
-    if one.len() < SOUNDS || one.len().abs_diff(other.len()) > 2 || first(one) != first(other) {
+    if one.len() < SOUNDS || one.len().abs_diff(other.len()) > 2 || !begin_alike(word, letters) {
         return false;
     }
     one.len() >= SLIPS && (is_one_off(one, other) || once(one, |byte| byte).eq(once(other, |byte| byte)))

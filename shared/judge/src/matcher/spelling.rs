@@ -48,7 +48,10 @@ impl Spelling {
         if self.is(letters) {
             return Some(Form::Exact);
         }
-        if self.stems.iter().any(|stem| stem.is_form(&self.word, letters)) {
+        // Most words begin with another letter: only what may add something before the word is left to be asked.
+        let alike = disguise::begin_alike(&self.word, letters);
+        let may_be_form = alike || letters.starts_with("ge");
+        if may_be_form && self.stems.iter().any(|stem| stem.is_form(&self.word, letters)) {
             let deed = is_deed(&self.word, letters);
             return Some(if deed { Form::Deed } else { Form::Inflected });
         }
@@ -57,16 +60,14 @@ impl Spelling {
                 && disguise::is_slip(&self.word, letters)
                 && !((context.word)(letters) && (context.word)(&self.word))
         };
-        if disguise::is_drawn_out(&self.word, letters)
-            || disguise::is_doubled(&self.word, letters)
-            || slip()
-            || wide && is_related(&self.word, letters)
-        {
+        let misspelt =
+            || disguise::is_drawn_out(&self.word, letters) || disguise::is_doubled(&self.word, letters) || slip();
+        if alike && misspelt() || wide && is_related(&self.word, letters) {
             return Some(Form::Inflected);
         }
         let front = letters.strip_suffix(self.word.as_str());
-        let compound = self.begins(letters, context)
-            || self.stems.iter().any(|stem| stem.begins(letters, LONG))
+        let begins = || self.begins(letters, context) || self.stems.iter().any(|stem| stem.begins(letters, LONG));
+        let compound = alike && begins()
             || self.word.len() >= SHORT && front.is_some_and(|front| FRONTS.contains(&front))
             || word.tag && self.ends(letters)
             || self.stems.iter().any(|stem| stem.ends(letters, context.word));

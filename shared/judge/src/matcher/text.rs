@@ -240,7 +240,7 @@ impl Text {
             tag,
             glued,
             whole: true,
-            humps: written.chars().filter(|c| c.is_uppercase()).count() > 1,
+            humps: written.chars().filter(|c| c.is_uppercase()).nth(1).is_some(),
             dotted: false,
             begins: false,
             starred: false,
