@@ -144,7 +144,7 @@ impl Gateway {
         }
         let (resource, function, path_parameters) = self.find(path).ok_or(Error::NotFound)?;
         if let Some(throttle) = &self.throttle {
-            throttle.admit(function.name)?;
+            throttle.admit(resource)?;
         }
         let origin = Origin {
             resource,
