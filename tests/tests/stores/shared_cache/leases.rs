@@ -69,9 +69,9 @@ async fn fifty_instances_that_miss_one_key_at_once_judge_it_once() {
     for answer in &answers {
         assert!(answer.degraded.is_empty());
         assert!((answer.outcomes[0].score - score).abs() < f32::EPSILON);
-        let figures = &answer.figures;
+        let figures = &answer.work.counts;
         assert_eq!(
-            figures.judged + figures.joined + figures.shared_hits + figures.table_hits,
+            figures.asked + figures.joined + figures.shared_hits + figures.table_hits,
             1
         );
     }
