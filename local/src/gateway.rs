@@ -37,6 +37,8 @@ pub enum Function {
     Classify,
     /// Health.
     Health,
+    /// Rankings.
+    Rank,
     /// Quota.
     Usage,
 }
@@ -55,10 +57,13 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, Function)> {
     let health = health::ROUTES
         .into_iter()
         .map(|(method, path, _)| (method, path, Function::Health));
+    let rank = rank::ROUTES
+        .into_iter()
+        .map(|(method, path, _)| (method, path, Function::Rank));
     let usage = usage::ROUTES
         .into_iter()
         .map(|(method, path, ())| (method, path, Function::Usage));
-    admin.chain(auth).chain(classify).chain(health).chain(usage)
+    admin.chain(auth).chain(classify).chain(health).chain(rank).chain(usage)
 }
 
 /// The gateway.
@@ -166,6 +171,7 @@ pub async fn invoke(app: Arc<App>, function: Function, event: String) -> Result<
                 Function::Auth => auth::handle(&app, request).await,
                 Function::Classify => classify::handle(&app, request).await,
                 Function::Health => health::handle(&app, request).await,
+                Function::Rank => rank::handle(&app, request).await,
                 Function::Usage => usage::handle(&app, request).await,
             }))
         }

@@ -102,6 +102,9 @@ pub enum Error {
     /// More requests than this server works on at a time. Nothing was done for this one.
     #[error("there are more requests than can be answered at the moment; try again soon")]
     Overloaded,
+    /// No configured model answered, and nothing honest can stand in. Nothing was charged.
+    #[error("no model could answer; nothing was charged; try again soon")]
+    ModelUnavailable(#[source] Outage),
     /// What this endpoint cannot do without is down.
     #[error("this is unavailable at the moment; try again soon")]
     Unavailable(#[source] Outage),
@@ -125,6 +128,7 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
             | Self::DeviceKnown
@@ -154,6 +158,7 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => "mustWait",
             Self::Unauthenticated(_) | Self::TokenReused | Self::DeviceKnown => "signedOut",
             Self::Internal(_) => "failed",
@@ -170,7 +175,7 @@ impl Error {
             | Self::ReducedCapacity { retry_after, .. } => Some(*retry_after),
             Self::Overloaded => Some(Duration::from_secs(1)),
             // Longer than a dependency is skipped after a failure, so that a retry finds it probed.
-            Self::Unavailable(_) => Some(Duration::from_secs(5)),
+            Self::ModelUnavailable(_) | Self::Unavailable(_) => Some(Duration::from_secs(5)),
             _ => None,
         }
     }
@@ -190,7 +195,7 @@ impl Error {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Unauthenticated(cause) => Some((*cause).to_owned()),
-            Self::Unavailable(outage) => Some(outage.to_string()),
+            Self::ModelUnavailable(outage) | Self::Unavailable(outage) => Some(outage.to_string()),
             Self::Internal(source) => Some(source.to_string()),
             // Only how many: a pointer may hold a field name, and a detail a value, that the user wrote.
             Self::Invalid(violations) => Some(format!("{} violations", violations.len())),

@@ -32,7 +32,7 @@ use self::address::AddressKey;
 
 pub use self::emf::{METRICS, Metric, SIGNALS, Shape, Unit, names_of_degraded};
 pub use self::output::Log;
-pub use self::record::{ClassifiedRecord, ErrorRecord, Record, Signal};
+pub use self::record::{ClassifiedRecord, ErrorRecord, RankedRecord, Record, Signal};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

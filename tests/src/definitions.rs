@@ -174,6 +174,7 @@ pub const fn binary_of(function: Function) -> &'static str {
         Function::Auth => "auth",
         Function::Classify => "classify",
         Function::Health => "health",
+        Function::Rank => "rank",
         Function::Usage => "usage",
     }
 }

@@ -14,7 +14,7 @@ use shared::aws;
 use shared::clock::Timestamp;
 use shared::config::Config;
 use shared::error::Outage;
-use shared::telemetry::figures::{ENDPOINTS, LIMITS, TIERS};
+use shared::telemetry::figures::{ENDPOINTS, LIMITS, RANKINGS, TIERS};
 use shared::telemetry::open_metrics::{self, Kind};
 use shared::telemetry::{METRICS, SIGNALS, Shape, Signal, Unit, names_of_degraded};
 
@@ -53,7 +53,7 @@ pub fn figures() -> Vec<Figure> {
                     ("p99", "duration_p99_seconds", 1e-3),
                 ],
                 ("costMicroUsd", _) => &[("Sum", "cost_usd", 1e-6)],
-                (_, Unit::Percent) => &[("Average", "", 1.0)],
+                (_, Unit::Percent) | ("agreement", _) => &[("Average", "", 1.0)],
                 _ => &[("Sum", "", 1.0)],
             };
             statistics.iter().flat_map(move |(statistic, name, factor)| {
@@ -87,12 +87,13 @@ pub fn figures() -> Vec<Figure> {
 /// The values of what a shape's metrics are told apart by; a tier's total is no sample, as the samples add up to it.
 fn dimensions(shape: Shape) -> Vec<Option<(&'static str, &'static str)>> {
     let of = |dimension, values: &[&'static str]| {
-        let known = values.iter().filter(|value| **value != "other");
+        let known = values.iter().filter(|value| !matches!(**value, "other" | "none"));
         known.map(|value| Some((dimension, *value))).collect()
     };
     match shape {
         Shape::Request => of("endpoint", &ENDPOINTS),
-        Shape::Classified => vec![None],
+        Shape::Classified | Shape::Ranked => vec![None],
+        Shape::BySource => of("rankingSource", &RANKINGS),
         Shape::ByTier => of("tier", &TIERS),
         Shape::Refused => of("refusedBy", &LIMITS),
     }

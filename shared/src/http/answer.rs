@@ -5,7 +5,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
 use super::correlation::{CORRELATION_ID, correlation_id};
-use super::{Call, Reply, cors, limits, problem, whole_seconds};
+use super::{Call, Reply, cors, limits, openai_error, problem};
 use crate::app::App;
 use crate::error::{DAILY, Error};
 use crate::plan::Usage;
@@ -61,6 +61,9 @@ impl Call {
         if let Ok(id) = HeaderValue::from_str(&self.record.correlation_id) {
             headers.insert(CORRELATION_ID, id);
         }
+        if self.openai_errors {
+            openai_error::name_request(&mut headers, &self.record.correlation_id);
+        }
         self.record.status = status.as_u16();
         self.record.failed = status.is_server_error().into();
         self.record.defects = (status == StatusCode::INTERNAL_SERVER_ERROR).into();
@@ -78,13 +81,6 @@ impl Call {
     /// The problem that tells of an error, with the headers that belong to it.
     fn refuse(&mut self, error: &Error, headers: &mut HeaderMap) -> (StatusCode, Vec<u8>) {
         let (status, code) = problem::status_and_code(error);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if let Some(wait) = error.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-        }
         if matches!(error, Error::MethodNotAllowed) {
             self.add_allow(headers);
         }
@@ -117,7 +113,12 @@ impl Call {
             user_impact: error.user_impact(),
             cause: error.cause(),
         });
-        (status, problem::body(error, &self.record.correlation_id))
+        let body = if self.openai_errors {
+            openai_error::refuse(error, headers)
+        } else {
+            problem::refuse(error, &self.record.correlation_id, headers)
+        };
+        (status, body)
     }
 
     pub(super) fn add_allow(&self, headers: &mut HeaderMap) {
@@ -133,19 +134,14 @@ impl Call {
 #[must_use]
 pub fn gateway_answer(error: &Error, request: &HeaderMap, origins: &[String]) -> Response<Vec<u8>> {
     let id = correlation_id(request);
-    let mut response = Response::new(problem::body(error, &id));
+    let mut problem_headers = HeaderMap::new();
+    let mut response = Response::new(problem::refuse(error, &id, &mut problem_headers));
     *response.status_mut() = problem::status_and_code(error).0;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    headers.extend(problem_headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.extend(SECURITY);
     cors::add(origins, request, headers);
-    if let Some(wait) = error.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(CORRELATION_ID, id);
     }

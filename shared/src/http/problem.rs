@@ -1,6 +1,7 @@
 //! Errors as RFC 9457 problems.
 
 use lambda_http::http::StatusCode;
+use lambda_http::http::header::{self, HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use super::whole_seconds;
@@ -38,6 +39,7 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
         Error::QuotaExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
         Error::ReducedCapacity { .. } | Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "REDUCED_CAPACITY"),
+        Error::ModelUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "MODEL_UNAVAILABLE"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
     }
@@ -52,8 +54,15 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// The problem that tells of `error`.
-pub(super) fn body(error: &Error, correlation_id: &str) -> Vec<u8> {
+/// Returns the problem that tells of `error`, and adds the headers that belong to it.
+pub(super) fn refuse(error: &Error, correlation_id: &str, headers: &mut HeaderMap) -> Vec<u8> {
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    if let Some(wait) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
     let (status, code) = status_and_code(error);
     let problem = Problem {
         r#type: "about:blank",

@@ -32,6 +32,10 @@ pub enum Shape {
     Request,
     /// Answered classifications, together.
     Classified,
+    /// Requests for a ranking whose charge was made, together.
+    Ranked,
+    /// Rankings, by where they came from.
+    BySource,
     /// Requests of a user whose plan is known, together and by tier.
     ByTier,
     /// Requests that a limit refused, by limit.
@@ -54,7 +58,7 @@ const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
 }
 
 /// Every metric of a record, but for those of degraded modes.
-pub const METRICS: [Metric; 21] = [
+pub const METRICS: [Metric; 24] = [
     metric("durationMs", Unit::Milliseconds, Shape::Request),
     metric("failed", Unit::Count, Shape::Request),
     metric("defects", Unit::Count, Shape::Request),
@@ -73,9 +77,22 @@ pub const METRICS: [Metric; 21] = [
     metric("modelFailures", Unit::Count, Shape::Classified),
     metric("modelTimeouts", Unit::Count, Shape::Classified),
     metric("spentNanoDollars", Unit::None, Shape::Classified),
+    metric("samples", Unit::Count, Shape::Ranked),
+    metric("unanswered", Unit::Count, Shape::Ranked),
+    metric("agreement", Unit::None, Shape::BySource),
     metric("costMicroUsd", Unit::None, Shape::ByTier),
     metric("quotaLeftPercent", Unit::Percent, Shape::ByTier),
     metric("refusals", Unit::Count, Shape::Refused),
+];
+
+/// Metrics of classifications that requests for a ranking have as well: one figure over both.
+const OF_BOTH: [&str; 6] = [
+    "refunded",
+    "refundLost",
+    "modelCalls",
+    "modelFailures",
+    "modelTimeouts",
+    "spentNanoDollars",
 ];
 
 /// The metric of each degraded mode: there, as 1, when something was done without.
@@ -114,7 +131,8 @@ impl Shape {
     pub const fn dimensions(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::Request => &[&["endpoint"]],
-            Self::Classified => &[&[]],
+            Self::Classified | Self::Ranked => &[&[]],
+            Self::BySource => &[&["rankingSource"]],
             Self::ByTier => &[&[], &["tier"]],
             Self::Refused => &[&["refusedBy"]],
         }
@@ -126,6 +144,8 @@ impl Shape {
 pub(super) struct Directives {
     request: String,
     classified: String,
+    ranked: String,
+    by_source: String,
     by_tier: String,
     by_tier_unknown_quota: String,
     refused: String,
@@ -139,9 +159,10 @@ impl Directives {
             json!({"Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics}).to_string()
         };
         let of_shape = |shape: Shape, but: &str| {
+            let is_shared = |metric: &Metric| shape == Shape::Ranked && OF_BOTH.contains(&metric.name);
             let metrics = METRICS
                 .iter()
-                .filter(|metric| metric.shape == shape && metric.name != but);
+                .filter(|metric| (metric.shape == shape || is_shared(metric)) && metric.name != but);
             let metrics = metrics.map(|metric| json!({"Name": metric.name, "Unit": metric.unit.name()}));
             of(shape.dimensions(), metrics.collect())
         };
@@ -149,6 +170,8 @@ impl Directives {
         Self {
             request: of_shape(Shape::Request, ""),
             classified: of_shape(Shape::Classified, ""),
+            ranked: of_shape(Shape::Ranked, ""),
+            by_source: of_shape(Shape::BySource, ""),
             by_tier: of_shape(Shape::ByTier, ""),
             by_tier_unknown_quota: of_shape(Shape::ByTier, "quotaLeftPercent"),
             refused: of_shape(Shape::Refused, ""),
@@ -167,9 +190,14 @@ impl Directives {
             (Some(_), None) => Some(&self.by_tier_unknown_quota),
         };
         let classified = record.classified.is_some().then_some(&self.classified);
+        let ranked = record.ranked.is_some().then_some(&self.ranked);
+        let is_ranked = record.ranked.as_ref().is_some_and(|ranked| ranked.agreement.is_some());
+        let by_source = is_ranked.then_some(&self.by_source);
         let refused = record.refused_by.is_some().then_some(&self.refused);
         std::iter::once(&self.request)
             .chain(classified)
+            .chain(ranked)
+            .chain(by_source)
             .chain(by_tier)
             .chain(refused)
             .chain(degraded.map(|(_, directive)| directive))
@@ -234,9 +262,9 @@ fn separate(line: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::plan::Tier;
-    use crate::telemetry::record::ClassifiedRecord;
+    use crate::telemetry::record::{ClassifiedRecord, RankedRecord};
 
-    fn records() -> [Record; 4] {
+    fn records() -> [Record; 6] {
         let bare = || Record {
             endpoint: "classify",
             outcome: "ok",
@@ -258,7 +286,18 @@ mod tests {
             refusals: Some(1),
             ..of_user()
         };
-        [bare(), of_user(), answered, refused]
+        let unranked = Record {
+            ranked: Some(RankedRecord::default()),
+            ..of_user()
+        };
+        let ranked = Record {
+            ranked: Some(RankedRecord {
+                agreement: Some(0.5),
+                ..RankedRecord::default()
+            }),
+            ..of_user()
+        };
+        [bare(), of_user(), answered, refused, unranked, ranked]
     }
 
     /// The metrics that a line announces, after checking that it has them, and what they are told apart by.

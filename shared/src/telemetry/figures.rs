@@ -6,7 +6,7 @@ use super::emf::{SIGNALS, names_of_degraded};
 use super::record::{Record, Signal};
 
 /// The endpoints; the last stands for any other.
-pub const ENDPOINTS: [&str; 6] = ["auth", "classify", "usage", "health", "admin", "other"];
+pub const ENDPOINTS: [&str; 7] = ["auth", "classify", "rank", "usage", "health", "admin", "other"];
 
 /// How a request can end.
 pub const OUTCOMES: [&str; 4] = ["ok", "degraded", "refused", "failed"];
@@ -19,6 +19,9 @@ pub const LIMITS: [&str; 3] = ["ip", "burst", "daily"];
 
 /// Who answered a question; the last is a provider.
 pub const ANSWERS: [&str; 5] = ["local", "shared", "table", "joined", "judged"];
+
+/// Where rankings come from; the last stands for none.
+pub const RANKINGS: [&str; 5] = ["model", "cache", "stale", "local", "none"];
 
 /// Upper bounds of the duration's buckets, in milliseconds. What is longer is in none.
 pub const BUCKETS: [f64; 10] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0];
@@ -74,6 +77,10 @@ pub struct Figures {
     pub cost_nano_usd: [Counter; TIERS.len()],
     /// Different questions, by who answered them.
     pub questions: [Counter; ANSWERS.len()],
+    /// Requests for a ranking, by where that came from.
+    pub rankings: [Counter; RANKINGS.len()],
+    /// Samples of rankings that no model answered as it must.
+    pub unanswered: Counter,
     /// Requests that a limit refused, by limit.
     pub refusals: [Counter; LIMITS.len()],
     /// Requests that were refused before any work, because too many were under way.
@@ -98,6 +105,10 @@ impl Figures {
         }
         for (counter, limit) in self.refusals.iter().zip(LIMITS) {
             counter.add((record.refused_by == Some(limit)).into());
+        }
+        if let Some(ranked) = &record.ranked {
+            self.rankings[place(&RANKINGS, ranked.ranking_source)].add(1);
+            self.unanswered.add(ranked.unanswered as u64);
         }
         let Some(classified) = &record.classified else { return };
         self.posts[tier].add(classified.posts as u64);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::VERSION;
 use super::emf::{SIGNALS, names_of_degraded};
-use super::figures::{ANSWERS, BUCKETS, Counter, Durations, ENDPOINTS, Figures, LIMITS, OUTCOMES, TIERS};
+use super::figures::{ANSWERS, BUCKETS, Counter, Durations, ENDPOINTS, Figures, LIMITS, OUTCOMES, RANKINGS, TIERS};
 use super::record::Signal;
 
 /// What the text is sent as.
@@ -102,6 +102,11 @@ pub fn of_process(figures: &Figures) -> String {
     counters(&mut text, charged, "tier", &TIERS, &figures.charged);
     let questions = ("clearview_questions", "Different questions by who answered.");
     counters(&mut text, questions, "answer", &ANSWERS, &figures.questions);
+    let rankings = ("clearview_rankings", "Requests for a ranking by where it came from.");
+    counters(&mut text, rankings, "source", &RANKINGS, &figures.rankings);
+    let unanswered = "Samples of rankings that no model answered as it must.";
+    text.family("clearview_unanswered_samples", Kind::Counter, unanswered);
+    text.sample("clearview_unanswered_samples_total", &[], number(&figures.unanswered));
     let refusals = ("clearview_refusals", "Requests that a limit refused.");
     counters(&mut text, refusals, "refusedBy", &LIMITS, &figures.refusals);
     let shed = "Requests refused before any work, because too many were under way.";

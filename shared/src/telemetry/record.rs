@@ -45,6 +45,9 @@ pub struct Record {
     /// What classify did.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub classified: Option<ClassifiedRecord>,
+    /// What rank did.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub ranked: Option<RankedRecord>,
     /// What was done without.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub degraded: Vec<&'static str>,
@@ -136,6 +139,54 @@ pub struct ClassifiedRecord {
     pub model_failure: Option<String>,
 }
 
+/// Rank's part of a [`Record`].
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RankedRecord {
+    /// Items to be ranked.
+    pub items: usize,
+    /// Rankings asked for, which are combined into one.
+    pub samples: usize,
+    /// `model`, `cache`, `stale` or `local`; `none` if nobody answered.
+    pub ranking_source: &'static str,
+    /// The layer that knew the ranking: `memory`, `shared`, `table`, `joined` or `none`.
+    pub layer: &'static str,
+    /// How far the samples agree, -1..=1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<f64>,
+    /// Samples that models were asked for.
+    pub asked: usize,
+    /// Of those, samples that no model of the chain answered as it must.
+    pub unanswered: usize,
+    /// Units charged and kept: none for a replay.
+    pub charged: u64,
+    /// Units given back.
+    pub refunded: u64,
+    /// Units that were to be given back and were not, as far as is known.
+    pub refund_lost: u64,
+    /// Charge and caches, which are asked at the same time.
+    pub lookup_ms: f64,
+    /// Asking models, or waiting for another request that asks.
+    pub asking_ms: f64,
+    /// Calls made to models over the network.
+    pub model_calls: u32,
+    /// Of those, the ones that brought no ranking: down, or an answer that was refused.
+    pub model_failures: u32,
+    /// Of those, the ones that took too long.
+    pub model_timeouts: u32,
+    /// Of all calls, retries.
+    pub model_retries: u32,
+    /// Tokens that they read.
+    pub input_tokens: u64,
+    /// Tokens that they wrote.
+    pub output_tokens: u64,
+    /// What they cost, in billionths of a dollar.
+    pub spent_nano_dollars: u64,
+    /// What went wrong with providers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_failure: Option<String>,
+}
+
 /// An error in a [`Record`].
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -181,14 +232,27 @@ impl Record {
     /// What its cost is computed from.
     #[must_use]
     pub fn measured(&self) -> Measured {
-        let classified = self.classified.as_ref();
-        let (writes, reads) = classified.map_or((0, 0), ClassifiedRecord::table_units);
+        let (classified, ranked) = (self.classified.as_ref(), self.ranked.as_ref());
+        let units = classified.map(ClassifiedRecord::table_units);
+        let (writes, reads) = units.or(ranked.map(RankedRecord::table_units)).unwrap_or_default();
+        let spent = classified.map(|classified| classified.spent_nano_dollars);
         Measured {
             millis: self.duration_ms,
             writes,
             reads,
-            model_nano_usd: classified.map_or(0, |classified| classified.spent_nano_dollars),
+            model_nano_usd: spent
+                .or(ranked.map(|ranked| ranked.spent_nano_dollars))
+                .unwrap_or_default(),
         }
+    }
+}
+
+impl RankedRecord {
+    /// Table writes and reads: the charge, what was given back, a new ranking; what no nearer layer knew, read as half a unit.
+    fn table_units(&self) -> (usize, usize) {
+        let is_new = matches!(self.ranking_source, "model" | "local");
+        let writes = 1 + usize::from(self.refunded + self.refund_lost > 0) + usize::from(is_new);
+        (writes, usize::from(!matches!(self.layer, "memory" | "shared")))
     }
 }
 

@@ -30,6 +30,8 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
     let endpoints = shared::telemetry::figures::ENDPOINTS.len() as u64 - 1;
     let tiers = 2;
     let limits = 3;
+    // The last stands for none.
+    let sources = shared::telemetry::figures::RANKINGS.len() as u64 - 1;
     let count: u64 = shared::telemetry::METRICS
         .iter()
         .flat_map(|metric| metric.shape.dimensions())
@@ -38,6 +40,7 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
             ["endpoint"] => endpoints,
             ["tier"] => tiers,
             ["refusedBy"] => limits,
+            ["rankingSource"] => sources,
             other => panic!("what are {other:?}?"),
         })
         .sum();

@@ -1,0 +1,112 @@
+//! The use case rank: which of these is best for that query, as models see it?
+//!
+//! [`question`] is the canonical form, [`prompt`] what a model is asked, [`answer`] what counts as an answer, [`aggregate`] how
+//! several are combined, [`ranking`] what is remembered, [`run`](self::run()) the way from the charge to the refund.
+
+pub mod aggregate;
+pub mod answer;
+mod ask;
+pub mod prompt;
+pub mod question;
+pub mod ranking;
+mod run;
+
+use std::time::Duration;
+
+use crate::answers::Life;
+use crate::clock::Timestamp;
+use crate::models::call::ModelUsage;
+use crate::plan::Usage;
+use crate::quota::idempotency::IdempotencyKey;
+
+pub use self::question::{Item, Question};
+pub use self::ranking::Ranking;
+pub use self::run::run;
+
+/// How long a ranking is good: a week, and up to four while nobody answers.
+pub const LIFE: Life = Life::new(Duration::from_hours(7 * 24), Duration::from_hours(28 * 24));
+
+/// A request for a ranking, within the contract's bounds.
+#[derive(Debug)]
+pub struct Request {
+    /// What is asked.
+    pub question: Question,
+    /// Whether the embedded ranker may stand in for models: it knows texts, not brands.
+    pub may_stand_in: bool,
+    /// The name under which the client may send the same request again.
+    pub idempotency: Option<IdempotencyKey>,
+    /// `traceparent` for the calls that are made for it.
+    pub trace: Option<String>,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+/// Who answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Models, now.
+    Model,
+    /// Models, in the last week.
+    Cache,
+    /// Models, longer ago, as nobody could answer now.
+    Stale,
+    /// The embedded ranker.
+    Local,
+}
+
+impl Source {
+    /// Returns its name in answers and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Cache => "cache",
+            Self::Stale => "stale",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Ranked {
+    /// The ranking, of the sorted items.
+    pub ranking: Ranking,
+    /// Where it came from.
+    pub source: Source,
+    /// Names the ranking: the same as long as the same one is served.
+    pub version: String,
+    /// The quota after this request, where the plan counts by day.
+    pub usage: Option<Usage>,
+    /// The parts of the service that were down.
+    pub degraded: Vec<&'static str>,
+}
+
+/// The costs of a request and what became of it, for its record; of a failed one too.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Where the ranking came from, if there is one.
+    pub source: Option<Source>,
+    /// How far its samples agree.
+    pub agreement: Option<f64>,
+    /// Samples that this request asked models for.
+    pub asked: usize,
+    /// Of those, samples that brought no answer.
+    pub unanswered: usize,
+    /// The layer that knew the ranking: `memory`, `shared`, `table`, `joined`, or `none`.
+    pub layer: &'static str,
+    /// Rankings charged and kept.
+    pub charged: u64,
+    /// Rankings given back.
+    pub refunded: u64,
+    /// Rankings that were to be given back and were not, as far as is known.
+    pub refund_lost: u64,
+    /// What went wrong with providers.
+    pub model_failure: Option<String>,
+    /// The usage of models.
+    pub bill: ModelUsage,
+    /// Charge and caches, which are asked at the same time.
+    pub lookup: Duration,
+    /// Asking, or waiting for another request that asks.
+    pub asking: Duration,
+}
