@@ -192,8 +192,11 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, St
         secret_access_key: Secret::new("local"),
         session_token: None,
     });
-    if config.providers.chain == [ProviderName::Local] {
-        config.providers.chain = vec![ProviderName::OpenAi("scripted".into())];
+    let settings = &mut config.providers;
+    for chains in [&mut settings.chains, &mut settings.rank] {
+        if chains.base == [ProviderName::Local] {
+            chains.base = vec![ProviderName::OpenAi("scripted".into())];
+        }
     }
     Ok(upstream)
 }

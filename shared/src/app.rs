@@ -1,17 +1,17 @@
 //! The long-lived things of a process. The only place where they are put together.
 
 use std::cell::LazyCell;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use futures_util::future::join_all;
 
 use crate::audit::AuditLog;
-use crate::breaker::fleet::Fleet;
-use crate::breaker::store::Breakers;
 use crate::cache::report::Reports;
 use crate::cache::table::VerdictTable;
 use crate::cache::tiers::Cache;
 use crate::cache::valkey::SharedVerdicts;
+use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
 use crate::config::{Config, ConfigError, Secret};
@@ -21,13 +21,14 @@ use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
+use crate::models::Models;
+use crate::models::breaker::fleet::Fleet;
+use crate::models::breaker::store::Breakers;
+use crate::models::spend::store::SpendStore;
 use crate::plan::store::PlanStore;
-use crate::provider::Providers;
-use crate::provider::remote::Remote;
 use crate::quota::store::QuotaStore;
 use crate::rate_limit::store::LimitStore;
 use crate::secrets::{self, Held, Source, WhileUnreadable};
-use crate::spend::store::SpendStore;
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
@@ -67,7 +68,9 @@ pub struct App {
     pub limits: LimitStore,
     /// Verdicts.
     pub cache: Cache,
-    /// Judges.
+    /// Models beyond this process, for every workload.
+    pub models: Arc<Models>,
+    /// Judges of posts.
     pub providers: Providers,
     /// For health alone: a way to each table that requests need, and that no other request's failure shuts.
     pub probes: Vec<Table>,
@@ -146,6 +149,13 @@ impl App {
         // A key that was replaced is refused by the provider itself.
         let model_key = (key.is_some() || key_secret.is_some())
             .then(|| Held::new(source(key_secret), parse_model_key, WhileUnreadable::Keep).or_fixed(key.clone()));
+        let models = Arc::new(Models::new(
+            &config,
+            clock.clone(),
+            model_key,
+            Breakers::new(config.providers.forced.clone(), fleet),
+            SpendStore::new(open(table::SETTINGS), &config),
+        ));
         Ok(Self {
             telemetry: Telemetry::new(&config),
             parties: Parties {
@@ -161,16 +171,8 @@ impl App {
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
             cache: Cache::new(shared, VerdictTable::new(open(table::VERDICTS)), config.cache_layers),
-            providers: Providers::new(
-                config.providers.clone(),
-                Remote::new(
-                    &config,
-                    clock.clone(),
-                    model_key,
-                    Breakers::new(config.providers.forced.clone(), fleet),
-                    SpendStore::new(open(table::SETTINGS), &config),
-                ),
-            ),
+            providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
+            models,
             probes: probes(client, &config, &clock),
             cache_probes,
             caches: caches.each,

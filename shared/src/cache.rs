@@ -27,9 +27,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::classify::verdict::{CleanVerdict, Explanation, ModelClass};
 use crate::clock::Timestamp;
-use crate::provider::verdict::{CleanVerdict, Explanation, ModelClass};
-use crate::provider::visible::visible;
+use crate::text::visible::visible;
 use judge::JUDGE_VERSION;
 
 /// How long a verdict is served as it is.

@@ -1,5 +1,11 @@
 //! The use case classify: which posts does this user not want to see? Charge, cache, judge, refund.
 
+pub mod answer;
+pub mod ask;
+pub mod batch_window;
+pub mod injection;
+pub mod prompt;
+pub mod verdict;
 mod work;
 
 use std::sync::Arc;
@@ -12,14 +18,14 @@ use crate::cache::{ByKey, CanonicalPreference, Key, by_key, canonical};
 use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
+use crate::models::call::ModelUsage;
 use crate::plan::{Meter, Usage};
-use crate::provider::remote::Bill;
-use crate::provider::verdict::{Explanation, ModelClass};
 use crate::quota::replay::IdempotencyKey;
 use crate::quota::store::Certainty;
 use crate::rate_limit::store::Admitted;
 use crate::telemetry::Signal;
 
+use self::verdict::{Explanation, ModelClass};
 use self::work::Work;
 
 /// What is asked: already within the contract's bounds.
@@ -123,7 +129,7 @@ pub struct Figures {
     /// What went wrong with providers, if anything did.
     pub model_failure: Option<String>,
     /// What was asked of models over the network.
-    pub bill: Bill,
+    pub bill: ModelUsage,
     /// Where the time went.
     pub spans: Spans,
 }

@@ -7,12 +7,13 @@
 //! |---|---|
 //! | [`app`] | the long-lived things of a process, put together |
 //! | [`config`], [`clock`] | the only readers of the environment and of the time |
+//! | [`text`], [`money`] | forms of a text; sums and prices |
 //! | [`error`] | every way in which a request can fail |
 //! | [`http`] | status codes, headers, bodies |
 //! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
-//! | [`classify`] | the use case: cache, judge, refund |
+//! | [`classify`] | the use case: cache, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens, signatures of requests |
@@ -21,9 +22,7 @@
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
-//! | [`provider`] | who judges; which verdicts may be shared |
-//! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
-//! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
+//! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
@@ -32,7 +31,6 @@ pub mod admission;
 pub mod app;
 pub mod audit;
 pub mod aws;
-pub mod breaker;
 pub mod cache;
 pub mod classify;
 pub mod clock;
@@ -44,15 +42,15 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+pub mod models;
 pub mod money;
 pub mod plan;
-pub mod provider;
 pub mod quota;
 pub mod rate_limit;
 pub mod secrets;
-pub mod spend;
 pub mod table;
 pub mod telemetry;
+pub mod text;
 pub mod tls;
 pub mod usage;
 pub mod valkey;

@@ -9,12 +9,12 @@ use aws_lc_rs::hmac;
 use judge::Judge;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Context, LambdaEvent, Request};
+use shared::classify::answer::{self, Expected};
 use shared::clock::Timestamp;
 use shared::identity::keys::PublicKeys;
 use shared::identity::session::RefreshToken;
 use shared::identity::signature::{self, Message};
 use shared::identity::token::{self, Parties};
-use shared::provider::answer::{self, Expected};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_300_000);
 

@@ -93,8 +93,8 @@ impl Follow {
 mod tests {
     use super::*;
     use crate::cache::CanonicalPreference;
+    use crate::classify::verdict::ModelClass;
     use crate::clock::Timestamp;
-    use crate::provider::verdict::ModelClass;
 
     fn entry() -> Entry {
         Entry {

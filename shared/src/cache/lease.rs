@@ -158,7 +158,7 @@ impl Waiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::verdict::ModelClass;
+    use crate::classify::verdict::ModelClass;
 
     fn waiter(has_stale: bool) -> Waiter {
         Waiter {

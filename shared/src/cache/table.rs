@@ -9,9 +9,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::{AHEAD, ByKey, Entry, Judgement, Key, by_key};
+use crate::classify::verdict::{Explanation, ModelClass};
 use crate::clock::Timestamp;
 use crate::error::Outage;
-use crate::provider::verdict::{Explanation, ModelClass};
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
 /// What one `BatchGetItem` takes.

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::Entry;
+use crate::classify::verdict::{Explanation, ModelClass};
 use crate::clock::Timestamp;
-use crate::provider::verdict::{Explanation, ModelClass};
 
 /// The first byte. Whatever starts with another is not ours to read: a miss.
 const VERSION: u8 = 1;

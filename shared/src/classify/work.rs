@@ -4,6 +4,8 @@ mod ladder;
 
 use std::time::Duration;
 
+use super::ask::{Answer, Post, Question};
+use super::verdict::ModelClass;
 use super::{Ask, Degraded, Distinct, Figures, Outcome, Source};
 use crate::cache::flight::{Claim, Follow, Landing, Lead};
 use crate::cache::lease::{LOOK, Patience, Step, Told, Waiter, Wanted, Wish};
@@ -11,8 +13,6 @@ use crate::cache::tiers::{Claimed, Found, Leases};
 use crate::cache::{ByKey, Entry, FRESH, Freshness, Judgement, Key, by_key};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Outage;
-use crate::provider::verdict::ModelClass;
-use crate::provider::{Answer, Post, Question};
 
 pub(super) struct Work<'a> {
     contents: &'a ByKey<&'a str>,
@@ -274,7 +274,7 @@ impl<'a> Work<'a> {
         let (mut fresh, mut left) = (Vec::with_capacity(leads.len()), Vec::new());
         for (led, answer) in leads.into_iter().zip(judged.answers) {
             match (answer, self.lesser.get(&led.key).cloned()) {
-                (Answer::Judged(verdict), _) => {
+                (Answer::Judged(verdict, _), _) => {
                     let entry = Entry::of(verdict, self.judged_at(&led.key, ask.now));
                     fresh.push((led, entry));
                 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::providers::ProviderName;
 use super::{ConfigError, Settings};
 
-/// How much a model reasons before it answers, by `OpenAI`'s names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much a model reasons before it answers, by `OpenAI`'s names; in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
     /// The model is not told: it reasons as much as it does by default.
     Unsent,

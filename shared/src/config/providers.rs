@@ -1,4 +1,4 @@
-//! The settings of model providers: who judges for whom, where, with which key, at what price, and what may be spent.
+//! The settings of model providers: who is asked for whom, where, with which key, at what price, and what may be spent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ const LONGEST_MODEL: usize = 200;
 /// Whose price is that of every provider without one.
 const OTHER: &str = "other";
 
-/// A judge of posts that can be configured.
+/// A provider of answers that can be configured.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProviderName {
     /// `local`: the embedded model.
@@ -81,13 +81,23 @@ pub enum Forced {
     Closed,
 }
 
+/// Providers in order of preference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chains {
+    /// The chain that all tiers share.
+    pub base: Vec<ProviderName>,
+    /// Chains of tiers that have a better one.
+    pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
+}
+
 /// All settings of providers.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
-    /// `CLEARVIEW_PROVIDERS`: who judges, in order of preference (`local`).
-    pub chain: Vec<ProviderName>,
+    /// `CLEARVIEW_PROVIDERS`: who is asked, in order of preference (`local`);
     /// `CLEARVIEW_PROVIDERS_BY_TIER`: chains of tiers that have a better one, as JSON (none).
-    pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
+    pub chains: Chains,
+    /// `CLEARVIEW_RANK_PROVIDERS`: who ranks, in order of preference, for every tier (as who judges).
+    pub rank: Chains,
     /// `CLEARVIEW_LOCAL_FALLBACK`: whether the embedded model stands in at the end of every chain (`on`).
     pub stand_in: bool,
     /// `CLEARVIEW_OPENAI_…`: where that protocol is spoken, and with which key.
@@ -117,9 +127,19 @@ pub struct ProviderSettings {
 impl ProviderSettings {
     pub(super) fn read(env: &Settings<'_>) -> Result<Self, ConfigError> {
         let (prices, other_price) = prices(env, "CLEARVIEW_PRICES")?;
-        let settings = Self {
-            chain: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
+        let chains = Chains {
+            base: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
             by_tier: by_tier(env, "CLEARVIEW_PROVIDERS_BY_TIER")?,
+        };
+        let settings = Self {
+            rank: match env.optional("CLEARVIEW_RANK_PROVIDERS") {
+                None => chains.clone(),
+                Some(text) => Chains {
+                    base: chain("CLEARVIEW_RANK_PROVIDERS", &text)?,
+                    by_tier: BTreeMap::new(),
+                },
+            },
+            chains,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
             openai: OpenAiSettings::read(env)?,
             effort: PerProvider::read(env, "CLEARVIEW_REASONING_EFFORT", Effort::parse)?,
@@ -141,9 +161,11 @@ impl ProviderSettings {
     #[must_use]
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
-        for name in std::iter::once(&self.chain).chain(self.by_tier.values()).flatten() {
-            if !all.contains(&name) {
-                all.push(name);
+        for chains in [&self.chains, &self.rank] {
+            for name in std::iter::once(&chains.base).chain(chains.by_tier.values()).flatten() {
+                if !all.contains(&name) {
+                    all.push(name);
+                }
             }
         }
         all

@@ -4,6 +4,7 @@ mod at_once;
 mod breaker;
 mod calls;
 mod clients;
+mod cost;
 mod demo;
 mod failures;
 mod fleet;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Work;
 use crate::cache::Key;
+use crate::classify::verdict::Verdict;
 use crate::classify::{Ask, Degraded, Outcome, Source};
-use crate::provider::verdict::Verdict;
 
 impl Work<'_> {
     /// Others judge these, and there is no more time to wait for them.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use proptest::prelude::*;
-use shared::breaker::store::{Breakers, Permit, Report};
-use shared::breaker::window::{Blame, Window};
-use shared::breaker::{GOOD_PROBES, LONGEST_OPEN, Outcome, PROBES, Phase, Step};
 use shared::clock::Timestamp;
 use shared::config::providers::ProviderName;
+use shared::models::breaker::store::{Breakers, Permit, Report};
+use shared::models::breaker::window::{Blame, Window};
+use shared::models::breaker::{GOOD_PROBES, LONGEST_OPEN, Outcome, PROBES, Phase, Step};
 use tests::client::Device;
 use tests::service::Service;
 use tests::upstream::{Act, Script, plan_of, upstream};

@@ -5,12 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use shared::breaker::fleet::{Act, Fleet};
-use shared::breaker::store::{Breakers, Report};
-use shared::breaker::window::{Blame, Window};
-use shared::breaker::{Outcome, Phase};
 use shared::clock::Timestamp;
 use shared::config::providers::ProviderName;
+use shared::models::breaker::fleet::Fleet;
+use shared::models::breaker::store::{Breakers, Report};
+use shared::models::breaker::window::{Act, Blame, Window};
+use shared::models::breaker::{Outcome, Phase};
 use shared::valkey::Valkey;
 use tests::redis::Redis;
 use tests::service::Plan;
@@ -100,10 +100,10 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                 now += seconds;
                 continue;
             }
-            Event::Retry => (window.retry(at(now)), fleet.run(&name(), Act::Retry, at(now)).await),
+            Event::Retry => (window.retry(at(now)), fleet.run(&name(), &Act::Retry, at(now)).await),
             Event::Lease { late } => (
                 window.lease(of(late)),
-                fleet.run(&name(), Act::Lease(of(late)), at(now)).await,
+                fleet.run(&name(), &Act::Lease(of(late)), at(now)).await,
             ),
             Event::Shift { late, phase } => {
                 let (until, span) = (at(now + 60), Duration::from_mins(1));
@@ -119,7 +119,7 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                     },
                 };
                 let act = Act::Shift(of(late), phase);
-                (window.shift(of(late), phase), fleet.run(&name(), act, at(now)).await)
+                (window.shift(of(late), phase), fleet.run(&name(), &act, at(now)).await)
             }
             Event::Report {
                 late,
@@ -146,7 +146,7 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                     refusal: *refusal,
                     blame: blame.as_ref(),
                 };
-                (!late, fleet.run(&name(), act, at(now)).await)
+                (!late, fleet.run(&name(), &act, at(now)).await)
             }
         };
         let (done, snapshot) = others.map_err(|error| TestCaseError::fail(error.to_string()))?;

@@ -100,8 +100,8 @@ fn holds(template: &Template, condition: &Value, given: &Given) -> bool {
 }
 
 fn chain(settings: &ProviderSettings, tier: &str) -> Vec<String> {
-    let chain = settings.by_tier.get(&Tier::parse(tier).unwrap());
-    let chain = chain.unwrap_or(&settings.chain);
+    let chain = settings.chains.by_tier.get(&Tier::parse(tier).unwrap());
+    let chain = chain.unwrap_or(&settings.chains.base);
     chain.iter().map(ToString::to_string).collect()
 }
 
@@ -133,7 +133,7 @@ fn pro_is_given_the_better_model_first_and_then_what_free_has() {
 fn every_model_has_a_price_and_one_that_is_not_listed_a_dear_one() {
     let given = Given::from([("Providers", "openai:some-new-model,local")]);
     let settings = settings("classify", &given);
-    let unlisted = settings.price(&settings.chain[0]);
+    let unlisted = settings.price(&settings.chains.base[0]);
     let million = shared::money::Tokens {
         input: 1_000_000,
         output: 1_000_000,

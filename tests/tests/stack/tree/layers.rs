@@ -6,7 +6,10 @@ use crate::tree::scan;
 
 /// From the bottom up. A module without a line of its own is in the layer of the one that it is part of.
 const LAYERS: [(&str, &[&str]); 7] = [
-    ("foundations", &["clock", "config", "error", "ids", "money", "plan"]),
+    (
+        "foundations",
+        &["clock", "config", "error", "ids", "money", "plan", "text"],
+    ),
     (
         "ways out",
         &[
@@ -23,17 +26,18 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "rules",
         &[
-            "breaker",
             "cache",
+            "classify::verdict",
             "identity",
-            "provider::form",
-            "provider::refusal",
-            "provider::usage",
-            "provider::verdict",
-            "provider::visible",
+            "models::breaker",
+            "models::class",
+            "models::counts",
+            "models::form",
+            "models::refusal",
+            "models::request",
+            "models::spend",
             "quota",
             "rate_limit",
-            "spend",
             "usage",
         ],
     ),
@@ -41,18 +45,24 @@ const LAYERS: [(&str, &[&str]); 7] = [
         "stores and providers",
         &[
             "audit",
-            "breaker::fleet",
-            "breaker::store",
             "cache::flight",
             "cache::local",
             "cache::table",
             "cache::tiers",
             "cache::unwritten",
             "cache::valkey",
+            "classify::answer",
+            "classify::ask",
+            "classify::batch_window",
+            "classify::injection",
+            "classify::prompt",
             "identity::published",
             "identity::store",
+            "models",
+            "models::breaker::fleet",
+            "models::breaker::store",
+            "models::spend::store",
             "plan::store",
-            "provider",
             "quota::counters",
             "quota::fallback",
             "quota::outage",
@@ -60,7 +70,6 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "quota::store",
             "rate_limit::scripts",
             "rate_limit::store",
-            "spend::store",
             "usage::store",
         ],
     ),
@@ -144,4 +153,47 @@ fn rules_and_foundations_reach_no_service() {
     {
         assert!(!named.contains("table"), "{from} decides, and does not ask");
     }
+}
+
+/// Parts that serve every workload, with their words that only look like a workload's.
+const GENERIC: [(&str, &[&str]); 1] = [(
+    "models",
+    &[
+        "chat/completions",
+        "no chat completion",
+        "-chat",
+        "\"chat\"",
+        "Method::POST",
+    ],
+)];
+
+/// Words of one workload.
+const OF_WORKLOADS: [&str; 9] = [
+    "post",
+    "posts",
+    "verdict",
+    "verdicts",
+    "preference",
+    "classify",
+    "detect",
+    "rank",
+    "chat",
+];
+
+#[test]
+fn what_serves_every_workload_names_none() {
+    let mut named = BTreeSet::new();
+    for (module, code) in scan::sources() {
+        let Some((_, spared)) = GENERIC.iter().find(|(name, _)| root(&module) == *name) else {
+            continue;
+        };
+        let code = spared.iter().fold(code, |code, word| code.replace(word, ""));
+        let words = code.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+        named.extend(
+            words
+                .filter(|word| OF_WORKLOADS.contains(&word.as_str()))
+                .map(|word| (module.clone(), word)),
+        );
+    }
+    assert!(named.is_empty(), "{named:?}");
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module, such as `quota::store`, with the modules that its code names; unit tests left out.
 pub(crate) fn arrows() -> BTreeMap<String, BTreeSet<String>> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/src");
-    let mut sources = BTreeMap::new();
-    read(&root, &root, &mut sources);
+    let sources = sources();
     let modules: BTreeSet<String> = sources.keys().cloned().collect();
     let named = |module: &String, code: &String| {
         let paths = paths(module, code).into_iter();
@@ -16,6 +14,14 @@ pub(crate) fn arrows() -> BTreeMap<String, BTreeSet<String>> {
         (module.clone(), named)
     };
     sources.iter().map(|(module, code)| named(module, code)).collect()
+}
+
+/// The code of each module, without comments and unit tests.
+pub(crate) fn sources() -> BTreeMap<String, String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/src");
+    let mut sources = BTreeMap::new();
+    read(&root, &root, &mut sources);
+    sources
 }
 
 fn read(root: &Path, directory: &Path, sources: &mut BTreeMap<String, String>) {

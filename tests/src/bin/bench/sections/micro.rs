@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use judge::Judge;
 use nix::time::{ClockId, clock_gettime};
-use shared::breaker::{Snapshot, Step};
 use shared::cache::{CanonicalPreference, canonical};
 use shared::clock::{Clock, Timestamp};
 use shared::error::Error;
@@ -13,6 +12,7 @@ use shared::identity::Principal;
 use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
 use shared::ids::{SessionId, UserId};
+use shared::models::breaker::{Snapshot, Step};
 use shared::plan::{Meter, Tier};
 use shared::quota::ledger::Ledger;
 use shared::quota::{Charge, Counter};

@@ -1,31 +1,36 @@
 //! Amazon Bedrock's Converse: the same messages as one signed request. The answer's form is a tool that the model must use.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, Request, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::counts::Counts;
 use super::failure::Failure;
 use super::form::{Bound, Form, Shape};
-use super::prompt::Prompt;
-use super::usage::Counts;
+use super::request::{ModelRequest, Part, Schema};
 
-/// The request that asks `model`, in `form`, for an answer of at most `most_output` tokens; to be signed.
+/// Returns the request that asks `model`, in `form`, for an answer of at most `most_output` tokens; to be signed.
 ///
 /// # Errors
 /// [`Failure::Unasked`] when the address cannot be sent.
 pub fn request(
     endpoint: &str,
     model: &str,
-    prompt: &Prompt,
+    request: &ModelRequest,
     (form, most_output): (Form, u32),
 ) -> Result<Request<String>, Failure> {
     let mut body = json!({
-        "system": [{"text": prompt.system_in(form.shape)}],
-        "messages": [{"role": "user", "content": [{"text": prompt.user}]}],
+        "system": [{"text": request.system_in(form.shape)}],
+        "messages": [{"role": "user", "content": request.parts.iter().map(block).collect::<Value>()}],
     });
     if form.bound != Bound::Unsent {
-        body["inferenceConfig"] = json!({"maxTokens": most_output});
+        body["inferenceConfig"]["maxTokens"] = Value::from(most_output);
+    }
+    if let Some(temperature) = request.temperature.filter(|_| form.temperature) {
+        body["inferenceConfig"]["temperature"] = Value::from(temperature);
     }
     let choice = match form.shape {
         // There is one tool, so that any of them is this one; some models take no choice by name.
@@ -33,12 +38,12 @@ pub fn request(
         Shape::Loose => Some("auto"),
         Shape::Prompted => None,
     };
-    if let Some(choice) = choice {
+    if let (Some(choice), Some(schema)) = (choice, &request.schema) {
         body["toolConfig"] = json!({
             "tools": [{"toolSpec": {
-                "name": "verdicts",
-                "description": "Takes the verdicts on all posts.",
-                "inputSchema": {"json": tool_schema(prompt)},
+                "name": schema.name,
+                "description": "Takes the whole answer.",
+                "inputSchema": {"json": tool_schema(schema)},
             }}],
             "toolChoice": {choice: {}},
         });
@@ -56,9 +61,20 @@ pub fn request(
         .map_err(|_| Failure::Unasked("the address cannot be sent"))
 }
 
+/// Returns a part as a block of content.
+fn block(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({"text": text}),
+        Part::Image(image) => json!({"image": {
+            "format": image.format.name(),
+            "source": {"bytes": STANDARD.encode(&image.bytes)},
+        }}),
+    }
+}
+
 /// Returns the schema with no more than three members at its top: Nova refuses others.
-fn tool_schema(prompt: &Prompt) -> Value {
-    let mut schema = prompt.schema();
+fn tool_schema(schema: &Schema) -> Value {
+    let mut schema = schema.json.clone();
     if let Value::Object(members) = &mut schema {
         members.retain(|name, _| ["type", "properties", "required"].contains(&name.as_str()));
     }
@@ -76,7 +92,7 @@ pub fn endpoints(region: &str) -> [String; 2] {
     suffix.map(|suffix| format!("https://bedrock-runtime.{region}.{suffix}"))
 }
 
-/// What stays as it is in one segment of a path; a model's name may be an ARN, with colons and slashes.
+/// The characters that stay as they are in one segment of a path; a model's name may be an ARN, with colons and slashes.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 #[derive(Deserialize)]
@@ -112,33 +128,42 @@ struct ToolUse {
     input: Value,
 }
 
-/// The text of an answer, and the provider's counts: what the tool was given, else what was said.
+/// Returns the text of an answer, and the provider's counts: the input of the tool for `schema`, else the words.
 ///
 /// # Errors
 /// [`Failure::Schema`] when the body is not of this protocol.
-pub fn read(body: &[u8]) -> Result<(Option<String>, Counts), Failure> {
+pub fn read(body: &[u8], schema: Option<&Schema>) -> Result<(Option<String>, Counts), Failure> {
     let answer: Conversed =
         serde_json::from_slice(body).map_err(|_| Failure::Schema("the body is no Converse answer"))?;
     let counts = Counts::read(&answer.usage, ["inputTokens", "outputTokens", "totalTokens"]);
     let mut said: Option<String> = None;
     for block in answer.output.message.content {
         match block.tool_use {
-            Some(tool) if tool.name == "verdicts" => return Ok((Some(input(tool.input).to_string()), counts)),
-            _ => said = said.or(block.text),
+            Some(ToolUse { name, input }) => {
+                if let Some(schema) = schema.filter(|schema| schema.name == name) {
+                    return Ok((Some(whole(input, schema).to_string()), counts));
+                }
+            }
+            None => said = said.or(block.text),
         }
     }
     Ok((said, counts))
 }
 
-/// Reads a tool's input once more where some models write a string: for all of it, or for the array in it.
-fn input(given: Value) -> Value {
+/// Reads a tool's input once more where some models write a string: for all of it, or for an array or object in it.
+fn whole(given: Value, schema: &Schema) -> Value {
     let read = |value: Value| match &value {
         Value::String(text) => serde_json::from_str(text).unwrap_or(value),
         _ => value,
     };
     let mut input = read(given);
-    if let Some(verdicts) = input.get_mut("verdicts") {
-        *verdicts = read(verdicts.take());
+    if let Value::Object(members) = &mut input {
+        for (name, member) in members {
+            let kind = &schema.json["properties"][name]["type"];
+            if kind == "array" || kind == "object" {
+                *member = read(member.take());
+            }
+        }
     }
     input
 }
@@ -146,31 +171,52 @@ fn input(given: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::request::{Image, ImageFormat};
 
     fn form(shape: Shape) -> (Form, u32) {
         let form = Form {
             shape,
             effort: None,
             bound: Bound::Completion,
+            temperature: true,
         };
         (form, 104)
     }
 
     fn body(shape: Shape) -> Value {
-        let prompt = Prompt::of("x", &["a"], false).unwrap();
-        let request = request("http://h/", "m", &prompt, form(shape)).unwrap();
+        let asked = ModelRequest::sample(vec![Part::Text("a".into())]);
+        let request = request("http://h/", "m", &asked, form(shape)).unwrap();
         serde_json::from_str(request.body()).unwrap()
     }
 
     #[test]
     fn a_models_name_is_one_segment_of_the_path() {
-        let prompt = Prompt::of("x", &["a"], false).unwrap();
-        let request = request("http://h/", "anthropic.claude-v1:0", &prompt, form(Shape::Strict)).unwrap();
+        let asked = ModelRequest::sample(Vec::new());
+        let request = request("http://h/", "anthropic.claude-v1:0", &asked, form(Shape::Strict)).unwrap();
         assert_eq!(request.uri(), "http://h/model/anthropic.claude-v1%3A0/converse");
         assert_eq!(
             utf8_percent_encode("arn:aws:x/y", PLAIN).to_string(),
             "arn%3Aaws%3Ax%2Fy"
         );
+    }
+
+    #[test]
+    fn an_image_is_a_block_with_its_format() {
+        let image = Image {
+            format: ImageFormat::Jpeg,
+            bytes: vec![0, 0, 1],
+        };
+        let asked = ModelRequest {
+            temperature: Some(0.5),
+            ..ModelRequest::sample(vec![Part::Text("see".into()), Part::Image(image)])
+        };
+        let request = request("http://h/", "m", &asked, form(Shape::Strict)).unwrap();
+        let body: Value = serde_json::from_str(request.body()).unwrap();
+        assert_eq!(
+            body["messages"][0]["content"],
+            json!([{"text": "see"}, {"image": {"format": "jpeg", "source": {"bytes": "AAAB"}}}])
+        );
+        assert_eq!(body["inferenceConfig"], json!({"maxTokens": 104, "temperature": 0.5}));
     }
 
     #[test]
@@ -187,28 +233,29 @@ mod tests {
         assert!(prompted["toolConfig"].is_null());
         for (body, in_words) in [(strict, false), (loose, true), (prompted, true)] {
             let system = body["system"][0]["text"].as_str().unwrap();
-            assert_eq!(system.contains("\"verdicts\""), in_words, "{system}");
+            assert_eq!(system.contains("\"rows\""), in_words, "{system}");
         }
     }
 
     #[test]
     fn the_tools_input_counts_before_what_was_said_and_is_read_where_it_is_a_string() {
         for input in [
-            json!({"verdicts": []}),
-            json!({"verdicts": "[]"}),
-            json!("{\"verdicts\": []}"),
-            json!("{\"verdicts\": \"[]\"}"),
+            json!({"rows": [], "note": "[]"}),
+            json!({"rows": "[]", "note": "[]"}),
+            json!("{\"rows\": [], \"note\": \"[]\"}"),
+            json!("{\"rows\": \"[]\", \"note\": \"[]\"}"),
         ] {
             let body = json!({
                 "output": {"message": {"role": "assistant", "content": [
                     {"text": "Let me see."},
-                    {"toolUse": {"toolUseId": "t1", "name": "verdicts", "input": input}},
+                    {"toolUse": {"toolUseId": "t1", "name": "table", "input": input}},
                 ]}},
                 "stopReason": "tool_use",
                 "usage": {"inputTokens": 30, "outputTokens": 5, "totalTokens": 35},
             });
-            let (text, counts) = read(body.to_string().as_bytes()).unwrap();
-            assert_eq!(text.as_deref(), Some(r#"{"verdicts":[]}"#), "{input}");
+            let schema = ModelRequest::sample(Vec::new()).schema;
+            let (text, counts) = read(body.to_string().as_bytes(), schema.as_ref()).unwrap();
+            assert_eq!(text.as_deref(), Some(r#"{"note":"[]","rows":[]}"#), "{input}");
             assert_eq!((counts.input, counts.output), (Some(30), Some(5)));
         }
     }

@@ -2,21 +2,21 @@
 
 use serde_json::Value;
 
-use super::form::Part;
+use super::form::Feature;
 
 /// The subject of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// The content of some post, or the length of all.
-    Posts,
-    /// A part of the question's form.
-    Form(Part),
+    /// The words of the content, or its length.
+    Content,
+    /// A feature of the question's form.
+    Form(Feature),
     /// Something that no other question changes, or that is not known.
     Other,
 }
 
-/// Codes of errors that are about what was to be judged.
-const OF_POSTS: [&str; 7] = [
+/// Codes of errors that are about the content.
+const OF_CONTENT: [&str; 7] = [
     "content_filter",
     "content_policy_violation",
     "ResponsibleAIPolicyViolation",
@@ -27,27 +27,28 @@ const OF_POSTS: [&str; 7] = [
 ];
 
 /// Words of messages without a code, in lower case and with spaces for underscores. The first that occurs decides.
-const PHRASES: [(&str, About); 13] = [
-    ("context length", About::Posts),
-    ("input is too long", About::Posts),
-    ("prompt is too long", About::Posts),
-    ("reasoning effort", About::Form(Part::Effort)),
-    ("max completion tokens", About::Form(Part::Bound)),
-    ("max tokens", About::Form(Part::Bound)),
-    ("maximum tokens", About::Form(Part::Bound)),
-    ("response format", About::Form(Part::Shape)),
-    ("json schema", About::Form(Part::Shape)),
-    ("toolchoice", About::Form(Part::Shape)),
-    ("toolconfig", About::Form(Part::Shape)),
-    ("tool use", About::Form(Part::Shape)),
-    ("tool choice", About::Form(Part::Shape)),
+const PHRASES: [(&str, About); 14] = [
+    ("context length", About::Content),
+    ("input is too long", About::Content),
+    ("prompt is too long", About::Content),
+    ("reasoning effort", About::Form(Feature::Effort)),
+    ("temperature", About::Form(Feature::Temperature)),
+    ("max completion tokens", About::Form(Feature::Bound)),
+    ("max tokens", About::Form(Feature::Bound)),
+    ("maximum tokens", About::Form(Feature::Bound)),
+    ("response format", About::Form(Feature::Shape)),
+    ("json schema", About::Form(Feature::Shape)),
+    ("toolchoice", About::Form(Feature::Shape)),
+    ("toolconfig", About::Form(Feature::Shape)),
+    ("tool use", About::Form(Feature::Shape)),
+    ("tool choice", About::Form(Feature::Shape)),
 ];
 
 /// Reads the subject of an answer with this status.
 #[must_use]
 pub fn about(status: u16, body: &[u8]) -> About {
     match status {
-        413 => return About::Posts,
+        413 => return About::Content,
         400 | 422 => {}
         _ => return About::Other,
     }
@@ -65,9 +66,9 @@ pub fn about(status: u16, body: &[u8]) -> About {
     ];
     if codes
         .iter()
-        .any(|code| code.as_str().is_some_and(|code| OF_POSTS.contains(&code)))
+        .any(|code| code.as_str().is_some_and(|code| OF_CONTENT.contains(&code)))
     {
-        return About::Posts;
+        return About::Content;
     }
     // The name of the member at fault says more than a message, which may repeat what was asked.
     let said = [&error["param"], &error["message"], &body["detail"]].map(in_words);
@@ -96,79 +97,83 @@ mod tests {
     }
 
     #[test]
-    fn what_posts_provoke_is_told_from_what_the_form_does() {
-        let (shape, effort, bound) = (
-            About::Form(Part::Shape),
-            About::Form(Part::Effort),
-            About::Form(Part::Bound),
-        );
-        for (error, expected) in [
-            (
-                json!({"error": {"code": "content_filter", "status": 400, "param": "prompt",
+    fn the_subject_of_a_refusal_is_the_content() {
+        for error in [
+            json!({"error": {"code": "content_filter", "status": 400, "param": "prompt",
                 "innererror": {"code": "ResponsibleAIPolicyViolation"}}}),
-                About::Posts,
-            ),
-            (
-                json!({"error": {"code": "context_length_exceeded", "param": "messages",
+            json!({"error": {"code": "context_length_exceeded", "param": "messages",
                 "message": "This model's maximum context length is 8192 tokens."}}),
-                About::Posts,
-            ),
-            (
-                json!({"error": {"code": "json_validate_failed", "type": "invalid_request_error"}}),
-                About::Posts,
-            ),
-            (
-                json!({"error": {"code": 400, "type": "BadRequestError",
+            json!({"error": {"code": "json_validate_failed", "type": "invalid_request_error"}}),
+            json!({"error": {"code": 400, "type": "BadRequestError",
                 "message": "This model's maximum context length is 4096 tokens."}}),
-                About::Posts,
-            ),
+            json!({"message": "Input is too long for requested model."}),
+        ] {
+            assert_eq!(of(400, &error), About::Content, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_subject_of_a_refusal_is_a_feature_of_the_form() {
+        for (feature, error) in [
             (
-                json!({"message": "Input is too long for requested model."}),
-                About::Posts,
-            ),
-            (
+                Feature::Effort,
                 json!({"error": {"param": "reasoning_effort", "code": "unsupported_value",
                 "message": "Unsupported value: 'none' is not supported with the 'gpt-5' model."}}),
-                effort,
             ),
             (
+                Feature::Temperature,
+                json!({"error": {"param": "temperature", "code": "unsupported_value",
+                "message": "Only the default (1) value is supported."}}),
+            ),
+            (
+                Feature::Bound,
                 json!({"error": {"param": "max_completion_tokens", "message": "max_tokens is too large: 9000."}}),
-                bound,
             ),
             (
+                Feature::Bound,
                 json!({"message": "The maximum tokens you requested exceeds the model limit of 2048."}),
-                bound,
             ),
             (
+                Feature::Shape,
                 json!({"error": {"param": "response_format", "message": "Invalid parameter"}}),
-                shape,
             ),
             (
+                Feature::Shape,
                 json!({"error": {"message": "This model does not support response format `json_schema`."}}),
-                shape,
             ),
             (
+                Feature::Shape,
                 json!({"message": "This model doesn't support the toolConfig.toolChoice.any field."}),
-                shape,
             ),
-            (json!({"message": "This model doesn't support tool use."}), shape),
             (
-                json!({"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted"}]}),
-                shape,
+                Feature::Shape,
+                json!({"message": "This model doesn't support tool use."}),
             ),
-            (json!({"error": {"message": "bad request", "code": null}}), About::Other),
-            (json!("no"), About::Other),
-            (json!(null), About::Other),
+            (
+                Feature::Shape,
+                json!({"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted"}]}),
+            ),
         ] {
-            assert_eq!(of(400, &error), expected, "{error}");
+            assert_eq!(of(400, &error), About::Form(feature), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_known_subject_is_about_something_else() {
+        for error in [
+            json!({"error": {"message": "bad request", "code": null}}),
+            json!("no"),
+            json!(null),
+        ] {
+            assert_eq!(of(400, &error), About::Other, "{error}");
         }
     }
 
     #[test]
     fn only_a_bad_request_is_about_what_was_asked() {
         let error = json!({"error": {"code": "content_filter"}});
-        assert_eq!(of(422, &error), About::Posts);
-        assert_eq!(of(413, &json!(null)), About::Posts);
+        assert_eq!(of(422, &error), About::Content);
+        assert_eq!(of(413, &json!(null)), About::Content);
         for status in [401, 403, 404, 500] {
             assert_eq!(of(status, &error), About::Other, "{status}");
         }

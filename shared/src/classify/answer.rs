@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::verdict::{Explanation, Verdict};
+use crate::models::request::unwrapped;
+use crate::text::visible::visible;
 
 /// The longest reason that is passed on, in characters.
 const LONGEST_REASON: usize = 300;
@@ -24,21 +26,21 @@ struct Given {
     reason: Option<String>,
 }
 
-/// What was asked, as far as an answer is held against it.
+/// The question, as far as an answer is held against it.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
     /// The ids, in the order of the posts.
     pub ids: &'a [String],
-    /// Whether reasons were asked for.
+    /// Reasons were asked for.
     pub explain: bool,
     /// The user's words.
     pub preference: &'a str,
 }
 
-/// The verdicts in an answer, in the order of the ids; `None` where one is missing.
+/// Reads the verdicts in an answer, in the order of the ids; `None` where one is missing.
 ///
 /// # Errors
-/// What is wrong, as a fixed text: nothing of the answer is repeated.
+/// The fault, as a fixed text: nothing of the answer is repeated.
 pub fn parse(text: &str, expected: Expected<'_>) -> Result<Vec<Option<Verdict>>, &'static str> {
     let answer: Answer =
         serde_json::from_str(unwrapped(text)).map_err(|_| "the answer is not the JSON that was asked for")?;
@@ -65,19 +67,6 @@ pub fn parse(text: &str, expected: Expected<'_>) -> Result<Vec<Option<Verdict>>,
     Ok(verdicts)
 }
 
-/// Takes the wrapping off an answer: a byte-order mark, one leading block of thoughts, one enclosing fence of backquotes.
-fn unwrapped(text: &str) -> &str {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    let thoughts = text
-        .strip_prefix("<think>")
-        .and_then(|rest| rest.split_once("</think>"));
-    let text = thoughts.map_or(text, |(_, answer)| answer.trim());
-    let fenced = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
-    fenced.map_or(text, |inner| {
-        inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric())
-    })
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
 fn verdict(given: Given, expected: Expected<'_>) -> Result<Verdict, &'static str> {
     if !(0.0..=1.0).contains(&given.score) {
@@ -85,7 +74,7 @@ fn verdict(given: Given, expected: Expected<'_>) -> Result<Verdict, &'static str
     }
     let explanation = if expected.explain {
         let reason = given.reason.ok_or("a verdict has no reason")?;
-        let reason = super::visible::visible(&reason).chars().take(LONGEST_REASON).collect();
+        let reason = visible(&reason).chars().take(LONGEST_REASON).collect();
         Some(Explanation {
             reason,
             // Words of the user or none: a model cannot put others there.

@@ -1,13 +1,13 @@
-//! How a call to a model fails, and what that says of the provider.
+//! Failures of calls to models, and what each says of the provider.
 
 use std::time::Duration;
 
-use crate::breaker::Outcome;
+use super::breaker::Outcome;
 
 /// The longest wait before a retry: within it, a provider's own wish to be left alone is waited for.
 pub const LONGEST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// Why a call gave no verdicts. Its text goes to the log: never anything that a user or a model wrote.
+/// Why a call gave no answer. Its text goes to the log: never anything that a user or a model wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// No answer in time.
@@ -28,9 +28,9 @@ pub enum Failure {
     /// The provider refused: a wrong key, an unknown model, a question that it does not take.
     #[error("refused with status {0}")]
     Refused(u16),
-    /// The provider refused because of what some post says, or how long the posts are.
-    #[error("posts were refused with status {0}")]
-    Posts(u16),
+    /// The provider refused because of what the content says, or how long it is.
+    #[error("the content was refused with status {0}")]
+    Content(u16),
     /// An answer that is none.
     #[error("{0}")]
     Schema(&'static str),
@@ -40,40 +40,40 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the same provider may be asked about `posts` posts again at once.
+    /// Reports whether the same provider may be asked again at once about `items` texts or images.
     #[must_use]
-    pub fn is_worth_a_retry(&self, posts: usize) -> bool {
+    pub fn is_worth_a_retry(&self, items: usize) -> bool {
         match self {
             Self::Refused(_) | Self::Unasked(_) => false,
-            // The same post is refused again; half of several may be free of it.
-            Self::Posts(_) => posts > 1,
+            // The same item is refused again; half of several may be free of it.
+            Self::Content(_) => items > 1,
             // Another provider, or the stand-in, is there before the wait is over.
             Self::RateLimited(wait) | Self::Server(_, wait) => wait.is_none_or(|wait| wait <= LONGEST_BACKOFF),
             Self::Timeout | Self::Unreachable | Self::Connection | Self::Schema(_) => true,
         }
     }
 
-    /// Whether one post can be the cause, so that a retry asks about the halves.
+    /// Reports whether one item can be the cause, so that a retry asks about the halves.
     #[must_use]
-    pub const fn is_about_posts(&self) -> bool {
-        matches!(self, Self::Schema(_) | Self::Posts(_))
+    pub const fn is_about_content(&self) -> bool {
+        matches!(self, Self::Schema(_) | Self::Content(_))
     }
 
-    /// Whether the posts of a call can have provoked it.
+    /// Reports whether the content of a call can have provoked it.
     #[must_use]
     pub const fn is_provocable(&self) -> bool {
         matches!(
             self,
-            Self::Timeout | Self::Schema(_) | Self::Posts(_) | Self::Refused(400 | 422)
+            Self::Timeout | Self::Schema(_) | Self::Content(_) | Self::Refused(400 | 422)
         )
     }
 
-    /// Whether the model may have read the question, so that it is paid for.
+    /// Reports whether the model may have read the question, so that it is paid for.
     #[must_use]
     pub const fn may_cost(&self) -> bool {
         matches!(
             self,
-            Self::Timeout | Self::Connection | Self::Schema(_) | Self::Posts(_)
+            Self::Timeout | Self::Connection | Self::Schema(_) | Self::Content(_)
         )
     }
 
@@ -95,13 +95,13 @@ impl Failure {
         }
     }
 
-    /// What it says of the provider.
+    /// Returns what it says of the provider.
     #[must_use]
     pub const fn outcome(&self, slow: bool) -> Outcome {
         match self {
             Self::Timeout => Outcome::Provoked { slow: true },
-            // A refusal without a known cause may be about a post: nobody can shut a provider with such posts.
-            Self::Schema(_) | Self::Posts(_) | Self::Refused(400 | 422) => Outcome::Provoked { slow },
+            // A refusal without a known cause may be about the content: nobody can shut a provider with such content.
+            Self::Schema(_) | Self::Content(_) | Self::Refused(400 | 422) => Outcome::Provoked { slow },
             Self::Unreachable | Self::Connection | Self::RateLimited(_) | Self::Server(..) | Self::Refused(_) => {
                 Outcome::Failed { slow }
             }

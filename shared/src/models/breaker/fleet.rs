@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::window::{Blame, MOST_NAMES};
+use super::window::{Act, Blame, MOST_NAMES};
 use super::{BLAME_SPAN, CALLS_PER_RETRY, MOST_BLAMED, Outcome, PROBES, Phase, Snapshot, Tally, WINDOW};
 use crate::clock::Timestamp;
 use crate::config::providers::ProviderName;
@@ -14,36 +14,10 @@ use crate::valkey::{Failure, Invocation, Script, Valkey};
 /// How long the state of a provider is kept that nobody asks: longer than any phase.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// How many numbers the script answers with.
+/// The numbers of the script's answer.
 const FIGURES: usize = 16;
 
-/// What is to be noted of a provider, or known.
-#[derive(Debug, Clone)]
-pub enum Act<'a> {
-    /// Nothing is changed.
-    Look,
-    /// A probe is taken.
-    Lease(u64),
-    /// A phase starts.
-    Shift(u64, Phase),
-    /// A retry is taken out of the budget.
-    Retry,
-    /// A call of this epoch has ended.
-    Report {
-        /// In which epoch it began.
-        epoch: u64,
-        /// How it ended.
-        outcome: Outcome,
-        /// Until when the provider asked not to be called.
-        hold: Option<Timestamp>,
-        /// The status of a refusal that no other question changes.
-        refusal: Option<u16>,
-        /// Who can have provoked it.
-        blame: Option<&'a Blame>,
-    },
-}
-
-/// What all instances know.
+/// The counts that all instances share.
 #[derive(Debug)]
 pub struct Fleet {
     valkey: Valkey,
@@ -51,7 +25,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// In the cache behind `valkey`.
+    /// Makes it in the cache behind `valkey`.
     #[must_use]
     pub fn new(valkey: Valkey) -> Self {
         let numbers = format!(
@@ -67,13 +41,13 @@ impl Fleet {
         }
     }
 
-    /// Does something; whether it was done, and what is known after it.
+    /// Does something. Returns whether it was done, and what is known after it.
     ///
     /// # Errors
     /// When the cache is down, or answers with something else.
-    pub async fn run(&self, name: &ProviderName, act: Act<'_>, now: Timestamp) -> Result<(bool, Snapshot), Outage> {
+    pub async fn run(&self, name: &ProviderName, act: &Act<'_>, now: Timestamp) -> Result<(bool, Snapshot), Outage> {
         let keys = [format!("breaker:{{{name}}}"), format!("blame:{{{name}}}")];
-        let call = arguments(self.script.on(keys), &act, now);
+        let call = arguments(self.script.on(keys), act, now);
         let replies = self.valkey.run(&[call]).await.map_err(Failure::into_outage)?;
         let figures = replies.first().and_then(figures);
         figures

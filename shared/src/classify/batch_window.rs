@@ -1,5 +1,7 @@
-//! Requests of one process that ask under the same preference share a call: who comes while a call is under way waits until it
-//! ends, 100 ms at most, and takes along whoever comes meanwhile. Alone, nobody waits.
+//! Lets requests of one process that ask under the same preference share a call. A request that comes while a call is under way
+//! waits until that ends, 100 ms at most, and takes along all that come meanwhile. Alone, no request waits.
+//!
+//! It matters where a process has several requests at a time: on the local server and in containers, not on Lambda.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,77 +10,77 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::ask::{Judged, Post};
 use super::prompt::MOST_POSTS;
-use super::{Judged, Post};
 use crate::plan::Tier;
 
-/// The longest wait for company.
+/// The longest wait for others.
 pub const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
-/// What must be the same for questions to share a call.
+/// The properties that questions must have in common to share a call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Group {
     /// The user's words.
     pub preference: String,
-    /// Whether to say why.
+    /// Reasons are wanted.
     pub explain: bool,
-    /// Under which plan: it decides who is asked, and whose bill it is.
+    /// The tier: it decides who is asked, and who pays.
     pub tier: Tier,
 }
 
 /// All groups that have calls under way.
 #[derive(Debug, Clone, Default)]
-pub struct Company(Arc<Mutex<HashMap<Group, Waiting>>>);
+pub struct BatchWindow(Arc<Mutex<HashMap<Group, Waiting>>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     under_way: usize,
-    open: Option<Open>,
+    open: Option<OpenBatch>,
 }
 
-/// A call that has not begun.
+/// A batch whose call has not begun.
 #[derive(Debug)]
-struct Open {
+struct OpenBatch {
     posts: Vec<Post>,
     answer: watch::Receiver<Option<Arc<Judged>>>,
     go: Arc<Notify>,
 }
 
-/// What somebody with a question is to do.
+/// The next step of a request with a question.
 #[derive(Debug)]
 pub enum Place {
     /// Ask at once.
-    Go(Vec<Post>, Trip),
-    /// Wait for company, then ask for all.
+    Go(Vec<Post>, UnderWay),
+    /// Wait for others, then ask for all.
     Gather(Gathering),
-    /// Wait for the answer that somebody else will get.
-    Join(Joined),
+    /// Wait for the answer that another request will get.
+    Join(Member),
 }
 
-/// A call under way: others wait until it ends.
+/// A call under way: others wait until this is dropped.
 #[derive(Debug)]
-pub struct Trip {
-    company: Company,
+pub struct UnderWay {
+    window: BatchWindow,
     group: Group,
 }
 
 /// The duty to ask for all who come.
 #[derive(Debug)]
 pub struct Gathering {
-    company: Company,
+    window: BatchWindow,
     group: Group,
     go: Arc<Notify>,
     answer: watch::Sender<Option<Arc<Judged>>>,
 }
 
-/// A place among those who wait.
+/// A place in another request's batch.
 #[derive(Debug)]
-pub struct Joined {
+pub struct Member {
     answer: watch::Receiver<Option<Arc<Judged>>>,
     places: Range<usize>,
 }
 
-impl Company {
+impl BatchWindow {
     /// Finds a place for a question.
     #[must_use]
     pub fn place(&self, group: Group, posts: Vec<Post>) -> Place {
@@ -86,8 +88,8 @@ impl Company {
         let waiting = groups.entry(group.clone()).or_default();
         if waiting.under_way == 0 && waiting.open.is_none() {
             waiting.under_way = 1;
-            let company = self.clone();
-            return Place::Go(posts, Trip { company, group });
+            let window = self.clone();
+            return Place::Go(posts, UnderWay { window, group });
         }
         match &mut waiting.open {
             Some(open) if open.posts.len() + posts.len() <= MOST_POSTS => {
@@ -96,7 +98,7 @@ impl Company {
                 if open.posts.len() == MOST_POSTS {
                     open.go.notify_one();
                 }
-                Place::Join(Joined {
+                Place::Join(Member {
                     answer: open.answer.clone(),
                     places: from..open.posts.len(),
                 })
@@ -105,20 +107,20 @@ impl Company {
             Some(open) => {
                 open.go.notify_one();
                 waiting.under_way += 1;
-                let company = self.clone();
-                Place::Go(posts, Trip { company, group })
+                let window = self.clone();
+                Place::Go(posts, UnderWay { window, group })
             }
             None => {
                 let (answer, receiver) = watch::channel(None);
                 let go = Arc::new(Notify::new());
-                waiting.open = Some(Open {
+                waiting.open = Some(OpenBatch {
                     posts,
                     answer: receiver,
                     go: Arc::clone(&go),
                 });
-                let company = self.clone();
+                let window = self.clone();
                 Place::Gather(Gathering {
-                    company,
+                    window,
                     group,
                     go,
                     answer,
@@ -133,30 +135,30 @@ impl Company {
 }
 
 impl Gathering {
-    /// Waits until the call before ends, the call is full, or the time is over; then the posts of all who came.
-    pub async fn wait(&self, limit: Duration) -> (Vec<Post>, Trip) {
+    /// Waits until the call before ends, the batch is full, or the time is over. Returns the posts of all that came.
+    pub async fn wait(&self, limit: Duration) -> (Vec<Post>, UnderWay) {
         let _ = tokio::time::timeout(limit.min(LONGEST_WAIT), self.go.notified()).await;
-        let mut groups = self.company.groups();
+        let mut groups = self.window.groups();
         let waiting = groups.entry(self.group.clone()).or_default();
         waiting.under_way += 1;
         let posts = waiting.open.take().map(|open| open.posts).unwrap_or_default();
-        let trip = Trip {
-            company: self.company.clone(),
+        let trip = UnderWay {
+            window: self.window.clone(),
             group: self.group.clone(),
         };
         (posts, trip)
     }
 
-    /// Gives all who came their answer.
+    /// Gives all that came their answer.
     pub fn answer(self, judged: &Arc<Judged>) {
         self.answer.send_replace(Some(Arc::clone(judged)));
     }
 }
 
 impl Drop for Gathering {
-    /// Who gives up before the call begins lets the others go by themselves.
+    /// A request that gives up before the call begins lets the others go by themselves.
     fn drop(&mut self) {
-        let mut groups = self.company.groups();
+        let mut groups = self.window.groups();
         if let Some(waiting) = groups.get_mut(&self.group) {
             if waiting
                 .open
@@ -172,9 +174,9 @@ impl Drop for Gathering {
     }
 }
 
-impl Drop for Trip {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut groups = self.company.groups();
+        let mut groups = self.window.groups();
         if let Some(waiting) = groups.get_mut(&self.group) {
             waiting.under_way = waiting.under_way.saturating_sub(1);
             match &waiting.open {
@@ -188,8 +190,8 @@ impl Drop for Trip {
     }
 }
 
-impl Joined {
-    /// This question's part of the answer; `None` when whoever was to get it gave up.
+impl Member {
+    /// Returns this question's part of the answer; `None` if the request that was to get it gave up.
     pub async fn wait(mut self) -> Option<Judged> {
         let judged = self.answer.wait_for(Option::is_some).await.ok()?.clone()?;
         Some(judged.part(self.places))

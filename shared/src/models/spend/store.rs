@@ -24,18 +24,18 @@ const KEPT_DAYS: u32 = 90;
 /// The attribute that sums up an item.
 const TOTAL: &str = "nanos";
 
-/// What calls to one provider for one plan came to.
+/// The sum of calls to one provider for one tier.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
     /// Calls.
     pub calls: u64,
     /// Tokens read and written.
     pub tokens: Tokens,
-    /// What they cost.
+    /// Their cost.
     pub money: Money,
 }
 
-/// For whom money is spent.
+/// The provider and the tier that money is spent for.
 pub type Purpose = (ProviderName, Tier);
 
 /// Counts spending, and knows what it leaves.
@@ -47,16 +47,16 @@ pub struct SpendStore {
     known: Mutex<Known>,
 }
 
-/// What this process knows of a day.
+/// The spending of a day as this process knows it.
 #[derive(Debug)]
 struct Known {
     day: Day,
-    /// What all shards came to when they were last read, and what this process has written since.
+    /// The sum of all shards when they were last read, and of what this process has counted since.
     spent: Money,
     read_at: Option<Timestamp>,
-    /// What could not be written yet.
+    /// Calls that are not written yet.
     unwritten: BTreeMap<Purpose, Spent>,
-    /// What was spent since the shards could last be read, if they could not when they should have been.
+    /// The money spent since the shards could last be read, if they could not when they should have been.
     blind: Option<Money>,
 }
 
@@ -73,7 +73,7 @@ impl Known {
 }
 
 impl SpendStore {
-    /// On the settings table, with the configured limit.
+    /// Makes it on the settings table, with the configured limit.
     #[must_use]
     pub fn new(table: Table, config: &Config) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl SpendStore {
         }
     }
 
-    /// What the day of `now` still allows. Reads the counters if they may have moved; while they cannot be read, this process
+    /// Returns what the day of `now` still allows. Reads the counters if they may have moved; while they cannot be read, this process
     /// may spend its share of what it last saw left.
     pub async fn budget(&self, now: Timestamp) -> Budget {
         let Some(limit) = self.limit else {
@@ -119,17 +119,28 @@ impl SpendStore {
         Budget::of(limit, known.spent)
     }
 
-    /// Counts a call, with what could not be written before. What cannot be written now is written with the next.
+    /// Counts a call and writes it down.
     pub async fn record(&self, purpose: Purpose, spent: Spent, now: Timestamp) {
-        let waiting = {
-            let mut known = self.known(now.day());
-            known.spent += spent.money;
-            if let Some(blind) = &mut known.blind {
-                *blind += spent.money;
-            }
-            add(&mut known.unwritten, purpose, spent);
-            std::mem::take(&mut known.unwritten)
-        };
+        self.note(purpose, spent, now);
+        self.write_noted(now).await;
+    }
+
+    /// Counts a call in this process, at once: the next call's budget knows of it. To be followed by [`Self::write_noted`].
+    pub fn note(&self, purpose: Purpose, spent: Spent, now: Timestamp) {
+        let mut known = self.known(now.day());
+        known.spent += spent.money;
+        if let Some(blind) = &mut known.blind {
+            *blind += spent.money;
+        }
+        add(&mut known.unwritten, purpose, spent);
+    }
+
+    /// Writes all that is counted and not written in one write. Calls that cannot be written now are written with the next.
+    pub async fn write_noted(&self, now: Timestamp) {
+        let waiting = std::mem::take(&mut self.known(now.day()).unwritten);
+        if waiting.is_empty() {
+            return;
+        }
         if let Err(error) = self.write(now.day(), &waiting).await {
             tracing::debug!(%error, "what was spent could not be written");
             let mut known = self.known(now.day());
@@ -139,7 +150,7 @@ impl SpendStore {
         }
     }
 
-    /// What was spent on a day, by provider and plan.
+    /// Reads what was spent on a day, by provider and tier.
     ///
     /// # Errors
     /// When the table is down.
@@ -204,7 +215,7 @@ impl SpendStore {
         Ok(())
     }
 
-    /// What is known of `day`. What another day left unwritten is written with this one's: a bill is not lost at midnight.
+    /// Returns what is known of `day`. Calls that another day left unwritten are written with this one's: none is lost at midnight.
     fn known(&self, day: Day) -> MutexGuard<'_, Known> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.day < day {

@@ -1,4 +1,4 @@
-//! What may still be spent on models today. [`store`] counts what has been, in the settings table.
+//! The money that may still be spent on models today. [`store`] counts what has been spent, in the settings table.
 
 pub mod store;
 
@@ -19,7 +19,7 @@ const RELAXED_LOOK: Duration = Duration::from_secs(5);
 /// And above it: calls that begin so close together count as in flight together.
 const CLOSE_LOOK: Duration = Duration::from_millis(100);
 
-/// What a day's spending still allows.
+/// The calls that a day's spending still allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Budget {
     /// Every chain.
@@ -31,7 +31,7 @@ pub enum Budget {
 }
 
 impl Budget {
-    /// What `spent` leaves of `limit`.
+    /// Returns what `spent` leaves of `limit`.
     #[must_use]
     pub fn of(limit: Money, spent: Money) -> Self {
         if spent >= limit {
@@ -44,7 +44,7 @@ impl Budget {
     }
 }
 
-/// Whether the counters should be read again before a call, when they were read at `read_at` and said `spent`. Once the limit is
+/// Reports whether the counters should be read again before a call, when they were read at `read_at` and said `spent`. Once the limit is
 /// reached, never: within a day they only grow.
 #[must_use]
 pub fn should_look(limit: Money, spent: Money, read_at: Option<Timestamp>, now: Timestamp) -> bool {
@@ -59,7 +59,7 @@ pub fn should_look(limit: Money, spent: Money, read_at: Option<Timestamp>, now: 
     }
 }
 
-/// The most that one process may spend while the counters cannot be read: its share of what was left.
+/// Returns the most that one process may spend while the counters cannot be read: its share of what was left.
 #[must_use]
 pub const fn blind_limit(limit: Money, spent: Money, fleet_size: u32) -> Money {
     limit.minus(spent).share(fleet_size)

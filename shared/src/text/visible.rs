@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The text without invisible characters. A model gets this form, and the cache's key holds both: what a reader cannot see may
+/// Returns the text without invisible characters. A model gets this form, and the cache's key holds both: what a reader cannot see may
 /// not steer a model, and may not share a verdict with what it is not.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -13,7 +13,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a text is of visible ASCII alone, as most are: told many bytes at a time, where a look at each character took a
+/// Reports whether a text is of visible ASCII alone, as most are: many bytes at a time, where a look at each character took a
 /// tenth of a cached batch.
 fn is_plain(text: &str) -> bool {
     let plain = |byte: u8| byte.wrapping_sub(b' ') < 0x5f || byte == b'\t' || byte == b'\n';
@@ -21,7 +21,7 @@ fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |all, byte| all & plain(byte))
 }
 
-/// Whether a character shows nothing: controls but for tab and line feed, default-ignorable characters (joiners, fillers,
+/// Reports whether a character shows nothing: controls but for tab and line feed, default-ignorable characters (joiners, fillers,
 /// variation selectors, tags), bidirectional controls, interlinear annotations, private use.
 const fn is_invisible(c: char) -> bool {
     matches!(c,

@@ -2,16 +2,7 @@
 
 use crate::config::providers::{Effort, ProviderName, ProviderSettings};
 
-/// Tokens of an answer beside its verdicts.
-const PER_ANSWER: u32 = 64;
-
-/// Tokens of a verdict: an id of some 10, a score, and the JSON around them, with spaces.
-const PER_VERDICT: u32 = 40;
-
-/// Tokens of a verdict with a reason of one sentence, in any script, and the words that apply.
-const PER_EXPLAINED: u32 = 160;
-
-/// How an answer's form is enforced.
+/// The way in which an answer's form is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// By the provider: a strict schema, or a tool that the model must use.
@@ -33,26 +24,30 @@ pub enum Bound {
     Unsent,
 }
 
-/// A part of the form that a provider can refuse.
+/// A feature of the form that a provider can refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// How an answer's form is enforced.
+pub enum Feature {
+    /// The way in which an answer's form is enforced.
     Shape,
-    /// How much the model reasons.
+    /// The amount of reasoning.
     Effort,
     /// The bound on the answer's length.
     Bound,
+    /// The temperature.
+    Temperature,
 }
 
 /// The form of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
-    /// How the answer's form is enforced.
+    /// The way in which the answer's form is enforced.
     pub shape: Shape,
-    /// How much the model is told to reason, if it is told.
+    /// The amount of reasoning that is sent, if any is.
     pub effort: Option<Effort>,
-    /// Which member bounds the answer.
+    /// The member that bounds the answer.
     pub bound: Bound,
+    /// A temperature is sent, if the question or the settings have one.
+    pub temperature: bool,
 }
 
 impl Form {
@@ -72,35 +67,47 @@ impl Form {
                 set => set.or(least),
             },
             bound: Bound::Completion,
+            temperature: true,
         }
     }
 
-    /// Returns the form after a refusal of `part`; `None` if nothing is left of that to give up.
+    /// Returns the form for a question that needs this much reasoning. A model that is not known to reason is not told to.
     #[must_use]
-    pub fn without(mut self, part: Part) -> Option<Self> {
-        match part {
-            Part::Shape => {
+    pub fn with_reasoning(self, needed: Option<Effort>) -> Self {
+        let effort = self
+            .effort
+            .map(|least| needed.map_or(least, |needed| needed.max(least)));
+        Self { effort, ..self }
+    }
+
+    /// Returns the form after a refusal of `feature`; `None` if nothing is left of that to give up.
+    #[must_use]
+    pub fn without(mut self, feature: Feature) -> Option<Self> {
+        match feature {
+            Feature::Shape => {
                 self.shape = match self.shape {
                     Shape::Strict => Shape::Loose,
                     Shape::Loose => Shape::Prompted,
                     Shape::Prompted => return None,
                 }
             }
-            Part::Effort => self.effort = (self.effort? != Effort::Low).then_some(Effort::Low),
-            Part::Bound => {
+            Feature::Effort => self.effort = (self.effort? != Effort::Low).then_some(Effort::Low),
+            Feature::Bound => {
                 self.bound = match self.bound {
                     Bound::Completion => Bound::Plain,
                     Bound::Plain => Bound::Unsent,
                     Bound::Unsent => return None,
                 }
             }
+            Feature::Temperature if self.temperature => self.temperature = false,
+            Feature::Temperature => return None,
         }
         Some(self)
     }
 
-    /// Returns the most tokens of an answer on so many posts, with room for such reasoning as cannot be turned off.
+    /// Returns the most tokens of an answer that needs so many, with room for such reasoning as cannot be turned off.
     #[must_use]
-    pub fn most_output(self, name: &ProviderName, posts: usize, explain: bool) -> u32 {
+    pub fn most_output(self, name: &ProviderName, needed: u32) -> u32 {
         let model = match name {
             ProviderName::OpenAi(model) | ProviderName::Bedrock(model) => model,
             ProviderName::Local => "",
@@ -113,11 +120,7 @@ impl Form {
             Some(Effort::Medium) => 8_192,
             Some(Effort::High | Effort::Xhigh) => 32_768,
         };
-        let each = if explain { PER_EXPLAINED } else { PER_VERDICT };
-        let posts = u32::try_from(posts).unwrap_or(u32::MAX);
-        PER_ANSWER
-            .saturating_add(posts.saturating_mul(each))
-            .saturating_add(reasoning)
+        needed.saturating_add(reasoning)
     }
 }
 
@@ -162,6 +165,13 @@ pub fn least_effort(model: &str) -> Option<Effort> {
 mod tests {
     use super::*;
 
+    const FORM: Form = Form {
+        shape: Shape::Strict,
+        effort: None,
+        bound: Bound::Completion,
+        temperature: true,
+    };
+
     #[test]
     fn each_model_is_told_the_least_that_it_takes() {
         for (model, expected) in [
@@ -195,39 +205,48 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_bounded_by_its_posts_and_by_the_reasoning_that_is_left() {
-        let most = |model: &str, effort, posts, explain| {
-            let form = Form {
-                shape: Shape::Strict,
-                effort,
-                bound: Bound::Completion,
-            };
-            form.most_output(&ProviderName::parse(model).unwrap(), posts, explain)
+    fn an_answer_is_bounded_by_what_it_needs_and_by_the_reasoning_that_is_left() {
+        let most = |model: &str, effort, needed| {
+            let form = Form { effort, ..FORM };
+            form.most_output(&ProviderName::parse(model).unwrap(), needed)
         };
-        assert_eq!(most("openai:gpt-5.1", Some(Effort::None), 1, false), 104);
-        assert_eq!(most("openai:gpt-5.1", Some(Effort::None), 50, true), 8_064);
-        assert_eq!(most("openai:gpt-5-mini", Some(Effort::Minimal), 50, false), 2_320);
-        assert_eq!(most("openai:gpt-4.1-mini", None, 50, false), 2_064);
-        assert_eq!(most("openai:qwen3", None, 50, false), 4_112, "it may reason");
+        assert_eq!(most("openai:gpt-5.1", Some(Effort::None), 104), 104);
+        assert_eq!(most("openai:gpt-5-mini", Some(Effort::Minimal), 2_064), 2_320);
+        assert_eq!(most("openai:gpt-4.1-mini", None, 2_064), 2_064);
+        assert_eq!(most("openai:qwen3", None, 2_064), 4_112, "it may reason");
         assert_eq!(
-            most("bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0", None, 50, false),
+            most("bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0", None, 2_064),
             2_064
         );
     }
 
     #[test]
-    fn each_part_can_be_given_up_until_nothing_is_left_of_it() {
+    fn a_question_raises_the_reasoning_of_a_model_that_reasons_and_of_no_other() {
+        for (least, needed, expected) in [
+            (Some(Effort::None), Some(Effort::Low), Some(Effort::Low)),
+            (Some(Effort::Low), Some(Effort::Minimal), Some(Effort::Low)),
+            (Some(Effort::Minimal), None, Some(Effort::Minimal)),
+            (None, Some(Effort::High), None),
+        ] {
+            let form = Form { effort: least, ..FORM };
+            assert_eq!(form.with_reasoning(needed).effort, expected, "{least:?} {needed:?}");
+        }
+    }
+
+    #[test]
+    fn each_feature_can_be_given_up_until_nothing_is_left_of_it() {
         let form = Form {
-            shape: Shape::Strict,
             effort: Some(Effort::Minimal),
-            bound: Bound::Completion,
+            ..FORM
         };
-        let steps = |part| std::iter::successors(Some(form), move |form: &Form| form.without(part)).skip(1);
-        let shapes: Vec<Shape> = steps(Part::Shape).map(|form| form.shape).collect();
+        let steps = |feature| std::iter::successors(Some(form), move |form: &Form| form.without(feature)).skip(1);
+        let shapes: Vec<Shape> = steps(Feature::Shape).map(|form| form.shape).collect();
         assert_eq!(shapes, [Shape::Loose, Shape::Prompted]);
-        let efforts: Vec<Option<Effort>> = steps(Part::Effort).map(|form| form.effort).collect();
+        let efforts: Vec<Option<Effort>> = steps(Feature::Effort).map(|form| form.effort).collect();
         assert_eq!(efforts, [Some(Effort::Low), None]);
-        let bounds: Vec<Bound> = steps(Part::Bound).map(|form| form.bound).collect();
+        let bounds: Vec<Bound> = steps(Feature::Bound).map(|form| form.bound).collect();
         assert_eq!(bounds, [Bound::Plain, Bound::Unsent]);
+        let temperatures: Vec<bool> = steps(Feature::Temperature).map(|form| form.temperature).collect();
+        assert_eq!(temperatures, [false]);
     }
 }

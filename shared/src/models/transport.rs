@@ -17,8 +17,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use url::Url;
 
+use super::breaker::LONGEST_OPEN;
 use super::failure::Failure;
-use crate::breaker::LONGEST_OPEN;
 use crate::clock::Timestamp;
 use crate::http_client::{self, Http1};
 use crate::tls;
@@ -31,7 +31,7 @@ const MOST_REDIRECTIONS: usize = 2;
 
 /// The client. It trusts the certificates that the system trusts.
 #[derive(Debug)]
-pub struct Wire {
+pub struct Transport {
     client: Http1,
     /// The local ends of connections that have brought an answer: they may be kept, and closed by the other end meanwhile.
     proven: Mutex<HashSet<SocketAddr>>,
@@ -48,7 +48,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Default for Wire {
+impl Default for Transport {
     fn default() -> Self {
         Self {
             client: Http1::new(tls::system_roots),
@@ -57,7 +57,7 @@ impl Default for Wire {
     }
 }
 
-impl Wire {
+impl Transport {
     /// Sends a request and reads the answer. A redirection that keeps the method (307, 308) is followed to the same host.
     ///
     /// # Errors

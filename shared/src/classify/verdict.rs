@@ -1,11 +1,13 @@
-//! What judges say: a [`Verdict`], and the [`CleanVerdict`] that may be shared.
+//! Verdicts on posts: a [`Verdict`], and the [`CleanVerdict`] that may be shared.
 
-/// What somebody thinks of a post.
+pub use crate::models::class::ModelClass;
+
+/// An opinion on a post.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// How strongly the post should be hidden, 0..=1.
+    /// The strength with which the post should be hidden, 0..=1.
     pub score: f32,
-    /// Why, where that was asked for.
+    /// The reason, if one was asked for.
     pub explanation: Option<Explanation>,
 }
 
@@ -36,31 +38,7 @@ impl CleanVerdict {
     }
 }
 
-/// How good a model is. A better one's verdict serves a lesser plan, never the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ModelClass {
-    /// The embedded model.
-    Embedded = 0,
-    /// A model of the chain that every plan has.
-    Standard = 1,
-    /// A model that only the chains of some plans have.
-    Better = 2,
-}
-
-impl ModelClass {
-    /// The class stored as `number`.
-    #[must_use]
-    pub const fn stored(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Embedded),
-            1 => Some(Self::Standard),
-            2 => Some(Self::Better),
-            _ => None,
-        }
-    }
-}
-
-/// Why a post was judged as it was.
+/// The reason for a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// One sentence.

@@ -26,7 +26,7 @@ pub struct Bounds {
     pub question: usize,
     /// Bytes of the answer's text, as far as it came.
     pub answer: usize,
-    /// The most tokens that the provider was told to write.
+    /// The bound on output that the provider was sent.
     pub told: u32,
 }
 

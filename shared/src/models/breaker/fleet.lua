@@ -1,5 +1,4 @@
--- What the fleet has seen of a provider: the counts of breaker/window.rs, kept for all. What follows from them is decided by the
--- caller. The numbers in capitals come before this text.
+-- The fleet's counts of a provider, kept by the rules of breaker/window.rs. The caller decides what follows from them. The numbers in capitals come before this text.
 -- KEYS: the state, and who was blamed for failures; in one slot.
 -- ARGV: what is to be done, the time (ms), the caller's epoch, then:
 --   look, lease, retry: nothing; shift: the phase (0 closed, 1 open, 2 half-open), until (ms), its span (ms);
@@ -10,21 +9,24 @@
 local what, now, epoch = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local second = math.floor(now / 1000)
 local names = {'e', 'p', 'u', 's', 'l', 'g', 'b', 'k', 'h', 'r'}
+local held, changed = {}, {}
+local raw = redis.call('HGETALL', KEYS[1])
+for i = 1, #raw, 2 do held[raw[i]] = raw[i + 1] end
 local s = {}
-for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(names))) do
-    s[names[i]] = tonumber(value or 0) or 0
-end
+for _, name in ipairs(names) do s[name] = tonumber(held[name] or 0) or 0 end
 
 -- Seconds are a ring of fields, each with its own number: what it holds of another time does not count.
 local function read(at)
-    local n, c, f, w, r, p = string.match(redis.call('HGET', KEYS[1], 'w' .. at % SECONDS) or '', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
+    local n, c, f, w, r, p = string.match(held['w' .. at % SECONDS] or '', '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
     return tonumber(n), {tonumber(c), tonumber(f), tonumber(w), tonumber(r), tonumber(p)}
 end
 local function add(place, more)
     local n, counts = read(second)
     if n ~= second then counts = {0, 0, 0, 0, 0} end
     for i, count in ipairs(more) do counts[place[i]] = counts[place[i]] + count end
-    redis.call('HSET', KEYS[1], 'w' .. second % SECONDS, second .. ':' .. table.concat(counts, ':'))
+    local name, value = 'w' .. second % SECONDS, second .. ':' .. table.concat(counts, ':')
+    held[name] = value
+    changed[#changed + 1], changed[#changed + 2] = name, value
 end
 local function sums()
     local total = {0, 0, 0, 0, 0}
@@ -46,6 +48,7 @@ elseif what == 'shift' then
     if s.e == epoch then
         done = 1
         redis.call('DEL', KEYS[1])
+        held = {}
         s = {e = epoch + 1, p = tonumber(ARGV[4]), u = tonumber(ARGV[5]), s = tonumber(ARGV[6]), l = 0, g = 0, b = 0, k = 0, h = s.h, r = s.r}
     end
 elseif what == 'retry' then
@@ -60,13 +63,19 @@ elseif what == 'report' then
     if tonumber(ARGV[7]) > 0 then s.r = tonumber(ARGV[7]) end
     if #ARGV > 7 then
         local spent = redis.call('HLEN', KEYS[2]) >= MOST_NAMES
-        for i = 8, #ARGV do
-            spent = spent or tonumber(redis.call('HGET', KEYS[2], ARGV[i]) or 0) >= MOST_BLAMED
+        local blamed = redis.call('HMGET', KEYS[2], unpack(ARGV, 8))
+        for i, times in ipairs(blamed) do
+            blamed[i] = tonumber(times or 0)
+            spent = spent or blamed[i] >= MOST_BLAMED
         end
         if spent then
             outcome = 'neutral'
         else
-            for i = 8, #ARGV do redis.call('HINCRBY', KEYS[2], ARGV[i], 1) end
+            local more = {}
+            for i, times in ipairs(blamed) do
+                more[#more + 1], more[#more + 2] = ARGV[7 + i], times + 1
+            end
+            redis.call('HSET', KEYS[2], unpack(more))
             if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], BLAME_SPAN) end
         end
     end
@@ -87,12 +96,10 @@ elseif what == 'report' then
     end
 end
 if what ~= 'look' then
-    local fields = {}
     for _, name in ipairs(names) do
-        fields[#fields + 1] = name
-        fields[#fields + 1] = string.format('%.0f', s[name])
+        changed[#changed + 1], changed[#changed + 2] = name, string.format('%.0f', s[name])
     end
-    redis.call('HSET', KEYS[1], unpack(fields))
+    redis.call('HSET', KEYS[1], unpack(changed))
     redis.call('PEXPIRE', KEYS[1], KEPT)
 end
 local total = sums()

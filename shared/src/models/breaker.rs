@@ -1,4 +1,4 @@
-//! Whether a provider is asked: a circuit breaker as a state machine over plain values, and the budget of retries.
+//! The circuit breaker of a provider, as a state machine over plain values, and the budget of retries.
 //!
 //! Closed, calls pass and are counted ([`window`]). It opens on 10 failures in a row, or when at least half of 20 or more
 //! calls of the last 30 s failed, or when 80 % of them were slow. Open, nothing passes for 60 s; then, half-open, 5 probes:
@@ -21,10 +21,10 @@ pub const STREAK: u32 = 10;
 /// The fewest calls whose rates are judged.
 pub const FEWEST: u32 = 20;
 
-/// How far back calls are counted.
+/// The span in which calls are counted.
 pub const WINDOW: Duration = Duration::from_secs(30);
 
-/// How long it stays open at first, and at most.
+/// The time for which it stays open at first, and at most.
 pub const FIRST_OPEN: Duration = Duration::from_mins(1);
 /// See [`FIRST_OPEN`].
 pub const LONGEST_OPEN: Duration = Duration::from_mins(10);
@@ -34,14 +34,14 @@ pub const PROBES: u32 = 5;
 /// See [`PROBES`].
 pub const GOOD_PROBES: u32 = 4;
 
-/// What a doubt counts as having been open: if the probes confirm it, the provider is skipped for [`FIRST_OPEN`].
+/// The time for which a doubt counts as having been open: if the probes confirm it, the provider is skipped for [`FIRST_OPEN`].
 const DOUBTED: Duration = Duration::from_secs(30);
 
-/// How long a probe may take before it counts as lost: twice the longest call.
+/// The time after which a probe counts as lost: twice the longest call.
 pub const PROBE_LEASE: Duration = Duration::from_secs(10);
 
 /// The most timeouts and schema violations that one user, or one content, may bring against a provider in [`BLAME_SPAN`]:
-/// nobody can switch moderation off with poisoned posts.
+/// nobody can switch a provider off with poisoned content.
 pub const MOST_BLAMED: u32 = 3;
 /// See [`MOST_BLAMED`].
 pub const BLAME_SPAN: Duration = Duration::from_mins(10);
@@ -56,16 +56,16 @@ pub enum Phase {
     Closed,
     /// No call passes until then.
     Open {
-        /// When probes may pass.
+        /// The time from which probes may pass.
         until: Timestamp,
-        /// How long it is open in all.
+        /// The time for which it is open in all.
         span: Duration,
     },
     /// Probes pass.
     HalfOpen {
-        /// When probes without a result count as lost, and others may be made.
+        /// The time from which probes without a result count as lost, and others may be made.
         until: Timestamp,
-        /// How long it was open before.
+        /// The time for which it was open before.
         span: Duration,
         /// Probes under way or done.
         leased: u32,
@@ -76,7 +76,7 @@ pub enum Phase {
     },
 }
 
-/// What was counted in the current epoch.
+/// The counts of the current epoch.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Calls that ended in the last 30 s.
@@ -93,7 +93,7 @@ pub struct Tally {
     pub streak: u32,
 }
 
-/// All that is known of a provider at a moment.
+/// The state and the counts of a provider at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
     /// Counts the changes of phase.
@@ -108,29 +108,29 @@ pub struct Snapshot {
     pub refusal: Option<u16>,
 }
 
-/// How a call ended, as far as a breaker cares.
+/// The end of a call, as far as it concerns a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// With an answer.
     Good {
-        /// Whether that took long.
+        /// It took long.
         slow: bool,
     },
     /// Without, by the provider's fault.
     Failed {
-        /// Whether that took long.
+        /// It took long.
         slow: bool,
     },
     /// Without, by the provider's fault or by that of what it was asked.
     Provoked {
-        /// Whether that took long.
+        /// It took long.
         slow: bool,
     },
     /// With nothing that speaks for or against the provider.
     Neutral,
 }
 
-/// What is to be done about a call that somebody wants to make.
+/// The next step towards a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// It passes.
@@ -160,7 +160,7 @@ impl Snapshot {
         refusal: None,
     };
 
-    /// What is to be done about a call at `now`.
+    /// Returns the next step towards a call at `now`.
     #[must_use]
     pub fn admission(&self, now: Timestamp) -> Step {
         if let Some(until) = self.held_until.filter(|until| now < *until) {
@@ -174,7 +174,7 @@ impl Snapshot {
         }
     }
 
-    /// The phase that follows from what has been counted, if another does.
+    /// Returns the phase that follows from the counts, if another does.
     #[must_use]
     pub fn consequence(&self, now: Timestamp) -> Option<Phase> {
         match self.phase {
@@ -190,7 +190,7 @@ impl Snapshot {
 }
 
 impl Tally {
-    /// Whether these counts open a closed breaker.
+    /// Reports whether these counts open a closed breaker.
     #[must_use]
     pub const fn trips(&self) -> bool {
         let enough = self.calls >= FEWEST;
@@ -199,13 +199,13 @@ impl Tally {
         self.streak >= STREAK || (enough && (half_failed || most_slow))
     }
 
-    /// Whether who asks can have provoked most of what failed.
+    /// Reports whether requests can have provoked most of what failed.
     #[must_use]
     pub const fn is_doubtful(&self) -> bool {
         self.provoked > 0 && self.provoked * 2 >= self.failures
     }
 
-    /// Whether one more retry stays within the budget.
+    /// Reports whether one more retry stays within the budget.
     #[must_use]
     pub const fn allows_retry(&self) -> bool {
         (self.retries + 1) * CALLS_PER_RETRY <= self.calls

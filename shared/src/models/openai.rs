@@ -1,17 +1,19 @@
 //! OpenAI's protocol: `POST {base}/chat/completions`, for every server that speaks it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, Request, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::counts::Counts;
 use super::failure::Failure;
 use super::form::{Bound, Form, Shape};
-use super::prompt::Prompt;
-use super::usage::Counts;
+use super::request::{ModelRequest, Part};
 use crate::config::Secret;
 use crate::config::providers::{KeyHeader, OpenAiSettings};
 
-/// The request that asks `model`, in `form`, for an answer of at most `most_output` tokens.
+/// Returns the request that asks `model`, in `form`, for an answer of at most `most_output` tokens.
 ///
 /// # Errors
 /// [`Failure::Unasked`] when address or key cannot be sent.
@@ -19,25 +21,25 @@ pub fn request(
     settings: &OpenAiSettings,
     key: Option<&Secret>,
     model: &str,
-    prompt: &Prompt,
+    request: &ModelRequest,
     (form, most_output): (Form, u32),
 ) -> Result<Request<String>, Failure> {
     let mut body = json!({
         "model": model,
         "messages": [
-            {"role": "system", "content": prompt.system_in(form.shape)},
-            {"role": "user", "content": prompt.user},
+            {"role": "system", "content": request.system_in(form.shape)},
+            {"role": "user", "content": content(&request.parts)},
         ],
     });
-    match form.shape {
-        Shape::Strict => {
+    match (form.shape, &request.schema) {
+        (Shape::Strict, Some(schema)) => {
             body["response_format"] = json!({
                 "type": "json_schema",
-                "json_schema": {"name": "verdicts", "strict": true, "schema": prompt.schema()},
+                "json_schema": {"name": schema.name, "strict": true, "schema": schema.json},
             });
         }
-        Shape::Loose => body["response_format"] = json!({"type": "json_object"}),
-        Shape::Prompted => {}
+        (Shape::Loose, Some(_)) => body["response_format"] = json!({"type": "json_object"}),
+        (Shape::Prompted, _) | (_, None) => {}
     }
     match form.bound {
         Bound::Completion => body["max_completion_tokens"] = Value::from(most_output),
@@ -47,25 +49,47 @@ pub fn request(
     if let Some(effort) = form.effort {
         body["reasoning_effort"] = Value::from(effort.name());
     }
-    if let Some(temperature) = settings.temperature {
+    if let Some(temperature) = request
+        .temperature
+        .or(settings.temperature)
+        .filter(|_| form.temperature)
+    {
         body["temperature"] = Value::from(temperature);
     }
     let version = settings.api_version.as_ref();
     let version = version.map_or_else(String::new, |version| format!("?api-version={version}"));
-    let mut request = Request::builder()
+    let mut call = Request::builder()
         .method(Method::POST)
         .uri(format!("{}/chat/completions{version}", settings.base_url))
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json");
     if let Some(key) = key {
-        request = match settings.key_header {
-            KeyHeader::Bearer => request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose())),
-            KeyHeader::ApiKey => request.header("api-key", key.expose()),
+        call = match settings.key_header {
+            KeyHeader::Bearer => call.header(header::AUTHORIZATION, format!("Bearer {}", key.expose())),
+            KeyHeader::ApiKey => call.header("api-key", key.expose()),
         };
     }
-    request
-        .body(body.to_string())
+    call.body(body.to_string())
         .map_err(|_| Failure::Unasked("the address or the key cannot be sent"))
+}
+
+/// Returns the content of the user message: one text as a string, which every server takes; else parts.
+fn content(parts: &[Part]) -> Value {
+    if let [Part::Text(text)] = parts {
+        return Value::from(text.as_str());
+    }
+    let parts = parts.iter().map(|part| match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Image(image) => {
+            let url = format!(
+                "data:image/{};base64,{}",
+                image.format.name(),
+                STANDARD.encode(&image.bytes)
+            );
+            json!({"type": "image_url", "image_url": {"url": url}})
+        }
+    });
+    parts.collect()
 }
 
 #[derive(Deserialize)]
@@ -86,7 +110,7 @@ struct Message {
     content: Value,
 }
 
-/// The text of an answer, and the provider's counts. A refusal has no text.
+/// Returns the text of an answer, and the provider's counts. A refusal has no text.
 ///
 /// # Errors
 /// [`Failure::Schema`] when the body is not of this protocol.
@@ -117,6 +141,29 @@ fn text(content: Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::request::{Image, ImageFormat};
+
+    #[test]
+    fn an_image_is_a_data_url_between_the_texts() {
+        let image = Image {
+            format: ImageFormat::Png,
+            bytes: vec![0, 0, 1],
+        };
+        let parts = [
+            Part::Text("before".into()),
+            Part::Image(image),
+            Part::Text("after".into()),
+        ];
+        assert_eq!(
+            content(&parts),
+            json!([
+                {"type": "text", "text": "before"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAB"}},
+                {"type": "text", "text": "after"},
+            ])
+        );
+        assert_eq!(content(&parts[..1]), json!("before"));
+    }
 
     #[test]
     fn text_parts_are_joined_and_no_others() {
@@ -125,14 +172,14 @@ mod tests {
             (
                 json!([
                     {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
-                    {"type": "text", "text": "{\"verdicts\""},
+                    {"type": "text", "text": "{\"rows\""},
                     {"type": "text", "text": ":[]}"},
                 ]),
-                Some("{\"verdicts\":[]}"),
+                Some("{\"rows\":[]}"),
             ),
             (json!([{"type": "image_url"}]), None),
             (json!(null), None),
-            (json!({"verdicts": []}), None),
+            (json!({"rows": []}), None),
         ] {
             assert_eq!(text(content.clone()).as_deref(), expected, "{content}");
         }

@@ -1,5 +1,5 @@
-//! What one process has seen of a provider: the state machine's counts, kept without a cache. The fleet's, in `fleet.lua`, are
-//! kept by the same rules; a test holds the two together.
+//! The state machine's counts of a provider as one process keeps them without a cache. The fleet's, in `fleet.lua`, are kept by
+//! the same rules; a test holds the two together.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ const SECONDS: i64 = WINDOW.as_secs().cast_signed();
 /// The most names that are remembered at once; beyond it nobody new is blamed, and so nothing new counts.
 pub const MOST_NAMES: usize = 10_000;
 
-/// Who and what a failed call was made for, as hashes: the user, and each content.
+/// The users and contents that a failed call was made for, as hashes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Blame(Vec<u64>);
 
 impl Blame {
-    /// Of these names, such as a user and the texts of posts.
+    /// Makes it of these names, such as a user and the texts asked about.
     #[must_use]
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = names.into_iter().map(hash).collect();
@@ -26,7 +26,7 @@ impl Blame {
         Self(hashes)
     }
 
-    /// The hashes, each once.
+    /// Returns the hashes, each once.
     #[must_use]
     pub fn hashes(&self) -> &[u64] {
         &self.0
@@ -43,13 +43,39 @@ fn hash(name: &str) -> u64 {
         .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
+/// A change of what is known of a provider, or a look at it.
+#[derive(Debug, Clone)]
+pub enum Act<'a> {
+    /// Nothing is changed.
+    Look,
+    /// A probe is taken.
+    Lease(u64),
+    /// A phase starts.
+    Shift(u64, Phase),
+    /// A retry is taken out of the budget.
+    Retry,
+    /// A call of this epoch has ended.
+    Report {
+        /// The epoch in which it began.
+        epoch: u64,
+        /// Its end.
+        outcome: Outcome,
+        /// Until when the provider asked not to be called.
+        hold: Option<Timestamp>,
+        /// The status of a refusal that no other question changes.
+        refusal: Option<u16>,
+        /// The users and contents that can have provoked it.
+        blame: Option<&'a Blame>,
+    },
+}
+
 #[derive(Debug, Default, Clone, Copy)]
 struct Second {
     number: i64,
     counts: Tally,
 }
 
-/// What is known of one provider.
+/// The counts of one provider.
 #[derive(Debug)]
 pub struct Window {
     snapshot: Snapshot,
@@ -70,7 +96,7 @@ impl Default for Window {
 }
 
 impl Window {
-    /// What is known at `now`.
+    /// Returns what is known at `now`.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         let counted = self.seconds.iter().filter(|second| is_within(second.number, now));
@@ -91,6 +117,45 @@ impl Window {
         }
     }
 
+    /// Does something. Returns whether it was done, and what is known after it.
+    pub fn run(&mut self, act: &Act<'_>, now: Timestamp) -> (bool, Snapshot) {
+        let done = match *act {
+            Act::Look => false,
+            Act::Lease(epoch) => self.lease(epoch),
+            Act::Shift(epoch, phase) => self.shift(epoch, phase),
+            Act::Retry => self.retry(now),
+            Act::Report {
+                epoch,
+                outcome,
+                hold,
+                refusal,
+                blame,
+            } => {
+                if let Some(until) = hold {
+                    self.hold(until);
+                }
+                if let Some(status) = refusal {
+                    self.refuse(status);
+                }
+                let is_current = epoch == self.snapshot.epoch;
+                let counts = blame.is_none_or(|blame| self.blame(blame, now));
+                self.report(epoch, if counts { outcome } else { Outcome::Neutral }, now);
+                is_current
+            }
+        };
+        (done, self.snapshot(now))
+    }
+
+    /// Goes on from what the fleet has counted.
+    pub fn adopt(&mut self, snapshot: Snapshot, now: Timestamp) {
+        self.seconds.clear();
+        self.seconds.push(Second {
+            number: now.seconds(),
+            counts: snapshot.tally,
+        });
+        self.snapshot = snapshot;
+    }
+
     /// Takes a probe of epoch `epoch`, if one is left.
     pub const fn lease(&mut self, epoch: u64) -> bool {
         match &mut self.snapshot.phase {
@@ -102,7 +167,7 @@ impl Window {
         }
     }
 
-    /// Starts `phase`, unless another change of epoch `epoch` was quicker. Counts start anew with it.
+    /// Starts `phase`, unless another change of epoch `epoch` was quicker. Counts begin again with it.
     pub fn shift(&mut self, epoch: u64, phase: Phase) -> bool {
         let is_first = self.snapshot.epoch == epoch;
         if is_first {
@@ -153,17 +218,17 @@ impl Window {
         allowed
     }
 
-    /// The provider asked not to be called before `until`.
+    /// Notes that the provider asked not to be called before `until`.
     pub fn hold(&mut self, until: Timestamp) {
         self.snapshot.held_until = self.snapshot.held_until.max(Some(until));
     }
 
-    /// The provider refused a call with `status`, for a reason that no other question changes.
+    /// Notes that the provider refused a call with `status`, for a reason that no other question changes.
     pub const fn refuse(&mut self, status: u16) {
         self.snapshot.refusal = Some(status);
     }
 
-    /// Whether a failure that a request could have provoked counts: not when its user or one of its contents has brought as
+    /// Reports whether a failure that a request could have provoked counts: not if its user or one of its contents has brought as
     /// many as they may. Notes it if it does.
     pub fn blame(&mut self, blame: &Blame, now: Timestamp) -> bool {
         if now.since(self.blamed_since) >= BLAME_SPAN || now < self.blamed_since {
@@ -195,7 +260,7 @@ impl Window {
     }
 }
 
-/// Whether a second is one of the window's last, or of a clock that is a little ahead.
+/// Reports whether a second is one of the window's last, or of a clock that is a little ahead.
 fn is_within(second: i64, now: Timestamp) -> bool {
     let age = now.seconds() - second;
     (-SECONDS..SECONDS).contains(&age)

@@ -1,4 +1,4 @@
-//! One question to one provider, as requests: in its wire form, with its key, at its address. A part of the form that a
+//! One question to one provider, as requests: in its protocol, with its key, at its address. A feature of the form that a
 //! provider refuses is given up and not sent to it again by this process.
 
 use std::collections::HashMap;
@@ -9,11 +9,10 @@ use lambda_http::http::Request;
 
 use super::failure::Failure;
 use super::form::Form;
-use super::prompt::Prompt;
 use super::refusal::{self, About};
+use super::request::{ModelReply, ModelRequest};
 use super::sign::{Scope, signed};
-use super::usage::Counts;
-use super::wire::{Answer, Wire, traced};
+use super::transport::{Answer, Transport, traced};
 use super::{bedrock, openai};
 use crate::clock::Timestamp;
 use crate::config::providers::{ProviderName, ProviderSettings};
@@ -26,22 +25,13 @@ pub struct Exchange {
     settings: ProviderSettings,
     region: String,
     credentials: Option<AwsCredentials>,
-    wire: Wire,
+    transport: Transport,
     /// The key of `OpenAI`'s protocol, if calls carry one.
     key: Option<Held<Secret>>,
     /// The forms of providers that have refused a stricter one.
     forms: Mutex<HashMap<ProviderName, Form>>,
-    /// Which of Bedrock's two names was reached last.
+    /// The place of the one of Bedrock's two names that was reached last.
     bedrock_name: AtomicUsize,
-}
-
-/// An answer of a provider.
-#[derive(Debug)]
-pub struct Said {
-    /// Its text; a refusal has none.
-    pub text: Option<String>,
-    /// Its counts of tokens.
-    pub counts: Counts,
 }
 
 impl Exchange {
@@ -52,42 +42,45 @@ impl Exchange {
             settings: config.providers.clone(),
             region: config.region.clone(),
             credentials: config.credentials.clone(),
-            wire: Wire::default(),
+            transport: Transport::default(),
             key,
             forms: Mutex::default(),
             bedrock_name: AtomicUsize::new(0),
         }
     }
 
-    /// Returns the most tokens that `name` is told to write on these posts.
+    /// Returns the most tokens that `name` is told to write in answer to a question.
     #[must_use]
-    pub fn most_output(&self, name: &ProviderName, prompt: &Prompt) -> u32 {
-        let by_posts = || self.form(name).most_output(name, prompt.ids.len(), prompt.explain);
-        self.settings.max_output.of(name).unwrap_or_else(by_posts)
+    pub fn most_output(&self, name: &ProviderName, request: &ModelRequest) -> u32 {
+        let needed = || {
+            self.sent(name, self.form(name), request)
+                .most_output(name, request.max_output)
+        };
+        self.settings.max_output.of(name).unwrap_or_else(needed)
     }
 
-    /// Asks `name`, again as long as it refuses another part of the form.
+    /// Asks `name`, again as long as it refuses another feature of the form.
     ///
     /// # Errors
     /// Why there is no answer.
     pub async fn ask(
         &self,
         name: &ProviderName,
-        prompt: &Prompt,
+        request: &ModelRequest,
         trace: Option<&str>,
         now: Timestamp,
-    ) -> Result<Said, Failure> {
+    ) -> Result<ModelReply, Failure> {
         let mut key = self.key(name, now).await?;
         let mut renewed = false;
         loop {
             let form = self.form(name);
-            let answer = self.send(name, prompt, form, (key.as_deref(), trace), now).await?;
-            let Err(failure) = judged(&answer) else {
-                return said(name, &answer.body);
+            let answer = self.send(name, request, form, (key.as_deref(), trace), now).await?;
+            let Err(failure) = succeeded(&answer) else {
+                return read(name, request, &answer.body);
             };
             match refusal::about(answer.status, &answer.body) {
-                About::Posts => return Err(Failure::Posts(answer.status)),
-                About::Form(part) => match form.without(part) {
+                About::Content => return Err(Failure::Content(answer.status)),
+                About::Form(feature) => match form.without(feature) {
                     Some(lesser) => self.learn(name, form, lesser),
                     None => return Err(failure),
                 },
@@ -104,32 +97,32 @@ impl Exchange {
     async fn send(
         &self,
         name: &ProviderName,
-        prompt: &Prompt,
+        request: &ModelRequest,
         form: Form,
         (key, trace): (Option<&Secret>, Option<&str>),
         now: Timestamp,
     ) -> Result<Answer, Failure> {
-        let bound = (form, self.most_output(name, prompt));
+        let bound = (self.sent(name, form, request), self.most_output(name, request));
         match name {
             ProviderName::Local => Err(Failure::Unasked("the embedded model is not asked over the network")),
             ProviderName::OpenAi(model) => {
-                let request = openai::request(&self.settings.openai, key, model, prompt, bound)?;
-                self.wire.send(traced(request, trace), now).await
+                let request = openai::request(&self.settings.openai, key, model, request, bound)?;
+                self.transport.send(traced(request, trace), now).await
             }
             ProviderName::Bedrock(model) => {
                 let build = |endpoint: &str| {
-                    let request = traced(bedrock::request(endpoint, model, prompt, bound)?, trace);
+                    let request = traced(bedrock::request(endpoint, model, request, bound)?, trace);
                     self.signed(request, now)
                 };
                 if let Some(endpoint) = &self.settings.bedrock_endpoint {
-                    return self.wire.send(build(endpoint)?, now).await;
+                    return self.transport.send(build(endpoint)?, now).await;
                 }
                 let names = bedrock::endpoints(&self.region);
                 let last = self.bedrock_name.load(Ordering::Relaxed) % names.len();
-                match self.wire.send(build(&names[last])?, now).await {
+                match self.transport.send(build(&names[last])?, now).await {
                     Err(Failure::Unreachable) => {
                         let other = (last + 1) % names.len();
-                        let answer = self.wire.send(build(&names[other])?, now).await?;
+                        let answer = self.transport.send(build(&names[other])?, now).await?;
                         self.bedrock_name.store(other, Ordering::Relaxed);
                         Ok(answer)
                     }
@@ -158,7 +151,7 @@ impl Exchange {
         })
     }
 
-    /// Reads the key anew; `None` unless it is another one than `refused`.
+    /// Reads the key again; `None` unless it is another one than `refused`.
     async fn renewed(&self, refused: Option<&Arc<Secret>>, now: Timestamp) -> Option<Arc<Secret>> {
         let (key, refused) = (self.key.as_ref()?, refused?);
         key.refresh(now).await.ok().filter(|key| key != refused)
@@ -168,6 +161,14 @@ impl Exchange {
         let forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         let known = forms.get(name).copied();
         known.unwrap_or_else(|| Form::first(name, &self.settings))
+    }
+
+    /// Returns a form as it is sent with a question: with the reasoning that this needs, unless an operator has set it.
+    fn sent(&self, name: &ProviderName, form: Form, request: &ModelRequest) -> Form {
+        match self.settings.effort.of(name) {
+            Some(_) => form,
+            None => form.with_reasoning(request.reasoning),
+        }
     }
 
     /// Remembers a form, unless another call has learned meanwhile.
@@ -182,7 +183,7 @@ impl Exchange {
 }
 
 /// Turns a status that is no success into a failure.
-const fn judged(answer: &Answer) -> Result<(), Failure> {
+const fn succeeded(answer: &Answer) -> Result<(), Failure> {
     match answer.status {
         200..=299 => Ok(()),
         429 => Err(Failure::RateLimited(answer.wait)),
@@ -192,11 +193,11 @@ const fn judged(answer: &Answer) -> Result<(), Failure> {
     }
 }
 
-fn said(name: &ProviderName, body: &[u8]) -> Result<Said, Failure> {
+fn read(name: &ProviderName, request: &ModelRequest, body: &[u8]) -> Result<ModelReply, Failure> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let (text, counts) = match name {
-        ProviderName::Bedrock(_) => bedrock::read(body)?,
+        ProviderName::Bedrock(_) => bedrock::read(body, request.schema.as_ref())?,
         ProviderName::OpenAi(_) | ProviderName::Local => openai::read(body)?,
     };
-    Ok(Said { text, counts })
+    Ok(ModelReply { text, counts })
 }

@@ -1,0 +1,3 @@
+//! Text: its forms, whatever it says.
+
+pub mod visible;
