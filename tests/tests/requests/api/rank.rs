@@ -1,9 +1,13 @@
 //! Rank and rerank as their clients see them, on the embedded ranker.
 
+use std::path::PathBuf;
+use std::process::Stdio;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Device, send};
 use tests::service::{Plan, Service};
+use tokio::process::Command;
 
 fn question() -> Value {
     json!({"query": "reset my password", "items": [
@@ -46,7 +50,10 @@ async fn the_embedded_ranker_answers_where_it_is_the_provider_and_says_so() {
     let mut turned = question();
     turned["items"].as_array_mut().unwrap().reverse();
     let again = ask(&service, &ann, "/v1/rank", &turned).await;
-    assert_eq!((&again.body["source"], &again.body["cached"]), (&json!("cache"), &json!(true)));
+    assert_eq!(
+        (&again.body["source"], &again.body["cached"]),
+        (&json!("cache"), &json!(true))
+    );
     assert_eq!(again.body["results"], answer.body["results"]);
     assert_eq!(again.body["rankingVersion"], answer.body["rankingVersion"]);
     assert_eq!(used(&service, &ann).await, 2);
@@ -92,12 +99,18 @@ async fn each_bound_is_named_where_it_is_broken() {
         (json!({"query": "q".repeat(501), "items": two}), vec!["/query"]),
         (json!({"query": "q", "items": [item("a", "x")]}), vec!["/items"]),
         (json!({"query": "q", "items": many}), vec!["/items"]),
-        (json!({"query": "q", "items": two, "criteria": "c".repeat(1001)}), vec!["/criteria"]),
+        (
+            json!({"query": "q", "items": two, "criteria": "c".repeat(1001)}),
+            vec!["/criteria"],
+        ),
         (json!({"query": "q", "items": two, "samples": 0}), vec!["/samples"]),
         (json!({"query": "q", "items": two, "samples": 6}), vec!["/samples"]),
         (json!({"query": "q", "items": two, "samples": "1"}), vec!["/samples"]),
         (json!({"query": "q", "items": two, "explain": 1}), vec!["/explain"]),
-        (json!({"query": "q", "items": [item("a", "x"), item("a", "y")]}), vec!["/items/1/id"]),
+        (
+            json!({"query": "q", "items": [item("a", "x"), item("a", "y")]}),
+            vec!["/items/1/id"],
+        ),
         (
             json!({"query": "q", "items": [item("", "x"), item(&"b".repeat(65), &"y".repeat(501))]}),
             vec!["/items/0/id", "/items/1/id", "/items/1/text"],
@@ -136,6 +149,29 @@ async fn rerank_answers_in_the_form_of_cohere_and_jina() {
     }
     // One question in two forms of address: the second time it was known.
     assert_eq!(used(&service, &ann).await, 2);
+}
+
+#[tokio::test]
+async fn coheres_own_client_reads_what_rerank_answers() {
+    let service = Service::start().await;
+    let ann = service.client.register("ann").await;
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let python = root.join(".venv/bin/python");
+    assert!(python.exists(), "`make venv` installs the clients");
+    let output = Command::new(python)
+        .arg(root.join("tests/scripts/rerank_client.py"))
+        .args([service.client.authority(), &ann.access])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(read["v1"]["order"], json!([1, 0]));
+    assert_eq!(read["v2"]["order"], json!([1, 0, 2]));
+    assert!(read["v1"]["score"].as_f64().unwrap() > 0.0);
+    assert_eq!(read["refused"], json!({"status": 401, "code": "invalid_api_key"}));
 }
 
 #[tokio::test]

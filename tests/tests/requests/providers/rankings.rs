@@ -11,7 +11,8 @@ use tests::redis::Redis;
 use tests::service::{Plan, Service, TableService};
 use tests::upstream::{Act, CHEAP, GOOD, Script, Upstream, plan_of, upstream};
 
-const PLANS: &str = r#"{"free":{"posts":{"perDay":1000,"perMinute":100000},"rankings":{"perDay":1000,"perMinute":100000}}}"#;
+const PLANS: &str =
+    r#"{"free":{"posts":{"perDay":1000,"perMinute":100000},"rankings":{"perDay":1000,"perMinute":100000}}}"#;
 const THIRD: &str = "bedrock:third";
 
 fn plan(upstream: &Upstream) -> Plan {
@@ -46,7 +47,9 @@ async fn used(service: &Service, device: &Device) -> u64 {
 
 /// The texts of the items, best first.
 fn order(answer: &Answer) -> Vec<String> {
-    let results = answer.body["results"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
+    let results = answer.body["results"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer:?}"));
     let text = |result: &Value| result["id"].as_str().unwrap().replace("id of ", "");
     results.iter().map(text).collect()
 }
@@ -63,7 +66,12 @@ async fn the_order_of_the_items_their_ids_and_white_space_change_nothing() {
     for turn in 1..4 {
         let mut turned = texts;
         turned.rotate_left(turn);
-        let same = rank(&service, &ann, &json!({"query": " The\tbest ", "items": items(&turned)})).await;
+        let same = rank(
+            &service,
+            &ann,
+            &json!({"query": " The\tbest ", "items": items(&turned)}),
+        )
+        .await;
         assert_eq!((order(&same), &same.body["source"]), (order(&first), &json!("cache")));
     }
     let renamed: Value = texts
@@ -88,7 +96,9 @@ async fn fifty_users_at_once_on_two_instances_make_one_set_of_calls() {
         TableService::start().await,
         Redis::start(),
     );
-    let plan = plan(&upstream).with_tables_at(tables.address()).with_cache_at(redis.url());
+    let plan = plan(&upstream)
+        .with_tables_at(tables.address())
+        .with_cache_at(redis.url());
     let services = [plan.start().await, plan.start().await];
     let mut body = brands();
     body["samples"] = json!(3);
@@ -114,11 +124,22 @@ async fn samples_list_the_items_in_other_orders_and_say_how_far_they_agree() {
     assert_eq!(one.body["agreement"], 1.0);
     let five = rank(&service, &ann, &asked(5)).await;
     let agreement = five.body["agreement"].as_f64().unwrap();
-    assert!(agreement < 0.5, "a model that ranks as listed disagrees with itself: {agreement}");
+    assert!(
+        agreement < 0.5,
+        "a model that ranks as listed disagrees with itself: {agreement}"
+    );
     assert_eq!(five.body["usage"]["used"], 6);
     let listed: BTreeSet<Vec<String>> = upstream.calls()[1..]
         .iter()
-        .map(|call| call.ranking.as_ref().unwrap().items.iter().map(|item| item.text.clone()).collect())
+        .map(|call| {
+            call.ranking
+                .as_ref()
+                .unwrap()
+                .items
+                .iter()
+                .map(|item| item.text.clone())
+                .collect()
+        })
         .collect();
     assert_eq!(listed.len(), 5);
     // One that ranks by the words agrees with itself.
@@ -126,7 +147,10 @@ async fn samples_list_the_items_in_other_orders_and_say_how_far_they_agree() {
     let mut sure = brands();
     sure["samples"] = json!(5);
     let sure = rank(&service, &ann, &sure).await;
-    assert_eq!((&sure.body["agreement"], order(&sure)[0].as_str()), (&json!(1.0), "running shoes"));
+    assert_eq!(
+        (&sure.body["agreement"], order(&sure)[0].as_str()),
+        (&json!(1.0), "running shoes")
+    );
 }
 
 #[tokio::test]
@@ -148,7 +172,11 @@ async fn an_answer_that_is_no_ranking_is_asked_again_and_then_the_next_provider_
         let service = plan(&upstream).with("CLEARVIEW_RANK_PROVIDERS", chain).start().await;
         let ann = service.client.register("ann").await;
         let answer = rank(&service, &ann, &brands()).await;
-        assert_eq!((answer.status, &answer.body["source"]), (200, &json!("model")), "{act:?}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.body["source"]),
+            (200, &json!("model")),
+            "{act:?}: {answer:?}"
+        );
         assert_eq!(order(&answer)[0], "running shoes", "{act:?}");
         let models: Vec<Value> = upstream.calls().iter().map(|call| call.body["model"].clone()).collect();
         assert_eq!(models, ["good", "good", "cheap"], "{act:?}");
@@ -188,15 +216,19 @@ async fn a_reason_is_given_where_it_is_asked_for_and_one_without_end_is_refused(
 async fn with_every_provider_down_nothing_is_charged_and_nothing_made_up() {
     let upstream = upstream(Act::Answer).await;
     let chain = format!("{GOOD},{CHEAP},{THIRD}");
-    let plan = plan(&upstream)
-        .with("CLEARVIEW_RANK_PROVIDERS", chain)
-        .with("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", format!("http://{}", upstream.address));
+    let plan = plan(&upstream).with("CLEARVIEW_RANK_PROVIDERS", chain).with(
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        format!("http://{}", upstream.address),
+    );
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     let mut body = brands();
     body["samples"] = json!(2);
     let known = rank(&service, &ann, &body).await;
-    assert_eq!((&known.body["source"], used(&service, &ann).await), (&json!("model"), 2));
+    assert_eq!(
+        (&known.body["source"], used(&service, &ann).await),
+        (&json!("model"), 2)
+    );
 
     upstream.follow(Script::always(Act::Status {
         status: 400,
@@ -205,7 +237,11 @@ async fn with_every_provider_down_nothing_is_charged_and_nothing_made_up() {
     let mut other = body.clone();
     other["query"] = json!("sandals");
     let refused = rank(&service, &ann, &other).await;
-    assert_eq!((refused.status, refused.error()), (503, "MODEL_UNAVAILABLE"), "{refused:?}");
+    assert_eq!(
+        (refused.status, refused.error()),
+        (503, "MODEL_UNAVAILABLE"),
+        "{refused:?}"
+    );
     assert_eq!(refused.header("retry-after"), "5");
     assert_eq!(used(&service, &ann).await, 2);
 
@@ -213,17 +249,27 @@ async fn with_every_provider_down_nothing_is_charged_and_nothing_made_up() {
     let day = Duration::from_hours(24);
     service.clock.advance(day * 8);
     let ann = tests::client::Device::of(
-        &service.client.post("/v1/auth/refresh", &json!({"refreshToken": ann.refresh})).await,
+        &service
+            .client
+            .post("/v1/auth/refresh", &json!({"refreshToken": ann.refresh}))
+            .await,
     );
     let stale = rank(&service, &ann, &body).await;
-    assert_eq!((&stale.body["source"], &stale.body["cached"]), (&json!("stale"), &json!(true)), "{stale:?}");
+    assert_eq!(
+        (&stale.body["source"], &stale.body["cached"]),
+        (&json!("stale"), &json!(true)),
+        "{stale:?}"
+    );
     assert_eq!(stale.body["degraded"], json!(["model"]));
     assert_eq!((order(&stale), used(&service, &ann).await), (order(&known), 2));
 
     upstream.follow(Script::always(Act::Answer));
     service.clock.advance(Duration::from_hours(1));
     let ann = tests::client::Device::of(
-        &service.client.post("/v1/auth/refresh", &json!({"refreshToken": ann.refresh})).await,
+        &service
+            .client
+            .post("/v1/auth/refresh", &json!({"refreshToken": ann.refresh}))
+            .await,
     );
     let back = rank(&service, &ann, &other).await;
     assert_eq!((back.status, &back.body["source"]), (200, &json!("model")), "{back:?}");
@@ -240,7 +286,11 @@ async fn a_sample_that_nobody_answers_is_left_out_and_given_back() {
     let mut body = brands();
     body["samples"] = json!(3);
     let answer = rank(&service, &ann, &body).await;
-    assert_eq!((answer.status, &answer.body["source"]), (200, &json!("model")), "{answer:?}");
+    assert_eq!(
+        (answer.status, &answer.body["source"]),
+        (200, &json!("model")),
+        "{answer:?}"
+    );
     assert_eq!(answer.body["degraded"], json!(["model"]));
     assert_eq!(answer.body["usage"]["used"], 2);
     assert_eq!(used(&service, &ann).await, 2);
@@ -255,7 +305,11 @@ async fn likeness_stands_in_for_documents_and_never_for_brands() {
     assert_eq!(used(&service, &ann).await, 0);
     let documents = json!({"query": "running shoes", "documents": ["a red hat", "shoes for running"]});
     let answer = ask(&service, &ann, "/v1/rerank", &documents).await;
-    assert_eq!((answer.status, &answer.body["meta"]["source"]), (200, &json!("local")), "{answer:?}");
+    assert_eq!(
+        (answer.status, &answer.body["meta"]["source"]),
+        (200, &json!("local")),
+        "{answer:?}"
+    );
     assert_eq!(answer.body["results"][0]["index"], 1);
     assert_eq!(answer.body["meta"]["degraded"], json!(["model"]));
     assert_eq!(used(&service, &ann).await, 1);
@@ -270,7 +324,10 @@ async fn likeness_stands_in_for_documents_and_never_for_brands() {
     upstream.follow(Script::always(Act::Cut));
     let bob = without.client.register("bob").await;
     let answer = ask(&without, &bob, "/v1/rerank", &documents).await;
-    assert_eq!((answer.status, &answer.body["error"]["code"]), (503, &json!("server_error")));
+    assert_eq!(
+        (answer.status, &answer.body["error"]["code"]),
+        (503, &json!("server_error"))
+    );
 }
 
 #[tokio::test]
@@ -283,12 +340,20 @@ async fn models_are_asked_in_the_form_of_the_contract() {
     rank(&service, &ann, &body).await;
     let call = &upstream.calls()[0];
     let asked = call.ranking.as_ref().unwrap();
-    assert_eq!((asked.query.as_str(), asked.criteria.as_str()), ("running shoes", "comfort"));
+    assert_eq!(
+        (asked.query.as_str(), asked.criteria.as_str()),
+        ("running shoes", "comfort")
+    );
     let format = &call.body["response_format"]["json_schema"];
     assert_eq!((&format["name"], &format["strict"]), (&json!("ranking"), &json!(true)));
     let ids: Vec<&str> = asked.items.iter().map(|item| item.id.as_str()).collect();
     let allowed = &format["schema"]["properties"]["ranking"]["items"]["properties"]["id"]["enum"];
-    let mut sorted: Vec<&str> = allowed.as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let mut sorted: Vec<&str> = allowed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
     sorted.sort_unstable();
     let mut asked_for = ids.clone();
     asked_for.sort_unstable();
