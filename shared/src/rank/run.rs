@@ -127,7 +127,6 @@ async fn settle(app: &App, charged: Charged, unused: usize, figures: &mut Figure
         receipt,
         usage,
         certainty,
-        ..
     } = charged;
     let units = receipt.units();
     let refund = admission::finish(app, receipt, unused as u64).await;
