@@ -6,11 +6,11 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures_util::future::join_all;
 
+use crate::answers::Answers;
+use crate::answers::table::AnswerTable;
+use crate::answers::valkey::SharedAnswers;
 use crate::audit::AuditLog;
 use crate::cache::report::Reports;
-use crate::cache::table::VerdictTable;
-use crate::cache::tiers::Cache;
-use crate::cache::valkey::SharedVerdicts;
 use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
@@ -66,8 +66,8 @@ pub struct App {
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
     pub limits: LimitStore,
-    /// Verdicts.
-    pub cache: Cache,
+    /// Remembered answers.
+    pub answers: Answers,
     /// Models beyond this process, for every workload.
     pub models: Arc<Models>,
     /// Judges of posts.
@@ -134,7 +134,7 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let cache_probes = Caches::of(&config, &clock).each;
         let fleet = caches.shared.clone().map(Fleet::new);
-        let shared = caches.shared.map(SharedVerdicts::new);
+        let shared = caches.shared.map(SharedAnswers::new);
         let sources = [
             &config.token_keys_secret,
             &config.signing_keys_secret,
@@ -170,7 +170,7 @@ impl App {
             limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
-            cache: Cache::new(shared, VerdictTable::new(open(table::VERDICTS)), config.cache_layers),
+            answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
             probes: probes(client, &config, &clock),
@@ -200,7 +200,7 @@ impl App {
 
 fn probes(client: &Client, config: &Config, clock: &Clock) -> Vec<Table> {
     let open = |schema| Table::new(client.clone(), schema, config, clock.clone());
-    [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into()
+    [table::QUOTA, table::IDENTITY, table::ANSWERS].map(open).into()
 }
 
 /// The ways to the shared caches: one connection each, also where one cache serves both purposes.

@@ -13,7 +13,7 @@
 //! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
-//! | [`classify`] | the use case: cache, ask models, judge, refund |
+//! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens, signatures of requests |
@@ -21,13 +21,15 @@
 //! | [`rate_limit`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
-//! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
+//! | [`answers`] | answers of models that are remembered; questions that are asked once |
+//! | [`cache`] | the state of the caches' provider |
 //! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
 pub mod admission;
+pub mod answers;
 pub mod app;
 pub mod audit;
 pub mod aws;

@@ -63,9 +63,9 @@ pub const IDENTITY: Schema = Schema {
     range: Some("item"),
 };
 
-/// Verdicts: the cache's last layer.
-pub const VERDICTS: Schema = Schema {
-    name: "verdicts",
+/// Remembered answers of models.
+pub const ANSWERS: Schema = Schema {
+    name: "answers",
     hash: "key",
     range: None,
 };
@@ -92,7 +92,7 @@ pub const AUDIT: Schema = Schema {
 };
 
 /// All tables.
-pub const ALL: [Schema; 6] = [QUOTA, IDENTITY, VERDICTS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [Schema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
 
 /// One table: its name, and whether it has answered lately.
 #[derive(Debug)]

@@ -44,13 +44,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "stores and providers",
         &[
+            "answers",
             "audit",
-            "cache::flight",
-            "cache::local",
-            "cache::table",
-            "cache::tiers",
-            "cache::unwritten",
-            "cache::valkey",
             "classify::answer",
             "classify::ask",
             "classify::batch_window",
