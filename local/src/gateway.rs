@@ -1,4 +1,5 @@
-//! What API Gateway does: finds the function of a path, throttles, hands over an event, answers by itself where it must.
+//! Does API Gateway's work: finds the function of a path, throttles, passes an event on, and answers by itself if it
+//! must.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(9);
 /// A function behind the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
-    /// What operators change and look at.
+    /// Operators' changes and reports.
     Admin,
     /// Registration, refresh, revocation, public keys.
     Auth,
@@ -106,7 +107,7 @@ impl Gateway {
     /// Answers a request whose body has been read, and holds its `slot` until all work on it has ended.
     ///
     /// # Errors
-    /// What the gateway answers by itself.
+    /// The gateway's own answer.
     pub(crate) async fn answer(
         &self,
         parts: &Parts,

@@ -12,16 +12,16 @@ use crate::doctor::DoctorCommand;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "clearview", version, args_conflicts_with_subcommands = true)]
 pub struct CommandLine {
-    /// Serves without one.
+    /// The command; without one, the program serves.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// How to serve.
+    /// Options of the server.
     #[command(flatten)]
     pub options: Options,
 }
 
-/// A command other than to serve.
+/// A command other than serving.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Verify an export of the audit log: the answers of GET /v1/admin/audit, one after the other
@@ -31,7 +31,7 @@ pub enum Command {
     },
     /// Sign and send an admin request
     Admin(AdminCommand),
-    /// Read a deployed stack, or an account before the first deployment, and say what is not as it should be
+    /// Read a deployed stack, or an account before the first deployment, and report its faults
     Doctor(DoctorCommand),
 }
 
@@ -77,7 +77,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Where the embedded table listens. It asks for no credential, so who does not ask for its port keeps it to this machine.
+    /// Returns the address of the embedded table. It asks for no credential, so without an explicit port it stays on this
+    /// machine.
     #[must_use]
     pub fn table_address(&self) -> SocketAddr {
         match self.table_port {

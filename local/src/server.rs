@@ -35,13 +35,14 @@ use crate::upstream::Upstream;
 /// API Gateway's own limit on a request: what is larger is not even read.
 pub(crate) const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
 
-/// What is read and thrown away of a larger one, so that a client which sends before it listens still gets its answer.
+/// The part of a larger one that is read and discarded, so that a client which sends before it listens still gets its
+/// answer.
 const MOST_DISCARDED: u64 = 256 * 1024 * 1024;
 
 /// How long a client may take for its headers, and again for its body.
 const SLOWEST_SENDER: Duration = Duration::from_secs(30);
 
-/// How many connections beyond those that are served are told so at a time. Still more are not accepted until one of them is gone.
+/// Refused connections that are answered at a time. Further ones are not accepted until one of them is gone.
 const TURNED_AWAY: usize = 60;
 
 /// How long such a connection may take for its headers.
@@ -79,7 +80,7 @@ impl Server {
     /// Starts a server; it answers once this returns.
     ///
     /// # Errors
-    /// What cannot be used, in words: a port, a directory, a key file, a table service.
+    /// The part that cannot be used, in words: a port, a directory, a key file, a table service.
     pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let upstream = match &options.script {
             None => None,

@@ -1,4 +1,4 @@
-//! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and does what a script says. For
+//! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and follows a script. It is for
 //! demonstrations (`--script FILE`) and for tests.
 
 pub mod ranking;
@@ -27,11 +27,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use self::ranking::AskedRanking;
-use self::script::{Act, Asked, Script, refuses, wait};
+use self::script::{Act, AskedQuestion, Script, refuses, wait};
 
-/// A call that has come.
+/// A call that was received.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub struct ReceivedCall {
     /// Its path.
     pub path: String,
     /// Its query; empty if there was none.
@@ -44,25 +44,25 @@ pub struct Call {
     pub traceparent: String,
     /// Its body.
     pub body: Value,
-    /// The question in it; `None` if there was none that could be read.
-    pub asked: Option<Asked>,
+    /// The question in it; `None` if there was no readable one.
+    pub asked: Option<AskedQuestion>,
     /// The question of rank in it, if it is one.
     pub ranking: Option<AskedRanking>,
 }
 
 /// A running scripted provider.
 pub struct Upstream {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<UpstreamState>,
     accepting: JoinHandle<()>,
 }
 
-struct State {
+struct UpstreamState {
     script: Mutex<Script>,
-    /// What Secrets Manager's only secret holds, which it serves too.
+    /// The only secret of the Secrets Manager that it serves too.
     secret: Mutex<String>,
-    calls: watch::Sender<Vec<Call>>,
+    calls: watch::Sender<Vec<ReceivedCall>>,
 }
 
 impl Upstream {
@@ -73,7 +73,7 @@ impl Upstream {
     pub async fn start(script: Script) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
+        let state = Arc::new(UpstreamState {
             script: Mutex::new(script),
             secret: Mutex::new("sk-from-the-secret".to_owned()),
             calls: watch::Sender::default(),
@@ -99,7 +99,7 @@ impl Upstream {
         })
     }
 
-    /// What clients of OpenAI's protocol call the base URL.
+    /// Returns the base URL for clients of OpenAI's protocol.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
@@ -115,13 +115,13 @@ impl Upstream {
         secret.clone_into(&mut self.state.secret());
     }
 
-    /// The calls that have come, in order.
+    /// Returns the calls received so far, in order.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<ReceivedCall> {
         self.state.calls.borrow().clone()
     }
 
-    /// Waits until so many calls have come in all.
+    /// Waits until `times` calls were received in all.
     pub async fn called(&self, times: usize) {
         // The sender lives as long as this.
         let _ = self
@@ -139,7 +139,7 @@ impl Drop for Upstream {
     }
 }
 
-impl State {
+impl UpstreamState {
     fn secret(&self) -> MutexGuard<'_, String> {
         self.secret.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,9 +149,9 @@ impl State {
     }
 }
 
-/// An error ends the connection without an answer; `before` calls have come on it already.
+/// Serves one call. An error ends the connection without an answer; `before` calls came on it already.
 async fn serve(
-    state: &State,
+    state: &UpstreamState,
     request: Request<Incoming>,
     before: usize,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
@@ -168,7 +168,7 @@ async fn serve(
         ));
     }
     let converse = parts.uri.path().ends_with("/converse");
-    let asked: Option<Asked> = asked(&body, converse);
+    let asked: Option<AskedQuestion> = asked(&body, converse);
     let ranking: Option<AskedRanking> = self::asked(&body, converse);
     state
         .calls
@@ -194,7 +194,7 @@ async fn serve(
         (Act::Status { status, retry_after }, _) => Ok(status_response(*status, *retry_after)),
         (Act::Junk, _) => Ok(Response::new(Full::from("\u{0}\u{1}{{{ no JSON"))),
         (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
-        // What is not asked as the contract says is not answered.
+        // A call that is not as the contract says gets no answer but 400.
         (_, None) => Ok(status_response(400, None)),
         (act, Some(content)) => {
             let mut answer = answer(&body, &content, converse);
@@ -212,9 +212,14 @@ async fn serve(
     }
 }
 
-fn call(parts: &Parts, body: &Value, asked: Option<Asked>, ranking: Option<AskedRanking>) -> Call {
+fn call(
+    parts: &Parts,
+    body: &Value,
+    asked: Option<AskedQuestion>,
+    ranking: Option<AskedRanking>,
+) -> ReceivedCall {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    Call {
+    ReceivedCall {
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization").unwrap_or_default().to_owned(),
@@ -226,7 +231,7 @@ fn call(parts: &Parts, body: &Value, asked: Option<Asked>, ranking: Option<Asked
     }
 }
 
-/// The question in a body: the user message, which must be one JSON object and nothing else.
+/// Returns the question in a body: the user message, which must be one JSON object and nothing else.
 fn asked<T: DeserializeOwned>(body: &Value, converse: bool) -> Option<T> {
     let messages = body["messages"].as_array()?;
     let mut of_user = messages.iter().filter(|message| message["role"] == "user");

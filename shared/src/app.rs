@@ -1,4 +1,4 @@
-//! The long-lived things of a process. The only place where they are put together.
+//! The long-lived things of a process. Only this module puts them together.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -34,29 +34,29 @@ use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
 use crate::valkey::Valkey;
 
-/// One per process; handlers borrow it.
+/// The whole of a process; handlers borrow it.
 pub struct App {
     /// All settings.
     pub config: Config,
     /// The time.
     pub clock: Clock,
-    /// What is told of each request.
+    /// Writes a record of each request.
     pub telemetry: Telemetry,
-    /// Who issues tokens and for whom.
+    /// Issuer and audience of tokens.
     pub parties: Parties,
-    /// What signs tokens; only auth has it.
+    /// The keys that sign tokens; only auth has them.
     pub token_keys: Held<KeySet>,
-    /// What users' requests are signed with.
+    /// The masters of the keys that users sign requests with.
     pub signing_keys: Held<SigningKeys>,
-    /// What admins' requests are signed with.
+    /// The keys that admins sign requests with.
     pub admin_keys: Held<AdminKeys>,
-    /// What verifies tokens.
+    /// The public keys that verify tokens.
     pub known_keys: KnownKeys,
-    /// Where they are published.
+    /// The places where those are published.
     pub published_keys: PublishedKeys,
     /// Devices, users, sessions.
     pub identity: IdentityStore,
-    /// What each tier may use.
+    /// The plan of each tier.
     pub plans: PlanStore,
     /// Counters.
     pub quota: QuotaStore,
@@ -72,18 +72,18 @@ pub struct App {
     pub models: Arc<Models>,
     /// Judges of posts.
     pub providers: Providers,
-    /// For health alone: a way to each table that requests need, and that no other request's failure shuts.
+    /// For health alone: a client of each table that requests need, which no other request's failure skips.
     pub probes: Vec<Table>,
-    /// Likewise to each shared cache.
+    /// For health alone: the same for each shared cache.
     pub cache_probes: Vec<Valkey>,
-    /// The ways to the shared caches that requests use.
+    /// The clients of the shared caches that requests use.
     caches: Vec<Valkey>,
-    /// What the caches' provider has said of them.
+    /// The latest reports of the caches' provider.
     pub cache_reports: Reports,
 }
 
 impl App {
-    /// From the environment, on the system's clock.
+    /// Builds the app from the environment, on the system's clock.
     ///
     /// # Errors
     /// The first setting that cannot be used.
@@ -91,7 +91,7 @@ impl App {
         Self::from_config(Config::from_env()?)
     }
 
-    /// From settings, on the system's clock.
+    /// Builds the app from settings, on the system's clock.
     ///
     /// # Errors
     /// When configured keys cannot be used.
@@ -100,7 +100,7 @@ impl App {
         Self::new(config, Clock::system(), &client)
     }
 
-    /// From its parts.
+    /// Builds the app from its parts.
     ///
     /// # Errors
     /// When configured keys cannot be used.
@@ -115,12 +115,12 @@ impl App {
             (None, None) => token_keys.as_ref().map(SigningKeys::of_key_set),
             (keys, _) => keys,
         };
-        // Without any, nobody is an admin.
+        // Without any key there are no admins.
         let admin_keys = match (admin_keys, &config.admin_keys_secret) {
             (None, None) => Some(AdminKeys::default()),
             (keys, _) => keys,
         };
-        // One for all secrets, which so share a connection; none is made where no secret is named.
+        // One client for all secrets, which share a connection; none is made if no secret is named.
         let secrets = LazyCell::new(|| secrets::client(&config));
         let source = |name: &Option<String>| match name {
             Some(name) => Source::Named(Box::new((*secrets).clone()), name.clone()),
@@ -146,7 +146,7 @@ impl App {
             &config.providers.openai.api_key,
             &config.providers.openai.api_key_secret,
         );
-        // A key that was replaced is refused by the provider itself.
+        // The provider itself refuses a key that was replaced.
         let model_key = (key.is_some() || key_secret.is_some())
             .then(|| Held::new(source(key_secret), parse_model_key, WhileUnreadable::Keep).or_fixed(key.clone()));
         let models = Arc::new(Models::new(
@@ -177,7 +177,7 @@ impl App {
             cache_probes,
             caches: caches.each,
             cache_reports: Reports::default(),
-            // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
+            // A withdrawn key still signs meanwhile; verifiers refuse it.
             token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
             signing_keys: Held::new(signing_source, parse_signing_keys, WhileUnreadable::FailClosed)
                 .or_fixed(signing_keys),
@@ -187,12 +187,12 @@ impl App {
         })
     }
 
-    /// Lets health look at the tables through a client of its own.
+    /// Gives health a client of its own for the tables.
     pub fn probe_through(&mut self, client: &Client) {
         self.probes = probes(client, &self.config, &self.clock);
     }
 
-    /// Connects to the shared caches while the start costs nobody anything. The first request learns of a failure.
+    /// Connects to the shared caches while the start costs no user anything. The first request reports a failure.
     pub async fn connect(&self) {
         join_all(self.caches.iter().map(Valkey::connect)).await;
     }
@@ -203,11 +203,11 @@ fn probes(client: &Client, config: &Config, clock: &Clock) -> Vec<Table> {
     [table::QUOTA, table::IDENTITY, table::ANSWERS].map(open).into()
 }
 
-/// The ways to the shared caches: one connection each, also where one cache serves both purposes.
+/// The clients of the shared caches: one connection each, also if one cache serves both purposes.
 struct Caches {
     shared: Option<Valkey>,
     limits: Option<Valkey>,
-    /// Every cache that there is, once.
+    /// Each cache once.
     each: Vec<Valkey>,
 }
 

@@ -13,6 +13,7 @@
 //! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
+//! | [`rank`] | the use case: charge, remembered answers, ask for samples, combine them, refund |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
@@ -48,6 +49,7 @@ pub mod models;
 pub mod money;
 pub mod plan;
 pub mod quota;
+pub mod rank;
 pub mod rate_limit;
 pub mod secrets;
 pub mod table;

@@ -1,5 +1,5 @@
-//! What is told of each request: one JSON line ([`Record`]) that CloudWatch also reads metrics from, and the process's own figures.
-//! Whatever else is worth a line has one too.
+//! Telemetry: one JSON line per request ([`Record`]), from which CloudWatch also reads metrics, and the process's own
+//! figures. Other events have a line too.
 
 mod address;
 pub mod cost;
@@ -30,8 +30,8 @@ use crate::telemetry::output::Queue;
 
 use self::address::AddressKey;
 
-pub use self::emf::{METRICS, Metric, SIGNALS, Shape, Unit, names_of_degraded};
-pub use self::output::Log;
+pub use self::emf::{METRICS, Metric, MetricShape, SIGNALS, Unit, names_of_degraded};
+pub use self::output::LogHandle;
 pub use self::record::{ClassifiedRecord, ErrorRecord, RankedRecord, Record, Signal};
 
 /// The version of this build.
@@ -46,10 +46,10 @@ pub fn millis(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Tells what happens in this process.
+/// Writes the log and counts the figures of this process.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    /// What has happened since the start.
+    /// The figures since the start.
     pub figures: Figures,
     directives: Option<emf::Directives>,
     addresses: Option<AddressKey>,
@@ -57,7 +57,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// As the settings want it: with a namespace, lines carry metrics.
+    /// Makes telemetry by the settings: with a namespace, lines carry metrics.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Telemetry {
         }
     }
 
-    /// Returns what a record holds in place of an address: a keyed hash of its block.
+    /// Returns the stand-in for an address in a record: a keyed hash of its block.
     pub(crate) fn address_block(&self, address: Option<&str>) -> Option<String> {
         self.addresses.as_ref()?.block(address?)
     }
@@ -85,7 +85,7 @@ impl Telemetry {
         }
     }
 
-    /// Tells of something that no request's record tells of.
+    /// Raises a signal.
     pub fn raise(&self, signal: Signal, now: Timestamp) {
         self.figures.raise(signal);
         let line = emf::signal(signal, now, self.directives.as_ref());
@@ -95,14 +95,14 @@ impl Telemetry {
 
 /// Starts the log on standard output. Later calls change nothing.
 ///
-/// A line is written when this process is told of it: what is left for later behind an answer, Lambda may never let run.
+/// A line is written at once: Lambda may never run work that is left for after an answer.
 pub fn init(config: &Config) {
     start(config, BoxMakeWriter::new(std::io::stdout));
 }
 
-/// The same for a process that nobody freezes: no request waits for a line to be written.
+/// Does the same for a process that is never frozen: no request waits for a line to be written.
 #[must_use]
-pub fn init_in_background(config: &Config) -> Log {
+pub fn init_in_background(config: &Config) -> LogHandle {
     let queue = Queue::to(std::io::stdout());
     let log = queue.log();
     start(config, BoxMakeWriter::new(queue));
@@ -119,7 +119,7 @@ fn start(config: &Config, output: BoxMakeWriter) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // The libraries' own debug lines hold requests, and so what users write.
+    // The libraries' own debug lines hold requests, and so texts of users.
     let theirs = match level {
         LogLevel::Debug => LevelFilter::INFO,
         _ => ours.min(LevelFilter::WARN),

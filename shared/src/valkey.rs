@@ -1,11 +1,11 @@
-//! The way to Valkey (or Redis): one connection, no retries, skipped for a while once it is known to be away.
+//! The client of Valkey (or Redis): one connection, no retries, skipped for a while once the cache is known to be down.
 //!
 //! Each call is a pipeline of commands that stay in one hash slot each, so a cluster behind one endpoint (ElastiCache
 //! Serverless) takes them as a single server does. Transactions and blocking commands do not belong here.
 //!
-//! A late answer is no outage. A call waits while its connection brings the answers to others. When that has been silent for
-//! the configured time, or has ended, the process asks on a new connection, once for all calls, whether the cache is there.
-//! Only a cache that does not answer this either is away: then all calls fail at once, and further ones are not sent.
+//! A late answer is no outage. A call waits while its connection brings answers to others. When the connection has been silent
+//! for the configured time, or has ended, the process probes the cache on a new connection, once for all calls. Only if the
+//! cache does not answer this either does it count as down: then all calls fail at once, and further ones are not sent.
 
 mod connection;
 mod patience;
@@ -28,34 +28,34 @@ use crate::gate::Gate;
 
 pub use self::script::{Invocation, Script};
 
-use self::connection::{Connection, Door};
-use self::patience::{Next, Patience, TURN, within};
+use self::connection::{Connection, Dialer};
+use self::patience::{Patience, TURN, WaitStep, within};
 
-/// The longest that a new connection may take, signing in included. Calls wait for it while nothing speaks against the cache.
+/// The time limit of a new connection, signing in included. Calls wait for it while nothing speaks against the cache.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// The longest that the request waits which probes a cache that is known to be away. Its attempt may end well later.
+/// How long the request that probes a cache known to be down waits. Its attempt may end well later.
 const PROBE: Duration = Duration::from_millis(40);
 
-/// A connection that was idle for this long may have been given up by the other side while this environment was frozen: a new
-/// one costs less than finding that out by a timeout.
+/// Idle time after which a connection is replaced. The other side may have given it up while this environment was frozen, and a
+/// new one costs less than finding that out by a timeout.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// After this long without a call the runtime is given a turn to notice that the other side has ended the connection.
+/// Time without a call after which the runtime gets a turn to notice that the other side has ended the connection.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// `ElastiCache` ends a connection 12 hours after it signed in. Ours are replaced before that.
 const LONGEST_LIFE: Duration = Duration::from_hours(11);
 
-/// What a server answers to a script that it does not know yet: a step on the way, not a failure.
+/// The answer of a server that does not know a script yet: an intermediate step, not a failure.
 const NO_SCRIPT: &str = "NOSCRIPT";
 
 /// One cache. Its clones share the connection.
 #[derive(Clone)]
-pub struct Valkey(Arc<Inner>);
+pub struct Valkey(Arc<CacheLink>);
 
-struct Inner {
-    door: Door,
+struct CacheLink {
+    dialer: Dialer,
     /// How long a connection may be silent, and then the cache to a new one.
     timeout: Duration,
     clock: Clock,
@@ -63,24 +63,24 @@ struct Inner {
     /// Held by the one attempt to connect.
     connecting: Arc<tokio::sync::Mutex<()>>,
     current: Mutex<Option<Arc<Connection>>>,
-    /// How many calls were answered, on whichever connection.
+    /// The number of calls that were answered, on any connection.
     answered: AtomicU64,
 }
 
-/// Why a call gave no result.
+/// The reason why a call gave no result.
 #[derive(Debug, Clone)]
 pub enum Failure {
-    /// The commands were not sent, as the cache is away. Nothing was done.
+    /// The commands were not sent, because the cache is down. Nothing was done.
     Unasked(Outage),
-    /// The cache is known to be away since, or has answered with an error. The commands may have been carried out, in part too.
+    /// The cache is down now, or answered with an error. The commands may have been carried out, in part too.
     Failed(Outage),
-    /// The answer is lost, or there is no connection, while the cache answers others. The commands may have been carried out, in
-    /// part too.
+    /// The answer is lost, or there is no connection, while the cache answers others. The commands may have been carried out,
+    /// in part too.
     Unknown(Outage),
 }
 
 impl Failure {
-    /// The outage.
+    /// Returns the outage.
     #[must_use]
     pub fn into_outage(self) -> Outage {
         match self {
@@ -91,16 +91,16 @@ impl Failure {
 
 impl fmt::Debug for Valkey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Valkey").field(&self.0.door.place()).finish()
+        f.debug_tuple("Valkey").field(&self.0.dialer.place()).finish()
     }
 }
 
 impl Valkey {
-    /// Makes the way to `cache`, which connects at the first call.
+    /// Makes the client of `cache`, which connects at the first call.
     #[must_use]
     pub fn new(cache: &SharedCache, config: &Config, clock: Clock) -> Self {
-        Self(Arc::new(Inner {
-            door: Door::new(cache, config),
+        Self(Arc::new(CacheLink {
+            dialer: Dialer::new(cache, config),
             timeout: config.cache.timeout,
             clock,
             gate: Gate::default(),
@@ -110,12 +110,12 @@ impl Valkey {
         }))
     }
 
-    /// Connects while that costs nobody anything. Of a failure the next call learns.
+    /// Connects while that costs no user anything. The next call reports a failure.
     pub async fn connect(&self) {
         let _ = self.0.connection(self.0.clock.now()).await;
     }
 
-    /// Whether the cache answers.
+    /// Checks that the cache answers.
     ///
     /// # Errors
     /// When it does not.
@@ -124,8 +124,8 @@ impl Valkey {
         answered.map(|_| ()).map_err(Failure::into_outage)
     }
 
-    /// Sends `commands` at once; their replies, one each and in their order. The only error of the server among them is that it
-    /// does not know a script.
+    /// Sends `commands` together; returns their replies in the same order. The only server error among them is that a script is
+    /// unknown.
     ///
     /// # Errors
     /// [`Failure`]; also when the server answers a command with an error.
@@ -140,7 +140,7 @@ impl Valkey {
         inner.check(replies)
     }
 
-    /// Runs scripts at once, as [`Valkey::ask`] sends commands. Those that the server does not know are sent to it in full.
+    /// Runs scripts together, as [`Valkey::ask`] sends commands. Scripts that the server does not know are sent to it in full.
     ///
     /// # Errors
     /// As [`Valkey::ask`].
@@ -165,8 +165,8 @@ impl Valkey {
     }
 }
 
-impl Inner {
-    /// The connection in use, or a new one. A cache that was away has to answer on a new one first.
+impl CacheLink {
+    /// Returns the connection in use, or a new one. A cache that was down must answer on a new one first.
     async fn connection(self: &Arc<Self>, now: Timestamp) -> Result<Arc<Connection>, Failure> {
         if !self.gate.admits(now) {
             return Err(self.unasked("skipped after a failure"));
@@ -188,7 +188,7 @@ impl Inner {
         }
     }
 
-    /// Waits for the answer to `commands` until it is there, the cache is known to be away, or patience ends.
+    /// Waits for the answer to `commands` until it is there, the cache is known to be down, or patience ends.
     async fn answer(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
@@ -205,20 +205,20 @@ impl Inner {
                 Err(_) => {}
             }
             match patience.after_turn(connection.heard()) {
-                Next::Wait => {}
-                Next::GiveUp => break "no answer".to_owned(),
-                Next::Check => tokio::select! {
+                WaitStep::Wait => {}
+                WaitStep::GiveUp => break "no answer".to_owned(),
+                WaitStep::Check => tokio::select! {
                     biased;
                     answered = &mut sending => match answered {
                         Ok(replies) => return Ok(replies),
                         Err(error) => break error.to_string(),
                     },
-                    // What it finds is in the gate.
+                    // Its result is in the gate.
                     _ = self.replace(Some(connection), self.timeout, now) => {}
                 },
             }
         };
-        // Lost alone, or with the cache?
+        // Is the answer lost alone, or with the cache?
         if self.gate.is_open() {
             let _ = self.replace(Some(connection), self.timeout, now).await;
         }
@@ -230,9 +230,9 @@ impl Inner {
         })
     }
 
-    /// A connection other than `old` on which the cache has answered. Whoever needs one waits for the same attempt, `patience` at
-    /// most: then the cache is away, unless it has answered others meanwhile. The attempt itself goes on, so that a slow handshake
-    /// is not begun anew by each probe.
+    /// Returns a connection other than `old` on which the cache has answered. Callers wait for the same attempt, `patience` at
+    /// most: then the cache counts as down, unless it has answered others meanwhile. The attempt itself continues, so that each
+    /// probe need not begin a slow handshake again.
     async fn replace(
         self: &Arc<Self>,
         old: Option<&Arc<Connection>>,
@@ -272,10 +272,10 @@ impl Inner {
         })
     }
 
-    /// Connects, and hears a first answer within the time of any other. The gate knows the outcome before the next attempt.
+    /// Connects, and waits for a first answer within the usual time. The gate knows the outcome before the next attempt.
     async fn attempt(self: Arc<Self>, lock: OwnedMutexGuard<()>, now: Timestamp) -> Result<(), String> {
         let answered = self.answered.load(Ordering::Relaxed);
-        let outcome = match within(CONNECT, self.door.open(now)).await {
+        let outcome = match within(CONNECT, self.dialer.open(now)).await {
             Some(Ok(connection)) => match within(self.timeout, connection.ping()).await {
                 Some(answered) => answered.map(|()| connection).map_err(|outage| outage.to_string()),
                 None => Err(format!("no answer within {} ms", self.timeout.as_millis())),
@@ -294,14 +294,14 @@ impl Inner {
         outcome
     }
 
-    /// Takes the cache for away, unless it has answered a call since there were so many answers.
+    /// Marks the cache as down, unless it has answered a call since `answered` was read.
     fn fail_unless_answered(&self, answered: u64) {
         if self.answered.load(Ordering::Relaxed) == answered {
             self.gate.fail(self.clock.now());
         }
     }
 
-    /// The connection in use, if a command may be risked on it.
+    /// Returns the connection in use, if a command may be risked on it.
     fn sound(&self, now: Timestamp) -> Option<Arc<Connection>> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let found = current.take_if(|connection| {
@@ -311,7 +311,7 @@ impl Inner {
         current.clone()
     }
 
-    /// Uses `connection` no more, unless it was replaced already.
+    /// Stops using `connection`, unless it was replaced already.
     fn forget(&self, connection: &Arc<Connection>) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         current.take_if(|current| Arc::ptr_eq(current, connection));
@@ -323,7 +323,7 @@ impl Inner {
             _ => None,
         });
         match error {
-            // The server is well and quick: it need not be skipped.
+            // The server is up and quick: it need not be skipped.
             Some(error) => {
                 let details = error.details().unwrap_or_default();
                 Err(Failure::Failed(self.outage(&format!("{} {details}", error.code()))))
@@ -337,7 +337,7 @@ impl Inner {
     }
 
     fn outage(&self, problem: &str) -> Outage {
-        Outage(format!("{}: {problem}", self.door.place()))
+        Outage(format!("{}: {problem}", self.dialer.place()))
     }
 }
 

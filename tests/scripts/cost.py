@@ -1,4 +1,4 @@
-"""What a month of ClearView costs, line by line: `make cost`.
+"""The cost of a month of ClearView, line by line: `make cost`.
 
 Prices with their dates and sources are in tests/prices/us-east-1.json, what is used in tests/prices/units.json; the
 alarms are counted in template.yaml. `--figure` prints nothing but dollars of infrastructure for 20,000 daily users; `--check` fails if the traffic of 20,000 daily users costs more than it may.
@@ -49,7 +49,7 @@ def alarms():
 
 
 def month(users):
-    """What a month of so many daily users uses."""
+    """Returns the units that so many daily users use in a month."""
     classify = users * unit("classifyRequestsPerUserDay") * DAYS
     posts = users * unit("postsPerUserDay") * DAYS
     judged = posts * (1 - unit("hitRate"))
@@ -142,7 +142,7 @@ def show(users):
 
 
 def detect(per_second=20_000):
-    """What the workload detect would cost at its full rate, every second of a month."""
+    """Returns the cost of the workload detect at its full rate, every second of a month."""
     requests = per_second * 86_400 * DAYS
     seconds = requests * 0.02 * unit("memoryGigabytes")
     called = requests * (1 - unit("detectCallsSaved"))

@@ -3,7 +3,7 @@
     .venv/bin/python tests/scripts/create_stack.py Cache=none Waf=off
 
 Prints one JSON object: what was made and what was not, each function's environment and role, tables, logs, secrets, outputs.
-Fails when something refers to what is not there, or a service would not take the properties.
+Fails when something refers to a missing resource, or a service would not take the properties.
 """
 
 import io
@@ -28,8 +28,8 @@ from translated import SUBSTITUTED, Conditions, check, dependencies, references,
 STACK, REGION, ACCOUNT = "clearview", "us-east-1", "123456789012"
 BUCKET, KEY = "code", "functions.zip"
 
-# What moto's CloudFormation does not know, and its API does, with the call that CloudFormation would make: the parameter that is
-# the resource's name, and the properties that the call has no parameter for.
+# Resources that moto's CloudFormation does not know, and its API does, with the call that CloudFormation would make: the
+# parameter that is the resource's name, and the properties that the call has no parameter for.
 CALLED = {
     "AWS::ApiGateway::Deployment": ("apigateway", "create_deployment", None, set()),
     "AWS::ApiGateway::RestApi": ("apigateway", "import_rest_api", None, {"EndpointConfiguration", "MinimumCompressionSize", "Name", "Parameters"}),
@@ -53,8 +53,8 @@ CALLED = {
     "AWS::WAFv2::WebACLAssociation": ("wafv2", "associate_web_acl", None, set()),
 }
 
-# What nobody here can make: why; the call that would, whose parameters are checked; the attributes that others may ask of it, by
-# CloudFormation's reference.
+# Resources that cannot be made here: the reason; the call that would make them, whose parameters are checked; the attributes
+# that others may ask of them, by CloudFormation's reference.
 UNMADE = {
     "AWS::ApiGateway::Account": ("moto has one for itself", None, ()),
     "AWS::Backup::BackupPlan": ("the API has other names for its parts", None, ()),
@@ -82,7 +82,7 @@ UNKNOWN_TO_MOTO = {
 
 
 def stand_in(kind, name, attribute):
-    """What the reference to a resource that is not made resolves to: of the right form, and recognisable."""
+    """Returns the stand-in for a reference to a resource that is not made: of the right form, and recognisable."""
     assert attribute is None or attribute in UNMADE[kind][2], f"{kind} has no attribute {attribute}"
     if attribute and attribute.upper() == "ARN":
         return f"arn:aws:unmade:{REGION}:{ACCOUNT}:{name}"
@@ -148,7 +148,7 @@ class Calls:
         self.resources, self.answers = resources, {}
 
     def known(self, name, attribute):
-        """What a reference resolves to; None where moto's CloudFormation knows."""
+        """Resolves a reference; None if moto's CloudFormation knows it."""
         kind = self.resources.get(name, {}).get("Type")
         if kind in UNMADE:
             return stand_in(kind, name, attribute)

@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/scripts/serve_stack.py Cache=none
 
-Prints the server's address, then `bent` after each line. What moto lacks is not there: composite alarms, ElastiCache.
+Prints the server's address, then `bent` after each line. Moto has no composite alarms and no ElastiCache.
 """
 
 import sys
@@ -22,7 +22,7 @@ def client(service):
 
 
 def as_in_aws(made, outputs):
-    """What CloudFormation would have done and moto does not: outputs, rotation, expiry, recovery, settings of functions and methods."""
+    """Does the work of CloudFormation that moto leaves out: outputs, rotation, expiry, recovery, settings of functions and methods."""
     for name in (name for name in made if name.endswith("Table")):
         expiry = {"Enabled": True, "AttributeName": "ttl"}
         client("dynamodb").update_time_to_live(TableName=made[name], TimeToLiveSpecification=expiry)

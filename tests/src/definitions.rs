@@ -68,7 +68,7 @@ impl Template {
         self.resource(id)["Properties"]["AutoPublishAlias"].as_str()
     }
 
-    /// What a caller invokes, as `Fn::Sub` names it: the alias's resource, which SAM makes, or the function's ARN.
+    /// Returns the target of a caller, as `Fn::Sub` names it: the alias's resource, which SAM makes, or the function's ARN.
     #[must_use]
     pub fn invoked(&self, id: &str) -> String {
         match self.alias(id) {
@@ -157,7 +157,7 @@ impl Template {
         })
     }
 
-    /// What the functions are told that all tables' names start with.
+    /// Returns the prefix of all tables' names that the functions are given.
     #[must_use]
     pub fn table_prefix(&self) -> String {
         let variables = &self.0["Globals"]["Function"]["Environment"]["Variables"];

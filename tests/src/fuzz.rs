@@ -1,7 +1,7 @@
-//! What every parser is held to, whatever bytes it is given: it does not panic, and it accepts nothing that it must not.
+//! The duties of every parser for any bytes: it does not panic, and it accepts nothing that it must not.
 //!
-//! `tests/tests/stores/fuzz.rs` feeds them a bounded number of inputs on every run; the targets under `tests/fuzz` are the same functions for
-//! cargo-fuzz, which needs a nightly compiler: `cargo +nightly fuzz run tokens` there.
+//! `tests/tests/stores/fuzz.rs` feeds them a bounded number of inputs on every run. The targets under `tests/fuzz` are the same
+//! functions for cargo-fuzz, which needs a nightly compiler: `cargo +nightly fuzz run tokens` there.
 
 use std::panic::AssertUnwindSafe;
 

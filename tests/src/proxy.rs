@@ -14,7 +14,7 @@ pub use crate::refusal::No;
 use crate::refusal::{Refusal, is_whole};
 use crate::trips::Trips;
 
-/// What the network does.
+/// The behaviour of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Passes everything on.

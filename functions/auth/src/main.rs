@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> Result<(), lambda_http::Error> {
     let app = Arc::new(App::from_env()?);
     telemetry::init(&app.config);
-    // While the start costs nobody anything. Whoever asks next learns of a failure.
+    // The start costs no user anything. The next request that needs the secret reports a failure.
     let now = app.clock.now();
     let _ = tokio::join!(app.token_keys.current(now), app.signing_keys.current(now));
     lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;

@@ -1,4 +1,4 @@
-//! `POST /v1/auth/register`: a device becomes a user, or shows that it is one.
+//! `POST /v1/auth/register`: a device becomes a user, or proves that it is a known one.
 
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
@@ -62,7 +62,7 @@ pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error>
     Reply::json(StatusCode::CREATED, &tokens)
 }
 
-/// The device, if all members of a registration are within their bounds.
+/// Returns the device, if all members of a registration are within their bounds.
 fn validate(asked: &Registration) -> Result<DeviceId, Error> {
     let mut violations = Vec::new();
     let device = DeviceId::parse(&asked.device_id).map_err(|reason| Violation::at("/deviceId", reason));
@@ -90,10 +90,10 @@ fn validate(asked: &Registration) -> Result<DeviceId, Error> {
     }
 }
 
-/// Requires a refresh token of `user` that a refresh would take. It is not spent by this.
+/// Requires a refresh token of `user` that a refresh would accept. This does not spend it.
 ///
 /// # Errors
-/// [`Error::DeviceKnown`] without one; [`Error::TokenReused`] when it was spent before, as a refresh would say.
+/// [`Error::DeviceKnown`] without one; [`Error::TokenReused`] if it was spent before, as in a refresh.
 async fn require_live_token(
     app: &App,
     call: &mut Call,

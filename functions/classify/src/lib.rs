@@ -1,4 +1,4 @@
-//! `POST /v1/classify`: which of these posts does the user not want to see?
+//! `POST /v1/classify`: decides which posts to hide from a user.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use shared::http::{self, Call, Object, Reply, Route};
 use shared::plan::Meter;
 use shared::telemetry::{ClassifiedRecord, millis};
 
-/// What this function answers.
+/// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::POST, "/v1/classify", ())];
 
 const LONGEST_PREFERENCE: usize = 2_000;
@@ -43,7 +43,7 @@ struct Post<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     text: Cow<'a, str>,
-    /// Nothing reads it, so nothing in it can be wrong.
+    /// Accepted and not used, so any value is valid.
     #[serde(default, rename = "lang")]
     _lang: IgnoredAny,
 }
@@ -118,11 +118,11 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     reply
 }
 
-/// Every bound of the contract that the body's form does not express, and the query; whether to explain.
+/// Checks every bound that the body's form does not express, and the query; returns whether to explain.
 fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Error> {
     let mut violations = Vec::new();
     let mut bound = |pointer: String, text: &str, most: usize| {
-        // Bytes first: counting the characters of an acceptable text is rarely needed.
+        // Bytes first: an acceptable text rarely needs its characters counted.
         if text.is_empty() || (text.len() > most && text.chars().count() > most) {
             violations.push(Violation::at(pointer, format!("must have 1 to {most} characters")));
         }

@@ -1,4 +1,4 @@
-//! A cache of `ElastiCache` by its name: its state, its limits, and where it is.
+//! Looks up a cache of `ElastiCache` by its name: its state, its limits, its address.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use shared::cache::report::{Purpose, Report};
 use shared::config::{Config, Endpoint};
 use shared::error::Outage;
 
-/// The longest that a look-up for `/health` may take: whoever polls it waits meanwhile.
+/// The time limit of a look-up for `/health`, whose caller waits meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-type Failure = SdkError<DescribeServerlessCachesError>;
+type LookupFailure = SdkError<DescribeServerlessCachesError>;
 
-/// The caches of these settings that have a name, with their purposes.
+/// Returns the caches of these settings that have a name, with their purposes.
 #[must_use]
 pub fn named(config: &Config) -> Vec<(Purpose, &str)> {
     let caches = &config.cache;
@@ -30,10 +30,10 @@ pub fn named(config: &Config) -> Vec<(Purpose, &str)> {
         .collect()
 }
 
-/// What `ElastiCache` says of them.
+/// Returns `ElastiCache`'s report of each.
 ///
 /// # Errors
-/// When it does not answer for each of them within a second, or not with sense.
+/// When it does not answer sensibly for each of them within a second.
 pub async fn report(config: &Config) -> Result<Vec<Report>, Outage> {
     let each = named(config).into_iter().map(|(purpose, name)| async move {
         let found = find(config, name, TIMEOUT).await?;
@@ -56,10 +56,11 @@ fn report_of(purpose: Purpose, cache: Option<&ServerlessCache>) -> Report {
     }
 }
 
-/// Where the cache `name` is: for whoever knows no more of it, such as the local server. A serverless cache speaks TLS alone.
+/// Returns the address of the cache `name`, for a process that knows only the name, such as the local server. A serverless
+/// cache speaks TLS alone.
 ///
 /// # Errors
-/// When `ElastiCache` does not answer within `timeout`, or knows of no such cache that can be connected to.
+/// When `ElastiCache` does not answer within `timeout`, or has no such cache that accepts connections.
 pub async fn endpoint(config: &Config, name: &str, timeout: Duration) -> Result<Endpoint, Outage> {
     let found = find(config, name, timeout).await?;
     let endpoint = found.as_ref().and_then(ServerlessCache::endpoint);
@@ -82,7 +83,7 @@ pub async fn endpoint(config: &Config, name: &str, timeout: Duration) -> Result<
     })
 }
 
-/// `None` if there is no cache of this name.
+/// Returns `None` if no cache has this name.
 async fn find(config: &Config, name: &str, timeout: Duration) -> Result<Option<ServerlessCache>, Outage> {
     let late = |_| Outage(format!("ElastiCache: no answer within {} ms", timeout.as_millis()));
     tokio::time::timeout(timeout, describe(config, name))
@@ -90,8 +91,8 @@ async fn find(config: &Config, name: &str, timeout: Duration) -> Result<Option<S
         .map_err(late)?
 }
 
-/// By the name that has an IPv6 address first, as there may be no other way out of the network (`Egress` in template.yaml); where
-/// a region has none, by the older name.
+/// Calls the name that has an IPv6 address first, as the network may have no other way out (`Egress` in template.yaml). Regions
+/// without that name are called by the older one.
 async fn describe(config: &Config, name: &str) -> Result<Option<ServerlessCache>, Outage> {
     let mut outcome = ask(&client(config, true), name).await;
     if config.cache.api_endpoint.is_none() && matches!(outcome, Err(SdkError::DispatchFailure(_))) {
@@ -112,7 +113,7 @@ async fn describe(config: &Config, name: &str) -> Result<Option<ServerlessCache>
     }
 }
 
-async fn ask(client: &Client, name: &str) -> Result<Vec<ServerlessCache>, Failure> {
+async fn ask(client: &Client, name: &str) -> Result<Vec<ServerlessCache>, LookupFailure> {
     let call = client.describe_serverless_caches().serverless_cache_name(name);
     Ok(call.send().await?.serverless_caches.unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! `GET /health`: can requests be answered? `GET /metrics`: what has happened?
+//! `GET /health` shows if requests can be answered; `GET /metrics` shows figures.
 
 pub mod elasticache;
 pub mod fleet_metrics;
@@ -20,29 +20,29 @@ use shared::table::Table;
 use shared::telemetry::{VERSION, millis, open_metrics};
 use shared::valkey::Valkey;
 
-/// What is asked for.
+/// The operations of this function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Whether requests can be answered.
+pub enum HealthAction {
+    /// Shows if requests can be answered.
     Health,
-    /// What has happened.
+    /// Shows the figures.
     Metrics,
 }
 
-/// What this function answers.
-pub const ROUTES: [Route<Action>; 2] = [
-    (Method::GET, "/health", Action::Health),
-    (Method::GET, "/metrics", Action::Metrics),
+/// The routes that this function answers.
+pub const ROUTES: [Route<HealthAction>; 2] = [
+    (Method::GET, "/health", HealthAction::Health),
+    (Method::GET, "/metrics", HealthAction::Metrics),
 ];
 
 #[derive(Serialize)]
-struct Answer {
+struct HealthResponse {
     status: &'static str,
     version: &'static str,
     dependencies: Dependencies,
 }
 
-/// That this function runs and has good settings: it has looked at nothing else.
+/// The answer of a function that runs and has good settings; no dependency is checked.
 #[derive(Serialize)]
 struct Alive {
     status: &'static str,
@@ -53,11 +53,11 @@ struct Alive {
 #[derive(Serialize)]
 struct Dependencies {
     table: Dependency,
-    cache: Caches,
+    cache: CacheHealth,
     providers: BTreeMap<String, Provider>,
 }
 
-/// A provider, and the status of its last refusal if it has answered nothing since.
+/// A provider, and the status of its last refusal unless it has answered a call since.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Provider {
@@ -66,9 +66,9 @@ struct Provider {
     refused_with: Option<u16>,
 }
 
-/// The shared caches together, and what `ElastiCache` says of each that it knows by a name.
+/// The shared caches together, and `ElastiCache`'s report of each named one.
 #[derive(Serialize)]
-struct Caches {
+struct CacheHealth {
     #[serde(flatten)]
     all: Dependency,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -96,13 +96,13 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     };
     call.admit(app, Entrance::Visit).await?;
     match action {
-        Action::Health if call.switch("deep", true)? => health(app, call).await,
-        Action::Health => alive(),
-        Action::Metrics => metrics(app, call).await,
+        HealthAction::Health if call.switch("deep", true)? => health(app, call).await,
+        HealthAction::Health => alive(),
+        HealthAction::Metrics => metrics(app, call).await,
     }
 }
 
-/// The figures of this process for everybody, or those of the fleet for an operator.
+/// Shows the figures of this process to everybody, or those of the fleet to an operator.
 async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let text = match &app.config.metrics_namespace {
         None => open_metrics::of_process(&app.telemetry.figures),
@@ -116,7 +116,7 @@ async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
     Ok(Reply::text(open_metrics::CONTENT_TYPE, text))
 }
 
-/// For monitors that ask every few seconds: no table is read for them, and nobody's outage is told.
+/// Liveness only: checks no dependency.
 fn alive() -> Result<Reply, Error> {
     let answer = Alive {
         status: "ok",
@@ -128,7 +128,7 @@ fn alive() -> Result<Reply, Error> {
 
 async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let (table, all, reports) = tokio::join!(probe_tables(app), probe_caches(app), reports(app, call.now));
-    let cache = Caches { all, reports };
+    let cache = CacheHealth { all, reports };
     let conditions = app.providers.status().await.into_iter();
     let providers: BTreeMap<String, Provider> = conditions
         .map(|(name, condition)| (name.to_string(), provider(condition)))
@@ -142,8 +142,8 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
     if providers.values().any(|provider| provider.status != "ok") {
         call.record.degraded.push("model");
     }
-    let answer = Answer {
-        // Also with every table down a valid token gets its answer from classify: never 503 for that.
+    let answer = HealthResponse {
+        // Never 503 for a table: with every table down, a valid token still gets its answer from classify.
         status: if call.record.degraded.is_empty() {
             "ok"
         } else {
@@ -159,7 +159,7 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
     Reply::json(StatusCode::OK, &answer)
 }
 
-/// All tables at once: well if all are, as slow as the slowest.
+/// Probes all tables at once. The result is good if all are, and as slow as the slowest.
 async fn probe_tables(app: &App) -> Dependency {
     let stopwatch = Stopwatch::start();
     let probes = join_all(app.probes.iter().map(Table::probe)).await;
@@ -167,7 +167,7 @@ async fn probe_tables(app: &App) -> Dependency {
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
-/// Likewise the shared caches; there may be none.
+/// Probes the shared caches in the same way; there may be none.
 async fn probe_caches(app: &App) -> Dependency {
     if app.cache_probes.is_empty() {
         return Dependency {
@@ -181,7 +181,7 @@ async fn probe_caches(app: &App) -> Dependency {
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
-/// What `ElastiCache` says of the caches that have a name there. That it does not answer is no fault of theirs.
+/// Returns `ElastiCache`'s report of the named caches. Its own silence says nothing about them.
 async fn reports(app: &App, now: Timestamp) -> Vec<Report> {
     let purposes: Vec<_> = elasticache::named(&app.config)
         .into_iter()

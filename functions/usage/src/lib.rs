@@ -1,4 +1,4 @@
-//! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members without a meter are those of
+//! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members outside `meters` are those of
 //! `PLAIN`.
 
 use std::collections::BTreeMap;
@@ -16,20 +16,20 @@ use shared::plan::{Meter, Usage};
 use shared::rate_limit::store::Admitted;
 use shared::usage::{HistoryEntry, MeterUse};
 
-/// What this function answers.
+/// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
 
-/// The meter of the members that name none: they are older than the others.
+/// The meter of the members outside `meters`, which are older.
 const PLAIN: Meter = Meter::Posts;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct UsageResponse<'a> {
     user_id: &'a UserId,
     day: String,
     #[serde(flatten)]
     usage: Allowance<'a>,
-    burst: Burst,
+    burst: BurstUsage,
     meters: BTreeMap<Meter, Today>,
     history: Vec<ClosedDay>,
 }
@@ -70,7 +70,7 @@ impl ClosedDay {
 }
 
 #[derive(Serialize)]
-struct Burst {
+struct BurstUsage {
     limit: u64,
     remaining: u64,
 }
@@ -100,7 +100,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let mut reads = Meter::daily()
         .filter_map(|meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?)))
         .map(read);
-    // One first: after an outage a table lets a single probe through, and refuses what comes beside it.
+    // Reads one first: after an outage a table lets a single probe through, and refuses calls beside it.
     let first = match reads.next() {
         Some(first) => Some(first.await.map_err(Error::Unavailable)?),
         None => None,
@@ -115,7 +115,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         reset_at: day.next().start(),
         tier: principal.tier,
     };
-    let answer = Answer {
+    let answer = UsageResponse {
         user_id: &principal.user,
         day: day.to_string(),
         usage: Allowance::of(&usage),
@@ -128,12 +128,12 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     reply
 }
 
-fn burst(admitted: &Admitted) -> Burst {
+fn burst(admitted: &Admitted) -> BurstUsage {
     let standing = admitted
         .standings
         .iter()
         .find(|standing| standing.policy.name == "burst");
-    Burst {
+    BurstUsage {
         limit: standing.map_or(0, |standing| standing.policy.limit),
         remaining: standing.map_or(0, |standing| standing.remaining),
     }

@@ -1,17 +1,17 @@
-//! An account before the first deployment: what will not fit, what is in the way.
+//! An account before the first deployment: what will not fit, and what is in the way.
 
 use serde_json::Value;
 
 use super::Finding;
 use super::aws::Aws;
 
-/// Instances of functions that an account has once its quota is raised; a new one has 10.
+/// Concurrent functions of an account once its quota is raised; a new one has 10.
 const USUAL: u64 = 1000;
 
-/// What Lambda keeps unreserved: with fewer, no function may reserve any.
+/// Concurrency that Lambda keeps unreserved: with less, no function may reserve any.
 const UNRESERVED: u64 = 100;
 
-/// Networks that a region gives an account unless asked for more.
+/// Networks that a region gives an account by default.
 const NETWORKS: usize = 5;
 
 pub(super) async fn check(aws: &Aws, stage: &str) -> Vec<Finding> {
@@ -45,15 +45,11 @@ fn concurrency(answer: &Value) -> Finding {
     let limit = answer["AccountLimit"]["ConcurrentExecutions"].as_u64().unwrap_or(0);
     if limit <= UNRESERVED {
         Finding::Fault(format!(
-            "{limit} functions may run at once: enough to try, not for users (2 requests/s of a slow model can take 10). Leave the \
+            "{limit} functions may run at once: enough to try, not for users (2 requests/s to a slow model can use 10). Leave the \
              parameters …Concurrency at 0, and raise the quota `Concurrent executions` days before a launch"
         ))
     } else {
-        let least = if limit < USUAL {
-            "; users in numbers need 1,000"
-        } else {
-            ""
-        };
+        let least = if limit < USUAL { "; a launch needs 1,000" } else { "" };
         Finding::Well(format!(
             "{limit} functions may run at once, {} of them can be reserved (…Concurrency){least}",
             limit - UNRESERVED
@@ -61,7 +57,7 @@ fn concurrency(answer: &Value) -> Finding {
     }
 }
 
-/// No API says where ElastiCache Serverless is offered: the two zones are named, for the case that the cache cannot be made there.
+/// No API lists the zones of ElastiCache Serverless. The two zones are named, in case the cache cannot be made there.
 fn cache_zones(answer: &Value) -> Finding {
     let zones = answer["AvailabilityZones"].as_array().into_iter().flatten();
     let names: Vec<&str> = zones.filter_map(|zone| zone["ZoneName"].as_str()).collect();
@@ -76,7 +72,7 @@ fn cache_zones(answer: &Value) -> Finding {
         others.join(", ")
     };
     Finding::Well(format!(
-        "the network will be in {first} and {second}; if ElastiCache Serverless is refused there, name others (ZoneA, ZoneB): {others}"
+        "the network will be in {first} and {second}; if ElastiCache Serverless is refused there, choose others (ZoneA, ZoneB): {others}"
     ))
 }
 
@@ -84,14 +80,14 @@ fn room_for_a_network(answer: &Value) -> Finding {
     let there = answer["Vpcs"].as_array().map_or(0, Vec::len);
     if there >= NETWORKS {
         Finding::Fault(format!(
-            "there are {there} networks (VPC), and {NETWORKS} are allowed unless that was raised: raise it, remove one, or choose Cache=none"
+            "there are {there} networks (VPC), and the default quota is {NETWORKS}: raise it, remove one, or choose Cache=none"
         ))
     } else {
         Finding::Well(format!("{there} networks (VPC) of {NETWORKS}: one more fits"))
     }
 }
 
-/// What an earlier stack left, whose names a new one needs.
+/// Names that a new stack needs and an earlier one still holds.
 fn left_behind(answer: &Value, stage: &str) -> Finding {
     let prefix = format!("clearview-{stage}-");
     let tables = answer["TableNames"]
@@ -113,9 +109,9 @@ fn left_behind(answer: &Value, stage: &str) -> Finding {
 fn log_role(answer: &Value) -> Finding {
     match answer["cloudwatchRoleArn"].as_str().filter(|arn| !arn.is_empty()) {
         Some(arn) => Finding::Well(format!(
-            "API Gateway logs as {arn}; the stack puts a role with the same rights in its place"
+            "API Gateway logs as {arn}; the stack replaces it by a role with the same rights"
         )),
-        None => Finding::Well("API Gateway has no role for its logs yet; the stack makes one".to_owned()),
+        None => Finding::Well("API Gateway has no role for its logs yet; the stack creates one".to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::aws::Aws;
 use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
-/// The tables, and whether each can be derived again.
+/// The tables, and if each can be derived again.
 const TABLES: [(&str, bool); 6] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
@@ -16,7 +16,7 @@ const TABLES: [(&str, bool); 6] = [
     ("AuditTable", false),
 ];
 
-/// The outputs that name secrets, and whether each is rotated.
+/// The outputs that name secrets, and if each is rotated.
 const SECRETS: [(&str, bool); 4] = [
     ("TokenKeysSecret", true),
     ("SigningKeysSecret", true),
@@ -32,7 +32,7 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         |(id, _)| of_table(stack, "describe-time-to-live", id),
         |(id, _), answer| {
             (!expires(answer))
-                .then(|| format!("{id} forgets nothing: its time to live is off (Restore tables in AWS, step 4)"))
+                .then(|| format!("{id} keeps expired items: its time to live is off (docs/OPERATIONS.md, Restore tables in AWS, step 4)"))
         },
     );
     let kept: Vec<_> = TABLES.into_iter().filter(|(_, derived)| !derived).collect();
@@ -43,7 +43,7 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         |(id, _)| of_table(stack, "describe-continuous-backups", id),
         |(id, _), answer| {
             (!recovers(answer))
-                .then(|| format!("{id} cannot be restored: point-in-time recovery is off (step 4 there)"))
+                .then(|| format!("{id} cannot be restored: point-in-time recovery is off (docs/OPERATIONS.md, Restore tables in AWS, step 4)"))
         },
     );
     let secrets = of_each(
@@ -88,7 +88,7 @@ fn secret(stack: &Stack, output: &str, rotated: bool, described: &Value) -> Opti
         .iter()
         .any(|name| stack.parameter(name).contains("openai:"));
     (output == "ModelKeySecret" && asks_openai && is_first_value)
-        .then(|| format!("{output} still has what it was made with: put the provider's key there"))
+        .then(|| format!("{output} still holds its initial value: put the provider's key there"))
 }
 
 async fn caches(aws: &Aws, stack: &Stack) -> Vec<Finding> {
@@ -121,9 +121,9 @@ fn cache_faults(stack: &Stack, caches: &Value, groups: &Value) -> Vec<String> {
             |name| match status(&caches["ServerlessCaches"], "ServerlessCacheName", &name) {
                 Some(status) if status == "available" => None,
                 Some(status) => Some(format!(
-                    "the cache {name} is {status}; if it cannot be made, name zones (ZoneA, ZoneB)"
+                    "the cache {name} is {status}; if it cannot be made, set ZoneA and ZoneB"
                 )),
-                None => Some(format!("the cache {name} is not there: deploy again")),
+                None => Some(format!("the cache {name} is missing: deploy again")),
             },
         )
         .collect();

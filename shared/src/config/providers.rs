@@ -1,4 +1,4 @@
-//! The settings of model providers: who is asked for whom, where, with which key, at what price, and what may be spent.
+//! The settings of model providers: their chains, addresses, keys and prices, and the daily spend limit.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ pub use super::per_provider::{Effort, PerProvider};
 /// The longest name of a model.
 const LONGEST_MODEL: usize = 200;
 
-/// Whose price is that of every provider without one.
+/// The entry whose price applies to every provider without one.
 const OTHER: &str = "other";
 
 /// A provider of answers that can be configured.
@@ -26,7 +26,7 @@ const OTHER: &str = "other";
 pub enum ProviderName {
     /// `local`: the embedded model.
     Local,
-    /// `openai:` and a model of whatever speaks OpenAI's protocol at the configured address.
+    /// `openai:` and a model of a server that speaks OpenAI's protocol at the configured address.
     OpenAi(Arc<str>),
     /// `bedrock:` and a model or inference profile of Amazon Bedrock.
     Bedrock(Arc<str>),
@@ -36,7 +36,7 @@ impl ProviderName {
     /// Reads `local`, `openai:MODEL` or `bedrock:MODEL`.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// The problem, in words.
     pub fn parse(name: &str) -> Result<Self, String> {
         let name = name.trim();
         let (kind, model) = name.split_once(':').unwrap_or((name, ""));
@@ -55,7 +55,7 @@ impl ProviderName {
         }
     }
 
-    /// Whether calls leave this process.
+    /// True if calls leave this process.
     #[must_use]
     pub const fn is_remote(&self) -> bool {
         !matches!(self, Self::Local)
@@ -72,12 +72,12 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// What an operator has decided about a provider's breaker.
+/// An operator's decision about a provider's breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forced {
-    /// The provider is never asked.
+    /// The provider is never called.
     Open,
-    /// The provider is always asked.
+    /// The provider is always called.
     Closed,
 }
 
@@ -93,34 +93,34 @@ pub struct Chains {
 /// All settings of providers.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
-    /// `CLEARVIEW_PROVIDERS`: who is asked, in order of preference (`local`);
+    /// `CLEARVIEW_PROVIDERS`: the chain, in order of preference (`local`);
     /// `CLEARVIEW_PROVIDERS_BY_TIER`: chains of tiers that have a better one, as JSON (none).
     pub chains: Chains,
-    /// `CLEARVIEW_RANK_PROVIDERS`: who ranks, in order of preference, for every tier (as who judges).
+    /// `CLEARVIEW_RANK_PROVIDERS`: the chain of rank, for every tier (as `CLEARVIEW_PROVIDERS`).
     pub rank: Chains,
-    /// `CLEARVIEW_LOCAL_FALLBACK`: whether the embedded model stands in at the end of every chain (`on`).
+    /// `CLEARVIEW_LOCAL_FALLBACK`: the embedded judge stands in at the end of every chain (`on`).
     pub stand_in: bool,
-    /// `CLEARVIEW_OPENAI_…`: where that protocol is spoken, and with which key.
+    /// `CLEARVIEW_OPENAI_…`: the address of that protocol, and its key.
     pub openai: OpenAiSettings,
     /// `CLEARVIEW_REASONING_EFFORT`: how much a model reasons (the least that it takes).
     pub effort: PerProvider<Effort>,
     /// `CLEARVIEW_MAX_OUTPUT_TOKENS`: the most tokens that a model writes in one answer (by the number of posts).
     pub max_output: PerProvider<u32>,
-    /// `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`: another place than AWS's own for Bedrock.
+    /// `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`: another endpoint for Bedrock (AWS's own).
     pub bedrock_endpoint: Option<String>,
-    /// `CLEARVIEW_MODEL_TIMEOUT_MS`: the longest that one call to a model may take (5000).
+    /// `CLEARVIEW_MODEL_TIMEOUT_MS`: the time limit of one call to a model (5000).
     pub call_timeout: Duration,
-    /// `CLEARVIEW_PARALLEL_CALLS`: how many calls to models one request makes at a time (4).
+    /// `CLEARVIEW_PARALLEL_CALLS`: calls to models that one request makes at a time (4).
     pub parallel_calls: usize,
     /// `CLEARVIEW_CALL_TOKENS`: the most tokens of posts in one call, by estimate (16000).
     pub call_tokens: usize,
     /// `CLEARVIEW_PRICES`: dollars per million tokens by provider, as JSON (none: calls cost nothing).
     pub prices: BTreeMap<ProviderName, Price>,
-    /// Those of its `other`: of every provider over the network that has none of its own.
+    /// The price of `other`: of every network provider without a price of its own.
     pub other_price: Option<Price>,
     /// `CLEARVIEW_DAILY_SPEND_LIMIT`: dollars that may be spent on models in a UTC day (no limit).
     pub daily_spend_limit: Option<Money>,
-    /// `CLEARVIEW_BREAKERS`: providers that are never or always asked, such as `openai:gpt-5-mini=open` (none).
+    /// `CLEARVIEW_BREAKERS`: providers that are never or always called, such as `openai:gpt-5-mini=open` (none).
     pub forced: BTreeMap<ProviderName, Forced>,
 }
 
@@ -157,7 +157,7 @@ impl ProviderSettings {
         Ok(settings)
     }
 
-    /// Every provider of any chain, once, in order.
+    /// Returns every provider of any chain, once, in order.
     #[must_use]
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
@@ -188,7 +188,7 @@ impl ProviderSettings {
             .collect()
     }
 
-    /// What a provider's tokens cost.
+    /// Returns the price of a provider's tokens.
     #[must_use]
     pub fn price(&self, name: &ProviderName) -> Price {
         self.known_price(name).unwrap_or_default()
@@ -199,7 +199,7 @@ impl ProviderSettings {
         self.prices.get(name).copied().or(other)
     }
 
-    /// What no single setting shows.
+    /// Checks rules across several settings.
     fn check(&self) -> Result<(), ConfigError> {
         for name in self.all() {
             if matches!(name, ProviderName::OpenAi(_)) && self.openai.lacks_key() {

@@ -24,7 +24,7 @@ struct Problem<'a> {
     errors: &'a [Violation],
 }
 
-/// The status and the code that a client switches on.
+/// Returns the status, and the code that a client switches on.
 pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
     match error {
         Error::Invalid(_) => (StatusCode::BAD_REQUEST, "INVALID_REQUEST"),
@@ -45,7 +45,7 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
     }
 }
 
-/// RFC 9110's name of a status. Two of the http crate's are older.
+/// Returns RFC 9110's name of a status. Two of the http crate's are older.
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
@@ -54,7 +54,14 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// Returns the problem that tells of `error`, and adds the headers that belong to it.
+/// Makes a sentence of an error's text, which begins in lower case as in a log line.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}
+
+/// Returns the problem of `error` as JSON, and adds the headers that belong to it.
 pub(super) fn refuse(error: &Error, correlation_id: &str, headers: &mut HeaderMap) -> Vec<u8> {
     headers.insert(
         header::CONTENT_TYPE,
@@ -68,7 +75,7 @@ pub(super) fn refuse(error: &Error, correlation_id: &str, headers: &mut HeaderMa
         r#type: "about:blank",
         title: title(status),
         status: status.as_u16(),
-        detail: error.to_string(),
+        detail: sentence(&error.to_string()),
         error: code,
         retryable: error.retryable(),
         correlation_id,

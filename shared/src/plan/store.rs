@@ -1,5 +1,5 @@
-//! Plans in the settings table: one item, an attribute per tier. Read at most every half minute, so that a change is in force
-//! within a minute everywhere, without a deployment.
+//! Plans in the settings table: one item, an attribute per tier. They are read at most every half minute, so that a change
+//! takes effect within a minute everywhere, without a deployment.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::table::{Failure, Item, Table, read_text, text};
 
-/// From this age on, a request reads the plans anew while it waits for other things.
+/// From this age on, a request reads the plans again while it waits for other things.
 const REFRESH_AFTER: Duration = Duration::from_secs(30);
 
 /// From this age on, a request waits for them first.
@@ -20,7 +20,7 @@ const GOOD_FOR: Duration = Duration::from_mins(1);
 /// The item that holds them.
 const ITEM: &str = "plans";
 
-/// What precedes a tier in the name of its attribute.
+/// The start of the attribute's name; the tier follows.
 const PREFIX: &str = "tier:";
 
 /// The plans in force.
@@ -37,7 +37,7 @@ struct Known {
     asked_at: Option<Timestamp>,
 }
 
-/// How urgently the plans should be read anew.
+/// How urgently the plans should be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
     /// Not at all.
@@ -48,7 +48,7 @@ pub enum Age {
     Old,
 }
 
-/// The age of what was asked for at `asked_at`. A clock that was set back makes it old.
+/// Returns the age of plans requested at `asked_at`. A clock that was set back makes them old.
 fn age(asked_at: Option<Timestamp>, now: Timestamp) -> Age {
     match asked_at {
         Some(at) if at <= now && now.since(at) < REFRESH_AFTER => Age::Fresh,
@@ -58,7 +58,7 @@ fn age(asked_at: Option<Timestamp>, now: Timestamp) -> Age {
 }
 
 impl PlanStore {
-    /// On the settings table, over `defaults`.
+    /// Makes the store on the settings table, over `defaults`.
     #[must_use]
     pub fn new(table: Table, defaults: Plans) -> Self {
         let known = Known {
@@ -72,8 +72,8 @@ impl PlanStore {
         }
     }
 
-    /// The plans in force at `now`: read from the table first if they may be a minute old. While the table is down, those
-    /// that were last read.
+    /// Returns the plans in force at `now`: read from the table first if they may be a minute old. While the table is down,
+    /// returns those that were last read.
     pub async fn current(&self, now: Timestamp) -> Arc<Plans> {
         if self.age(now) == Age::Old {
             self.refresh(now).await;
@@ -81,7 +81,7 @@ impl PlanStore {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).plans)
     }
 
-    /// Reads the plans anew if they are no longer fresh; to be waited for beside something else.
+    /// Reads the plans again if they are no longer fresh; to be awaited beside something else.
     pub async fn keep_fresh(&self, now: Timestamp) {
         if self.age(now) != Age::Fresh {
             self.refresh(now).await;
@@ -93,7 +93,7 @@ impl PlanStore {
     }
 
     async fn refresh(&self, now: Timestamp) {
-        // Noted before the answer: while the table is down it is not asked by every request, and others do not ask meanwhile.
+        // Noted before the answer: while the table is down not every request calls it, and others do not call it meanwhile.
         self.known.write().unwrap_or_else(PoisonError::into_inner).asked_at = Some(now);
         match self.read().await {
             Ok(plans) => self.known.write().unwrap_or_else(PoisonError::into_inner).plans = Arc::new(plans),
@@ -101,7 +101,7 @@ impl PlanStore {
         }
     }
 
-    /// The plans as the table has them now.
+    /// Returns the plans as the table has them now.
     ///
     /// # Errors
     /// When the table is down.
@@ -121,7 +121,7 @@ impl PlanStore {
             .fold(self.defaults.clone(), |plans, (tier, plan)| plans.with(tier, plan)))
     }
 
-    /// Stores the plan of a tier; what was stored before, as JSON.
+    /// Stores the plan of a tier; returns the one before, as JSON.
     ///
     /// # Errors
     /// When the table is down: the plan may be stored or not, and storing it again does no harm.
@@ -148,7 +148,7 @@ impl PlanStore {
     }
 }
 
-/// Reads the plan in one attribute. What cannot be used of it is passed over: there the default stays in force.
+/// Reads the plan in one attribute. A part that cannot be used is passed over: there the default stays in force.
 fn stored_plan(item: &Item, name: &str) -> Option<(Tier, Plan)> {
     let tier = Tier::parse(name.strip_prefix(PREFIX)?)?;
     match serde_json::from_str(read_text(item, name)?) {

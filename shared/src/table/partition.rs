@@ -1,4 +1,4 @@
-//! All items of one partition: read, or deleted.
+//! Reads or deletes all items of one partition.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use super::{Failure, Item, Table, text};
 use crate::error::Outage;
 
-/// What one `BatchWriteItem` takes.
+/// The most items of one `BatchWriteItem`.
 const AT_ONCE: usize = 25;
 
-/// How often what the table left out under load is sent again.
+/// How often items that the table left out under load are sent again.
 const ATTEMPTS: u32 = 8;
 
-/// How long is waited before that, doubled each time.
+/// The wait before that, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 impl Table {
-    /// All items under a partition key.
+    /// Returns all items under a partition key.
     ///
     /// # Errors
     /// When the table is down.
@@ -42,7 +42,7 @@ impl Table {
         }
     }
 
-    /// Deletes all items under a partition key; how many there were.
+    /// Deletes all items under a partition key; returns their number.
     ///
     /// # Errors
     /// When the table is down: some may be gone, and the same call again deletes the rest.
@@ -62,7 +62,7 @@ impl Table {
         Ok(deletions.len())
     }
 
-    /// Writes up to 25 items, again and again what the table leaves out under load.
+    /// Writes up to 25 items, and repeats those that the table leaves out under load.
     ///
     /// # Errors
     /// When the table is down, or does not take them all in time.

@@ -1,5 +1,5 @@
-//! What a request costs, at the list prices of us-east-1. `tests/prices` has the same prices with their dates and sources; a test
-//! compares them.
+//! The cost of a request at the list prices of us-east-1. `tests/prices` has the same prices with their dates and
+//! sources; a test compares them.
 
 /// US dollars for a million requests to a REST API.
 pub const GATEWAY_MILLION: f64 = 3.50;
@@ -16,7 +16,7 @@ pub const WRITE_MILLION: f64 = 0.625;
 /// US dollars for a million read units of a table on demand.
 pub const READ_MILLION: f64 = 0.125;
 
-/// What was used by a request.
+/// The resources that a request used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Measured {
     /// How long it took, in milliseconds.
@@ -25,11 +25,12 @@ pub struct Measured {
     pub writes: usize,
     /// Read units of tables.
     pub reads: usize,
-    /// What was paid to providers of models, in billionths of a US dollar.
+    /// The money paid to providers of models, in billionths of a US dollar.
     pub model_nano_usd: u64,
 }
 
-/// Millionths of a US dollar, rounded to a thousandth of one. What is paid by the hour or by the gigabyte is not in it.
+/// Returns millionths of a US dollar, rounded to a thousandth of one. Costs by the hour or by the gigabyte are not
+/// included.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub fn micro_usd(measured: &Measured, memory_megabytes: u32) -> f64 {

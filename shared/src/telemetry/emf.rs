@@ -1,9 +1,10 @@
-//! Records as metrics: CloudWatch's embedded metric format, <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
-//! The members of a record that are numbers are the metrics; a member `_aws` says which, and by what they are told apart.
+//! Records as metrics: CloudWatch's embedded metric format,
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+//! The numeric members of a record are the metrics; a member `_aws` lists them with their dimensions.
 //!
-//! Built by hand: what stands in `_aws` differs between a few shapes of record and nothing else, so it is put together once,
-//! and a record costs one buffer and no lock. CloudWatch bills each metric for each value of what it is told apart by: only
-//! endpoints, tiers and limits, which are few.
+//! It is built by hand: `_aws` differs only between a few shapes of record, so it is put together once, and a record costs
+//! one buffer and no lock. CloudWatch bills each metric for each value of a dimension. Only endpoints, tiers and limits are
+//! dimensions, which are few.
 
 use std::fmt::Write as _;
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::record::{Record, Signal};
 use crate::clock::Timestamp;
 
-/// In what a metric is counted.
+/// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Pieces.
@@ -21,20 +22,20 @@ pub enum Unit {
     Milliseconds,
     /// Hundredths of a whole.
     Percent,
-    /// Something that CloudWatch has no name for.
+    /// A unit that CloudWatch has no name for.
     None,
 }
 
-/// In which records a metric is, and by what it is told apart.
+/// The records that a metric is in, and its dimensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum MetricShape {
     /// Every request, by endpoint.
     Request,
     /// Answered classifications, together.
     Classified,
-    /// Requests for a ranking whose charge was made, together.
+    /// Requests for a ranking, together.
     Ranked,
-    /// Rankings, by where they came from.
+    /// Rankings, by their source.
     BySource,
     /// Requests of a user whose plan is known, together and by tier.
     ByTier,
@@ -47,42 +48,42 @@ pub enum Shape {
 pub struct Metric {
     /// The member's name.
     pub name: &'static str,
-    /// In what it is counted.
+    /// Its unit.
     pub unit: Unit,
-    /// Where it is.
-    pub shape: Shape,
+    /// Its records and dimensions.
+    pub shape: MetricShape,
 }
 
-const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
+const fn metric(name: &'static str, unit: Unit, shape: MetricShape) -> Metric {
     Metric { name, unit, shape }
 }
 
-/// Every metric of a record, but for those of degraded modes.
+/// Every metric of a record, except those of degraded modes.
 pub const METRICS: [Metric; 24] = [
-    metric("durationMs", Unit::Milliseconds, Shape::Request),
-    metric("failed", Unit::Count, Shape::Request),
-    metric("defects", Unit::Count, Shape::Request),
-    metric("ownMs", Unit::Milliseconds, Shape::Classified),
-    metric("posts", Unit::Count, Shape::Classified),
-    metric("distinct", Unit::Count, Shape::Classified),
-    metric("localHits", Unit::Count, Shape::Classified),
-    metric("sharedHits", Unit::Count, Shape::Classified),
-    metric("tableHits", Unit::Count, Shape::Classified),
-    metric("joined", Unit::Count, Shape::Classified),
-    metric("judged", Unit::Count, Shape::Classified),
-    metric("evicted", Unit::Count, Shape::Classified),
-    metric("refunded", Unit::Count, Shape::Classified),
-    metric("refundLost", Unit::Count, Shape::Classified),
-    metric("modelCalls", Unit::Count, Shape::Classified),
-    metric("modelFailures", Unit::Count, Shape::Classified),
-    metric("modelTimeouts", Unit::Count, Shape::Classified),
-    metric("spentNanoDollars", Unit::None, Shape::Classified),
-    metric("samples", Unit::Count, Shape::Ranked),
-    metric("unanswered", Unit::Count, Shape::Ranked),
-    metric("agreement", Unit::None, Shape::BySource),
-    metric("costMicroUsd", Unit::None, Shape::ByTier),
-    metric("quotaLeftPercent", Unit::Percent, Shape::ByTier),
-    metric("refusals", Unit::Count, Shape::Refused),
+    metric("durationMs", Unit::Milliseconds, MetricShape::Request),
+    metric("failed", Unit::Count, MetricShape::Request),
+    metric("defects", Unit::Count, MetricShape::Request),
+    metric("ownMs", Unit::Milliseconds, MetricShape::Classified),
+    metric("posts", Unit::Count, MetricShape::Classified),
+    metric("distinct", Unit::Count, MetricShape::Classified),
+    metric("localHits", Unit::Count, MetricShape::Classified),
+    metric("sharedHits", Unit::Count, MetricShape::Classified),
+    metric("tableHits", Unit::Count, MetricShape::Classified),
+    metric("joined", Unit::Count, MetricShape::Classified),
+    metric("judged", Unit::Count, MetricShape::Classified),
+    metric("evicted", Unit::Count, MetricShape::Classified),
+    metric("refunded", Unit::Count, MetricShape::Classified),
+    metric("refundLost", Unit::Count, MetricShape::Classified),
+    metric("modelCalls", Unit::Count, MetricShape::Classified),
+    metric("modelFailures", Unit::Count, MetricShape::Classified),
+    metric("modelTimeouts", Unit::Count, MetricShape::Classified),
+    metric("spentNanoDollars", Unit::None, MetricShape::Classified),
+    metric("samples", Unit::Count, MetricShape::Ranked),
+    metric("unanswered", Unit::Count, MetricShape::Ranked),
+    metric("agreement", Unit::None, MetricShape::BySource),
+    metric("costMicroUsd", Unit::None, MetricShape::ByTier),
+    metric("quotaLeftPercent", Unit::Percent, MetricShape::ByTier),
+    metric("refusals", Unit::Count, MetricShape::Refused),
 ];
 
 /// Metrics of classifications that requests for a ranking have as well: one figure over both.
@@ -95,7 +96,7 @@ const OF_BOTH: [&str; 6] = [
     "spentNanoDollars",
 ];
 
-/// The metric of each degraded mode: there, as 1, when something was done without.
+/// The metric of each degraded mode: 1 in the record of a degraded request, else absent.
 const DEGRADED: [(&str, &str); 7] = [
     ("auth", "degradedAuth"),
     ("cache", "degradedCache"),
@@ -106,7 +107,7 @@ const DEGRADED: [(&str, &str); 7] = [
     ("table", "degradedTable"),
 ];
 
-/// The metrics of what no request's record tells of.
+/// The metrics of signals.
 pub const SIGNALS: [Signal; 3] = Signal::ALL;
 
 /// The degraded modes, each with its metric's name.
@@ -125,8 +126,8 @@ impl Unit {
     }
 }
 
-impl Shape {
-    /// What tells its metrics apart: each list is a metric of its own.
+impl MetricShape {
+    /// Returns the dimensions of its metrics: each list is a metric of its own.
     #[must_use]
     pub const fn dimensions(self) -> &'static [&'static [&'static str]] {
         match self {
@@ -139,7 +140,7 @@ impl Shape {
     }
 }
 
-/// What stands in `_aws`, ready to be written.
+/// The content of `_aws`, ready to be written.
 #[derive(Debug)]
 pub(super) struct Directives {
     request: String,
@@ -158,8 +159,8 @@ impl Directives {
         let of = |dimensions: &[&[&str]], metrics: Vec<Value>| {
             json!({"Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics}).to_string()
         };
-        let of_shape = |shape: Shape, but: &str| {
-            let is_shared = |metric: &Metric| shape == Shape::Ranked && OF_BOTH.contains(&metric.name);
+        let of_shape = |shape: MetricShape, but: &str| {
+            let is_shared = |metric: &Metric| shape == MetricShape::Ranked && OF_BOTH.contains(&metric.name);
             let metrics = METRICS
                 .iter()
                 .filter(|metric| (metric.shape == shape || is_shared(metric)) && metric.name != but);
@@ -168,19 +169,19 @@ impl Directives {
         };
         let once = |name: &str| of(&[&[]], vec![json!({"Name": name, "Unit": "Count"})]);
         Self {
-            request: of_shape(Shape::Request, ""),
-            classified: of_shape(Shape::Classified, ""),
-            ranked: of_shape(Shape::Ranked, ""),
-            by_source: of_shape(Shape::BySource, ""),
-            by_tier: of_shape(Shape::ByTier, ""),
-            by_tier_unknown_quota: of_shape(Shape::ByTier, "quotaLeftPercent"),
-            refused: of_shape(Shape::Refused, ""),
+            request: of_shape(MetricShape::Request, ""),
+            classified: of_shape(MetricShape::Classified, ""),
+            ranked: of_shape(MetricShape::Ranked, ""),
+            by_source: of_shape(MetricShape::BySource, ""),
+            by_tier: of_shape(MetricShape::ByTier, ""),
+            by_tier_unknown_quota: of_shape(MetricShape::ByTier, "quotaLeftPercent"),
+            refused: of_shape(MetricShape::Refused, ""),
             degraded: DEGRADED.map(|(_, name)| once(name)),
             signals: SIGNALS.map(|signal| once(signal.name())),
         }
     }
 
-    /// Those of a record. What a directive names must be in the line, or CloudWatch drops it all.
+    /// Returns the directives of a record. Every name in a directive must be in the line, or CloudWatch drops it all.
     fn of<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a str> {
         let degraded = DEGRADED.iter().zip(&self.degraded);
         let degraded = degraded.filter(|((mode, _), _)| record.degraded.contains(mode));
@@ -205,7 +206,7 @@ impl Directives {
     }
 }
 
-/// A record as one line, with metrics if there are directives.
+/// Writes a record as one line, with metrics if there are directives.
 pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<String, serde_json::Error> {
     let mut line = Vec::with_capacity(2048);
     if let Some(directives) = directives {
@@ -224,7 +225,7 @@ pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<S
     String::from_utf8(line).map_err(serde::de::Error::custom)
 }
 
-/// A signal as one line, with its metric if there are directives.
+/// Writes a signal as one line, with its metric if there are directives.
 pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directives>) -> String {
     let place = SIGNALS.iter().position(|other| *other == signal);
     let directive = directives
@@ -240,7 +241,7 @@ pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directi
     line
 }
 
-/// A line's beginning, up to the end of `_aws`.
+/// Writes a line's beginning, up to the end of `_aws`.
 fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String {
     let mut text = format!(r#"{{"_aws":{{"Timestamp":{millis},"CloudWatchMetrics":["#);
     for (n, directive) in directives.enumerate() {
@@ -253,7 +254,7 @@ fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String
     text
 }
 
-/// What stands before the next member.
+/// Writes the separator before the next member.
 fn separate(line: &mut Vec<u8>) {
     line.push(if line.is_empty() { b'{' } else { b',' });
 }
@@ -300,7 +301,7 @@ mod tests {
         [bare(), of_user(), answered, refused, unranked, ranked]
     }
 
-    /// The metrics that a line announces, after checking that it has them, and what they are told apart by.
+    /// Returns the metrics that a line announces, with their dimensions, after checking that it has them.
     fn announced(line: &str) -> Vec<String> {
         let line: Value = serde_json::from_str(line).unwrap();
         let mut names = Vec::new();

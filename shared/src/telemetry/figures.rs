@@ -1,4 +1,4 @@
-//! What has happened in this process since its start, as counters that cost a request a few additions and no lock.
+//! The figures of this process since its start, as counters that cost a request a few additions and no lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,87 +8,88 @@ use super::record::{Record, Signal};
 /// The endpoints; the last stands for any other.
 pub const ENDPOINTS: [&str; 7] = ["auth", "classify", "rank", "usage", "health", "admin", "other"];
 
-/// How a request can end.
+/// The outcomes of a request.
 pub const OUTCOMES: [&str; 4] = ["ok", "degraded", "refused", "failed"];
 
-/// The tiers that are told apart; the last stands for any other.
+/// The tiers counted separately; the last stands for any other.
 pub const TIERS: [&str; 3] = ["free", "pro", "other"];
 
 /// The limits that refuse.
 pub const LIMITS: [&str; 3] = ["ip", "burst", "daily"];
 
-/// Who answered a question; the last is a provider.
+/// The layers that answer a question; the last is a provider.
 pub const ANSWERS: [&str; 5] = ["local", "shared", "table", "joined", "judged"];
 
-/// Where rankings come from; the last stands for none.
+/// The sources of rankings; the last stands for none.
 pub const RANKINGS: [&str; 5] = ["model", "cache", "stale", "local", "none"];
 
-/// Upper bounds of the duration's buckets, in milliseconds. What is longer is in none.
+/// Upper bounds of the duration's buckets, in milliseconds. Longer durations are in none.
 pub const BUCKETS: [f64; 10] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0];
 
 const MODES: usize = 7;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub struct RunningTotal(AtomicU64);
 
-impl Counter {
+impl RunningTotal {
     fn add(&self, amount: u64) {
-        // Nothing else is ordered by it.
+        // No other memory access is ordered by it.
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// Its value.
+    /// Returns its value.
     #[must_use]
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// How long the requests of an endpoint took.
+/// The durations of an endpoint's requests.
 #[derive(Debug, Default)]
 pub struct Durations {
-    /// Of each of [`BUCKETS`], those that are in no smaller one.
-    pub buckets: [Counter; BUCKETS.len()],
+    /// For each of [`BUCKETS`], those that are in no smaller one.
+    pub buckets: [RunningTotal; BUCKETS.len()],
     /// All.
-    pub count: Counter,
+    pub count: RunningTotal,
     /// Their sum in microseconds.
-    pub sum_micros: Counter,
+    pub sum_micros: RunningTotal,
 }
 
 /// All counters of a process. Each array goes with the list of names of the same length.
 #[derive(Debug, Default)]
 pub struct Figures {
     /// Requests by endpoint and outcome.
-    pub requests: [[Counter; OUTCOMES.len()]; ENDPOINTS.len()],
+    pub requests: [[RunningTotal; OUTCOMES.len()]; ENDPOINTS.len()],
     /// Defects by endpoint.
-    pub defects: [Counter; ENDPOINTS.len()],
+    pub defects: [RunningTotal; ENDPOINTS.len()],
     /// Durations by endpoint.
     pub durations: [Durations; ENDPOINTS.len()],
     /// Posts asked for, by tier.
-    pub posts: [Counter; TIERS.len()],
+    pub posts: [RunningTotal; TIERS.len()],
     /// Posts charged and kept, by tier.
-    pub charged: [Counter; TIERS.len()],
+    pub charged: [RunningTotal; TIERS.len()],
     /// Posts given back.
-    pub refunded: Counter,
-    /// Posts that were to be given back and were not.
-    pub refund_lost: Counter,
-    /// What requests cost, in thousandths of a millionth of a US dollar, by tier; unknown users' requests are with `other`.
-    pub cost_nano_usd: [Counter; TIERS.len()],
-    /// Different questions, by who answered them.
-    pub questions: [Counter; ANSWERS.len()],
-    /// Requests for a ranking, by where that came from.
-    pub rankings: [Counter; RANKINGS.len()],
-    /// Samples of rankings that no model answered as it must.
-    pub unanswered: Counter,
+    pub refunded: RunningTotal,
+    /// Posts whose refund failed.
+    pub refund_lost: RunningTotal,
+    /// The cost of requests in thousandths of a millionth of a US dollar, by tier; unknown users' requests are under
+    /// `other`.
+    pub cost_nano_usd: [RunningTotal; TIERS.len()],
+    /// Different questions, by the layer that answered.
+    pub questions: [RunningTotal; ANSWERS.len()],
+    /// Requests for a ranking, by its source.
+    pub rankings: [RunningTotal; RANKINGS.len()],
+    /// Samples of rankings without an answer.
+    pub unanswered: RunningTotal,
     /// Requests that a limit refused, by limit.
-    pub refusals: [Counter; LIMITS.len()],
+    pub refusals: [RunningTotal; LIMITS.len()],
     /// Requests that were refused before any work, because too many were under way.
-    pub shed: Counter,
-    /// Requests that did without something, by what that was.
-    pub degraded: [Counter; MODES],
-    /// What no request's record tells of.
-    pub signals: [Counter; SIGNALS.len()],
+    pub shed: RunningTotal,
+    /// Degraded requests, by mode.
+    pub degraded: [RunningTotal; MODES],
+    /// Signals: events that belong to no request.
+    pub signals: [RunningTotal; SIGNALS.len()],
 }
 
 impl Figures {
@@ -151,7 +152,7 @@ impl Durations {
     }
 }
 
-/// The place of a name; that of the last one for a name that is not there.
+/// Returns the index of a name; that of the last one for an unknown name.
 fn place(names: &[&str], name: &str) -> usize {
     names.iter().position(|other| *other == name).unwrap_or(names.len() - 1)
 }

@@ -1,4 +1,4 @@
-//! What is told of one request.
+//! The record of one request.
 
 use serde::Serialize;
 
@@ -7,18 +7,18 @@ use super::trace::Trace;
 use crate::ids::UserId;
 use crate::plan::Tier;
 
-/// What is logged of one request. Never a token, an address, or anything that a user wrote.
+/// The record of one request. It never holds a token, an address, or a user's text.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// When the request came, RFC 3339.
+    /// The time of arrival, RFC 3339.
     pub time: String,
     /// The same in milliseconds since 1970, for the metrics.
     #[serde(skip)]
     pub time_millis: i64,
     /// `info`, or `error` for a defect, or `warn` where a dependency was missed.
     pub level: &'static str,
-    /// The name for this request that the client knows too.
+    /// The request's correlation id, which the client has too.
     pub correlation_id: String,
     /// The trace that it is part of.
     #[serde(flatten)]
@@ -33,31 +33,31 @@ pub struct Record {
     pub status: u16,
     /// From the request's arrival to its answer.
     pub duration_ms: f64,
-    /// Who asked.
+    /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Keyed hash of the block of addresses that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_block: Option<String>,
-    /// Under which plan.
+    /// The tier of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
-    /// What classify did.
+    /// The work of classify.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub classified: Option<ClassifiedRecord>,
-    /// What rank did.
+    /// The work of rank.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub ranked: Option<RankedRecord>,
-    /// What was done without.
+    /// The degraded modes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub degraded: Vec<&'static str>,
-    /// `ok`, `degraded`, `refused` (the client's doing) or `failed` (ours).
+    /// `ok`, `degraded`, `refused` (the client's fault) or `failed` (ours).
     pub outcome: &'static str,
     /// 1 for an answer of 500 or above, else 0.
     pub failed: u8,
     /// 1 for a defect of ours (500), else 0.
     pub defects: u8,
-    /// The part of the day's quota that the user has left, in per cent, where it is known.
+    /// The rest of the day's quota in per cent, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_left_percent: Option<f64>,
     /// The limit that refused it: `ip`, `burst` or `daily`.
@@ -66,9 +66,9 @@ pub struct Record {
     /// 1 if a limit refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusals: Option<u8>,
-    /// What the request cost, models included, in millionths of a US dollar at list prices.
+    /// The cost of the request, models included, in millionths of a US dollar at list prices.
     pub cost_micro_usd: f64,
-    /// Why it was not answered as asked.
+    /// The error, if it was not answered as asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
     /// The version that answered.
@@ -93,36 +93,36 @@ pub struct ClassifiedRecord {
     pub joined: usize,
     /// Of those, judged for this request.
     pub judged: usize,
-    /// Of those judged, known and fresh: judged anew before they ran out.
+    /// Of those judged, the ones that were known and fresh: judged again before they expired.
     pub refreshed: usize,
     /// Verdicts that this process keeps.
     pub kept: usize,
     /// Verdicts that this request pushed out of this process.
     pub evicted: usize,
-    /// The part of the distinct questions that cost no judgement, 0..=1.
+    /// The share of the distinct questions that cost no judgement, 0..=1.
     pub hit_rate: f64,
     /// Units charged and kept: none for a replay.
     pub charged: u64,
     /// Units given back.
     pub refunded: u64,
-    /// Units that were to be given back and were not, as far as is known.
+    /// Units whose refund failed, as far as is known.
     pub refund_lost: u64,
     /// The charge's answer was lost: the table may count it twice.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ambiguous_charge: bool,
-    /// Charge and caches, which are asked at the same time.
+    /// Time for charge and caches, which run at the same time.
     pub lookup_ms: f64,
-    /// Judging what no cache knew, or waiting for who was judging it, and writing it down.
+    /// Time for judging the misses, or waiting for another request's judgement, and for storing the verdicts.
     pub judging_ms: f64,
-    /// Giving back what nobody could judge, and keeping books.
+    /// Time for refunds and for writing down costs.
     pub settling_ms: f64,
-    /// All but the judging: what is slow here is ours.
+    /// All but the judging: our own time.
     pub own_ms: f64,
     /// `notAsked`, `ok`, `partial` (some provider failed, and some post was judged) or `failed`.
     pub model_status: &'static str,
     /// Calls made to models over the network.
     pub model_calls: u32,
-    /// Of those, the ones that brought no verdict.
+    /// Of those, the ones without a verdict.
     pub model_failures: u32,
     /// Of those, the ones that took too long.
     pub model_timeouts: u32,
@@ -132,9 +132,9 @@ pub struct ClassifiedRecord {
     pub input_tokens: u64,
     /// Tokens that they wrote.
     pub output_tokens: u64,
-    /// What they cost, in billionths of a dollar.
+    /// Their cost in billionths of a dollar.
     pub spent_nano_dollars: u64,
-    /// What went wrong with providers.
+    /// The failures of providers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_failure: Option<String>,
 }
@@ -151,26 +151,26 @@ pub struct RankedRecord {
     pub ranking_source: &'static str,
     /// The layer that knew the ranking: `memory`, `shared`, `table`, `joined` or `none`.
     pub layer: &'static str,
-    /// How far the samples agree, -1..=1.
+    /// The agreement of the samples, -1..=1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<f64>,
     /// Samples that models were asked for.
     pub asked: usize,
-    /// Of those, samples that no model of the chain answered as it must.
+    /// Of those, samples without a valid answer.
     pub unanswered: usize,
     /// Units charged and kept: none for a replay.
     pub charged: u64,
     /// Units given back.
     pub refunded: u64,
-    /// Units that were to be given back and were not, as far as is known.
+    /// Units whose refund failed, as far as is known.
     pub refund_lost: u64,
-    /// Charge and caches, which are asked at the same time.
+    /// Time for charge and caches, which run at the same time.
     pub lookup_ms: f64,
-    /// Asking models, or waiting for another request that asks.
+    /// Time for asking models, or waiting for another request that asks.
     pub asking_ms: f64,
     /// Calls made to models over the network.
     pub model_calls: u32,
-    /// Of those, the ones that brought no ranking: down, or an answer that was refused.
+    /// Of those, the ones without a ranking: down, or an answer that was refused.
     pub model_failures: u32,
     /// Of those, the ones that took too long.
     pub model_timeouts: u32,
@@ -180,9 +180,9 @@ pub struct RankedRecord {
     pub input_tokens: u64,
     /// Tokens that they wrote.
     pub output_tokens: u64,
-    /// What they cost, in billionths of a dollar.
+    /// Their cost in billionths of a dollar.
     pub spent_nano_dollars: u64,
-    /// What went wrong with providers.
+    /// The failures of providers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_failure: Option<String>,
 }
@@ -191,18 +191,18 @@ pub struct RankedRecord {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorRecord {
-    /// The code that the client was told.
+    /// The code that the client got.
     pub code: &'static str,
-    /// Whether the same request can succeed later.
+    /// True if the same request can succeed later.
     pub retryable: bool,
-    /// What it means to the user: `none` (the app's mistake), `mustWait`, `signedOut`, `failed`.
+    /// The impact on the user: `none` (the app's mistake), `mustWait`, `signedOut`, `failed`.
     pub user_impact: &'static str,
-    /// What the client was not told.
+    /// The cause, which the client does not get.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }
 
-/// What no request's record tells of.
+/// Signals: events that belong to no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// A provider's circuit breaker has opened.
@@ -214,10 +214,10 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Every one of them.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::BreakerOpened, Self::AuditChainBroken, Self::DayClosed];
 
-    /// Its name in the log, which is its metric's name too.
+    /// Returns its name in the log, which is its metric's name too.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -229,26 +229,26 @@ impl Signal {
 }
 
 impl Record {
-    /// What its cost is computed from.
+    /// Returns the resources that its cost is computed from.
     #[must_use]
     pub fn measured(&self) -> Measured {
         let (classified, ranked) = (self.classified.as_ref(), self.ranked.as_ref());
         let units = classified.map(ClassifiedRecord::table_units);
         let (writes, reads) = units.or(ranked.map(RankedRecord::table_units)).unwrap_or_default();
         let spent = classified.map(|classified| classified.spent_nano_dollars);
+        let spent = spent.or(ranked.map(|ranked| ranked.spent_nano_dollars));
         Measured {
             millis: self.duration_ms,
             writes,
             reads,
-            model_nano_usd: spent
-                .or(ranked.map(|ranked| ranked.spent_nano_dollars))
-                .unwrap_or_default(),
+            model_nano_usd: spent.unwrap_or_default(),
         }
     }
 }
 
 impl RankedRecord {
-    /// Table writes and reads: the charge, what was given back, a new ranking; what no nearer layer knew, read as half a unit.
+    /// Returns the table writes and reads: the charge, the refund, a new ranking; and the read of a key that no nearer
+    /// layer knew.
     fn table_units(&self) -> (usize, usize) {
         let is_new = matches!(self.ranking_source, "model" | "local");
         let writes = 1 + usize::from(self.refunded + self.refund_lost > 0) + usize::from(is_new);
@@ -257,8 +257,8 @@ impl RankedRecord {
 }
 
 impl ClassifiedRecord {
-    /// Table writes and reads of a batch: the charge, what was given back, each new verdict; what no nearer layer knew, each
-    /// read as half a unit (eventually consistent).
+    /// Returns the table writes and reads of a batch: the charge, the refund, each new verdict; and the reads of keys
+    /// that no nearer layer knew, each half a unit (eventually consistent).
     fn table_units(&self) -> (usize, usize) {
         let writes = 1 + usize::from(self.refunded + self.refund_lost > 0) + self.judged;
         let asked_of_table = self.distinct.saturating_sub(self.local_hits + self.shared_hits);

@@ -1,4 +1,4 @@
-//! What is down, slow or talks nonsense, and what users see of it.
+//! Dependencies that are down, slow or talk nonsense, and the effects for users.
 
 mod cache;
 mod contention;

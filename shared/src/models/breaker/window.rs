@@ -167,7 +167,7 @@ impl Window {
         }
     }
 
-    /// Starts `phase`, unless another change of epoch `epoch` was quicker. Counts begin again with it.
+    /// Starts `phase` with fresh counts, unless another change of epoch `epoch` was quicker.
     pub fn shift(&mut self, epoch: u64, phase: Phase) -> bool {
         let is_first = self.snapshot.epoch == epoch;
         if is_first {

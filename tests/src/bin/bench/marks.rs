@@ -1,4 +1,4 @@
-//! What figures are held against. A new mark is one entry here; a figure of that name is one `report.note` in a section.
+//! The marks of all figures. A new mark is one entry here; a figure of that name is one `report.note` in a section.
 
 /// The better side of a mark.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! What every answer carries: correlation ids, security headers, limits, CORS.
+//! The headers of every answer: correlation ids, security headers, limits, CORS.
 
 use reqwest::Method;
 use serde_json::json;

@@ -122,7 +122,7 @@ async fn a_better_verdict_that_runs_out_soon_is_not_judged_anew_by_a_lesser_mode
         service.client.register("free").await,
     );
     assert_eq!(source(&ask(&service, &pro).await), "model");
-    // So late that whoever may refresh it does, but for one draw in a hundred.
+    // So late that any request refreshes it, but for one draw in a hundred.
     service
         .clock
         .advance(LIFE.fresh.saturating_sub(Duration::from_millis(1)));

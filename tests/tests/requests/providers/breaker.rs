@@ -189,7 +189,7 @@ async fn what_is_forced_stays() {
     assert_eq!(pass(&breakers, 100, at(0), |_| report(FAILED)).await, 100);
 }
 
-/// What may happen next.
+/// The possible next events.
 #[derive(Debug, Clone)]
 enum Event {
     Ask,

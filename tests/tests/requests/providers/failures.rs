@@ -14,7 +14,7 @@ const TEXTS: [&str; 3] = ["crypto is going to the moon", "a cat on a mat", "my c
 const CALL: u64 = 300;
 const REQUEST: u64 = 1_500;
 
-/// What a request may take beyond its deadline: time that a busy machine takes.
+/// Time beyond its deadline that a request may take on a busy machine.
 const GRACE: Duration = Duration::from_millis(1_500);
 
 fn failures() -> Vec<Act> {

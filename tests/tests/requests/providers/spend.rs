@@ -1,4 +1,4 @@
-//! What a day may cost: counted exactly, over the fleet.
+//! The cost of a day: counted exactly, over the fleet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

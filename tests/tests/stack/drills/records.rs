@@ -19,7 +19,7 @@ const REASON: &str = "a shortage of marzipan";
 const CORRELATION: &str = "mixed-run-1";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// What every record has, and of which type it is.
+/// Checks the fields of every record, and their types.
 fn check_fields(record: &Value) {
     for name in [
         "time",

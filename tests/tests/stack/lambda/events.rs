@@ -19,7 +19,7 @@ use tests::redis::Redis;
 use crate::lambda::answers::Answer;
 use crate::lambda::stage::{Stage, token_of};
 
-/// What belongs to the way that an event's request has come, not to the request.
+/// Headers that belong to the transport of an event's request, not to the request.
 const OF_THE_WAY: [&str; 5] = [
     "host",
     "x-forwarded-for",

@@ -57,7 +57,7 @@ impl Deployed {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_DEFAULT_REGION", "us-east-1")
-            // What moto lacks, it lacks at once.
+            // A call that moto does not support fails at once.
             .env("AWS_MAX_ATTEMPTS", "1")
             .output()
             .await
@@ -76,7 +76,7 @@ fn is_motos(line: &str) -> bool {
     let composites = ["wake-somebody", "work-lost", "money", "look-in-the-morning"];
     composites
         .iter()
-        .any(|name| line.contains(&format!("clearview-live-{name} is not there")))
+        .any(|name| line.contains(&format!("clearview-live-{name} is missing")))
 }
 
 #[tokio::test]
@@ -113,10 +113,10 @@ async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
     let found = faults(&said);
     for (bend, words) in [
         ("recovery", "IdentityTable cannot be restored"),
-        ("expiry", "QuotaTable forgets nothing"),
-        ("alarm", "clearview-live-error-rate is not there"),
+        ("expiry", "QuotaTable keeps expired items"),
+        ("alarm", "clearview-live-error-rate is missing"),
         ("silence", "clearview-live-hit-rate tells nobody"),
-        ("nobody", "nobody is told by UrgentTopic"),
+        ("nobody", "UrgentTopic has no subscriber"),
         ("log", "/clearview/live/auth is kept for ever"),
         ("settings", "UsageFunction looks for tables under"),
         ("switch", "AuthFunction is switched off"),
@@ -124,7 +124,7 @@ async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
         ("firewall-log", "the firewall writes no log"),
         ("letters", "clearview-live-dead-letters is in ALARM"),
         ("schedule", "the schedule that closes the day is switched off"),
-        ("throttle", "the gateway lets 5"),
+        ("throttle", "the gateway admits 5"),
     ] {
         assert!(found.iter().any(|line| line.contains(words)), "{bend}: {said:#?}");
     }

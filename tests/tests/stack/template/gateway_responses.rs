@@ -1,4 +1,4 @@
-//! What API Gateway answers by itself is what the functions would answer.
+//! API Gateway's own answers are those that the functions would give.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

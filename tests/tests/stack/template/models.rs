@@ -11,7 +11,7 @@ use tests::definitions::{Template, list, substituted};
 /// Parameters that differ from their defaults.
 type Given = BTreeMap<&'static str, &'static str>;
 
-/// What CloudFormation knows by itself.
+/// Values that CloudFormation provides.
 const PSEUDO: [(&str, &str); 3] = [
     ("AWS::Partition", "aws"),
     ("AWS::Region", "eu-west-1"),
@@ -36,7 +36,7 @@ fn settings(binary: &str, given: &Given) -> ProviderSettings {
         .providers
 }
 
-/// What CloudFormation makes of a value: of its functions those that models are set by.
+/// Evaluates a value as CloudFormation would: those of its functions that models are set by.
 fn evaluate(template: &Template, value: &Value, given: &Given) -> String {
     let parameter = |name: &str| {
         if let Some((_, value)) = PSEUDO.iter().find(|(pseudo, _)| *pseudo == name) {

@@ -112,7 +112,7 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
     let in_network = actions("InNetwork");
     let (denied, allowed): (Vec<_>, Vec<_>) = in_network.into_iter().partition(|(effect, _)| effect == "Deny");
     let mut names: Vec<String> = denied.into_iter().map(|(_, action)| action).collect();
-    // What Lambda may do with the role, the function's own code may not.
+    // Lambda may do this with the role; the function's own code may not.
     names.push("elasticache:Connect".to_owned());
     let allowed: Vec<String> = allowed.into_iter().map(|(_, action)| action).collect();
     assert_eq!(allowed, names);
@@ -171,7 +171,7 @@ fn each_role_writes_the_log_of_its_function_and_no_other() {
     }
 }
 
-/// Who could write the public keys could sign in as anybody.
+/// A writer of the public keys could sign in as anybody.
 #[test]
 fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
     let template = Template::read();

@@ -153,7 +153,7 @@ fn nobody_but_the_gateway_and_secrets_manager_may_invoke_a_function() {
     }
 }
 
-/// What a permission to invoke a function names: its alias, where it has one, as a caller of the alias needs just that.
+/// Returns the target of a permission to invoke a function: its alias, if it has one, as a caller of the alias needs just that.
 fn permitted(template: &Template, id: &str) -> String {
     if template.alias(id).is_some() {
         format!("{id}.Alias")
@@ -162,7 +162,7 @@ fn permitted(template: &Template, id: &str) -> String {
     }
 }
 
-/// Whether a pattern of an ARN, in which `*` stands for anything, covers `text`.
+/// True if a pattern of an ARN, in which `*` stands for anything, covers `text`.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {

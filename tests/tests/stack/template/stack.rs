@@ -11,7 +11,7 @@ use tests::secrets_manager::python;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/create_stack.py");
 
-/// What the script makes with these values of parameters.
+/// Returns the resources that the script makes with these values of parameters.
 fn stack(parameters: &[&str]) -> Value {
     let output = Command::new(python()).arg(SCRIPT).args(parameters).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -43,7 +43,7 @@ fn check_resolved(place: &str, value: &str) {
     }
 }
 
-/// What a function is told leads to what there is, and the function starts with it.
+/// Checks that a function's settings lead to resources that exist, and that the function starts with them.
 fn check_environments(template: &Template, stack: &Value) {
     let known = |list: &str, name: &str| stack[list].as_array().unwrap().iter().any(|other| other == name);
     for (id, binary, _) in template.functions() {

@@ -92,7 +92,7 @@ fn root(module: &str) -> &str {
     module.split("::").next().unwrap_or(module)
 }
 
-/// Whether `from` leads to `to` by arrows that stay in their layer.
+/// True if `from` leads to `to` by arrows that stay in their layer.
 fn leads(arrows: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
     let (mut open, mut seen) = (vec![from], BTreeSet::new());
     while let Some(module) = open.pop() {

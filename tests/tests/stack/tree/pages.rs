@@ -172,3 +172,31 @@ fn pages_name_targets_of_make_that_exist() {
         }
     }
 }
+
+/// The texts between single backquotes of a page.
+fn quoted(page: &str) -> Vec<String> {
+    let prose: Vec<&str> = outside_code(page).map(|(_, line)| line).collect();
+    let prose = prose.join("\n");
+    prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn pages_name_source_files_that_exist() {
+    let files = tracked(&[""]);
+    let endings = [".rs", ".lua", ".py", ".sh", ".toml", ".yaml", ".jsonl", ".lock"];
+    let mut named = 0;
+    for page in tracked(&[".md"]) {
+        for name in quoted(&text_of(&page)) {
+            let is_path = name.contains('/') && endings.iter().any(|ending| name.ends_with(ending));
+            if !is_path || name.contains(|c: char| c.is_whitespace() || "{}*<>$…".contains(c)) {
+                continue;
+            }
+            let found = files
+                .iter()
+                .any(|file| *file == name || file.ends_with(&format!("/{name}")));
+            assert!(found, "{page}: no file is called {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 50, "{named}");
+}

@@ -94,7 +94,7 @@ fn expand(base: &[String], text: &str, paths: &mut Vec<Vec<String>>) {
     }
 }
 
-/// What stands between the commas up to the brace that closes.
+/// Returns the parts between the commas, up to the closing brace.
 fn branches(inside: &str) -> Vec<&str> {
     let (mut depth, mut start, mut found) = (0, 0, Vec::new());
     for (at, c) in inside.char_indices() {

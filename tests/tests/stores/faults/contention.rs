@@ -9,7 +9,7 @@ use tests::signer::SignedRequest;
 
 const PREFERENCE: &str = "Hide crypto";
 
-/// What every charge holds, and no other write.
+/// A text that every charge contains, and no other write.
 const CHARGE: &str = ":room";
 
 /// More than a write is attempted.

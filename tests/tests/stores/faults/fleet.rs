@@ -111,7 +111,7 @@ impl Fleet {
         for (app, proxy) in &self.instances {
             proxy.set(Mode::Pass);
             self.clock.advance(A_WHILE);
-            // More than fits, so that it delivers and charges nothing. What waits goes first.
+            // More than fits, so that it delivers and charges nothing. Waiting units go first.
             let wish = Wish {
                 meter: Meter::Posts,
                 units: LIMIT,

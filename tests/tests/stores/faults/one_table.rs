@@ -49,7 +49,7 @@ impl Setting {
     }
 }
 
-/// What each table's outage takes away: from classify's answer, from registration, from usage.
+/// The effects of each table's outage: on classify's answer, on registration, on usage.
 const EXPECTED: [(&str, &[&str], u16, u16); 6] = [
     ("quota", &["quota"], 201, 503),
     ("identity", &[], 503, 200),

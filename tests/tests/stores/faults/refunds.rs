@@ -8,7 +8,7 @@ use tests::client::{Answer, Device, send};
 use tests::proxy::{Mode, No, Proxy};
 use tests::service::{Plan, Service, TableService};
 
-/// What every refund holds, and no other write.
+/// A text that every refund contains, and no other write.
 const REFUND: &str = "used - :n";
 
 struct Setting {
@@ -50,7 +50,7 @@ impl Setting {
         self.tables.tables().used(&device.user, self.service.clock.now()).await
     }
 
-    /// What `/metrics` says was charged and kept, given back, and lost.
+    /// Returns the posts that `/metrics` counts as charged and kept, given back, and lost.
     async fn metrics(&self) -> [u64; 3] {
         let url = format!("http://{}/metrics", self.service.address());
         let text = reqwest::get(url).await.unwrap().text().await.unwrap();

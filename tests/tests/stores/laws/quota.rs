@@ -18,7 +18,7 @@ use tests::service::{Plan, TableService};
 
 const LIMIT: u64 = 20;
 
-/// What may happen next.
+/// The possible next events.
 #[derive(Debug, Clone)]
 enum Step {
     /// A batch, perhaps under a key, of which some posts cannot be judged.

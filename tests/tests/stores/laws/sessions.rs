@@ -78,7 +78,7 @@ impl World {
         RefreshToken::derive(&self.keys, &self.stored, generation).unwrap()
     }
 
-    /// What the function does with a request, the table's condition included; the generation that it gives, if it gives one.
+    /// Does the function's work for a request, the table's condition included; returns the generation that it gives, if any.
     fn close(&mut self, mut request: Request) -> Option<u64> {
         loop {
             let generation = request.shown.generation;

@@ -13,7 +13,7 @@ use tests::service::{Plan, TableService};
 const ROUNDS: usize = 20;
 const AT_ONCE: usize = 200;
 
-/// What becomes of one post, by the function itself: a local server would shed a part of such a burst.
+/// Sends one post to the function itself: a local server would shed a part of such a burst.
 async fn one_post(app: Arc<App>, device: &Device) -> u64 {
     let mut event = tests::events::named("classify/batch").value(&device.access);
     event["body"] = json!({"preference": "Hide crypto", "posts": [{"id": "1", "text": "a"}]})

@@ -1,5 +1,5 @@
-//! What was admitted while the quota table was down reaches the table, and the day that it belongs to, though whoever admitted it
-//! died and the day has ended.
+//! Units admitted while the quota table was down reach the table and the day they belong to, even if the instance that admitted
+//! them died and the day has ended.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn close(fleet: &Fleet, hour: u32) -> serde_json::Value {
     json!(summary)["meters"]["posts"]["units"].clone()
 }
 
-/// What the usage table has of the day of [`START`]: of everybody, and of ann.
+/// Returns the usage table's rows for the day of [`START`]: of everybody, and of ann.
 async fn closed(fleet: &Fleet) -> [String; 2] {
     let app = fleet.plan.clone().with_tables_at(fleet.tables.address()).app();
     let totals = app.usage.totals(START.day()).await.unwrap().unwrap();

@@ -23,7 +23,7 @@ struct Pair {
     instances: Vec<(App, Proxy)>,
 }
 
-/// What happens to the connection of an instance before it asks.
+/// The fate of an instance's connection before it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
     Nothing,
@@ -77,7 +77,7 @@ impl Pair {
         }
     }
 
-    /// What is reserved of the day, as the fleet would need it in an outage of the quota table.
+    /// Returns the reservation of the day, as the fleet would need it in an outage of the quota table.
     fn reserved(&self, principal: &Principal) -> u64 {
         let key = format!("day:{{{}}}:posts#{}", principal.user, START.day());
         match self.redis.command(&["HGET", &key, "shadow"]) {

@@ -42,7 +42,7 @@ fn histories(set_back: bool) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step(set_back), 1..60)
 }
 
-/// What was admitted when, by the time that really passed.
+/// The admissions with their times, by the real clock.
 struct Admitted(Vec<(u64, u64)>);
 
 impl Admitted {
@@ -112,7 +112,7 @@ proptest! {
                 Step::Ask(weight) => { log.decide(&POLICY, weight, id as u64, now); }
             }
         }
-        // However far it is set back: whoever asks after that waits for a window at the most.
+        // However far it is set back: the next caller waits for a window at the most.
         now = now.minus(Duration::from_millis(back));
         if let Some(wait) = log.decide(&POLICY, LIMIT, 1000, now).wait {
             prop_assert!(wait <= POLICY.window);

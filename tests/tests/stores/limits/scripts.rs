@@ -13,7 +13,7 @@ use tests::service::{Plan, TableService};
 /// Functions of the scripts whose first argument is a key.
 const ON_A_KEY: [&str; 7] = ["shift", "forget", "wait", "decide", "take_back", "seal", "waiting"];
 
-/// What stands between a call's opening parenthesis and the end of its argument number `n`.
+/// Returns the text between a call's opening parenthesis and the end of its argument number `n`.
 fn argument(code: &str, open: usize, n: usize) -> &str {
     let inside = code[open + 1..].split(')').next().unwrap();
     inside.split(',').nth(n).unwrap_or_default().trim()

@@ -13,7 +13,7 @@ use crate::shared_cache::fleet::{Fleet, classify};
 /// Long enough for the next request to probe a cache that has failed.
 const NEXT_PROBE: Duration = Duration::from_secs(6);
 
-/// What no request takes: a client without deadlines would wait for a frozen cache for as long as it is frozen.
+/// Longer than any request takes: a client without deadlines would wait for a frozen cache as long as it is frozen.
 const BOUND: Duration = Duration::from_secs(5);
 
 struct Setting {
@@ -75,11 +75,7 @@ async fn however_the_cache_fails_the_table_answers_and_the_next_reader_tells_the
 
             setting.heal().await;
             let elsewhere = classify(&setting.fleet.app(), &["new"]).await;
-            assert_eq!(
-                (elsewhere.figures.table_hits, elsewhere.figures.judged),
-                (1, 0),
-                "{what}"
-            );
+            assert_eq!(elsewhere.figures.judged, 0, "{what}");
             let after = classify(&setting.fleet.app(), &["new"]).await;
             assert_eq!(after.figures.shared_hits, 1, "{what}");
         }

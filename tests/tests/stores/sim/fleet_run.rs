@@ -47,7 +47,7 @@ const MODES: [Mode; 7] = [
     Mode::LoseReplies,
 ];
 
-/// What was admitted to the user on one day.
+/// The units admitted to the user on one day.
 #[derive(Debug, Default, Clone, Copy)]
 struct Admitted {
     by_table: u64,
@@ -162,7 +162,7 @@ async fn run(seed: u64) {
         assert!(of_day.by_table <= LIMIT, "{what}");
         let shares = u64::from(INSTANCES) * allowance(LIMIT, INSTANCES);
         assert!(of_day.by_table + of_day.alone <= LIMIT + shares, "{what}");
-        // What was admitted is counted, once; beyond it only writes whose answers were lost.
+        // Every admitted unit is counted once; beyond it only writes whose answers were lost.
         assert!(stored >= of_day.by_table + of_day.alone, "{what}");
         assert!(stored <= LIMIT + of_day.alone, "{what}");
     }
@@ -189,7 +189,7 @@ async fn heal(instances: &[Instance], clock: &Clock, user: &Principal) {
 async fn every_seed_keeps_the_promises_of_the_quota() {
     let seeds = option_env!("FLEET_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"));
     for seed in FOUND.into_iter().chain(0..seeds) {
-        // Whatever goes wrong, it is said with which seed.
+        // A failure names its seed.
         let done = tokio::spawn(run(seed)).await;
         assert!(done.is_ok(), "seed {seed} fails: put it into FOUND");
     }

@@ -21,7 +21,7 @@ use stateright::{Model, Property};
 use ledger::{Ledger, Parcel, ParcelId};
 use table::{Answer, Table, Write};
 
-/// What stands in for the table while it does not answer.
+/// The substitute for the table while it does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fallback {
     /// Each instance admits its share of 80 % of what it last saw left.
@@ -85,7 +85,7 @@ impl Budget {
     };
 }
 
-/// What is explored.
+/// The parameters of an exploration.
 #[derive(Debug, Clone, Copy)]
 struct Fleet {
     instances: usize,
@@ -130,7 +130,7 @@ struct Cache {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Request {
     step: Step,
-    /// What the table did with the write under way, once it has arrived.
+    /// The table's answer to the write under way, once it has arrived.
     answer: Option<Answer>,
     /// Whether the write under way was sent before.
     repeated: bool,
@@ -154,7 +154,7 @@ enum Step {
     Refunding(u64),
 }
 
-/// What nobody in the fleet knows as a whole.
+/// The truth, which no part of the fleet knows as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Truth {
     /// Units admitted by the table, less those refunded.
@@ -168,7 +168,7 @@ struct Truth {
 }
 
 impl Truth {
-    /// What the user got.
+    /// Returns the units that the user got.
     const fn admitted(&self) -> u64 {
         self.by_table + self.by_ledger
     }
@@ -285,7 +285,7 @@ impl World {
         own.chain([&self.cache.ledger])
     }
 
-    /// What a request can do or meet next.
+    /// Adds the possible next actions of a request.
     fn actions_of(&self, fleet: &Fleet, request: usize, actions: &mut Vec<Action>) {
         let Request { step, answer, .. } = &self.requests[request];
         if let Step::Idle | Step::Admitted { .. } = step {

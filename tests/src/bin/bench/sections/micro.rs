@@ -95,7 +95,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) {
     );
 }
 
-/// What a call asks of a breaker that has seen some trouble.
+/// A call's questions to a breaker that has seen some trouble.
 fn breaker(snapshot: Snapshot, now: Timestamp) -> bool {
     snapshot.consequence(now).is_none() && snapshot.admission(now) == Step::Call
 }

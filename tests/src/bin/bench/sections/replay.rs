@@ -25,7 +25,7 @@ use crate::stats::count;
 const MODEL: &str = "openai:gpt-5-mini";
 const DOLLARS: (f64, f64) = (0.25, 2.0);
 
-/// What a replayed day came to.
+/// The totals of a replayed day.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     requests: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Totals {
     figures: Figures,
     /// Requests that made no call because all that they lacked was being judged for others.
     spared: usize,
-    /// What the posts would have taken in calls of their own.
+    /// Tokens that the posts would have taken in calls of their own.
     one_by_one: Tokens,
 }
 
@@ -135,7 +135,7 @@ fn note(report: &mut Report, name: &str, totals: &Totals) {
     report.note(&format!("{name}.money"), totals.money(), "$");
 }
 
-/// Who answered, in hundredths of the posts; what is left was judged for its own request.
+/// Shares of the layers that answered, in hundredths of the posts; the rest was judged for its own request.
 fn layers(report: &mut Report, totals: &Totals) {
     let figures = &totals.figures;
     for (layer, hits) in [
@@ -150,8 +150,8 @@ fn layers(report: &mut Report, totals: &Totals) {
     report.note("day.judged_before_they_ran_out", count(figures.refreshed), "");
 }
 
-/// Counted, not run: it cannot be switched off. What was judged for another meanwhile would have been asked about again, in
-/// the call that its request made anyway, or in one of its own.
+/// Counted, not run, because it cannot be switched off. A question judged for another request meanwhile would have been asked
+/// again, in the call that its request made anyway, or in one of its own.
 fn without_coalescing(report: &mut Report, whole: &Totals) {
     let judged = whole.figures.judged + whole.figures.joined;
     report.note("day.without_coalescing.posts_judged", count(judged), "");

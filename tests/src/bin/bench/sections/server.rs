@@ -15,7 +15,7 @@ use crate::process;
 use crate::report::Report;
 use crate::stats::{Samples, count, micros, millis};
 
-/// Who asks, in turn.
+/// Users who ask, in turn.
 const USERS: usize = 64;
 
 /// The requests of ten days: 67,000 a day (requirements).

@@ -1,4 +1,5 @@
-//! What is explored: the protocol as it is built, which must hold everything, and with known faults, each of which must be found.
+//! Explorations: of the protocol as it is built, which must hold every property, and with known faults, each of which
+//! must be found.
 
 use stateright::{Checker, HasDiscoveries, Model};
 

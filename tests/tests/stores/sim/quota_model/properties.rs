@@ -1,4 +1,4 @@
-//! What must hold, in every state that any history leads to.
+//! The properties that must hold in every state of any history.
 
 use stateright::Property;
 
@@ -18,11 +18,11 @@ pub(super) const EXACT_WHEN_CALM: &str = "stored is admitted when nothing failed
 pub(super) const USER_LOSES_THE_LOST: &str = "a user loses only what was lost on the way";
 /// While every answer arrives no batch is lost, however many requests do not arrive and however long the table is down.
 pub(super) const BATCH_NEEDS_LOST_REPLY: &str = "a user loses a batch only with its reply";
-/// What was admitted is counted or still waits, but for what waited in an instance that crashed.
+/// Admitted units are counted or still wait, except those that waited in an instance that crashed.
 pub(super) const OWNER_LOSES_BY_CRASH: &str = "what is admitted gets counted, but for crashes";
 /// The whole limit can be used.
 pub(super) const LIMIT_REACHED: &str = "the limit is reached to the unit";
-/// What was admitted alone gets counted.
+/// Units admitted alone get counted.
 pub(super) const RECOVERED: &str = "a ledger is delivered";
 
 pub(super) fn all() -> Vec<Property<Fleet>> {

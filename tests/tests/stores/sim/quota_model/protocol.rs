@@ -1,4 +1,4 @@
-//! What an instance does: `shared::quota::store`, one step at a time.
+//! The steps of an instance: `shared::quota::store`, one at a time.
 
 use shared::quota::ledger::allowance;
 
@@ -120,8 +120,8 @@ impl World {
         }
     }
 
-    /// What waits is delivered before anything is charged: else the table would admit without knowing of it. It is in the first
-    /// parcel and in the next.
+    /// Waiting units are delivered before anything is charged: otherwise the table would admit without counting them.
+    /// They are in the first parcel and in the next.
     fn deliver(&mut self, fleet: &Fleet, request: usize, first: bool, charge: Option<u64>) {
         let (owner, ledger) = self.ledger(fleet, request);
         let step = match ledger.seal(owner) {
@@ -171,7 +171,7 @@ impl World {
             }
             Step::Charging(units) => {
                 *allowance = fleet.allowance(answer.used);
-                // What was refused stays in the shadow: it can only make a ledger more careful.
+                // A refused charge stays in the shadow: it can only make it more careful.
                 if answer.done {
                     if fleet.fault == Some(Fault::Unreserved) {
                         self.cache.shadow += units;

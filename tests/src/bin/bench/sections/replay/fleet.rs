@@ -25,7 +25,7 @@ const LIFE: Duration = Duration::from_hours(3);
 /// Requests under way at a time.
 const IN_FLIGHT: usize = 16;
 
-/// Who knows a verdict.
+/// The layer that knows a verdict.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cached {
     /// All instances, by the shared cache and the table.
@@ -46,7 +46,7 @@ impl Cached {
         }
     }
 
-    /// What requests may do without.
+    /// Returns the degraded modes that a run may have.
     const fn degraded(self) -> &'static [Degraded] {
         match self {
             Self::Shared => &[],
