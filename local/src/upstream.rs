@@ -212,12 +212,7 @@ async fn serve(
     }
 }
 
-fn call(
-    parts: &Parts,
-    body: &Value,
-    asked: Option<AskedQuestion>,
-    ranking: Option<AskedRanking>,
-) -> ReceivedCall {
+fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Option<AskedRanking>) -> ReceivedCall {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     ReceivedCall {
         path: parts.uri.path().to_owned(),

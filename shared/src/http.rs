@@ -134,6 +134,7 @@ impl Call {
     }
 
     /// Reports whether the path, with whatever method, is one of those that mean `action`.
+    #[must_use]
     pub fn is_for<A: PartialEq>(&self, routes: &[Route<A>], action: &A) -> bool {
         routes
             .iter()

@@ -67,12 +67,24 @@ impl<'a> Asking<'a> {
         let samples = (0..self.question.samples).map(|sample| self.ask_for_sample(sample, &usage));
         let replies: Vec<ChainAnswer<Sample>> = stream::iter(samples).buffered(settings.parallel_calls).collect().await;
         let spend_limited = replies.iter().any(|reply| reply.spend_limited);
-        let failures: Vec<String> = replies.iter().filter_map(|reply| reply.failure.as_ref()).map(ToString::to_string).collect();
+        let failures: Vec<String> = replies
+            .iter()
+            .filter_map(|reply| reply.failure.as_ref())
+            .map(ToString::to_string)
+            .collect();
         let answered: Vec<Answered<Sample>> = replies.into_iter().filter_map(|reply| reply.answer).collect();
-        let asks_models = settings.rank.of(&self.principal.tier, crate::models::spend::Budget::Whole).iter().any(ProviderName::is_remote);
+        let asks_models = settings
+            .rank
+            .of(&self.principal.tier, crate::models::spend::Budget::Whole)
+            .iter()
+            .any(ProviderName::is_remote);
         self.note(Costs {
             asked: if asks_models { self.question.samples } else { 0 },
-            unanswered: if asks_models { self.question.samples - answered.len() } else { 0 },
+            unanswered: if asks_models {
+                self.question.samples - answered.len()
+            } else {
+                0
+            },
             bill: usage.settled().await,
             spend_limited,
         });
@@ -110,10 +122,14 @@ impl<'a> Asking<'a> {
             }
         };
         let items = self.question.items.iter().map(String::as_str);
-        let blamed: Vec<&str> = [self.principal.user.as_str(), &self.question.query, &self.question.criteria]
-            .into_iter()
-            .chain(items)
-            .collect();
+        let blamed: Vec<&str> = [
+            self.principal.user.as_str(),
+            &self.question.query,
+            &self.question.criteria,
+        ]
+        .into_iter()
+        .chain(items)
+        .collect();
         let context = CallContext {
             tier: &self.principal.tier,
             deadline: self.deadline,
@@ -124,7 +140,10 @@ impl<'a> Asking<'a> {
         };
         let parse = |text: &str| answer::parse(text, &prompt.ids, self.question.explain);
         let chains = &self.app.config.providers.rank;
-        self.app.models.first_answer(chains, &prompt.request, &context, parse).await
+        self.app
+            .models
+            .first_answer(chains, &prompt.request, &context, parse)
+            .await
     }
 
     fn note(&self, more: Costs) {

@@ -108,7 +108,11 @@ mod tests {
 
     #[test]
     fn the_reasons_are_those_of_the_sample_nearest_to_the_whole() {
-        let samples = [sample(&[2, 1, 0], "odd"), sample(&[0, 2, 1], "near"), sample(&[0, 1, 2], "whole")];
+        let samples = [
+            sample(&[2, 1, 0], "odd"),
+            sample(&[0, 2, 1], "near"),
+            sample(&[0, 1, 2], "whole"),
+        ];
         let ranking = Ranking::of(&samples).unwrap();
         assert_eq!((ranking.order.as_slice(), ranking.samples), ([0, 2, 1].as_slice(), 3));
         assert_eq!(ranking.reasons[0], "near");

@@ -109,7 +109,10 @@ fn degraded(
     answer: Option<&(Ranking, Source)>,
     samples: usize,
 ) -> Vec<&'static str> {
-    let nobody = matches!(coalesced.outcomes.first(), Some(Outcome::Stale(_) | Outcome::Nobody) | None);
+    let nobody = matches!(
+        coalesced.outcomes.first(),
+        Some(Outcome::Stale(_) | Outcome::Nobody) | None
+    );
     let partly = answer.is_some_and(|(ranking, _)| ranking.samples < samples);
     [
         (coalesced.degraded, "cache"),
@@ -166,5 +169,8 @@ fn layer(tally: &Tally) -> &'static str {
         (tally.table, "table"),
         (tally.joined, "joined"),
     ];
-    layers.into_iter().find(|(hits, _)| *hits > 0).map_or("none", |(_, name)| name)
+    layers
+        .into_iter()
+        .find(|(hits, _)| *hits > 0)
+        .map_or("none", |(_, name)| name)
 }

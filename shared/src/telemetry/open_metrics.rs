@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use super::VERSION;
 use super::emf::{SIGNALS, names_of_degraded};
-use super::figures::{ANSWERS, BUCKETS, Durations, ENDPOINTS, Figures, LIMITS, OUTCOMES, RANKINGS, RunningTotal, TIERS};
+use super::figures::{
+    ANSWERS, BUCKETS, Durations, ENDPOINTS, Figures, LIMITS, OUTCOMES, RANKINGS, RunningTotal, TIERS,
+};
 use super::record::Signal;
 
 /// The content type of the text.
