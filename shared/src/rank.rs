@@ -23,15 +23,15 @@ pub use self::question::{Item, Question};
 pub use self::ranking::Ranking;
 pub use self::run::run;
 
-/// How long a ranking is good: a week, and up to four while nobody answers.
+/// The life of a ranking: fresh for a week, kept for four.
 pub const LIFE: Life = Life::new(Duration::from_hours(7 * 24), Duration::from_hours(28 * 24));
 
 /// A request for a ranking, within the contract's bounds.
 #[derive(Debug)]
 pub struct Request {
-    /// What is asked.
+    /// The question.
     pub question: Question,
-    /// Whether the embedded ranker may stand in for models: it knows texts, not brands.
+    /// True if the embedded ranker may stand in for models. It knows texts, not brands.
     pub may_stand_in: bool,
     /// The name under which the client may send the same request again.
     pub idempotency: Option<IdempotencyKey>,
@@ -41,7 +41,7 @@ pub struct Request {
     pub now: Timestamp,
 }
 
-/// Who answered.
+/// The origin of a ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Models, now.
@@ -74,7 +74,7 @@ pub struct Ranked {
     pub ranking: Ranking,
     /// Where it came from.
     pub source: Source,
-    /// Names the ranking: the same as long as the same one is served.
+    /// The ranking's name: the same as long as the same ranking is served.
     pub version: String,
     /// The quota after this request, where the plan counts by day.
     pub usage: Option<Usage>,
@@ -87,7 +87,7 @@ pub struct Ranked {
 pub struct Figures {
     /// Where the ranking came from, if there is one.
     pub source: Option<Source>,
-    /// How far its samples agree.
+    /// The agreement of its samples.
     pub agreement: Option<f64>,
     /// Samples that this request asked models for.
     pub asked: usize,
@@ -101,7 +101,7 @@ pub struct Figures {
     pub refunded: u64,
     /// Rankings that were to be given back and were not, as far as is known.
     pub refund_lost: u64,
-    /// What went wrong with providers.
+    /// The failures of providers.
     pub model_failure: Option<String>,
     /// The usage of models.
     pub bill: ModelUsage,

@@ -24,7 +24,7 @@ pub enum Form {
     Rerank,
 }
 
-/// What this function answers.
+/// The routes of this function.
 pub const ROUTES: [Route<Form>; 3] = [
     (Method::POST, "/v1/rank", Form::Own),
     (Method::POST, "/v1/rerank", Form::Rerank),
@@ -49,8 +49,8 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     }
 }
 
-/// Ranks for `principal`, and records what came of it. The embedded ranker may stand in if the second of the two says so; `body`
-/// is what an idempotency key stands for.
+/// Ranks for `principal`, and records the outcome. The embedded ranker may stand in if the second of the pair is true. An
+/// idempotency key stands for `body`.
 async fn rank(
     app: &App,
     call: &mut Call,

@@ -71,7 +71,7 @@ struct Place<'a> {
 
 pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = http::with_whole_characters(call.take_json()?);
-    // The credential comes before the body: a stranger learns nothing of what is wrong with it.
+    // The credential comes before the body: a stranger learns nothing of its faults.
     let principal = call.principal(app).await?;
     let asked: Asked<'_> = http::parse(&body)?;
     validate(&asked)?;

@@ -1,4 +1,4 @@
-//! Rankings of a scripted provider: what it says to a question of rank.
+//! Rankings of a scripted provider: its replies to questions of rank.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,9 +9,9 @@ use super::script::Act;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskedRanking {
-    /// What somebody is looking for.
+    /// The query.
     pub query: String,
-    /// What else to go by.
+    /// Further criteria.
     #[serde(default)]
     pub criteria: String,
     /// The items, in the order of the call.
@@ -28,14 +28,14 @@ pub struct AskedItem {
     pub text: String,
 }
 
-/// What a model says to it, as text. It ranks by the words that an item shares with the query, then by the alphabet.
+/// Returns a model's reply, as text. It ranks by the words that an item shares with the query, then by the alphabet.
 pub(super) fn content(act: &Act, asked: &AskedRanking) -> String {
     let mut items: Vec<&AskedItem> = asked.items.iter().collect();
     if *act != Act::AsListed {
         items.sort_by_key(|item| (usize::MAX - shared(&asked.query, &item.text), &item.text));
     }
     if let Act::Obey { orders } = act {
-        // What asks to be first comes first.
+        // Items that give orders come first.
         items.sort_by_key(|item| !orders.iter().any(|order| item.text.contains(order)));
     }
     let entry = |item: &AskedItem| json!({"id": item.id, "reason": format!("It is {}.", item.text)});

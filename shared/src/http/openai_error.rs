@@ -15,7 +15,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// The longest wait that a client is told of: some sleep for however long they are told.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Names the request, as these clients log it.
+/// Adds the request's id under the name that these clients log.
 pub(super) fn name_request(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);

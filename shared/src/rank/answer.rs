@@ -31,7 +31,7 @@ pub struct Sample {
 /// Reads an answer about items with these ids.
 ///
 /// # Errors
-/// What is wrong, as a fixed text: nothing of the answer is repeated.
+/// The fault, as a fixed text: nothing of the answer is repeated.
 pub fn parse(text: &str, ids: &[String], explain: bool) -> Result<Sample, &'static str> {
     let answer: Answer =
         serde_json::from_str(unwrapped(text)).map_err(|_| "the answer is not the JSON that was asked for")?;

@@ -38,7 +38,7 @@ pub(super) struct Costs {
     pub(super) unanswered: usize,
     /// The usage of models.
     pub(super) bill: ModelUsage,
-    /// Whether the day's limit on spending decided who was asked.
+    /// True if the day's limit on spending decided who was asked.
     pub(super) spend_limited: bool,
 }
 
@@ -172,7 +172,7 @@ const fn class(model: ModelClass) -> Class {
     Class(model as u8)
 }
 
-/// Names a provider with its version: of the embedded ranker, or of what a model is asked.
+/// Names a provider with the version of the embedded ranker, or of the prompt.
 fn author(name: &ProviderName) -> Arc<str> {
     match name {
         ProviderName::Local => format!("{name}/{}", judge::LIKENESS_VERSION).into(),

@@ -1,5 +1,5 @@
-//! The question to a model: our words in the system message, all that callers wrote as one JSON object, under ids that are new
-//! with every call.
+//! The question to a model: our words in the system message, and all texts of callers as one JSON object. The ids are new with
+//! every call.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,7 +10,8 @@ use crate::ids::random_bytes;
 use crate::models::request::{ModelRequest, Part, Schema};
 use crate::text::visible::visible;
 
-/// Names this prompt. To be changed with every change of its words or its schema: rankings on another one are asked for again.
+/// The version of this prompt. It changes with every change of the words or the schema; rankings of another version are asked for
+/// again.
 pub const PROMPT_VERSION: &str = "1";
 
 /// The longest reason that is accepted, in characters. More than is asked for, since models count badly.

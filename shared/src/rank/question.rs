@@ -3,7 +3,7 @@
 use crate::answers::{Key, Scope};
 use crate::text::canonical::canonical;
 
-/// Names this workload in keys and records.
+/// The name of this workload in keys and records.
 pub const WORKLOAD: &str = "rank";
 
 /// Something to be ranked, as the caller names it.
@@ -11,7 +11,7 @@ pub const WORKLOAD: &str = "rank";
 pub struct Item<'a> {
     /// The caller's name for it.
     pub id: &'a str,
-    /// What is ranked.
+    /// The text that is ranked.
     pub text: &'a str,
 }
 
@@ -20,20 +20,20 @@ pub struct Item<'a> {
 pub struct Question {
     /// The query.
     pub query: String,
-    /// What else to go by; empty for nothing.
+    /// Further criteria; may be empty.
     pub criteria: String,
     /// The items' texts.
     pub items: Vec<String>,
-    /// How many rankings are asked for.
+    /// The number of rankings to ask for.
     pub samples: usize,
-    /// Whether to give reasons.
+    /// True if reasons are asked for.
     pub explain: bool,
     /// For each of the caller's items, its place among the sorted ones.
     places: Vec<usize>,
 }
 
 impl Question {
-    /// Brings a question into its form. Which ids the items have matters only between items of the same text.
+    /// Makes a question of what a caller wrote. The items' ids matter only between items of the same text.
     #[must_use]
     pub fn of(query: &str, criteria: &str, items: &[Item<'_>], samples: usize, explain: bool) -> Self {
         let texts: Vec<String> = items.iter().map(|item| canonical(item.text)).collect();
@@ -63,15 +63,15 @@ impl Question {
         Key::of(WORKLOAD, Scope::Everybody, &parts)
     }
 
-    /// For each of the caller's items, its place among the sorted ones.
+    /// Returns for each of the caller's items its place among the sorted ones.
     #[must_use]
     pub fn places(&self) -> &[usize] {
         &self.places
     }
 }
 
-/// The order in which a sample lists the items: drawn from the key, so that no caller's order has a say, and turned further from
-/// sample to sample, so that each item stands early in some and late in others.
+/// Returns the order in which a sample lists the items. It is drawn from the key, so that no caller's order has a say. It is turned
+/// further from sample to sample, so that each item stands early in some and late in others.
 #[must_use]
 pub fn listing(key: &Key, items: usize, sample: usize, samples: usize) -> Vec<usize> {
     let mut listing: Vec<usize> = (0..items).collect();

@@ -15,9 +15,9 @@ pub struct Ranking {
     pub order: Vec<usize>,
     /// By place, 0..=1.
     pub scores: Vec<f64>,
-    /// How far the samples agree, -1..=1.
+    /// The agreement of the samples, -1..=1.
     pub agreement: f64,
-    /// How many samples it was made of: fewer than were asked for if some brought no answer.
+    /// The number of samples combined: fewer than were asked for if some had no answer.
     pub samples: usize,
     /// By place; empty if none were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,7 +40,7 @@ impl Ranking {
         })
     }
 
-    /// Ranks by likeness of text: what the embedded ranker can say, as often as it is asked.
+    /// Ranks by likeness of text. The embedded ranker says the same in every sample.
     #[must_use]
     pub fn by_likeness(question: &Question) -> Self {
         let query = [question.query.as_str(), &question.criteria].join(" ");

@@ -102,7 +102,7 @@ fn answer(app: &App, request: &Request, coalesced: &Coalesced) -> Option<(Rankin
     })
 }
 
-/// Names what was down. A ranking of fewer samples than were asked for was made with models missing.
+/// Returns the degraded modes. A ranking of fewer samples than were asked for was made with models missing.
 fn degraded(
     costs: &Costs,
     coalesced: &Coalesced,
@@ -143,7 +143,7 @@ async fn settle(app: &App, charged: Charged, unused: usize, figures: &mut Figure
     (usage, certainty == Certainty::Sure && refund.lost == 0)
 }
 
-/// Names a ranking of a question.
+/// Returns the name of a ranking of a question.
 fn version(key: &Key, ranking: &Ranking) -> String {
     let mut named = key.as_str().as_bytes().to_vec();
     named.extend_from_slice(&ranking.encode());

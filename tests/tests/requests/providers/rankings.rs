@@ -1,4 +1,4 @@
-//! Rankings by models: what counts as one, who is asked next, what is served when nobody answers, and what is charged.
+//! Rankings by models: valid and invalid answers, the next provider, stale rankings, and charges.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -319,7 +319,7 @@ async fn likeness_stands_in_for_documents_and_never_for_brands() {
     assert_eq!(answer.body["meta"]["degraded"], json!(["model"]));
     assert_eq!(used(&service, &ann).await, 1);
 
-    // What stood in is not remembered.
+    // A stand-in's ranking is not remembered.
     upstream.follow(Script::always(Act::Answer));
     service.clock.advance(Duration::from_mins(1));
     let answer = ask(&service, &ann, "/v1/rerank", &documents).await;
