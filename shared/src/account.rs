@@ -13,7 +13,7 @@ use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
 use crate::plan::Meter;
 use crate::quota::Counter;
-use crate::quota::counters::Count;
+use crate::quota::table::Count;
 use crate::usage::HistoryEntry;
 
 /// Everything kept about a user.
@@ -77,7 +77,7 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history) = tokio::try_join!(app.quota.counters().all_of(user), app.usage.history(user, now.day()))
+    let (counters, history) = tokio::try_join!(app.quota.table().all_of(user), app.usage.history(user, now.day()))
         .map_err(Error::Unavailable)?;
     Ok(Export {
         user_id: user.clone(),
@@ -134,7 +134,7 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
         app.limits.revoke(user, &session.id, note.now).await;
     }
     let (rows, counters) =
-        tokio::try_join!(app.usage.erase(user), app.quota.counters().erase(user)).map_err(Error::Unavailable)?;
+        tokio::try_join!(app.usage.erase(user), app.quota.table().erase(user)).map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
     let change = Change {
         actor: note.actor,

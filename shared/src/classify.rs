@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::answers::Life;
 use crate::models::call::ModelUsage;
 use crate::plan::Usage;
-use crate::quota::replay::IdempotencyKey;
+use crate::quota::idempotency::IdempotencyKey;
 
 use self::verdict::Explanation;
 
@@ -89,8 +89,8 @@ pub struct Classified {
     pub outcomes: Vec<Outcome>,
     /// Names the preference in its canonical form.
     pub preference_version: String,
-    /// The quota after this batch.
-    pub usage: Usage,
+    /// The quota after this batch; `None` if the plan has no figure by day.
+    pub usage: Option<Usage>,
     /// What was done without.
     pub degraded: Vec<Degraded>,
     /// For the record of the request.

@@ -45,6 +45,9 @@ pub enum Error {
     /// A spent refresh token was shown again: its whole session is revoked.
     #[error("this refresh token was used before; its session is revoked")]
     TokenReused,
+    /// The user's plan has none of this meter.
+    #[error("this plan has no {0}")]
+    Forbidden(&'static str),
     /// Nothing exists at this path.
     #[error("nothing exists at this path")]
     NotFound,
@@ -135,6 +138,7 @@ impl Error {
             | Self::IdempotencyMismatch
             | Self::Unauthenticated(_)
             | Self::TokenReused
+            | Self::Forbidden(_)
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
@@ -148,6 +152,7 @@ impl Error {
     pub const fn user_impact(&self) -> &'static str {
         match self {
             Self::Invalid(_)
+            | Self::Forbidden(_)
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }

@@ -20,14 +20,15 @@ use lambda_http::http::header::{self, HeaderMap, HeaderName};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 
-use crate::admission::{self, Entrance, Origin};
+use crate::admission::{self, Admitted};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
-use crate::plan::Usage;
-use crate::quota::replay::IdempotencyKey;
-use crate::rate_limit::store::Admitted;
-use crate::rate_limit::{Source, Standing};
+use crate::identity::Principal;
+use crate::limits::store::Rejection;
+use crate::limits::{Origin, Source, Standing};
+use crate::plan::{Meter, Usage};
+use crate::quota::idempotency::IdempotencyKey;
 use crate::telemetry::trace::Trace;
 use crate::telemetry::{Record, VERSION};
 
@@ -205,35 +206,78 @@ impl Call {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Lets the request on if its limits do; how they stand goes into the headers of every answer.
+    /// Lets a request of a user in that wants to use `units` of a meter; how its limits stand goes into the headers of every answer.
     ///
     /// # Errors
-    /// As [`admission::limit`].
-    pub async fn admit(&mut self, app: &App, entrance: Entrance<'_>) -> Result<Admitted, Error> {
-        let origin = Origin {
+    /// As [`admission::enter`].
+    pub async fn enter(
+        &mut self,
+        app: &App,
+        principal: &Principal,
+        meter: Meter,
+        units: u64,
+    ) -> Result<Admitted, Error> {
+        let counted = std::mem::take(&mut self.uncounted);
+        let entered = admission::enter(app, self.origin(counted), principal, meter, units).await;
+        let admitted = entered.map_err(|rejection| self.note_rejection(rejection))?;
+        self.note_passage(&admitted.standings, admitted.degraded);
+        Ok(admitted)
+    }
+
+    /// Counts a request by its address alone.
+    ///
+    /// # Errors
+    /// As [`admission::visit`].
+    pub async fn visit(&mut self, app: &App) -> Result<(), Error> {
+        self.pass(app, false).await
+    }
+
+    /// Counts a request by its address, and as a registration.
+    ///
+    /// # Errors
+    /// As [`admission::visit`].
+    pub async fn register(&mut self, app: &App) -> Result<(), Error> {
+        self.pass(app, true).await
+    }
+
+    async fn pass(&mut self, app: &App, registers: bool) -> Result<(), Error> {
+        let counted = std::mem::take(&mut self.uncounted);
+        let passed = admission::visit(app, &self.origin(counted), registers).await;
+        let passage = passed.map_err(|rejection| self.note_rejection(rejection))?;
+        self.note_passage(&passage.standings, passage.degraded);
+        Ok(())
+    }
+
+    /// With the endpoint if the address is to be counted.
+    const fn origin(&self, counts_address: bool) -> Origin<'_> {
+        Origin {
             source: &self.source,
-            endpoint: std::mem::take(&mut self.uncounted).then_some(self.record.endpoint),
-        };
-        match admission::limit(app, origin, entrance, self.now).await {
-            Ok(admitted) => {
-                self.standings.extend_from_slice(&admitted.standings);
-                if admitted.degraded && !self.record.degraded.contains(&LIMITER) {
-                    self.record.degraded.push(LIMITER);
-                }
-                Ok(admitted)
-            }
-            Err(refused) => {
-                self.standings.extend(refused.standings);
-                Err(refused.error)
-            }
+            endpoint: if counts_address {
+                Some(self.record.endpoint)
+            } else {
+                None
+            },
+            now: self.now,
         }
+    }
+
+    fn note_passage(&mut self, standings: &[Standing], degraded: bool) {
+        self.standings.extend_from_slice(standings);
+        if degraded && !self.record.degraded.contains(&LIMITER) {
+            self.record.degraded.push(LIMITER);
+        }
+    }
+
+    fn note_rejection(&mut self, rejection: Rejection) -> Error {
+        self.standings.extend(rejection.standings);
+        rejection.error
     }
 
     /// Counts the address of a request whose handler has ended before any limit: for its credential, most likely. Over the
     /// limit, that is the answer.
     async fn count(&mut self, app: &App, outcome: Result<Reply, Error>) -> Result<Reply, Error> {
         if self.uncounted && !matches!(outcome, Err(Error::UnsupportedMediaType)) {
-            self.admit(app, Entrance::Visit).await?;
+            self.visit(app).await?;
         }
         outcome
     }

@@ -19,7 +19,7 @@
 //! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens, signatures of requests |
 //! | [`quota`] | charges, the counter's conditional write, the ledger of an outage |
-//! | [`rate_limit`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
+//! | [`limits`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`answers`] | answers of models that are remembered; questions that are asked once |
@@ -45,12 +45,12 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+pub mod limits;
 pub mod models;
 pub mod money;
 pub mod plan;
 pub mod quota;
 pub mod rank;
-pub mod rate_limit;
 pub mod secrets;
 pub mod table;
 pub mod telemetry;

@@ -212,6 +212,14 @@ impl Plans {
     }
 }
 
+/// Returns what one process of `processes` may admit by itself while no store answers and `units` are left: its share of 80 %.
+#[must_use]
+pub fn conservative_share(units: u64, processes: u32) -> u64 {
+    // Widened, so that no plan is too large for the multiplication.
+    let share = u128::from(units) * 4 / 5 / u128::from(processes.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
 /// The use of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use redis::aio::ConnectionLike;
 use redis::{Pipeline, Value};
 use tokio::sync::OwnedMutexGuard;
 
@@ -133,11 +134,36 @@ impl Valkey {
         let inner = &self.0;
         let now = inner.clock.now();
         let connection = inner.connection(now).await?;
-        let replies = inner.answer(&connection, commands, now).await?;
-        inner.gate.succeed();
-        inner.answered.fetch_add(1, Ordering::Relaxed);
-        connection.note_answer(now);
-        inner.check(replies)
+        let mut sender = connection.sender();
+        let mut sending = pin!(sender.req_packed_commands(commands, 0, commands.len()));
+        let mut patience = Patience::new(inner.timeout, connection.heard());
+        // Until the answer is there, the cache is known to be away, or patience ends.
+        let answer = loop {
+            match tokio::time::timeout(TURN, &mut sending).await {
+                Ok(answer) => break answer.map_err(|error| error.to_string()),
+                Err(_) if !inner.gate.is_open() => break Err("no answer".to_owned()),
+                Err(_) => {}
+            }
+            match patience.after_turn(connection.heard()) {
+                WaitStep::Wait => {}
+                WaitStep::GiveUp => break Err("no answer".to_owned()),
+                WaitStep::Check => tokio::select! {
+                    biased;
+                    answer = &mut sending => break answer.map_err(|error| error.to_string()),
+                    // Its result is in the gate.
+                    _ = inner.replace(Some(&connection), inner.timeout, now) => {}
+                },
+            }
+        };
+        match answer {
+            Ok(replies) => {
+                inner.gate.succeed();
+                inner.answered.fetch_add(1, Ordering::Relaxed);
+                connection.note_answer(now);
+                inner.check(replies)
+            }
+            Err(problem) => Err(inner.lost(&connection, &problem, now).await),
+        }
     }
 
     /// Runs scripts together, as [`Valkey::ask`] sends commands. Scripts that the server does not know are sent to it in full.
@@ -188,46 +214,17 @@ impl CacheLink {
         }
     }
 
-    /// Waits for the answer to `commands` until it is there, the cache is known to be down, or patience ends.
-    async fn answer(
-        self: &Arc<Self>,
-        connection: &Arc<Connection>,
-        commands: &Pipeline,
-        now: Timestamp,
-    ) -> Result<Vec<Value>, Failure> {
-        let mut sending = pin!(connection.send(commands));
-        let mut patience = Patience::new(self.timeout, connection.heard());
-        let problem = loop {
-            match tokio::time::timeout(TURN, &mut sending).await {
-                Ok(Ok(replies)) => return Ok(replies),
-                Ok(Err(error)) => break error.to_string(),
-                Err(_) if !self.gate.is_open() => break "no answer".to_owned(),
-                Err(_) => {}
-            }
-            match patience.after_turn(connection.heard()) {
-                WaitStep::Wait => {}
-                WaitStep::GiveUp => break "no answer".to_owned(),
-                WaitStep::Check => tokio::select! {
-                    biased;
-                    answered = &mut sending => match answered {
-                        Ok(replies) => return Ok(replies),
-                        Err(error) => break error.to_string(),
-                    },
-                    // Its result is in the gate.
-                    _ = self.replace(Some(connection), self.timeout, now) => {}
-                },
-            }
-        };
-        // Is the answer lost alone, or with the cache?
+    /// Returns the meaning of a lost answer: it was lost alone, or with the cache.
+    async fn lost(self: &Arc<Self>, connection: &Arc<Connection>, problem: &str, now: Timestamp) -> Failure {
         if self.gate.is_open() {
             let _ = self.replace(Some(connection), self.timeout, now).await;
         }
-        let outage = self.outage(&problem);
-        Err(if self.gate.is_open() {
+        let outage = self.outage(problem);
+        if self.gate.is_open() {
             Failure::Unknown(outage)
         } else {
             Failure::Failed(outage)
-        })
+        }
     }
 
     /// Returns a connection other than `old` on which the cache has answered. Callers wait for the same attempt, `patience` at

@@ -9,7 +9,6 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::account;
-use shared::admission::Entrance;
 use shared::app::App;
 use shared::audit::Change;
 use shared::error::Error;
@@ -83,7 +82,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         AuthAction::Export => me::export(app, call).await,
         AuthAction::Erase => me::erase(app, call).await,
         AuthAction::PublicKeys => {
-            call.admit(app, Entrance::Visit).await?;
+            call.visit(app).await?;
             let keys = token_keys(app, call).await?;
             Ok(Reply::json(StatusCode::OK, &keys.public().clone().at(call.now).to_jwks())?.public())
         }
@@ -93,7 +92,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
 async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let shown = read_shown(&http::parse(&body)?)?;
-    call.admit(app, Entrance::Visit).await?;
+    call.visit(app).await?;
     let Some(shown) = shown else {
         return Err(Error::Unauthenticated("the refresh token is malformed"));
     };
@@ -140,7 +139,7 @@ async fn end_for_reuse(app: &App, call: &mut Call, session: &Session, generation
 async fn revoke(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let shown = read_shown(&http::parse(&body)?)?;
-    call.admit(app, Entrance::Visit).await?;
+    call.visit(app).await?;
     let Some(shown) = shown else {
         return Ok(Reply::empty());
     };

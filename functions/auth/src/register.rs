@@ -3,7 +3,6 @@
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::admission::Entrance;
 use shared::app::App;
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Reply};
@@ -33,7 +32,7 @@ pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error>
     let body = call.take_json()?;
     let asked: Registration = http::parse(&body)?;
     let device = validate(&asked)?;
-    call.admit(app, Entrance::Registration).await?;
+    call.register(app).await?;
     let issuer = Issuer::of(app, call).await?;
     let made = match &asked.recovery_secret {
         Some(_) => None,

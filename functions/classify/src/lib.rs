@@ -7,7 +7,6 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use shared::admission::Entrance;
 use shared::app::App;
 use shared::classify::{self, Batch, Classified, Degraded, Outcome, Source};
 use shared::error::{Error, Violation};
@@ -53,7 +52,8 @@ struct Post<'a> {
 struct Answer<'a> {
     results: Vec<Verdict<'a>>,
     preference_version: &'a str,
-    usage: http::Allowance<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<http::Allowance<'a>>,
     degraded: &'a [&'static str],
 }
 
@@ -95,8 +95,8 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         idempotency: call.idempotency_key(&body)?,
         trace: call.record.trace.parent.clone(),
     };
-    let entrance = Entrance::Use(&principal, Meter::Posts, batch.posts.len() as u64);
-    let admitted = call.admit(app, entrance).await?;
+    let units = batch.posts.len() as u64;
+    let admitted = call.enter(app, &principal, Meter::Posts, units).await?;
     let classified = classify::run(app, &principal, &batch, &admitted, call.now).await?;
 
     let degraded = classified.degraded.iter().copied().map(name_degraded);
@@ -110,11 +110,11 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
                 .map(|(Object(post), outcome)| verdict(app, &post.id, outcome))
                 .collect(),
             preference_version: &classified.preference_version,
-            usage: http::Allowance::of(&classified.usage),
+            usage: classified.usage.as_ref().map(http::Allowance::of),
             degraded: &call.record.degraded,
         },
     );
-    call.usage = Some(classified.usage);
+    call.usage = classified.usage;
     reply
 }
 

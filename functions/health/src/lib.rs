@@ -9,7 +9,6 @@ use futures_util::future::join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::admission::Entrance;
 use shared::app::App;
 use shared::cache::report::Report;
 use shared::clock::{Stopwatch, Timestamp};
@@ -94,7 +93,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let Some(action) = call.route(&ROUTES)? else {
         return Ok(Reply::preflight());
     };
-    call.admit(app, Entrance::Visit).await?;
+    call.visit(app).await?;
     match action {
         HealthAction::Health if call.switch("deep", true)? => health(app, call).await,
         HealthAction::Health => alive(),

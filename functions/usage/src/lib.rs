@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::admission::{self, Entrance};
+use shared::admission::Admitted;
 use shared::app::App;
 use shared::error::Error;
 use shared::http::{Allowance, Call, Reply, Route};
 use shared::ids::UserId;
 use shared::plan::{Meter, Usage};
-use shared::rate_limit::store::Admitted;
+use shared::quota::Counter;
 use shared::usage::{HistoryEntry, MeterUse};
 
 /// The route that this function answers.
@@ -87,27 +86,19 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         return Ok(Reply::preflight());
     }
     let principal = call.principal(app).await?;
-    let admitted = call.admit(app, Entrance::Look(&principal, PLAIN)).await?;
+    let admitted = call.enter(app, &principal, PLAIN, 0).await?;
     let day = call.now.day();
     let plans = app.plans.current(call.now).await;
-    let read = |(meter, limit): (Meter, u64)| {
-        let counter = admission::counter(&principal, meter, call.now);
-        async move {
-            let used = app.quota.used(&counter).await;
-            used.map(|used| (meter, Today::of(used, limit)))
-        }
-    };
-    let mut reads = Meter::daily()
-        .filter_map(|meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?)))
-        .map(read);
-    // Reads one first: after an outage a table lets a single probe through, and refuses calls beside it.
-    let first = match reads.next() {
-        Some(first) => Some(first.await.map_err(Error::Unavailable)?),
-        None => None,
-    };
-    let (rest, history) =
-        tokio::try_join!(try_join_all(reads), app.usage.history(&principal.user, day)).map_err(Error::Unavailable)?;
-    let meters: BTreeMap<Meter, Today> = first.into_iter().chain(rest).collect();
+    let daily = Meter::daily().filter_map(|meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?)));
+    let (meters, limits): (Vec<Meter>, Vec<u64>) = daily.unzip();
+    let counters: Vec<Counter> = meters
+        .iter()
+        .map(|meter| Counter::today(&principal.user, *meter, call.now))
+        .collect();
+    let (used, history) = tokio::try_join!(app.quota.used_of(&counters), app.usage.history(&principal.user, day))
+        .map_err(Error::Unavailable)?;
+    let today = used.into_iter().zip(limits).map(|(used, limit)| Today::of(used, limit));
+    let meters: BTreeMap<Meter, Today> = meters.into_iter().zip(today).collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {
         used: plain.map_or(0, |today| today.used),

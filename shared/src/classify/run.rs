@@ -3,15 +3,13 @@
 use super::preference::{CanonicalPreference, WORKLOAD};
 use super::resolve::{Asking, Distinct};
 use super::{Batch, Classified, Degraded, LIFE, Source, Spans, version};
-use crate::admission::{self, Wish};
+use crate::admission::{self, Admitted};
 use crate::answers::Questions;
 use crate::app::App;
 use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
-use crate::plan::Meter;
-use crate::quota::store::{Certainty, Charged};
-use crate::rate_limit::store::Admitted;
+use crate::quota::store::Certainty;
 use crate::telemetry::Signal;
 use crate::text::canonical::canonical;
 
@@ -42,7 +40,7 @@ pub async fn run(
 
     let looking_up = Stopwatch::start();
     let (charged, found) = tokio::join!(
-        charge(app, principal, batch, admitted, now),
+        admitted.charge(app, batch.idempotency.as_ref()),
         app.answers.read(&questions)
     );
     let mut charged = charged?;
@@ -61,8 +59,10 @@ pub async fn run(
     let failed_open = |outcome: &&super::Outcome| outcome.source == Source::Default;
     let unjudged = outcomes.iter().filter(failed_open).count();
     let units = charged.receipt.units();
-    let refund = app.quota.finish(charged.receipt, unjudged as u64).await;
-    charged.usage.used = charged.usage.used.saturating_sub(refund.given);
+    let refund = admission::finish(app, charged.receipt, unjudged as u64).await;
+    if let Some(usage) = &mut charged.usage {
+        usage.used = usage.used.saturating_sub(refund.given);
+    }
     if charged.certainty != Certainty::Sure || refund.lost > 0 {
         resolved.degraded.insert(Degraded::Quota);
     }
@@ -83,21 +83,4 @@ pub async fn run(
         degraded: resolved.degraded.into_iter().collect(),
         figures,
     })
-}
-
-/// Charges the whole batch, or nothing.
-async fn charge(
-    app: &App,
-    principal: &Principal,
-    batch: &Batch<'_>,
-    admitted: &Admitted,
-    now: Timestamp,
-) -> Result<Charged, Error> {
-    let wish = Wish {
-        meter: Meter::Posts,
-        units: batch.posts.len() as u64,
-        idempotency: batch.idempotency.as_ref(),
-        reserved: admitted.reservation.as_ref(),
-    };
-    admission::charge(app, principal, wish, now).await
 }

@@ -8,8 +8,8 @@ use super::correlation::{CORRELATION_ID, correlation_id};
 use super::{Call, Reply, cors, limits, openai_error, problem};
 use crate::app::App;
 use crate::error::{DAILY, Error};
+use crate::limits::Standing;
 use crate::plan::Usage;
-use crate::rate_limit::Standing;
 use crate::telemetry::{self, ErrorRecord};
 
 /// On every answer.

@@ -6,7 +6,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use super::{Call, LARGEST_BODY};
-use crate::admission::{self, Entrance, Token};
+use crate::admission::{self, Token};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::Principal;
@@ -67,7 +67,7 @@ impl Call {
         let principal = match self.authenticate(app).await? {
             Token::Good(principal) => principal,
             Token::Expired(principal) => {
-                self.admit(app, Entrance::Visit).await?;
+                self.visit(app).await?;
                 admission::honour_in_grace(app, &principal, self.now).await?;
                 self.record.degraded.push("auth");
                 principal
@@ -81,12 +81,12 @@ impl Call {
     /// no grace.
     ///
     /// # Errors
-    /// As [`Call::admit`] and [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
+    /// As [`Call::visit`] and [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
     pub async fn member(&mut self, app: &App) -> Result<Principal, Error> {
         let Token::Good(principal) = self.authenticate(app).await? else {
             return Err(Error::Unauthenticated("the token has expired"));
         };
-        self.admit(app, Entrance::Visit).await?;
+        self.visit(app).await?;
         self.check_signature(app, &principal).await?;
         admission::require_session(app, &principal, self.now).await?;
         Ok(principal)
@@ -107,9 +107,9 @@ impl Call {
     /// Returns the `keyid` of the admin who signed this request.
     ///
     /// # Errors
-    /// As [`Call::admit`] and [`admission::authenticate_admin`].
+    /// As [`Call::visit`] and [`admission::authenticate_admin`].
     pub async fn admin(&mut self, app: &App) -> Result<String, Error> {
-        self.admit(app, Entrance::Visit).await?;
+        self.visit(app).await?;
         admission::authenticate_admin(app, self.signature(), self.now).await
     }
 

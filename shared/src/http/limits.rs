@@ -4,8 +4,8 @@ use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::whole_seconds;
 use crate::clock::Timestamp;
+use crate::limits::Standing;
 use crate::plan::Usage;
-use crate::rate_limit::Standing;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -46,8 +46,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::Policy;
     use crate::plan::Tier;
-    use crate::rate_limit::Policy;
 
     fn standing(policy: Policy, remaining: u64, millis: u64) -> Standing {
         let reset = Duration::from_millis(millis);

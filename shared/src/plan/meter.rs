@@ -165,6 +165,12 @@ impl Allowance {
         usable.then(|| Self::new(figure("perDay"), figure("perMinute"), figure("atOnce")))
     }
 
+    /// Returns whether the plan has none of the meter: a figure of 0 admits nothing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        [self.per_day, self.per_minute, self.at_once].contains(&Some(0))
+    }
+
     /// Returns the same with a tenth of the day, rounded up so that something stays something.
     pub(super) fn with_a_tenth_by_day(self) -> Self {
         Self {

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::Counter;
-use super::counters::Silence;
-use super::fallback::Held;
 use super::store::QuotaStore;
+use super::table::Unanswered;
 
 /// The waits before a refund that certainly was not done is tried again: together longer than a table is skipped after one
 /// failure.
@@ -28,9 +27,14 @@ pub struct Receipt {
 #[derive(Debug)]
 pub(super) enum Place {
     Table,
-    TableOnce { key: String },
-    Ledger { held: Held, key: Option<String> },
-    Nowhere,
+    TableOnce {
+        key: String,
+    },
+    /// Remembered by this process, for the table to be told; with the idempotency key of the run.
+    InProcess {
+        key: Option<String>,
+    },
+    NotCharged,
 }
 
 /// What became of the units that were charged for nothing.
@@ -51,14 +55,14 @@ impl Receipt {
 }
 
 impl QuotaStore {
-    /// Ends a charge: gives back the units that nobody could judge, no more than this run was charged. A refund whose answer
-    /// is lost is not repeated, or the units might be given back twice.
-    pub async fn finish(&self, receipt: Receipt, unjudged: u64) -> Refund {
+    /// Ends a charge: gives back the units that were not used, no more than this run was charged. A refund whose answer is lost
+    /// is not repeated, or the units might be given back twice.
+    pub async fn finish(&self, receipt: Receipt, unused: u64) -> Refund {
         let Receipt { counter, units, place } = receipt;
-        let owed = unjudged.min(units);
+        let owed = unused.min(units);
         let taken = match place {
-            Place::Ledger { held, key } => {
-                let given = self.fallback.refund(&counter, owed, held).await;
+            Place::InProcess { key } => {
+                let given = self.fallback.refund(&counter, owed);
                 if let Some(key) = key {
                     self.outage_keys.end(&counter.user, &key, given);
                 }
@@ -66,8 +70,8 @@ impl QuotaStore {
                 return Refund { given, lost };
             }
             Place::TableOnce { key } => self.end_run(&counter, &key, owed).await,
-            Place::Table if owed > 0 => insist(|| self.counters.take_back(&counter, owed)).await,
-            Place::Table | Place::Nowhere => return Refund::default(),
+            Place::Table if owed > 0 => insist(|| self.table.take_back(&counter, owed)).await,
+            Place::Table | Place::NotCharged => return Refund::default(),
         };
         if owed > 0 {
             // What was seen is no longer sure, so it must not refuse anybody.
@@ -76,35 +80,35 @@ impl QuotaStore {
         match taken {
             // None: the counter was reset meanwhile, which gave all units back.
             Ok(given) => Refund { given, lost: 0 },
-            Err(silence) => {
-                tracing::warn!(?silence, units = owed, "units could not be given back");
+            Err(unanswered) => {
+                tracing::warn!(?unanswered, units = owed, "units could not be given back");
                 Refund { given: 0, lost: owed }
             }
         }
     }
 
     /// Gives back the units of an idempotency key's run, and ends it, so that the next request need not wait.
-    async fn end_run(&self, counter: &Counter, key: &str, owed: u64) -> Result<u64, Silence> {
+    async fn end_run(&self, counter: &Counter, key: &str, owed: u64) -> Result<u64, Unanswered> {
         let taken = match owed {
             0 => Ok(0),
-            _ => insist(|| self.counters.take_back_once(counter, key, owed)).await,
+            _ => insist(|| self.table.take_back_once(counter, key, owed)).await,
         };
         // Both in one transaction, where there was something to give back and it was done.
         if !matches!(taken, Ok(1..)) {
-            let _ = insist(|| self.counters.end_run(&counter.user, key)).await;
+            let _ = insist(|| self.table.end_run(&counter.user, key)).await;
         }
         taken
     }
 }
 
 /// Makes a call again that certainly was not done.
-async fn insist<T, F>(call: impl Fn() -> F) -> Result<T, Silence>
+async fn insist<T, F>(call: impl Fn() -> F) -> Result<T, Unanswered>
 where
-    F: Future<Output = Result<T, Silence>>,
+    F: Future<Output = Result<T, Unanswered>>,
 {
     for wait in WAITS {
         match call().await {
-            Err(Silence::Contended | Silence::Undone(_)) => tokio::time::sleep(wait).await,
+            Err(Unanswered::Contended | Unanswered::Undone(_)) => tokio::time::sleep(wait).await,
             known => return known,
         }
     }

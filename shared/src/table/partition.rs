@@ -1,8 +1,8 @@
-//! Reads or deletes all items of one partition.
+//! Reads or deletes several items: those of one partition, or those of some keys.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, WriteRequest};
 
 use super::{Failure, Item, Table, text};
 use crate::error::Outage;
@@ -40,6 +40,22 @@ impl Table {
                 return Ok(items);
             }
         }
+    }
+
+    /// Returns the items of up to 100 keys, as they are now, in any order; keys without an item are left out.
+    ///
+    /// # Errors
+    /// When the table is down, or too busy to read them all.
+    pub async fn read_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, Outage> {
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        let keys = keys.build().map_err(|error| Outage(error.to_string()))?;
+        let call = self.client.batch_get_item().request_items(&self.name, keys);
+        let output = self.call(call.send()).await.map_err(Failure::into_outage)?;
+        if output.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
+            return Err(Outage(format!("{} is too busy", self.name)));
+        }
+        let mut read = output.responses.unwrap_or_default();
+        Ok(read.remove(&self.name).unwrap_or_default())
     }
 
     /// Deletes all items under a partition key; returns their number.

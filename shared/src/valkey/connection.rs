@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -152,16 +152,17 @@ impl Connection {
         })
     }
 
-    /// Sends `commands` and waits for their replies.
-    pub(super) async fn send(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
-        let mut sender = self.sender.clone();
-        sender.req_packed_commands(commands, 0, commands.len()).await
+    /// The client to send commands with.
+    pub(super) fn sender(&self) -> MultiplexedConnection {
+        self.sender.clone()
     }
 
     /// Waits for a first answer: a frozen server accepts connections too. An error counts as an answer, unless the server is
     /// still reading its data.
     pub(super) async fn ping(&self) -> Result<(), Outage> {
-        let replies = self.send(redis::pipe().cmd("PING")).await.map_err(outage)?;
+        let mut ping = redis::pipe();
+        ping.cmd("PING");
+        let replies = self.sender().req_packed_commands(&ping, 0, 1).await.map_err(outage)?;
         match replies.first() {
             Some(Value::ServerError(error)) if error.code() == LOADING => Err(outage(LOADING)),
             _ => Ok(()),

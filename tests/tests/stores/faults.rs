@@ -5,6 +5,7 @@ mod contention;
 mod fleet;
 mod one_table;
 mod refunds;
+mod setting;
 mod soak;
 mod table;
 mod valkey;

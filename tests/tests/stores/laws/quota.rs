@@ -9,8 +9,8 @@ use shared::app::App;
 use shared::error::Error;
 use shared::ids::UserId;
 use shared::plan::{Meter, Tier};
+use shared::quota::idempotency::IdempotencyKey;
 use shared::quota::refund::Refund;
-use shared::quota::replay::IdempotencyKey;
 use shared::quota::store::Certainty;
 use shared::quota::{Charge, Counter};
 use tests::runs::cases;
@@ -176,7 +176,7 @@ async fn compare(tables: &TableService, steps: &[Step]) -> Result<(), TestCaseEr
                     Ok(charged) => {
                         prop_assert_eq!(charged.certainty, Certainty::Sure);
                         Outcome::Admitted {
-                            used: charged.usage.used,
+                            used: charged.usage.as_ref().unwrap().used,
                         }
                     }
                     Err(Error::QuotaExceeded { usage, .. }) => Outcome::Exceeded { used: usage.used },

@@ -1,12 +1,12 @@
 //! Answers of a healthy cache that are lost: each request is decided once, by the cache, and counted once.
 
 use proptest::prelude::*;
-use shared::admission::{self, Entrance, Origin};
+use shared::admission;
 use shared::app::App;
 use shared::error::Error;
 use shared::identity::Principal;
+use shared::limits::{Log, Origin, Policy, Source};
 use shared::plan::Meter;
-use shared::rate_limit::{Log, Policy, Source};
 use tests::proxy::Proxy;
 use tests::redis::Redis;
 use tests::runs::cases;
@@ -62,16 +62,16 @@ impl Pair {
         let origin = Origin {
             source: &Source::of(Some("203.0.113.9")),
             endpoint: Some("classify"),
+            now: app.clock.now(),
         };
-        let entrance = Entrance::Use(principal, Meter::Posts, units);
-        match admission::limit(app, origin, entrance, app.clock.now()).await {
+        match admission::enter(app, origin, principal, Meter::Posts, units).await {
             Ok(admitted) => {
                 assert!(!admitted.degraded, "the cache is there");
                 true
             }
-            Err(refused) => {
-                let by_burst = matches!(refused.error, Error::RateLimitExceeded { limit: "burst", .. });
-                assert!(by_burst, "{:?}", refused.error);
+            Err(rejection) => {
+                let by_burst = matches!(rejection.error, Error::RateLimitExceeded { limit: "burst", .. });
+                assert!(by_burst, "{:?}", rejection.error);
                 false
             }
         }
@@ -80,7 +80,7 @@ impl Pair {
     /// Returns the reservation of the day, as the fleet would need it in an outage of the quota table.
     fn reserved(&self, principal: &Principal) -> u64 {
         let key = format!("day:{{{}}}:posts#{}", principal.user, START.day());
-        match self.redis.command(&["HGET", &key, "shadow"]) {
+        match self.redis.command(&["GET", &key]) {
             redis::Value::BulkString(bytes) => String::from_utf8(bytes).unwrap().parse().unwrap(),
             nothing => {
                 assert_eq!(nothing, redis::Value::Nil);

@@ -1,5 +1,6 @@
 //! Instances that share a table and a cache.
 
+use shared::admission;
 use shared::answers::lease::{LeaseRequest, LeaseState, Token, Wish};
 use shared::answers::table::AnswerTable;
 use shared::answers::valkey::SharedAnswers;
@@ -10,8 +11,7 @@ use shared::classify::{self, Batch, Classified, LIFE};
 use shared::clock::Timestamp;
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
-use shared::plan::Tier;
-use shared::rate_limit::store::Admitted;
+use shared::plan::{Meter, Tier};
 use shared::table::{self, Table};
 use shared::text::canonical::canonical;
 use shared::valkey::Valkey;
@@ -169,7 +169,9 @@ pub(crate) async fn classify(app: &App, texts: &[&str]) -> Classified {
         trace: None,
     };
     // Limits have tests of their own.
-    let admitted = Admitted::default();
-    let classified = classify::run(app, &principal, &batch, &admitted, app.clock.now()).await;
+    let (units, now) = (texts.len() as u64, app.clock.now());
+    let admitted = admission::enter_by_day(app, &principal, Meter::Posts, units, now).await;
+    let admitted = admitted.expect("a plan");
+    let classified = classify::run(app, &principal, &batch, &admitted, now).await;
     classified.expect("within the quota")
 }

@@ -289,8 +289,9 @@ async fn a_refused_request_leaves_no_lease_behind() {
         idempotency: None,
         trace: None,
     };
-    let admitted = shared::rate_limit::store::Admitted::default();
-    let refused = shared::classify::run(&app, &principal, &batch, &admitted, fleet.now()).await;
+    let (meter, now) = (shared::plan::Meter::Posts, fleet.now());
+    let admitted = shared::admission::enter_by_day(&app, &principal, meter, 2, now).await;
+    let refused = shared::classify::run(&app, &principal, &batch, &admitted.unwrap(), now).await;
     assert!(refused.is_err());
     assert_eq!(fleet.keys(), [""; 0]);
 }

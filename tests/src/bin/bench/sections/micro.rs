@@ -12,11 +12,11 @@ use shared::identity::Principal;
 use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
 use shared::ids::{SessionId, UserId};
+use shared::limits::{Log, Policy};
 use shared::models::breaker::{Snapshot, Step};
 use shared::plan::{Meter, Tier};
-use shared::quota::ledger::Ledger;
+use shared::quota::outage::ledger::Ledger;
 use shared::quota::{Charge, Counter};
-use shared::rate_limit::{Log, Policy};
 use shared::text::canonical::canonical;
 
 use crate::Effort;

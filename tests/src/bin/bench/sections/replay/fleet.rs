@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use shared::admission;
 use shared::app::App;
 use shared::classify::{self, Batch, Classified, Degraded};
 use shared::clock::Timestamp;
 use shared::identity::Principal;
-use shared::rate_limit::store::Admitted;
+use shared::plan::Meter;
 use tests::dice::Dice;
 use tests::redis::Redis;
 use tests::service::{Plan, Tables};
@@ -136,11 +137,9 @@ impl Asked {
             idempotency: None,
             trace: None,
         };
-        let admitted = Admitted {
-            standings: Vec::new(),
-            degraded: false,
-            reservation: None,
-        };
+        let units = self.posts.len() as u64;
+        let admitted = admission::enter_by_day(&app, &self.principal, Meter::Posts, units, now).await;
+        let admitted = admitted.expect("a plan");
         let classified = classify::run(&app, &self.principal, &batch, &admitted, now).await;
         classified.expect("an answer")
     }

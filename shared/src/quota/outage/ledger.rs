@@ -1,30 +1,29 @@
-//! What is admitted while the quota table is down, until it has been added to the table: a plain state machine.
+//! What a process has admitted without the quota table, until it has added that to the table: a plain state machine.
 //!
-//! An instance alone may admit 80 % of what was last seen left (of the whole limit, where nothing was seen), shared by the size
-//! of the fleet. What is sent to the table is sealed in a parcel: its answer may have been lost, so its id and units never
-//! change again, and the table adds each parcel once. The next one is sealed only when it is confirmed. So a parcel holds all
-//! that was admitted meanwhile, and the table has to remember no more than the number of the last one.
+//! Units wait as unsent until they are sealed in a parcel. The answer to a parcel may be lost, so its id and units never change,
+//! and the table adds each parcel once. The next one is sealed only when it is confirmed, so that the table needs to remember no
+//! more than the number of a process's last parcel.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use super::{Charge, Counter};
-use crate::plan::Tier;
+use crate::plan::{Tier, conservative_share};
+use crate::quota::{Charge, Counter};
 
-/// Which parcel of a counter one is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The name of one parcel of a counter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParcelId {
-    /// Whose numbers these are: unique among all ledgers that there ever were.
+    /// The process that sealed it.
     pub source: String,
-    /// Larger than those of all parcels that the source has sealed for this counter before, which are confirmed.
+    /// Larger than those of all parcels that this process has sealed before.
     pub number: u64,
 }
 
 /// Units to be added to a counter, once per id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Parcel {
-    /// Which one.
+    /// Its name.
     pub id: ParcelId,
-    /// Where the units belong.
+    /// The counter of the units.
     pub counter: Counter,
     /// The tier, kept beside the count.
     pub tier: Tier,
@@ -32,18 +31,18 @@ pub struct Parcel {
     pub units: u64,
 }
 
-/// The units of this instance that the table has not confirmed.
-#[derive(Debug, Default)]
+/// The units of this process that the table has not confirmed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Ledger {
-    accounts: HashMap<Counter, Account>,
+    accounts: BTreeMap<Counter, Account>,
     /// Parcels sealed so far.
     sealed: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Account {
     tier: Tier,
-    /// What this instance may admit in this outage.
+    /// The most that this process may admit in this outage.
     allowance: u64,
     /// What it has admitted. A confirmed parcel frees nothing: the table counts it now, so a new allowance is reckoned from less.
     admitted: u64,
@@ -53,24 +52,11 @@ struct Account {
     parcel: Option<Parcel>,
 }
 
-/// What one instance of `fleet` may admit by itself when `left` units were last seen left.
-#[must_use]
-pub fn allowance(left: u64, fleet: u32) -> u64 {
-    // Widened, so that no plan is too large for the multiplication.
-    let share = u128::from(left) * 4 / 5 / u128::from(fleet.max(1));
-    u64::try_from(share).unwrap_or(u64::MAX)
-}
-
 impl Ledger {
-    /// Admits a charge without the table, if the allowance has room; the units admitted so far, or `None`.
-    pub fn admit(&mut self, charge: &Charge, left: u64, fleet: u32) -> Option<u64> {
-        let account = self.accounts.entry(charge.counter.clone()).or_insert_with(|| Account {
-            tier: charge.tier.clone(),
-            allowance: allowance(left, fleet),
-            admitted: 0,
-            unsent: 0,
-            parcel: None,
-        });
+    /// Admits a charge on this process's own account, if its share of 80 % of the `left` units has room. Returns the units
+    /// admitted so far, or `None`.
+    pub fn admit(&mut self, charge: &Charge, left: u64, processes: u32) -> Option<u64> {
+        let account = self.account(charge, conservative_share(left, processes));
         let admitted = account.admitted.checked_add(charge.units)?;
         if admitted > account.allowance {
             return None;
@@ -78,6 +64,23 @@ impl Ledger {
         account.admitted = admitted;
         account.unsent += charge.units;
         Some(admitted)
+    }
+
+    /// Notes a charge that the shadow count has admitted. It uses up this process's share too.
+    pub fn note(&mut self, charge: &Charge, left: u64, processes: u32) {
+        let account = self.account(charge, conservative_share(left, processes));
+        account.admitted = account.admitted.saturating_add(charge.units);
+        account.unsent = account.unsent.saturating_add(charge.units);
+    }
+
+    fn account(&mut self, charge: &Charge, allowance: u64) -> &mut Account {
+        self.accounts.entry(charge.counter.clone()).or_insert_with(|| Account {
+            tier: charge.tier.clone(),
+            allowance,
+            admitted: 0,
+            unsent: 0,
+            parcel: None,
+        })
     }
 
     /// Takes back units that were admitted here, and returns how many. Those of a parcel that was already sent stay charged.
@@ -91,19 +94,19 @@ impl Ledger {
         taken
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }
 
-    /// The counters for which units wait.
+    /// Returns the counters for which units wait.
     pub fn counters(&self) -> impl Iterator<Item = &Counter> {
         self.accounts.keys()
     }
 
-    /// The parcel of a counter to send now: the one that is not confirmed yet, else a new one of `source` with all that was never
-    /// sent.
+    /// Returns the parcel of a counter to send now: the one that is not confirmed yet, else a new one of `source` with all that
+    /// was never sent.
     pub fn seal(&mut self, counter: &Counter, source: &str) -> Option<Parcel> {
         let account = self.accounts.get_mut(counter)?;
         if account.parcel.is_none() && account.unsent > 0 {
@@ -125,7 +128,7 @@ impl Ledger {
         account.parcel.clone()
     }
 
-    /// The table has a parcel.
+    /// Notes that the table has a parcel.
     pub fn confirm(&mut self, parcel: &Parcel) {
         let Some(account) = self.accounts.get_mut(&parcel.counter) else {
             return;
@@ -157,15 +160,6 @@ mod tests {
             units,
             limit: 1000,
         }
-    }
-
-    #[test]
-    fn the_fleet_together_stays_within_80_percent_of_what_was_left() {
-        for (left, fleet) in [(1000, 1), (1000, 10), (7, 10), (0, 3), (u64::MAX, 1), (999, 1000)] {
-            let together = u128::from(allowance(left, fleet)) * u128::from(fleet);
-            assert!(together * 5 <= u128::from(left) * 4, "{left} {fleet}");
-        }
-        assert_eq!(allowance(1000, 10), 80);
     }
 
     #[test]
@@ -244,5 +238,18 @@ mod tests {
         assert_eq!(parcel.units, 10);
         ledger.confirm(&parcel);
         assert_eq!(ledger.seal(&counter, "a"), None);
+    }
+
+    #[test]
+    fn what_the_shadow_admits_waits_like_all_else_and_uses_up_the_share() {
+        let mut ledger = Ledger::default();
+        let counter = charge(1).counter;
+        ledger.note(&charge(500), 1000, 10);
+        assert_eq!(ledger.admit(&charge(1), 1000, 10), None);
+        let first = ledger.seal(&counter, "a").unwrap();
+        ledger.note(&charge(7), 1000, 10);
+        ledger.confirm(&first);
+        let second = ledger.seal(&counter, "a").unwrap();
+        assert_eq!((first.units, second.units), (500, 7));
     }
 }

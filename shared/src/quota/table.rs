@@ -1,7 +1,4 @@
-//! The quota table's calls: each one conditional, each one carried out once at most. What to do about their outcomes,
-//! [`super::store`] says.
-
-mod once;
+//! The quota table's calls: each one conditional, each one carried out once at most. [`super::store`] decides on their outcomes.
 
 use std::time::Duration;
 
@@ -11,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 
 use serde::Serialize;
 
-use super::ledger::Parcel;
+use super::outage::ledger::Parcel;
 use super::{Charge, Counter};
 use crate::error::Outage;
 use crate::ids::UserId;
@@ -19,19 +16,19 @@ use crate::plan::{Meter, Tier};
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 use crate::usage::{DayUse, Segment};
 
-pub use self::once::{AddedOnce, Recording};
-
 /// How long a counter is kept after its day, for the day's close.
 const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);
 
 /// The whole batch fits.
-const FITS: &str = "attribute_not_exists(used) OR used <= :room";
+pub(super) const FITS: &str = "attribute_not_exists(used) OR used <= :room";
 
-const ADD: &str = "SET used = if_not_exists(used, :zero) + :n, tier = :tier, #ttl = :ttl";
+pub(super) const ADD: &str = "SET used = if_not_exists(used, :zero) + :n, tier = :tier, #ttl = :ttl";
 
 /// Counters, and the records of idempotency keys beside them.
 #[derive(Debug)]
-pub struct CounterTable(Table);
+pub struct QuotaTable {
+    pub(super) table: Table,
+}
 
 /// What the table said to an addition.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,9 +47,9 @@ pub struct Count {
     used: u64,
 }
 
-/// A write without a result.
+/// A write that gave no result.
 #[derive(Debug)]
-pub enum Silence {
+pub enum Unanswered {
     /// Other writes were at the same items, each time. Nothing was done, and the table is well.
     Contended,
     /// Nothing was done: the table was not asked, or is too busy.
@@ -61,7 +58,7 @@ pub enum Silence {
     Lost(Outage),
 }
 
-impl<E: std::fmt::Debug> From<Failure<E>> for Silence {
+impl<E: std::fmt::Debug> From<Failure<E>> for Unanswered {
     fn from(failure: Failure<E>) -> Self {
         match failure {
             Failure::Contended(_) => Self::Contended,
@@ -71,11 +68,11 @@ impl<E: std::fmt::Debug> From<Failure<E>> for Silence {
     }
 }
 
-impl CounterTable {
+impl QuotaTable {
     /// On the quota table.
     #[must_use]
     pub const fn new(table: Table) -> Self {
-        Self(table)
+        Self { table }
     }
 
     /// How much of a counter is used.
@@ -84,22 +81,47 @@ impl CounterTable {
     /// When the table is down.
     pub async fn used(&self, counter: &Counter) -> Result<u64, Outage> {
         let call = self
-            .0
+            .table
             .client()
             .get_item()
-            .table_name(self.0.name())
+            .table_name(self.table.name())
             .key("user", text(counter.user.as_str()))
             .key("meter#day", text(meter_and_day(counter)))
             .consistent_read(true);
-        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
         Ok(output.item.as_ref().and_then(read_used).unwrap_or(0))
+    }
+
+    /// Returns how much of each of some counters is used, of 100 at most, in one call.
+    ///
+    /// # Errors
+    /// When the table is down, or too busy to read them all.
+    pub async fn used_of(&self, counters: &[Counter]) -> Result<Vec<u64>, Outage> {
+        if counters.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = counters.iter().map(|counter| {
+            Item::from([
+                ("user".to_owned(), text(counter.user.as_str())),
+                ("meter#day".to_owned(), text(meter_and_day(counter))),
+            ])
+        });
+        let read = self.table.read_all(keys.collect()).await?;
+        let used = counters.iter().map(|counter| {
+            let (user, key) = (counter.user.as_str(), meter_and_day(counter));
+            let of_counter = |item: &&Item| {
+                read_text(item, "user") == Some(user) && read_text(item, "meter#day") == Some(key.as_str())
+            };
+            read.iter().find(of_counter).and_then(read_used).unwrap_or(0)
+        });
+        Ok(used.collect())
     }
 
     /// Adds the units of a charge if no more than `room` is used.
     ///
     /// # Errors
-    /// [`Silence`].
-    pub async fn add(&self, charge: &Charge, room: u64) -> Result<Added, Silence> {
+    /// [`Unanswered`].
+    pub async fn add(&self, charge: &Charge, room: u64) -> Result<Added, Unanswered> {
         let call = self
             .update(&charge.counter)
             .update_expression(ADD)
@@ -108,7 +130,7 @@ impl CounterTable {
             .set_expression_attribute_values(Some(addition(charge, room)))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.0.write(|| call.clone().send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(output) => Ok(Added::Done(
                 output.attributes().and_then(read_used).unwrap_or(charge.units),
             )),
@@ -122,15 +144,15 @@ impl CounterTable {
     /// Takes units back, and returns how many: none if the counter holds less, as after a reset.
     ///
     /// # Errors
-    /// [`Silence`].
-    pub async fn take_back(&self, counter: &Counter, units: u64) -> Result<u64, Silence> {
+    /// [`Unanswered`].
+    pub async fn take_back(&self, counter: &Counter, units: u64) -> Result<u64, Unanswered> {
         let call = self
             .update(counter)
             .update_expression("SET used = used - :n")
             // Never below zero.
             .condition_expression("used >= :n")
             .expression_attribute_values(":n", number(units));
-        match self.0.write(|| call.clone().send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(units),
             Err(Failure::Refused(_)) => Ok(0),
             Err(failure) => Err(failure.into()),
@@ -140,8 +162,8 @@ impl CounterTable {
     /// Adds a parcel of an outage, unless that was done before; what is used with it.
     ///
     /// # Errors
-    /// [`Silence`].
-    pub async fn deliver(&self, parcel: &Parcel) -> Result<u64, Silence> {
+    /// [`Unanswered`].
+    pub async fn deliver(&self, parcel: &Parcel) -> Result<u64, Unanswered> {
         let call = self
             .update(&parcel.counter)
             .update_expression("SET tier = :tier, #ttl = :ttl, late = :true, #source = :number ADD used :n")
@@ -156,7 +178,7 @@ impl CounterTable {
             .expression_attribute_values(":ttl", expiry(&parcel.counter))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.0.write(|| call.clone().send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(output) => Ok(output.attributes().and_then(read_used).unwrap_or(parcel.units)),
             // It was added before, and the answer was lost.
             Err(Failure::Refused(UpdateItemError::ConditionalCheckFailedException(refused))) => {
@@ -178,7 +200,7 @@ impl CounterTable {
             .condition_expression("attribute_exists(used)")
             .expression_attribute_values(":zero", number(0))
             .return_values(ReturnValue::UpdatedOld);
-        match self.0.write(|| call.clone().send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(output) => Ok(output.attributes().and_then(read_used).unwrap_or(0)),
             Err(Failure::Refused(_)) => Ok(0),
             Err(failure) => Err(failure.into_outage()),
@@ -204,10 +226,10 @@ impl CounterTable {
             .collect();
         let any: Vec<&str> = counters.keys().map(String::as_str).collect();
         let call = self
-            .0
+            .table
             .client()
             .scan()
-            .table_name(self.0.name())
+            .table_name(self.table.name())
             .segment(i32::try_from(segment.number).unwrap_or(0))
             .total_segments(i32::try_from(segment.of).unwrap_or(1))
             .filter_expression(format!("#counter IN ({})", any.join(", ")))
@@ -217,7 +239,7 @@ impl CounterTable {
             .set_expression_attribute_values(Some(counters))
             .consistent_read(true)
             .set_exclusive_start_key(start);
-        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
+        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
         let uses = output.items().iter().filter_map(read_day_use).collect();
         let end = output
             .last_evaluated_key()
@@ -230,7 +252,7 @@ impl CounterTable {
     /// # Errors
     /// When the table is down.
     pub async fn all_of(&self, user: &UserId) -> Result<Vec<Count>, Outage> {
-        let items = self.0.partition(user.as_str()).await?;
+        let items = self.table.partition(user.as_str()).await?;
         Ok(items.iter().filter_map(read_count).collect())
     }
 
@@ -239,22 +261,21 @@ impl CounterTable {
     /// # Errors
     /// When the table is down; the same call again deletes the rest.
     pub async fn erase(&self, user: &UserId) -> Result<usize, Outage> {
-        self.0.delete_partition(user.as_str()).await
+        self.table.delete_partition(user.as_str()).await
     }
 
     fn update(&self, counter: &Counter) -> UpdateItemFluentBuilder {
-        self.0
+        self.table
             .client()
             .update_item()
-            .table_name(self.0.name())
+            .table_name(self.table.name())
             .key("user", text(counter.user.as_str()))
             .key("meter#day", text(meter_and_day(counter)))
     }
 }
 
 /// The sort key of a counter.
-#[must_use]
-pub fn meter_and_day(counter: &Counter) -> String {
+pub(super) fn meter_and_day(counter: &Counter) -> String {
     format!("{}#{}", counter.meter, counter.day)
 }
 
@@ -262,7 +283,7 @@ fn expiry(counter: &Counter) -> AttributeValue {
     number(counter.day.next().start().plus(KEPT_AFTER_ITS_DAY).seconds())
 }
 
-fn addition(charge: &Charge, room: u64) -> Item {
+pub(super) fn addition(charge: &Charge, room: u64) -> Item {
     Item::from([
         (":zero".to_owned(), number(0)),
         (":n".to_owned(), number(charge.units)),
@@ -272,7 +293,7 @@ fn addition(charge: &Charge, room: u64) -> Item {
     ])
 }
 
-fn read_used(item: &Item) -> Option<u64> {
+pub(super) fn read_used(item: &Item) -> Option<u64> {
     read_number(item, "used")
 }
 

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quick_cache::unsync::Cache;
 
-use super::Counter;
-use super::replay::{self, IdempotencyKey, Record, Request};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
+use crate::quota::Counter;
+use crate::quota::idempotency::{self, IdempotencyKey, Record, Request};
 
 /// Keys that are remembered.
 const REMEMBERED: usize = 10_000;
@@ -36,7 +36,7 @@ impl OutageKeys {
     #[must_use]
     pub fn decide(&self, user: &UserId, key: &IdempotencyKey, now: Timestamp) -> Request {
         let runs = self.runs();
-        replay::decide(key, runs.get(&name(user, &key.key)).map(|run| &run.record), now)
+        idempotency::decide(key, runs.get(&name(user, &key.key)).map(|run| &run.record), now)
     }
 
     /// Begins the run of `record`, unless it must not run or is paid for. Returns what the request was before that.
@@ -44,7 +44,7 @@ impl OutageKeys {
     pub fn begin(&self, user: &UserId, key: &IdempotencyKey, record: Record, now: Timestamp) -> Request {
         let mut runs = self.runs();
         let name = name(user, &key.key);
-        let request = replay::decide(key, runs.get(&name).map(|run| &run.record), now);
+        let request = idempotency::decide(key, runs.get(&name).map(|run| &run.record), now);
         if request.due(record.charged).is_some() {
             runs.insert(name, Run { record, used: 0 });
         }

@@ -3,12 +3,12 @@
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
-use super::{ADD, CounterTable, FITS, Silence, addition, meter_and_day, read_used};
+use super::idempotency::{IdempotencyKey, Record};
+use super::table::{ADD, FITS, QuotaTable, Unanswered, addition, meter_and_day, read_used};
+use super::{Charge, Counter};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::ids::UserId;
-use crate::quota::replay::{IdempotencyKey, Record};
-use crate::quota::{Charge, Counter};
 use crate::table::{self, Failure, Item, number, read_number, read_text, text};
 
 /// What the table said to an addition that is made once per idempotency key.
@@ -33,21 +33,21 @@ pub struct Recording<'a> {
     pub after: &'a Record,
 }
 
-impl CounterTable {
+impl QuotaTable {
     /// Adds a charge, unless it does not fit, in one transaction with the record of an idempotency key.
     ///
     /// # Errors
-    /// [`Silence`].
+    /// [`Unanswered`].
     pub async fn add_once(
         &self,
         charge: &Charge,
         room: u64,
         recording: &Recording<'_>,
         now: Timestamp,
-    ) -> Result<AddedOnce, Silence> {
+    ) -> Result<AddedOnce, Unanswered> {
         let user = &charge.counter.user;
         let add = Update::builder()
-            .table_name(self.0.name())
+            .table_name(self.table.name())
             .key("user", text(user.as_str()))
             .key("meter#day", text(meter_and_day(&charge.counter)))
             .update_expression(ADD)
@@ -58,7 +58,7 @@ impl CounterTable {
             .build()
             .map_err(unbuilt)?;
         let put = Put::builder()
-            .table_name(self.0.name())
+            .table_name(self.table.name())
             .set_item(Some(write_record(user, recording.key, recording.after)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match recording.before {
@@ -74,18 +74,18 @@ impl CounterTable {
         };
         let put = put.build().map_err(unbuilt)?;
         let call = self
-            .0
+            .table
             .client()
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
             .transact_items(TransactWriteItem::builder().update(add).build());
-        match self.0.write(|| call.clone().send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(AddedOnce::Done),
             // The record first: a replay is answered although nothing is left.
             Err(Failure::Refused(error)) => Ok(match refusals(&error).as_slice() {
                 [Some(Met(record)), _] => AddedOnce::Known(record.and_then(read_record)),
                 [_, Some(Met(counter))] => AddedOnce::Full(counter.and_then(read_used).unwrap_or(charge.limit)),
-                _ => return Err(Silence::Contended),
+                _ => return Err(Unanswered::Contended),
             }),
             Err(failure) => Err(failure.into()),
         }
@@ -94,20 +94,20 @@ impl CounterTable {
     /// Ends the run of an idempotency key.
     ///
     /// # Errors
-    /// [`Silence`]: then the run counts as under way until its time is over.
-    pub async fn end_run(&self, user: &UserId, key: &str) -> Result<(), Silence> {
+    /// [`Unanswered`]: then the run counts as under way until its time is over.
+    pub async fn end_run(&self, user: &UserId, key: &str) -> Result<(), Unanswered> {
         let call = self
-            .0
+            .table
             .client()
             .update_item()
-            .table_name(self.0.name())
+            .table_name(self.table.name())
             .key("user", text(user.as_str()))
             .key("meter#day", text(record_key(key)))
             .update_expression("SET busyUntil = :zero")
             // No record is made by ending its run.
             .condition_expression("attribute_exists(digest)")
             .expression_attribute_values(":zero", number(0));
-        match self.0.write(|| call.clone().send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) | Err(Failure::Refused(_)) => Ok(()),
             Err(failure) => Err(failure.into()),
         }
@@ -117,11 +117,11 @@ impl CounterTable {
     /// counter holds less, as after a reset; then the run has not ended.
     ///
     /// # Errors
-    /// [`Silence`].
-    pub async fn take_back_once(&self, counter: &Counter, key: &str, units: u64) -> Result<u64, Silence> {
+    /// [`Unanswered`].
+    pub async fn take_back_once(&self, counter: &Counter, key: &str, units: u64) -> Result<u64, Unanswered> {
         let update = |key: String, expression: &str, condition: &str| {
             Update::builder()
-                .table_name(self.0.name())
+                .table_name(self.table.name())
                 .key("user", text(counter.user.as_str()))
                 .key("meter#day", text(key))
                 .update_expression(expression)
@@ -138,12 +138,12 @@ impl CounterTable {
         .build();
         let (take, end) = (take.map_err(unbuilt)?, end.map_err(unbuilt)?);
         let call = self
-            .0
+            .table
             .client()
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(take).build())
             .transact_items(TransactWriteItem::builder().update(end).build());
-        match self.0.write(|| call.clone().send()).await {
+        match self.table.write(|| call.clone().send()).await {
             Ok(_) => Ok(units),
             Err(Failure::Refused(error)) if refusals(&error).first().is_some_and(Option::is_some) => Ok(0),
             // The record is gone, and the counter still holds the units.
@@ -190,6 +190,6 @@ fn read_record(item: &Item) -> Option<Record> {
     })
 }
 
-fn unbuilt(error: impl std::fmt::Display) -> Silence {
-    Silence::Undone(Outage(format!("a call could not be built: {error}")))
+fn unbuilt(error: impl std::fmt::Display) -> Unanswered {
+    Unanswered::Undone(Outage(format!("a call could not be built: {error}")))
 }

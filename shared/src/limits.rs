@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::DAILY;
+use crate::plan::conservative_share;
 
 /// The name of the limits by address.
 pub const IP: &str = "ip";
@@ -70,7 +71,7 @@ impl Policy {
     /// [`LEAST_SHARE`].
     #[must_use]
     pub fn share(self, fleet: u32) -> Self {
-        let share = crate::quota::ledger::allowance(self.limit, fleet);
+        let share = conservative_share(self.limit, fleet);
         Self {
             limit: share.max(LEAST_SHARE.min(self.limit)),
             ..self
@@ -105,6 +106,17 @@ impl Source {
     }
 }
 
+/// Where and when a request comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The subscriber.
+    pub source: &'a Source,
+    /// The endpoint that is asked; `None` if the address was counted before.
+    pub endpoint: Option<&'a str>,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
 /// How a limit stands after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
@@ -117,6 +129,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Returns whether the plan has a figure for the limit, so that a client is told how it stands.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.policy.limit < u64::MAX
+    }
+
     /// How the day's limit stands for a request that it refused while nobody could say what is left: nothing, until it makes
     /// sense to ask again.
     #[must_use]

@@ -6,6 +6,7 @@ use quick_cache::sync::Cache;
 
 use super::{Decision, Log, Policy};
 use crate::clock::Timestamp;
+use crate::quota::outage::shadow::Booking;
 
 /// How many logs are kept; the one that was not used for longest goes first.
 const KEPT: usize = 100_000;
@@ -19,6 +20,17 @@ pub struct Ask {
     pub policy: Policy,
     /// Units; 0 only looks.
     pub weight: u64,
+    /// What the cache is asked of the user besides, if the limit is a user's.
+    pub user: Option<UserKeys>,
+}
+
+/// What a user's script reads and writes besides the log.
+#[derive(Debug)]
+pub struct UserKeys {
+    /// The mark of the session if it was revoked.
+    pub revoked: String,
+    /// What joins the shadow count of the day, if the meter is counted by day.
+    pub booking: Option<Booking>,
 }
 
 /// Logs by key.
@@ -72,7 +84,12 @@ mod tests {
 
     fn ask(key: &str, policy: Policy, weight: u64) -> Ask {
         let key = key.to_owned();
-        Ask { key, policy, weight }
+        Ask {
+            key,
+            policy,
+            weight,
+            user: None,
+        }
     }
 
     #[test]

@@ -1,0 +1,178 @@
+//! Credentials: who asks, and whether that is so.
+
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::identity::keys::PublicKeys;
+use crate::identity::published::{Found, Published};
+use crate::identity::signature::Signature;
+use crate::identity::token::Refusal;
+use crate::identity::{Fingerprint, Principal};
+
+/// What a bearer token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// It speaks for this principal.
+    Good(Principal),
+    /// It did lately. Only while the identity table is down is it honoured, see [`honour_in_grace`].
+    Expired(Principal),
+}
+
+/// Reads the principal of a request from its bearer token and device fingerprint. Without I/O, but when the published keys are
+/// read: when a token names one that this process has not seen, once a minute at most, and when what it knows is some minutes old.
+///
+/// # Errors
+/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when no keys are known here and they cannot be read.
+pub async fn authenticate(
+    app: &App,
+    bearer: Option<&str>,
+    fingerprint: Option<&str>,
+    now: Timestamp,
+) -> Result<Token, Error> {
+    let bearer = bearer.ok_or(Error::Unauthenticated("no bearer token"))?;
+    let fingerprint = fingerprint.map(Fingerprint::of);
+    let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
+    if app.known_keys.are_old(now) && app.known_keys.may_read(now) {
+        // Whose token names a key that came since waits for this reading.
+        let _reading = app.known_keys.reading().await;
+        read_published_keys(app, now).await?;
+    }
+    let mut verified = verify();
+    if verified == Err(Refusal::UnknownKey) {
+        let _reading = app.known_keys.reading().await;
+        verified = verify();
+        if verified == Err(Refusal::UnknownKey) && app.known_keys.may_read(now) {
+            read_published_keys(app, now).await?;
+            verified = verify();
+        }
+    }
+    match verified {
+        Ok(principal) => Ok(Token::Good(principal)),
+        Err(Refusal::Expired(principal)) => Ok(Token::Expired(*principal)),
+        Err(Refusal::UnknownKey) => Err(Error::Unauthenticated("the key is unknown")),
+        Err(Refusal::Invalid(cause)) => Err(Error::Unauthenticated(cause)),
+    }
+}
+
+/// Honours a token that expired lately while the identity table is down: nobody can refresh then. It takes more than one failed
+/// read of the session to know that.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] while the table answers; [`Error::Unavailable`] when it does not, but is not known to be down.
+pub async fn honour_in_grace(app: &App, principal: &Principal, now: Timestamp) -> Result<(), Error> {
+    match app.identity.lives(&principal.user, &principal.session, now).await {
+        Ok(_) => Err(Error::Unauthenticated("the token has expired")),
+        Err(_) if app.identity.is_down() => Ok(()),
+        Err(outage) => Err(Error::Unavailable(outage)),
+    }
+}
+
+/// Requires that the session of a principal lives, for those who change what belongs to the user.
+///
+/// # Errors
+/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when the identity table is down.
+pub async fn require_session(app: &App, principal: &Principal, now: Timestamp) -> Result<(), Error> {
+    match app.identity.lives(&principal.user, &principal.session, now).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::Unauthenticated("the session has ended")),
+        Err(outage) => Err(Error::Unavailable(outage)),
+    }
+}
+
+/// Holds the signature of a user's request against the keys of the session; a request without one counts if the deployment lets it.
+///
+/// # Errors
+/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when keys or nonces cannot be read.
+pub async fn check_user_signature(
+    app: &App,
+    principal: &Principal,
+    signature: Option<Result<Signature, &'static str>>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(signature) = signature else {
+        return if app.config.require_signatures {
+            Err(Error::Unauthenticated("the request is not signed"))
+        } else {
+            Ok(())
+        };
+    };
+    let signature = signature.map_err(Error::Unauthenticated)?;
+    if signature.keyid != principal.session.as_str() {
+        return Err(Error::Unauthenticated("the signature is of another session"));
+    }
+    let keys = app.signing_keys.current(now).await.map_err(Error::Unavailable)?;
+    if !keys.of(&principal.session, now).iter().any(|key| signature.is_by(key)) {
+        return Err(Error::Unauthenticated("the signature is wrong"));
+    }
+    spend_nonce(app, &signature, now).await
+}
+
+/// The admin who signed a request.
+///
+/// # Errors
+/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when keys or nonces cannot be read.
+pub async fn authenticate_admin(
+    app: &App,
+    signature: Option<Result<Signature, &'static str>>,
+    now: Timestamp,
+) -> Result<String, Error> {
+    let signature = signature
+        .ok_or(Error::Unauthenticated("the request is not signed"))?
+        .map_err(Error::Unauthenticated)?;
+    let keys = app.admin_keys.current(now).await.map_err(Error::Unavailable)?;
+    let key = keys
+        .find(&signature.keyid)
+        .ok_or(Error::Unauthenticated("the key is unknown"))?;
+    if !signature.is_by(key) {
+        return Err(Error::Unauthenticated("the signature is wrong"));
+    }
+    spend_nonce(app, &signature, now).await?;
+    Ok(signature.keyid)
+}
+
+/// Only once a signature is known to be right: nobody else can fill the table.
+async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result<(), Error> {
+    if app
+        .identity
+        .spend_nonce(&signature.keyid, &signature.nonce, now)
+        .await?
+    {
+        Ok(())
+    } else {
+        Err(Error::Unauthenticated("the nonce was used before"))
+    }
+}
+
+async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
+    let known = &app.known_keys;
+    let outcome = match app.published_keys.read().await {
+        Ok(Found {
+            newest: Some(published),
+            everywhere,
+        }) => take_published_keys(app, &published, everywhere, now),
+        Ok(Found { newest: None, .. }) => Ok(()),
+        Err(outage) => Err(Error::Unavailable(outage)),
+    };
+    outcome.or_else(|error| {
+        // The next request reads again: where no key is known, none of them is told that its token is no good.
+        known.retry_read();
+        // With some keys known, the token is simply not signed by one of them as far as can be told.
+        if known.are_none() { Err(error) } else { Ok(()) }
+    })
+}
+
+fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: Timestamp) -> Result<(), Error> {
+    let known = &app.known_keys;
+    let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
+    // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
+    let keys = match app.token_keys.known() {
+        Some(own) if own.version() > published.version => own.public().clone(),
+        Some(own) if own.version() == published.version => keys.and(own.public().clone()),
+        _ => keys,
+    };
+    // The one place that answers may have missed what this process has heard of already.
+    if everywhere || known.version() <= published.version {
+        known.replace(keys, published.version, now);
+    }
+    Ok(())
+}
