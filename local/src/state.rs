@@ -15,7 +15,7 @@ use dynoxide::Database;
 use shared::config::providers::ProviderName;
 use shared::config::{AwsCredentials, Config, Secret, SharedCache};
 use shared::identity::keys::KeySet;
-use shared::table::{self, Schema};
+use shared::table::{self, TableSchema};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -226,7 +226,7 @@ pub async fn keep_creating_tables(client: Client, prefix: String) {
     }
 }
 
-async fn create_if_missing(client: &Client, name: &str, schema: Schema) -> Result<(), StartError> {
+async fn create_if_missing(client: &Client, name: &str, schema: TableSchema) -> Result<(), StartError> {
     let failure = |cause: &dyn std::fmt::Display| failed(&format!("table {name}"), cause);
     let mut create = client
         .create_table()

@@ -1,5 +1,5 @@
-//! Admission, where every workload starts: the credential, then the limits ([`enter`]), then the charge ([`Admitted::charge`]),
-//! and at the end what was not used is given back ([`finish`]).
+//! Admission, where every workload starts: the credential, then the limits ([`enter`]), then the charge
+//! ([`Admitted::charge`]). At the end, [`finish`] gives back the units that were not used.
 
 mod credential;
 
@@ -20,26 +20,26 @@ use crate::quota::refund::{Receipt, Refund};
 use crate::quota::store::Charged;
 use crate::quota::{Charge, Counter};
 
-/// A request of a user that the limits have let in, with all that its charge needs.
+/// A request of a user that the limits have admitted, with all that its charge needs.
 #[derive(Debug)]
 pub struct Admitted {
-    /// How the limits stand that it met.
+    /// The standings of the limits that it met.
     pub standings: Vec<Standing>,
-    /// Whether the limits' cache was done without.
+    /// True if the limits' cache was down.
     pub degraded: bool,
     charge: Charge,
-    /// Whether the plan has a figure by day.
+    /// True if the plan has a figure by day.
     by_day: bool,
     reservation: Option<Reservation>,
     now: Timestamp,
 }
 
-/// Lets a request of a user in that wants to use `units` of a meter; one of 0 units only looks. Counts it in all of its limits,
-/// or in none.
+/// Admits a user's request that uses `units` of a meter; one of 0 units only looks. Counts it in all of its limits, or
+/// in none.
 ///
 /// # Errors
-/// As [`LimitStore::admit`](crate::limits::store::LimitStore::admit); [`Error::Forbidden`] if the plan has none of the meter,
-/// then the address alone counts it.
+/// As [`LimitStore::admit`](crate::limits::store::LimitStore::admit); [`Error::Forbidden`] if the plan has none of the
+/// meter: then the address alone counts it.
 pub async fn enter(
     app: &App,
     origin: Origin<'_>,
@@ -70,7 +70,7 @@ pub async fn enter(
     })
 }
 
-/// Lets work in that its charge to the day alone decides on, such as a job's: no limit by minute counts it.
+/// Admits work by its charge to the day alone, such as a job's: no limit by minute counts it.
 ///
 /// # Errors
 /// [`Error::Forbidden`] if the plan has none of the meter.
@@ -99,7 +99,7 @@ async fn allowance(
     Ok(allowance)
 }
 
-/// Lets a request in by its address alone; one that `registers` a device also by the limit of registrations.
+/// Admits a request by its address alone; one that `registers` a device also by the limit of registrations.
 ///
 /// # Errors
 /// As [`LimitStore::admit`](crate::limits::store::LimitStore::admit).
@@ -124,8 +124,8 @@ impl Admitted {
         }
     }
 
-    /// Charges the units, whole or not at all; under an idempotency key once, however often the client sends the request. May run
-    /// beside whatever costs no money.
+    /// Charges the units, whole or not at all; with an idempotency key once, however often the client sends the
+    /// request. It may run beside work that costs no money.
     ///
     /// # Errors
     /// As [`QuotaStore::charge`](crate::quota::store::QuotaStore::charge).
@@ -142,7 +142,7 @@ impl Admitted {
     }
 }
 
-/// Ends a charge, and gives back the units that were not used.
+/// Ends a charge, and gives back the unused units.
 pub async fn finish(app: &App, receipt: Receipt, unused: u64) -> Refund {
     app.quota.finish(receipt, unused).await
 }

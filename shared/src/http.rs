@@ -36,7 +36,7 @@ pub use self::answer::gateway_answer;
 pub use self::correlation::new_correlation_id;
 pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
-pub use self::reply::{Allowance, Reply};
+pub use self::reply::{DayUsage, Reply};
 
 use self::correlation::correlation_id;
 use self::credential::Signed;

@@ -1,9 +1,9 @@
-//! Limits over sliding windows: what a limit is ([`Policy`]), whom requests come from ([`Source`]), and the rule that decides.
+//! Limits over sliding windows: a limit ([`Policy`]), the origin of a request ([`Source`]), and the rule that decides.
 //!
-//! The rule is an exact log: every admitted request with its time and weight. A request is admitted if what was admitted within
-//! the window before it, and itself, are within the limit; a refusal leaves no trace. So no window of that length ever holds
-//! more than the limit, while two counters or a leaky bucket let nearly twice as much through. In the shared cache the same
-//! rule runs as a script ([`scripts`]); here it serves single instances and outages.
+//! The rule is an exact log: every admitted request with its time and weight. A request is admitted if the requests
+//! admitted within the window before it, and itself, are within the limit; a refusal leaves no trace. So no window of
+//! that length ever holds more than the limit, while two counters or a leaky bucket admit nearly twice as much. In the
+//! shared cache the same rule runs as a script ([`scripts`]); here it serves single instances and outages.
 
 pub mod deny_list;
 pub mod local;
@@ -21,8 +21,8 @@ use crate::plan::conservative_share;
 /// The name of the limits by address.
 pub const IP: &str = "ip";
 
-/// The least that an instance allows by itself, if the limit does: one full batch of posts, or what the devices behind one
-/// address ask. The day's quota still bounds the money.
+/// The least that an instance admits by itself, if the limit does: one full batch of posts, or the requests of the
+/// devices behind one address. The day's quota still bounds the money.
 pub const LEAST_SHARE: u64 = 50;
 
 /// A limit.
@@ -32,12 +32,12 @@ pub struct Policy {
     pub name: &'static str,
     /// The most units in any window.
     pub limit: u64,
-    /// How long a window is.
+    /// The length of a window.
     pub window: Duration,
 }
 
 impl Policy {
-    /// Requests from one address.
+    /// Limits requests from one address.
     #[must_use]
     pub const fn ip(per_minute: u64) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Policy {
         }
     }
 
-    /// Registrations from one address: to a client another figure of the same policy.
+    /// Limits registrations from one address: to a client, another figure of the same policy.
     #[must_use]
     pub const fn registrations(per_hour: u64) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Policy {
         }
     }
 
-    /// Units of one user's meter.
+    /// Limits units of one user's meter.
     #[must_use]
     pub const fn burst(per_minute: u64) -> Self {
         Self {
@@ -79,13 +79,13 @@ impl Policy {
     }
 }
 
-/// Where a request comes from, as limits by address see it.
+/// The origin of a request, as limits by address see it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source(String);
 
 impl Source {
-    /// Of the address that the gateway saw. An IPv6 address counts by its /64, which one subscriber has whole. Whatever is no
-    /// address counts as one source, so that it neither fails nor passes unlimited.
+    /// Takes the address that the gateway saw. An IPv6 address counts by its /64, which one subscriber has whole. A
+    /// text that is no address counts as one source, so that it neither fails nor passes unlimited.
     #[must_use]
     pub fn of(address: Option<&str>) -> Self {
         let address = address.and_then(|address| address.trim().parse::<IpAddr>().ok());
@@ -99,44 +99,44 @@ impl Source {
         })
     }
 
-    /// As a part of keys.
+    /// Returns it as a part of keys.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Where and when a request comes in.
+/// The arrival of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     /// The subscriber.
     pub source: &'a Source,
-    /// The endpoint that is asked; `None` if the address was counted before.
+    /// The endpoint of the request; `None` if the address was counted before.
     pub endpoint: Option<&'a str>,
     /// The time of the request.
     pub now: Timestamp,
 }
 
-/// How a limit stands after a request.
+/// The standing of a limit after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Which limit.
+    /// The limit.
     pub policy: Policy,
     /// Units left in the window that ends now.
     pub remaining: u64,
-    /// When there will be more, from now.
+    /// The time until there is more, from now.
     pub reset: Duration,
 }
 
 impl Standing {
-    /// Returns whether the plan has a figure for the limit, so that a client is told how it stands.
+    /// True if the plan has a figure for the limit, so that the client sees its standing.
     #[must_use]
     pub const fn is_limited(&self) -> bool {
         self.policy.limit < u64::MAX
     }
 
-    /// How the day's limit stands for a request that it refused while nobody could say what is left: nothing, until it makes
-    /// sense to ask again.
+    /// Returns the standing of the day's limit for a request that it refused while the rest was unknown: nothing, until
+    /// trying again makes sense.
     #[must_use]
     pub const fn of_the_day(limit: u64, retry_after: Duration) -> Self {
         Self {
@@ -151,16 +151,16 @@ impl Standing {
     }
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// How the limit stands, with this request if it is admitted.
+    /// The standing of the limit, with this request if it is admitted.
     pub standing: Standing,
-    /// Until when it is refused, from now; `None` if it is admitted.
+    /// The time for which it is refused, from now; `None` if it is admitted.
     pub wait: Option<Duration>,
 }
 
-/// What was admitted lately, oldest first.
+/// The recent admissions, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     entries: VecDeque<Entry>,
@@ -213,10 +213,10 @@ impl Log {
         }
     }
 
-    /// Drops what no window that ends now or later holds.
+    /// Drops entries that no window ending now or later holds.
     fn forget(&mut self, window: Duration, now: Timestamp) {
-        // After the clock was set back, the newest entry counts as made now and the others keep their distance: they are never
-        // taken for older than they are, and all of them leave the window within its length.
+        // After the clock was set back, the newest entry counts as made now and the others keep their distance: they
+        // never count as older than they are, and all of them leave the window within its length.
         if let Some(ahead) = self.entries.back().map(|newest| newest.at.since(now))
             && !ahead.is_zero()
         {
@@ -230,7 +230,8 @@ impl Log {
         }
     }
 
-    /// How long until a request of `weight` would be admitted, if nobody else is. One that can never be waits for the window.
+    /// Returns the time until a request of `weight` would be admitted, if no other is. One that can never be waits for
+    /// the window.
     fn wait(&self, policy: &Policy, weight: u64, now: Timestamp) -> Duration {
         let excess = self.used.saturating_add(weight).saturating_sub(policy.limit);
         let mut freed = 0;

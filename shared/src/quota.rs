@@ -20,7 +20,7 @@ use crate::plan::{Meter, Tier};
 pub struct Counter {
     /// The user.
     pub user: UserId,
-    /// What is counted.
+    /// The meter.
     pub meter: Meter,
     /// The UTC day.
     pub day: Day,

@@ -34,7 +34,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(160);
 
 /// A table as template.yaml defines it and as the local server creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schema {
+pub struct TableSchema {
     /// Its name without the prefix.
     pub name: &'static str,
     /// The partition key, a string.
@@ -50,55 +50,55 @@ const PROBE_KEY: &str = "health";
 pub const TTL: &str = "ttl";
 
 /// Counters of use.
-pub const QUOTA: Schema = Schema {
+pub const QUOTA: TableSchema = TableSchema {
     name: "quota",
     hash: "user",
     range: Some("meter#day"),
 };
 
 /// Devices, users, sessions and the public keys.
-pub const IDENTITY: Schema = Schema {
+pub const IDENTITY: TableSchema = TableSchema {
     name: "identity",
     hash: "owner",
     range: Some("item"),
 };
 
 /// Remembered answers of models.
-pub const ANSWERS: Schema = Schema {
+pub const ANSWERS: TableSchema = TableSchema {
     name: "answers",
     hash: "key",
     range: None,
 };
 
 /// Plans, by the name of the setting.
-pub const SETTINGS: Schema = Schema {
+pub const SETTINGS: TableSchema = TableSchema {
     name: "settings",
     hash: "name",
     range: None,
 };
 
 /// Use of closed days, by user and in total.
-pub const USAGE: Schema = Schema {
+pub const USAGE: TableSchema = TableSchema {
     name: "usage",
     hash: "user",
     range: Some("day#meter"),
 };
 
 /// Every change of identity, plan and quota.
-pub const AUDIT: Schema = Schema {
+pub const AUDIT: TableSchema = TableSchema {
     name: "audit",
     hash: "day",
     range: Some("entry"),
 };
 
 /// All tables.
-pub const ALL: [Schema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]
 pub struct Table {
     client: Client,
-    schema: Schema,
+    schema: TableSchema,
     name: String,
     timeout: Duration,
     clock: Clock,
@@ -139,7 +139,7 @@ impl<E: fmt::Debug> Failure<E> {
 impl Table {
     /// Returns the table of `schema` under the configured prefix.
     #[must_use]
-    pub fn new(client: Client, schema: Schema, config: &Config, clock: Clock) -> Self {
+    pub fn new(client: Client, schema: TableSchema, config: &Config, clock: Clock) -> Self {
         Self {
             client,
             schema,

@@ -338,7 +338,7 @@ impl Tables {
     }
 
     /// Empties a table.
-    pub async fn clear(&self, schema: table::Schema) {
+    pub async fn clear(&self, schema: table::TableSchema) {
         let name = format!("clearview-{}", schema.name);
         let scanned = self.client.scan().table_name(&name).send().await;
         for item in scanned.expect("the table answers").items() {

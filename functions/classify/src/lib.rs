@@ -28,16 +28,16 @@ const LONGEST_TEXT: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked<'a> {
+struct ClassifyBody<'a> {
     #[serde(borrow)]
     preference: Cow<'a, str>,
     #[serde(borrow)]
-    posts: Vec<Object<Post<'a>>>,
+    posts: Vec<Object<BodyPost<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Post<'a> {
+struct BodyPost<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -49,17 +49,17 @@ struct Post<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    results: Vec<Verdict<'a>>,
+struct ClassifyResponse<'a> {
+    results: Vec<PostVerdict<'a>>,
     preference_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<http::Allowance<'a>>,
+    usage: Option<http::DayUsage<'a>>,
     degraded: &'a [&'static str],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Verdict<'a> {
+struct PostVerdict<'a> {
     id: &'a str,
     label: &'static str,
     score: f32,
@@ -85,7 +85,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     }
     let body = http::with_whole_characters(call.take_json()?);
     let principal = call.principal(app).await?;
-    let asked: Asked<'_> = http::parse(&body)?;
+    let asked: ClassifyBody<'_> = http::parse(&body)?;
     let explain = validate(&asked, call.switch("explain", false))?;
 
     let batch = Batch {
@@ -105,12 +105,12 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let results = asked.posts.iter().zip(&classified.outcomes);
     let reply = Reply::json(
         StatusCode::OK,
-        &Answer {
+        &ClassifyResponse {
             results: results
                 .map(|(Object(post), outcome)| verdict(app, &post.id, outcome))
                 .collect(),
             preference_version: &classified.preference_version,
-            usage: classified.usage.as_ref().map(http::Allowance::of),
+            usage: classified.usage.as_ref().map(http::DayUsage::of),
             degraded: &call.record.degraded,
         },
     );
@@ -119,7 +119,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
 }
 
 /// Checks every bound that the body's form does not express, and the query; returns whether to explain.
-fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Error> {
+fn validate(asked: &ClassifyBody<'_>, explain: Result<bool, Error>) -> Result<bool, Error> {
     let mut violations = Vec::new();
     let mut bound = |pointer: String, text: &str, most: usize| {
         // Bytes first: an acceptable text rarely needs its characters counted.
@@ -149,9 +149,9 @@ fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Err
     }
 }
 
-fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> Verdict<'a> {
+fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> PostVerdict<'a> {
     let explanation = outcome.explanation.as_deref();
-    Verdict {
+    PostVerdict {
         id,
         label: if outcome.score >= app.config.hide_threshold {
             "HIDE"

@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared::admission::Admitted;
 use shared::app::App;
 use shared::error::Error;
-use shared::http::{Allowance, Call, Reply, Route};
+use shared::http::{Call, DayUsage, Reply, Route};
 use shared::ids::UserId;
 use shared::plan::{Meter, Usage};
 use shared::quota::Counter;
@@ -27,7 +27,7 @@ struct UsageResponse<'a> {
     user_id: &'a UserId,
     day: String,
     #[serde(flatten)]
-    usage: Allowance<'a>,
+    usage: DayUsage<'a>,
     burst: BurstUsage,
     meters: BTreeMap<Meter, Today>,
     history: Vec<ClosedDay>,
@@ -109,7 +109,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let answer = UsageResponse {
         user_id: &principal.user,
         day: day.to_string(),
-        usage: Allowance::of(&usage),
+        usage: DayUsage::of(&usage),
         burst: burst(&admitted),
         meters,
         history: history.into_iter().map(ClosedDay::of).collect(),

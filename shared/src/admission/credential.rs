@@ -1,4 +1,4 @@
-//! Credentials: who asks, and whether that is so.
+//! Authenticates users and admins.
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -9,17 +9,18 @@ use crate::identity::signature::Signature;
 use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
 
-/// What a bearer token says.
+/// The content of a bearer token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
-    /// It speaks for this principal.
+    /// It is valid for this principal.
     Good(Principal),
-    /// It did lately. Only while the identity table is down is it honoured, see [`honour_in_grace`].
+    /// It was valid lately. It is honoured only while the identity table is down, see [`honour_in_grace`].
     Expired(Principal),
 }
 
-/// Reads the principal of a request from its bearer token and device fingerprint. Without I/O, but when the published keys are
-/// read: when a token names one that this process has not seen, once a minute at most, and when what it knows is some minutes old.
+/// Reads the principal of a request from its bearer token and device fingerprint. There is no I/O unless the published
+/// keys are read: once a minute at most, when a token names a key that this process has not seen, and when the known
+/// keys are some minutes old.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`]; [`Error::Unavailable`] when no keys are known here and they cannot be read.
@@ -33,7 +34,7 @@ pub async fn authenticate(
     let fingerprint = fingerprint.map(Fingerprint::of);
     let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
     if app.known_keys.are_old(now) && app.known_keys.may_read(now) {
-        // Whose token names a key that came since waits for this reading.
+        // Requests whose token names a newer key wait for this read.
         let _reading = app.known_keys.reading().await;
         read_published_keys(app, now).await?;
     }
@@ -54,11 +55,12 @@ pub async fn authenticate(
     }
 }
 
-/// Honours a token that expired lately while the identity table is down: nobody can refresh then. It takes more than one failed
-/// read of the session to know that.
+/// Honours a token that expired lately while the identity table is down: nobody can refresh then. One failed read of
+/// the session is not enough to know that.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] while the table answers; [`Error::Unavailable`] when it does not, but is not known to be down.
+/// [`Error::Unauthenticated`] while the table answers; [`Error::Unavailable`] when it does not, but is not known to be
+/// down.
 pub async fn honour_in_grace(app: &App, principal: &Principal, now: Timestamp) -> Result<(), Error> {
     match app.identity.lives(&principal.user, &principal.session, now).await {
         Ok(_) => Err(Error::Unauthenticated("the token has expired")),
@@ -67,7 +69,7 @@ pub async fn honour_in_grace(app: &App, principal: &Principal, now: Timestamp) -
     }
 }
 
-/// Requires that the session of a principal lives, for those who change what belongs to the user.
+/// Requires that the session of a principal lives, for requests that change a user's data.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`]; [`Error::Unavailable`] when the identity table is down.
@@ -79,7 +81,8 @@ pub async fn require_session(app: &App, principal: &Principal, now: Timestamp) -
     }
 }
 
-/// Holds the signature of a user's request against the keys of the session; a request without one counts if the deployment lets it.
+/// Checks the signature of a user's request with the keys of the session; a request without one passes if the
+/// deployment allows it.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`]; [`Error::Unavailable`] when keys or nonces cannot be read.
@@ -107,7 +110,7 @@ pub async fn check_user_signature(
     spend_nonce(app, &signature, now).await
 }
 
-/// The admin who signed a request.
+/// Returns the admin who signed a request.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`]; [`Error::Unavailable`] when keys or nonces cannot be read.
@@ -130,7 +133,7 @@ pub async fn authenticate_admin(
     Ok(signature.keyid)
 }
 
-/// Only once a signature is known to be right: nobody else can fill the table.
+/// Only after the signature was verified, so that nobody else can fill the table.
 async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result<(), Error> {
     if app
         .identity
@@ -154,9 +157,9 @@ async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
         Err(outage) => Err(Error::Unavailable(outage)),
     };
     outcome.or_else(|error| {
-        // The next request reads again: where no key is known, none of them is told that its token is no good.
+        // The next request reads again: while no key is known, no request is answered that its token is bad.
         known.retry_read();
-        // With some keys known, the token is simply not signed by one of them as far as can be told.
+        // With some keys known, the token counts as signed by none of them.
         if known.are_none() { Err(error) } else { Ok(()) }
     })
 }
@@ -170,7 +173,7 @@ fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: 
         Some(own) if own.version() == published.version => keys.and(own.public().clone()),
         _ => keys,
     };
-    // The one place that answers may have missed what this process has heard of already.
+    // If only one table answered, it may be older than the keys that this process knows.
     if everywhere || known.version() <= published.version {
         known.replace(keys, published.version, now);
     }

@@ -60,15 +60,18 @@ impl Memory {
 
     /// Keeps an entry, unless a newer one is there. Returns how many others that pushed out.
     pub(super) fn put(&self, key: &Key, entry: &Entry, now: Timestamp) -> usize {
-        let mut evicted = 0;
-        if self.0.peek(key).is_none_or(|kept| kept.entry.at <= entry.at) {
-            let kept = KeptEntry {
-                entry: entry.clone(),
-                since: now,
-            };
-            self.0.insert_with_lifecycle(key.clone(), kept, &mut evicted);
+        let known = self.0.peek(key).map(|kept| kept.entry.at);
+        if known.is_some_and(|at| at > entry.at) {
+            return 0;
         }
-        evicted
+        let kept = KeptEntry {
+            entry: entry.clone(),
+            since: now,
+        };
+        let mut evicted = 0;
+        self.0.insert_with_lifecycle(key.clone(), kept, &mut evicted);
+        // The entry that this one replaces counts as pushed out too.
+        evicted.saturating_sub(usize::from(known.is_some()))
     }
 
     /// Counts the entries.

@@ -12,7 +12,7 @@ use crate::text::visible::visible;
 const LONGEST_REASON: usize = 300;
 
 #[derive(Deserialize)]
-struct Answer {
+struct ModelAnswer {
     verdicts: Vec<Given>,
 }
 
@@ -42,7 +42,7 @@ pub struct Expected<'a> {
 /// # Errors
 /// The fault, as a fixed text: nothing of the answer is repeated.
 pub fn parse(text: &str, expected: Expected<'_>) -> Result<Vec<Option<Verdict>>, &'static str> {
-    let answer: Answer =
+    let answer: ModelAnswer =
         serde_json::from_str(unwrapped(text)).map_err(|_| "the answer is not the JSON that was asked for")?;
     let places: HashMap<&str, usize> = expected
         .ids

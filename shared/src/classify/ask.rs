@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt};
 use judge::Judge;
 
 use self::calls::ModelAnswers;
-use super::batch_window::{BatchWindow, Group, Place};
+use super::batch_window::{BatchPlace, BatchWindow, Group};
 use super::verdict::{CleanVerdict, Explanation, Verdict};
 use crate::clock::Deadline;
 use crate::config::providers::{ProviderName, ProviderSettings};
@@ -127,8 +127,8 @@ impl Providers {
             tier: question.tier.clone(),
         };
         match self.window.place(group, question.posts.clone()) {
-            Place::Go(posts, _call) => self.walk(&Question { posts, ..question }).await,
-            Place::Gather(gathering) => {
+            BatchPlace::Go(posts, _call) => self.walk(&Question { posts, ..question }).await,
+            BatchPlace::Gather(gathering) => {
                 let own = question.posts.len();
                 let (posts, _call) = gathering.wait(question.deadline.left()).await;
                 let judged = Arc::new(self.walk(&Question { posts, ..question }).await);
@@ -138,7 +138,7 @@ impl Providers {
                     ..judged.part(0..own)
                 }
             }
-            Place::Join(member) => match tokio::time::timeout(question.deadline.left(), member.wait()).await {
+            BatchPlace::Join(member) => match tokio::time::timeout(question.deadline.left(), member.wait()).await {
                 Ok(Some(judged)) => judged,
                 Ok(None) | Err(_) => self.walk(&question).await,
             },

@@ -30,10 +30,10 @@ pub struct Group {
 
 /// All groups that have calls under way.
 #[derive(Debug, Clone, Default)]
-pub struct BatchWindow(Arc<Mutex<HashMap<Group, Waiting>>>);
+pub struct BatchWindow(Arc<Mutex<HashMap<Group, WaitingMember>>>);
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingMember {
     under_way: usize,
     open: Option<OpenBatch>,
 }
@@ -48,7 +48,7 @@ struct OpenBatch {
 
 /// The next step of a request with a question.
 #[derive(Debug)]
-pub enum Place {
+pub enum BatchPlace {
     /// Ask at once.
     Go(Vec<Post>, UnderWay),
     /// Wait for others, then ask for all.
@@ -83,13 +83,13 @@ pub struct Member {
 impl BatchWindow {
     /// Finds a place for a question.
     #[must_use]
-    pub fn place(&self, group: Group, posts: Vec<Post>) -> Place {
+    pub fn place(&self, group: Group, posts: Vec<Post>) -> BatchPlace {
         let mut groups = self.groups();
         let waiting = groups.entry(group.clone()).or_default();
         if waiting.under_way == 0 && waiting.open.is_none() {
             waiting.under_way = 1;
             let window = self.clone();
-            return Place::Go(posts, UnderWay { window, group });
+            return BatchPlace::Go(posts, UnderWay { window, group });
         }
         match &mut waiting.open {
             Some(open) if open.posts.len() + posts.len() <= MOST_POSTS => {
@@ -98,7 +98,7 @@ impl BatchWindow {
                 if open.posts.len() == MOST_POSTS {
                     open.go.notify_one();
                 }
-                Place::Join(Member {
+                BatchPlace::Join(Member {
                     answer: open.answer.clone(),
                     places: from..open.posts.len(),
                 })
@@ -108,7 +108,7 @@ impl BatchWindow {
                 open.go.notify_one();
                 waiting.under_way += 1;
                 let window = self.clone();
-                Place::Go(posts, UnderWay { window, group })
+                BatchPlace::Go(posts, UnderWay { window, group })
             }
             None => {
                 let (answer, receiver) = watch::channel(None);
@@ -119,7 +119,7 @@ impl BatchWindow {
                     go: Arc::clone(&go),
                 });
                 let window = self.clone();
-                Place::Gather(Gathering {
+                BatchPlace::Gather(Gathering {
                     window,
                     group,
                     go,
@@ -129,7 +129,7 @@ impl BatchWindow {
         }
     }
 
-    fn groups(&self) -> MutexGuard<'_, HashMap<Group, Waiting>> {
+    fn groups(&self) -> MutexGuard<'_, HashMap<Group, WaitingMember>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

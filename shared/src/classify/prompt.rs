@@ -47,13 +47,13 @@ pub struct Prompt {
 }
 
 #[derive(Serialize)]
-struct Asked<'a> {
+struct PromptQuestion<'a> {
     preference: &'a str,
-    posts: Vec<Post<'a>>,
+    posts: Vec<PromptPost<'a>>,
 }
 
 #[derive(Serialize)]
-struct Post<'a> {
+struct PromptPost<'a> {
     id: &'a str,
     text: &'a str,
 }
@@ -66,9 +66,13 @@ impl Prompt {
     pub fn of(preference: &str, posts: &[&str], explain: bool) -> Result<Self, Error> {
         let ids = random_ids(posts.len())?;
         let seen: Vec<_> = posts.iter().map(|text| visible(text)).collect();
-        let asked = Asked {
+        let asked = PromptQuestion {
             preference: &visible(preference),
-            posts: ids.iter().zip(&seen).map(|(id, text)| Post { id, text }).collect(),
+            posts: ids
+                .iter()
+                .zip(&seen)
+                .map(|(id, text)| PromptPost { id, text })
+                .collect(),
         };
         let user = serde_json::to_string(&asked).map_err(|error| Error::Internal(Box::new(error)))?;
         let system = if explain {

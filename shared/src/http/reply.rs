@@ -74,7 +74,7 @@ impl Reply {
 /// A quota as answers show it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Allowance<'a> {
+pub struct DayUsage<'a> {
     tier: &'a Tier,
     used: u64,
     limit: u64,
@@ -82,7 +82,7 @@ pub struct Allowance<'a> {
     reset_at: String,
 }
 
-impl<'a> Allowance<'a> {
+impl<'a> DayUsage<'a> {
     /// Shows `usage`.
     #[must_use]
     pub fn of(usage: &'a Usage) -> Self {

@@ -11,19 +11,19 @@ use crate::clock::Timestamp;
 use crate::identity::token::{GRACE_SECONDS, LEEWAY_SECONDS, LIFETIME_SECONDS};
 use crate::ids::SessionId;
 
-/// How long a session is denied: no access token outlives it, the grace included that an outage gives.
+/// How long a session is denied: longer than any access token lives, including the grace of an outage.
 pub const DENIED_FOR: Duration =
     Duration::from_secs((LIFETIME_SECONDS + LEEWAY_SECONDS + GRACE_SECONDS).unsigned_abs());
 
-/// How old this process's copy may grow while the cache answers.
+/// The largest age of this process's copy while the cache answers.
 const GOOD_FOR: Duration = Duration::from_mins(1);
 
 /// Denied sessions, each until its last token has expired.
 #[derive(Debug, Default)]
-pub struct DenyList(Mutex<State>);
+pub struct DenyList(Mutex<DenyListCopy>);
 
 #[derive(Debug, Default)]
-struct State {
+struct DenyListCopy {
     denied: HashMap<String, Timestamp>,
     read_at: Option<Timestamp>,
 }
@@ -36,7 +36,7 @@ impl DenyList {
         state.denied.insert(session.as_str().to_owned(), now.plus(DENIED_FOR));
     }
 
-    /// Whether a session is known to be revoked.
+    /// True if a session is known to be revoked.
     #[must_use]
     pub fn holds(&self, session: &SessionId, now: Timestamp) -> bool {
         self.state()
@@ -45,7 +45,7 @@ impl DenyList {
             .is_some_and(|until| *until > now)
     }
 
-    /// Whether the copy is old enough to be read anew; then the caller is the one to do it.
+    /// True if the copy is old enough to be read again; then the caller must do it.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         let mut state = self.state();
@@ -56,19 +56,19 @@ impl DenyList {
         !fresh
     }
 
-    /// Takes over what the cache's list holds: sessions with the time until which they are denied.
+    /// Takes over the cache's list: sessions with the time until which they are denied.
     pub fn learn(&self, listed: impl IntoIterator<Item = (String, Timestamp)>, now: Timestamp) {
         let mut state = self.state();
         state.denied.extend(listed);
         state.denied.retain(|_, until| *until > now);
     }
 
-    /// The copy could not be read: the next request tries again.
+    /// Notes that the copy could not be read: the next request tries again.
     pub fn miss(&self) {
         self.state().read_at = None;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DenyListCopy> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,10 +8,10 @@ use super::{Decision, Log, Policy};
 use crate::clock::Timestamp;
 use crate::quota::outage::shadow::Booking;
 
-/// How many logs are kept; the one that was not used for longest goes first.
+/// The most logs that are kept; the least recently used goes first.
 const KEPT: usize = 100_000;
 
-/// A limit on a key, and what a request takes of it.
+/// A limit on a key, and the units that a request takes of it.
 #[derive(Debug)]
 pub struct Ask {
     /// The log's name.
@@ -20,16 +20,16 @@ pub struct Ask {
     pub policy: Policy,
     /// Units; 0 only looks.
     pub weight: u64,
-    /// What the cache is asked of the user besides, if the limit is a user's.
+    /// The further keys of the user, if the limit is a user's.
     pub user: Option<UserKeys>,
 }
 
-/// What a user's script reads and writes besides the log.
+/// The keys of a user's script besides the log.
 #[derive(Debug)]
 pub struct UserKeys {
     /// The mark of the session if it was revoked.
     pub revoked: String,
-    /// What joins the shadow count of the day, if the meter is counted by day.
+    /// The booking in the day's shadow count, if the meter is counted by day.
     pub booking: Option<Booking>,
 }
 
@@ -44,7 +44,7 @@ impl Default for LocalLogs {
 }
 
 impl LocalLogs {
-    /// Decides on a request by several limits, all or nothing: what one of them refuses leaves no trace in the others.
+    /// Decides on a request by several limits, all or nothing: if one refuses, the others keep no trace.
     #[must_use]
     pub fn decide(&self, asks: &[Ask], id: u64, now: Timestamp) -> Vec<Decision> {
         let logs: Vec<Arc<Mutex<Log>>> = asks.iter().map(|ask| self.log(&ask.key)).collect();

@@ -1,6 +1,7 @@
--- The exact sliding log of one key, as in limits.rs, in a hash: a field for each entry, by its number, and a field "log" with all
--- that a decision needs while no entry leaves the window, so that it takes one read and one write. An entry is "time sum weight
--- id"; the sum is that of all weights up to and with it, so that what a window holds is the difference of two.
+-- The exact sliding log of one key, as in limits.rs, in a hash: a field for each entry, by its number, and a field
+-- "log" with all that a decision needs while no entry leaves the window, so that it takes one read and one write. An
+-- entry is "time sum weight id". The sum is that of all weights up to and with it, so that the units in a window are
+-- the difference of two sums.
 
 -- How many entries are read at a time.
 local SOME = 100
@@ -14,8 +15,8 @@ local function render(at, sum, weight, id)
   return string.format('%.0f %.0f %.0f %s', at, sum, weight, id)
 end
 
--- The numbers of the oldest and the newest entry, and their times; the units before the oldest, and up to the newest; and when
--- the key expires.
+-- Returns the numbers of the oldest and the newest entry, and their times; the units before the oldest, and up to the
+-- newest; and the time at which the key expires.
 local function read(key)
   local log = {first = 1, last = 0, oldest = now, newest = now, before = 0, total = 0, expires = 0}
   local stored = redis.call('HGET', key, 'log')
@@ -29,14 +30,14 @@ local function read(key)
   return log
 end
 
--- Writes what was changed, and further fields with it.
+-- Writes the changes, and further fields with them.
 local function write(key, log, ...)
   local stored = string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f',
     log.first, log.last, log.oldest, log.newest, log.before, log.total, log.expires)
   redis.call('HSET', key, 'log', stored, ...)
 end
 
--- Some entries from a number on, oldest first, and their names.
+-- Returns some entries from a number on, oldest first, and their names.
 local function some(key, log, from)
   local names = {}
   for number = from, math.min(from + SOME - 1, log.last) do
@@ -60,7 +61,7 @@ local function shift(key, log, ahead)
   log.oldest, log.newest, log.expires = math.max(log.oldest - ahead, 0), now, 0
 end
 
--- Drops what has left the window. Answers whether the log is another one then.
+-- Drops entries that have left the window. Returns true if the log has changed.
 local function forget(key, log, window)
   if log.newest > now then
     shift(key, log, log.newest - now)
@@ -89,7 +90,7 @@ local function forget(key, log, window)
   return true
 end
 
--- How long until the units up to `needed` have left the window.
+-- Returns the time until the units up to `needed` have left the window.
 local function wait(key, log, window, needed)
   for from = log.first, log.last, SOME do
     for _, entry in ipairs((some(key, log, from))) do

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::quota::outage::shadow::{RESERVE, Reservation};
 use crate::valkey::{Invocation, Script};
 
-/// Where the scripts' time comes from: the cache's own clock.
+/// The source of the scripts' time: the cache's own clock.
 pub const SERVER_CLOCK: &str = include_str!("clock.lua");
 
 const LOG: &str = include_str!("log.lua");
@@ -26,7 +26,7 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// With a source of time: Lua that sets `now` to microseconds since whenever.
+    /// Makes the scripts with a source of time: Lua that sets `now` to microseconds since any point.
     #[must_use]
     pub fn new(clock: &str) -> Self {
         Self {
@@ -38,7 +38,8 @@ impl Scripts {
         }
     }
 
-    /// Decides on a request by one log. A user's script also looks whether the session is revoked, and reserves units of the day.
+    /// Decides on a request by one log. A user's script also checks if the session is revoked, and reserves units of
+    /// the day.
     #[must_use]
     pub fn decide(&self, ask: &Ask, id: &str) -> Invocation<'_> {
         let script = if ask.user.is_some() { &self.user } else { &self.address };
@@ -54,7 +55,7 @@ impl Scripts {
         }
     }
 
-    /// Removes the entry `id` of a log, and what was reserved with it.
+    /// Removes the entry `id` of a log, and its reservation.
     #[must_use]
     pub fn take_back(&self, ask: &Ask, id: &str) -> Invocation<'_> {
         match &ask.user {
@@ -66,14 +67,14 @@ impl Scripts {
         }
     }
 
-    /// The list of revoked sessions.
+    /// Reads the list of revoked sessions.
     #[must_use]
     pub fn denied(&self, key: String, now: Timestamp) -> Invocation<'_> {
         self.denied.on([key]).with(now.millis())
     }
 }
 
-/// The log; of a user also the mark of the session, and the shadow count if something is reserved.
+/// Returns the keys: the log; for a user also the mark of the session, and the shadow count if units are reserved.
 fn keys(ask: &Ask) -> Vec<String> {
     let mut keys = vec![ask.key.clone()];
     if let Some(user) = &ask.user {
@@ -83,7 +84,7 @@ fn keys(ask: &Ask) -> Vec<String> {
     keys
 }
 
-/// Reads a decision; `None` if it is none.
+/// Reads a decision; `None` if the reply is none.
 #[must_use]
 pub fn read_decision(reply: &Value, policy: &Policy) -> Option<Decision> {
     let Value::Array(values) = reply else { return None };
@@ -102,20 +103,20 @@ pub fn read_decision(reply: &Value, policy: &Policy) -> Option<Decision> {
     })
 }
 
-/// What the cache has said to all of a request.
+/// The cache's answers to all limits of a request.
 #[derive(Debug)]
-pub(super) struct Answer {
-    /// Of each limit, but for the user's when the session is revoked.
+pub(super) struct LimitReplies {
+    /// One for each limit, except the user's when the session is revoked.
     pub(super) decisions: Vec<Decision>,
-    /// What was reserved of the day.
+    /// The reservation of the day.
     pub(super) reservation: Option<Reservation>,
-    /// Whether the session is.
+    /// True if the session is revoked.
     pub(super) revoked: bool,
 }
 
 /// Reads the replies to `asks`; `None` if one makes no sense.
-pub(super) fn read_replies(asks: &[Ask], replies: &[Value]) -> Option<Answer> {
-    let mut read = Answer {
+pub(super) fn read_replies(asks: &[Ask], replies: &[Value]) -> Option<LimitReplies> {
+    let mut read = LimitReplies {
         decisions: Vec::with_capacity(asks.len()),
         reservation: None,
         revoked: false,

@@ -1,4 +1,4 @@
-//! Limits carried out: one round trip to the shared cache for all of a request, or the logs of this process.
+//! Carries limits out: one round trip to the shared cache for all of a request, or the logs of this process.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::quota::Counter;
 use crate::quota::outage::shadow::{Booking, Reservation};
 use crate::valkey::{Failure, Invocation, Valkey};
 
-/// When a client that met a conservative limit should try again: as long as the cache is skipped at the most.
+/// `Retry-After` for reduced capacity: the longest time for which the cache is skipped.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
 
-/// When a client should try again whose request the cache may have counted, though its answer is lost.
+/// `Retry-After` for a request that the cache may have counted although its answer is lost.
 const RETRY_UNKNOWN: Duration = Duration::from_secs(1);
 
 /// The list of all revoked sessions.
@@ -32,15 +32,15 @@ const DENIED: &str = "denied";
 /// The limits of a user that a request meets.
 #[derive(Debug, Clone, Copy)]
 pub struct UserLimits<'a> {
-    /// Whose.
+    /// The user and session.
     pub principal: &'a Principal,
-    /// What is counted.
+    /// The meter.
     pub meter: Meter,
     /// How many units; 0 only looks.
     pub units: u64,
     /// The plan's figure by minute, if it has one.
     pub per_minute: Option<u64>,
-    /// Whether the plan has a figure by day.
+    /// True if the plan has a figure by day.
     pub by_day: bool,
 }
 
@@ -49,9 +49,9 @@ pub struct UserLimits<'a> {
 pub struct Passage {
     /// How its limits stand.
     pub standings: Vec<Standing>,
-    /// Whether the shared cache was done without.
+    /// True if the shared cache was missing.
     pub degraded: bool,
-    /// What was reserved of the day.
+    /// The reservation of the day.
     pub reservation: Option<Reservation>,
 }
 

@@ -97,18 +97,18 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 
 #[derive(Deserialize)]
 struct Conversed {
-    output: Output,
+    output: ConverseOutput,
     #[serde(default)]
     usage: Value,
 }
 
 #[derive(Deserialize)]
-struct Output {
-    message: Message,
+struct ConverseOutput {
+    message: ConverseMessage,
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct ConverseMessage {
     content: Vec<Block>,
 }
 

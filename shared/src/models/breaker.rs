@@ -110,7 +110,7 @@ pub struct Snapshot {
 
 /// The end of a call, as far as it concerns a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// With an answer.
     Good {
         /// It took long.
@@ -132,7 +132,7 @@ pub enum Outcome {
 
 /// The next step towards a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum CallDecision {
     /// It passes.
     Call,
     /// It passes as a probe, if one can be had.
@@ -162,15 +162,15 @@ impl Snapshot {
 
     /// Returns the next step towards a call at `now`.
     #[must_use]
-    pub fn admission(&self, now: Timestamp) -> Step {
+    pub fn admission(&self, now: Timestamp) -> CallDecision {
         if let Some(until) = self.held_until.filter(|until| now < *until) {
-            return Step::Refuse(until);
+            return CallDecision::Refuse(until);
         }
         match self.phase {
-            Phase::Closed => Step::Call,
-            Phase::HalfOpen { leased, .. } if leased < PROBES => Step::Lease,
-            Phase::Open { until, .. } | Phase::HalfOpen { until, .. } if now < until => Step::Refuse(until),
-            Phase::Open { span, .. } | Phase::HalfOpen { span, .. } => Step::Shift(half_open(span, now)),
+            Phase::Closed => CallDecision::Call,
+            Phase::HalfOpen { leased, .. } if leased < PROBES => CallDecision::Lease,
+            Phase::Open { until, .. } | Phase::HalfOpen { until, .. } if now < until => CallDecision::Refuse(until),
+            Phase::Open { span, .. } | Phase::HalfOpen { span, .. } => CallDecision::Shift(half_open(span, now)),
         }
     }
 
@@ -332,8 +332,8 @@ mod tests {
             held_until: Some(at(5)),
             ..Snapshot::NEW
         };
-        assert_eq!(held.admission(at(4)), Step::Refuse(at(5)));
-        assert_eq!(held.admission(at(5)), Step::Call);
+        assert_eq!(held.admission(at(4)), CallDecision::Refuse(at(5)));
+        assert_eq!(held.admission(at(5)), CallDecision::Call);
     }
 
     #[test]
@@ -351,7 +351,10 @@ mod tests {
             },
             ..Snapshot::NEW
         };
-        assert_eq!(lost.admission(at(9)), Step::Refuse(at(10)));
-        assert_eq!(lost.admission(at(10)), Step::Shift(half_open(FIRST_OPEN, at(10))));
+        assert_eq!(lost.admission(at(9)), CallDecision::Refuse(at(10)));
+        assert_eq!(
+            lost.admission(at(10)),
+            CallDecision::Shift(half_open(FIRST_OPEN, at(10)))
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::Models;
-use super::breaker::Outcome;
-use super::breaker::store::{Breakers, Permit, Report};
+use super::breaker::CallOutcome;
+use super::breaker::store::{Breakers, CallReport, Permit};
 use super::breaker::window::Blame;
 use super::counts::{Bounds, Counts};
 use super::failure::{Failure, LONGEST_BACKOFF};
@@ -213,10 +213,10 @@ impl Models {
     }
 }
 
-fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now: Timestamp) -> Report {
+fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now: Timestamp) -> CallReport {
     let is_provocable = failure.is_some_and(Failure::is_provocable);
-    Report {
-        outcome: failure.map_or(Outcome::Good { slow }, |failure| failure.outcome(slow)),
+    CallReport {
+        outcome: failure.map_or(CallOutcome::Good { slow }, |failure| failure.outcome(slow)),
         blame: is_provocable.then(|| Blame::of(blamed.iter().copied())),
         hold: failure.and_then(Failure::retry_after).map(|wait| now.plus(wait)),
         refusal: failure.and_then(Failure::refusal),
@@ -226,7 +226,7 @@ fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now: Timestamp
 /// Tells the breaker how a call ended, and writes down what was spent, at the same time. Returns whether the breaker opened.
 async fn settle(
     (breakers, spend): (Arc<Breakers>, Arc<SpendStore>),
-    (name, permit, report): (ProviderName, Permit, Report),
+    (name, permit, report): (ProviderName, Permit, CallReport),
     now: Timestamp,
 ) -> bool {
     let (opened, ()) = tokio::join!(breakers.report(&name, permit, report, now), spend.write_noted(now));

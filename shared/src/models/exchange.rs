@@ -12,7 +12,7 @@ use super::form::Form;
 use super::refusal::{self, About};
 use super::request::{ModelReply, ModelRequest};
 use super::sign::{Scope, signed};
-use super::transport::{Answer, Transport, traced};
+use super::transport::{HttpAnswer, Transport, traced};
 use super::{bedrock, openai};
 use crate::clock::Timestamp;
 use crate::config::providers::{ProviderName, ProviderSettings};
@@ -101,7 +101,7 @@ impl Exchange {
         form: Form,
         (key, trace): (Option<&Secret>, Option<&str>),
         now: Timestamp,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<HttpAnswer, Failure> {
         let bound = (self.sent(name, form, request), self.most_output(name, request));
         match name {
             ProviderName::Local => Err(Failure::Unasked("the embedded model is not asked over the network")),
@@ -183,7 +183,7 @@ impl Exchange {
 }
 
 /// Turns a status that is no success into a failure.
-const fn succeeded(answer: &Answer) -> Result<(), Failure> {
+const fn succeeded(answer: &HttpAnswer) -> Result<(), Failure> {
     match answer.status {
         200..=299 => Ok(()),
         429 => Err(Failure::RateLimited(answer.wait)),

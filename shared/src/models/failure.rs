@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::breaker::Outcome;
+use super::breaker::CallOutcome;
 
 /// The longest wait before a retry: within it, a provider's own wish to be left alone is waited for.
 pub const LONGEST_BACKOFF: Duration = Duration::from_millis(200);
@@ -97,15 +97,15 @@ impl Failure {
 
     /// Returns what it says of the provider.
     #[must_use]
-    pub const fn outcome(&self, slow: bool) -> Outcome {
+    pub const fn outcome(&self, slow: bool) -> CallOutcome {
         match self {
-            Self::Timeout => Outcome::Provoked { slow: true },
+            Self::Timeout => CallOutcome::Provoked { slow: true },
             // A refusal without a known cause may be about the content: nobody can shut a provider with such content.
-            Self::Schema(_) | Self::Content(_) | Self::Refused(400 | 422) => Outcome::Provoked { slow },
+            Self::Schema(_) | Self::Content(_) | Self::Refused(400 | 422) => CallOutcome::Provoked { slow },
             Self::Unreachable | Self::Connection | Self::RateLimited(_) | Self::Server(..) | Self::Refused(_) => {
-                Outcome::Failed { slow }
+                CallOutcome::Failed { slow }
             }
-            Self::Unasked(_) => Outcome::Neutral,
+            Self::Unasked(_) => CallOutcome::Neutral,
         }
     }
 }

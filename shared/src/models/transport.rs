@@ -39,7 +39,7 @@ pub struct Transport {
 
 /// An answer, whatever its status.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status.
     pub status: u16,
     /// For how long the provider asked not to be called.
@@ -62,7 +62,7 @@ impl Transport {
     ///
     /// # Errors
     /// When there is no answer, or a successful one that cannot be read.
-    pub async fn send(&self, mut request: Request<String>, now: Timestamp) -> Result<Answer, Failure> {
+    pub async fn send(&self, mut request: Request<String>, now: Timestamp) -> Result<HttpAnswer, Failure> {
         for _ in 0..MOST_REDIRECTIONS {
             let answer = self.call(&request).await?;
             match redirection(request.uri(), &answer) {
@@ -113,14 +113,14 @@ fn redirection(from: &Uri, answer: &Response<SdkBody>) -> Option<Uri> {
     (target.origin() == from.origin()).then(|| target.as_str().parse().ok())?
 }
 
-async fn read(answer: Response<SdkBody>, now: Timestamp) -> Result<Answer, Failure> {
+async fn read(answer: Response<SdkBody>, now: Timestamp) -> Result<HttpAnswer, Failure> {
     let (parts, body) = answer.into_parts();
     let body = match Limited::new(body, LARGEST_ANSWER).collect().await {
         Ok(body) => decompressed(&parts.headers, &body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Failure::Schema("the answer is too large")),
         Err(_) => Err(Failure::Connection),
     };
-    Ok(Answer {
+    Ok(HttpAnswer {
         status: parts.status.as_u16(),
         wait: retry_after(&parts.headers, now),
         body: if parts.status.is_success() {

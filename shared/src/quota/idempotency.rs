@@ -34,20 +34,20 @@ impl IdempotencyKey {
     }
 }
 
-/// What is remembered of a key.
+/// The record of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct KeyRecord {
     /// The request's digest.
     pub request: String,
     /// Units charged so far, less those given back.
     pub charged: u64,
     /// The first run counts as under way until then, unless it has ended.
     pub busy_until: Timestamp,
-    /// From when the key may be used anew.
+    /// The time from which the key may be used again.
     pub expires_at: Timestamp,
 }
 
-impl Record {
+impl KeyRecord {
     /// Returns the record of a run that begins `now` and takes so long at most.
     #[must_use]
     pub fn of_run(key: &IdempotencyKey, units: u64, now: Timestamp, longest: Duration) -> Self {
@@ -66,7 +66,7 @@ impl Record {
     }
 }
 
-/// What a request with a key is.
+/// How a repeated idempotency key is treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// The first one, as far as anybody remembers.
@@ -81,7 +81,7 @@ pub enum Request {
 
 /// Decides what a request with `key` is, given the record of that key.
 #[must_use]
-pub fn decide(key: &IdempotencyKey, record: Option<&Record>, now: Timestamp) -> Request {
+pub fn decide(key: &IdempotencyKey, record: Option<&KeyRecord>, now: Timestamp) -> Request {
     match record {
         None => Request::First,
         Some(record) if record.expires_at <= now => Request::First,
@@ -111,7 +111,7 @@ mod tests {
     fn a_key_is_first_then_busy_then_replayed_until_it_is_forgotten() {
         let at = Timestamp::from_seconds;
         let key = IdempotencyKey::of("k", b"request");
-        let record = Record {
+        let record = KeyRecord {
             request: key.request.clone(),
             charged: 3,
             busy_until: at(10),

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
-use super::idempotency::{IdempotencyKey, Record};
+use super::idempotency::{IdempotencyKey, KeyRecord};
 use super::table::{ADD, FITS, QuotaTable, Unanswered, addition, meter_and_day, read_used};
 use super::{Charge, Counter};
 use crate::clock::Timestamp;
@@ -11,15 +11,15 @@ use crate::error::Outage;
 use crate::ids::UserId;
 use crate::table::{self, Failure, Item, number, read_number, read_text, text};
 
-/// What the table said to an addition that is made once per idempotency key.
+/// The table's answer to an addition that is made once per idempotency key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AddedOnce {
     /// Done, and recorded.
     Done,
-    /// It does not fit; so much is used.
+    /// It does not fit; the units used.
     Full(u64),
     /// The key's record is not as it was read: this is what it is now, if there is one.
-    Known(Option<Record>),
+    Known(Option<KeyRecord>),
 }
 
 /// A record to be written with an addition.
@@ -28,9 +28,9 @@ pub struct Recording<'a> {
     /// For this key.
     pub key: &'a IdempotencyKey,
     /// In place of this record, which must still be there unchanged; or of none.
-    pub before: Option<&'a Record>,
+    pub before: Option<&'a KeyRecord>,
     /// With this content.
-    pub after: &'a Record,
+    pub after: &'a KeyRecord,
 }
 
 impl QuotaTable {
@@ -169,7 +169,7 @@ fn record_key(key: &str) -> String {
     format!("idempotency#{key}")
 }
 
-fn write_record(user: &UserId, key: &IdempotencyKey, record: &Record) -> Item {
+fn write_record(user: &UserId, key: &IdempotencyKey, record: &KeyRecord) -> Item {
     Item::from([
         ("user".to_owned(), text(user.as_str())),
         ("meter#day".to_owned(), text(record_key(&key.key))),
@@ -181,8 +181,8 @@ fn write_record(user: &UserId, key: &IdempotencyKey, record: &Record) -> Item {
     ])
 }
 
-fn read_record(item: &Item) -> Option<Record> {
-    Some(Record {
+fn read_record(item: &Item) -> Option<KeyRecord> {
+    Some(KeyRecord {
         request: read_text(item, "digest")?.to_owned(),
         charged: read_number(item, "charged")?,
         busy_until: Timestamp::from_millis(read_number(item, "busyUntil")?),

@@ -1,8 +1,8 @@
-//! Admission while the quota table does not answer, and the delivery of what was admitted so.
+//! Admission while the quota table does not answer, and the delivery of the units admitted without it.
 //!
 //! The [`shadow`] count in the limits' cache decides for the whole fleet; while it cannot, each process decides within its share.
 //! Either way the process that admitted a charge remembers it in its [`ledger`], and adds it to the table when that is back, or
-//! before the process ends. What a process has not delivered when it crashes is not counted.
+//! before the process ends. Units that a process has not delivered when it crashes are not counted.
 
 pub mod keys;
 pub mod ledger;
@@ -37,7 +37,7 @@ const SETTLE_AGAIN: Duration = Duration::from_millis(25);
 /// The parcels that can wait for a counter at any time: the one that may have been sent, and the one that the rest will make.
 const PARCELS_AT_A_TIME: usize = 2;
 
-/// What stands in for the quota table.
+/// The substitute for the quota table.
 #[derive(Debug)]
 pub struct Fallback {
     ledger: Mutex<Ledger>,

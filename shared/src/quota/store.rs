@@ -1,15 +1,16 @@
-//! Charges: a remembered count may refuse one without asking; else the table decides, and while it is down its [`Fallback`].
+//! Charges: a remembered count may refuse one without a call; otherwise the table decides, and while it is down its
+//! [`Fallback`].
 
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use super::idempotency::{self, IdempotencyKey, Record, Request};
+use super::idempotency::{self, IdempotencyKey, KeyRecord, Request};
 use super::idempotency_table::{AddedOnce, Recording};
 use super::outage::Fallback;
 use super::outage::keys::OutageKeys;
 use super::outage::shadow::{Reservation, Shadow};
-use super::refund::{Place, Receipt};
+use super::refund::{ChargePlace, Receipt};
 use super::table::{Added, QuotaTable, Unanswered};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
@@ -19,22 +20,22 @@ use crate::plan::Usage;
 use crate::table::Table;
 use crate::valkey::Valkey;
 
-/// How long a count that was seen may refuse a charge without asking the table.
+/// How long a remembered count may refuse a charge without asking the table.
 const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 
-/// How many users' counts are remembered.
+/// The most users whose counts are remembered.
 const REMEMBERED: usize = 10_000;
 
 /// `Retry-After` for reduced capacity: the longest time for which the table is skipped.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
 
-/// How often a charge with an idempotency key is tried whose record changed since it was read.
+/// How often a charge with an idempotency key is tried if its record changes meanwhile.
 const ATTEMPTS: u32 = 4;
 
-/// By how much the first run of an idempotency key may outlast its own deadline before it is taken for dead.
+/// The time by which the first run of an idempotency key may outlast its deadline before it counts as dead.
 const RUN_GRACE: Duration = Duration::from_secs(2);
 
-/// The counters of use, and what stands in for their table.
+/// The counters of use, and the substitute for their table.
 #[derive(Debug)]
 pub struct QuotaStore {
     pub(super) table: QuotaTable,
@@ -52,23 +53,23 @@ struct Seen {
     at: Timestamp,
 }
 
-/// How surely the table knows of a charge.
+/// How certain it is that the table has a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certainty {
     /// It has the charge.
     Sure,
-    /// It does not have it yet: it was not asked.
+    /// It does not have it yet: it was not called.
     NotInTable,
-    /// Nobody knows: it was asked, and its answer was lost.
+    /// Unknown: it was called, and its answer was lost.
     Ambiguous,
 }
 
 /// A charge that was admitted.
 #[derive(Debug)]
 pub struct Charged {
-    /// How much is used now; `None` if the plan has no figure by day.
+    /// The units used now; `None` if the plan has no figure by day.
     pub usage: Option<Usage>,
-    /// How surely the table knows of it.
+    /// How certain it is that the table has it.
     pub certainty: Certainty,
     /// For [`QuotaStore::finish`].
     pub receipt: Receipt,
@@ -84,14 +85,14 @@ impl Charged {
             receipt: Receipt {
                 counter: counter.clone(),
                 units: 0,
-                place: Place::NotCharged,
+                place: ChargePlace::NotCharged,
             },
         }
     }
 }
 
 impl QuotaStore {
-    /// A store on the quota table, with the shadow count for its outages in the cache of the limits.
+    /// Makes a store on the quota table, with the shadow count for its outages in the cache of the limits.
     #[must_use]
     pub fn new(table: Table, limits: Option<Valkey>, clock: Clock, config: &Config) -> Self {
         Self {
@@ -136,7 +137,7 @@ impl QuotaStore {
                 let others = used.saturating_sub(charge.units);
                 self.fallback.learn(counter, reservation, others).await;
                 self.deliver_others().await;
-                Ok(charged(charge, used, Certainty::Sure, Place::Table))
+                Ok(charged(charge, used, Certainty::Sure, ChargePlace::Table))
             }
             Ok(Added::Full(used)) => {
                 self.remember(counter, used);
@@ -161,8 +162,8 @@ impl QuotaStore {
         if let Err(unanswered) = self.deliver(counter).await {
             return self.admit_key_alone(charge, key, reservation, &unanswered, now).await;
         }
-        let after = Record::of_run(key, charge.units, now, self.longest_run);
-        let mut before: Option<Record> = None;
+        let after = KeyRecord::of_run(key, charge.units, now, self.longest_run);
+        let mut before: Option<KeyRecord> = None;
         for _ in 0..ATTEMPTS {
             let rest = charge.of(due);
             let room = self.room(&rest, now).await?;
@@ -173,13 +174,13 @@ impl QuotaStore {
             };
             match self.table.add_once(&rest, room, &recording, now).await {
                 Ok(AddedOnce::Done) => {
-                    // A transaction does not answer the count that it leaves.
+                    // A transaction does not return the new count.
                     let used = self.used(counter).await.unwrap_or(due);
                     let others = used.saturating_sub(due);
                     self.fallback.learn(counter, reservation, others).await;
                     self.deliver_others().await;
                     let key = key.key.clone();
-                    return Ok(charged(&rest, used, Certainty::Sure, Place::TableOnce { key }));
+                    return Ok(charged(&rest, used, Certainty::Sure, ChargePlace::TableOnce { key }));
                 }
                 Ok(AddedOnce::Full(used)) => {
                     self.remember(counter, used);
@@ -200,12 +201,12 @@ impl QuotaStore {
         Err(contended())
     }
 
-    /// Delivers what waits in this process before it ends, as far as half a second goes. The rest is lost.
+    /// Delivers the units that wait in this process before it ends, within half a second. The rest is lost.
     pub async fn settle(&self) {
         self.fallback.settle(&self.table).await;
     }
 
-    /// Returns how much of a counter is used.
+    /// Returns the units used of a counter.
     ///
     /// # Errors
     /// When the table is down.
@@ -227,7 +228,7 @@ impl QuotaStore {
         Ok(used)
     }
 
-    /// Sets a counter to zero. Returns what it held.
+    /// Sets a counter to zero; returns the units it held.
     ///
     /// # Errors
     /// When the table is down.
@@ -238,13 +239,13 @@ impl QuotaStore {
         Ok(before)
     }
 
-    /// Returns the table itself, for the day's close and for what is kept of a user.
+    /// Returns the table itself, for the day's close and for a user's export.
     #[must_use]
     pub const fn table(&self) -> &QuotaTable {
         &self.table
     }
 
-    /// The most that may be used for a charge to fit.
+    /// Returns the most units that may be used for a charge to fit.
     async fn room(&self, charge: &Charge, now: Timestamp) -> Result<u64, Error> {
         if let Some(room) = charge.room() {
             return Ok(room);
@@ -253,8 +254,8 @@ impl QuotaStore {
         Err(exceeded(charge, used, now))
     }
 
-    /// Admits a charge without the table, unless that is well. Also where the write's answer was lost: the table may then count
-    /// the units twice, so that a user can lose a batch but never gain one.
+    /// Admits a charge without the table, unless that is up. Also if the write's answer was lost: the table may then
+    /// count the units twice, so that a user can lose a batch but never gain one.
     async fn admit_alone(
         &self,
         charge: &Charge,
@@ -268,7 +269,7 @@ impl QuotaStore {
         };
         let seen = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
         let used = self.fallback.admit(charge, reservation, seen).await;
-        used.map(|used| charged(charge, used, certainty, Place::InProcess { key: None }))
+        used.map(|used| charged(charge, used, certainty, ChargePlace::InProcess { key: None }))
             .ok_or(Error::ReducedCapacity {
                 limit: DAILY,
                 allows: charge.limit,
@@ -276,7 +277,8 @@ impl QuotaStore {
             })
     }
 
-    /// The same, remembered here: while the table is down a replay is known to the process that it reaches again.
+    /// Does the same, and remembers the key here: while the table is down, only the process that a replay reaches again
+    /// knows it.
     async fn admit_key_alone(
         &self,
         charge: &Charge,
@@ -286,7 +288,7 @@ impl QuotaStore {
         now: Timestamp,
     ) -> Result<Charged, Error> {
         let user = &charge.counter.user;
-        let run = Record::of_run(key, charge.units, now, self.longest_run);
+        let run = KeyRecord::of_run(key, charge.units, now, self.longest_run);
         let request = self.outage_keys.begin(user, key, run, now);
         let Some(due) = request.due(charge.units) else {
             return self.known_here(charge, key, &request);
@@ -296,7 +298,7 @@ impl QuotaStore {
             Ok(charged) => {
                 let used = charged.usage.as_ref().map_or(0, |usage| usage.used);
                 self.outage_keys.admitted(user, &key.key, used);
-                charged.receipt.place = Place::InProcess {
+                charged.receipt.place = ChargePlace::InProcess {
                     key: Some(key.key.clone()),
                 };
             }
@@ -312,10 +314,10 @@ impl QuotaStore {
         replayed(charge, request, used, Certainty::NotInTable)
     }
 
-    /// Adds to the table what was admitted for a counter while it was down. Whatever became of that, the charge was not made.
+    /// Adds the units admitted for a counter while the table was down. The charge was not made in any case.
     async fn deliver(&self, counter: &Counter) -> Result<(), Unanswered> {
         match self.fallback.deliver(&self.table, counter).await {
-            // The share of the next outage is reckoned from a count that knows of the parcels.
+            // The share of the next outage is computed from a count that includes the parcels.
             Ok(Some(used)) => self.remember(counter, used),
             Ok(None) => {}
             Err(Unanswered::Contended) => return Err(Unanswered::Contended),
@@ -340,7 +342,7 @@ impl QuotaStore {
         self.seen.insert(counter.clone(), Seen { used, at });
     }
 
-    /// Keeps what was seen for an outage, but lets it refuse nobody.
+    /// Keeps the remembered count for an outage, but it refuses nobody.
     pub(super) fn doubt(&self, counter: &Counter) {
         if let Some(seen) = self.seen.get(counter) {
             let at = Timestamp::from_millis(i64::MIN / 2);
@@ -358,7 +360,7 @@ fn usage(charge: &Charge, used: u64) -> Usage {
     }
 }
 
-fn charged(charge: &Charge, used: u64, certainty: Certainty, place: Place) -> Charged {
+fn charged(charge: &Charge, used: u64, certainty: Certainty, place: ChargePlace) -> Charged {
     Charged {
         usage: Some(usage(charge, used)),
         certainty,
@@ -375,7 +377,7 @@ fn replayed(charge: &Charge, request: &Request, used: u64, certainty: Certainty)
     match request {
         Request::Mismatch => Err(Error::IdempotencyMismatch),
         Request::UnderWay => Err(contended()),
-        Request::First | Request::Replay(_) => Ok(charged(&charge.of(0), used, certainty, Place::NotCharged)),
+        Request::First | Request::Replay(_) => Ok(charged(&charge.of(0), used, certainty, ChargePlace::NotCharged)),
     }
 }
 

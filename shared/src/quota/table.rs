@@ -30,16 +30,16 @@ pub struct QuotaTable {
     pub(super) table: Table,
 }
 
-/// What the table said to an addition.
+/// The table's answer to an addition.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Added {
-    /// Done; so much is used now.
+    /// Done; the units used now.
     Done(u64),
-    /// It does not fit; so much is used.
+    /// It does not fit; the units used.
     Full(u64),
 }
 
-/// What a counter of a user holds.
+/// The content of a user's counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Count {
     meter: String,
@@ -52,9 +52,9 @@ pub struct Count {
 pub enum Unanswered {
     /// Other writes were at the same items, each time. Nothing was done, and the table is well.
     Contended,
-    /// Nothing was done: the table was not asked, or is too busy.
+    /// Nothing was done: the table was not called, or is too busy.
     Undone(Outage),
-    /// Nobody knows whether it was done.
+    /// It may or may not have been done.
     Lost(Outage),
 }
 
@@ -69,13 +69,13 @@ impl<E: std::fmt::Debug> From<Failure<E>> for Unanswered {
 }
 
 impl QuotaTable {
-    /// On the quota table.
+    /// Makes the client on the quota table.
     #[must_use]
     pub const fn new(table: Table) -> Self {
         Self { table }
     }
 
-    /// How much of a counter is used.
+    /// Returns the units used of a counter.
     ///
     /// # Errors
     /// When the table is down.
@@ -159,7 +159,7 @@ impl QuotaTable {
         }
     }
 
-    /// Adds a parcel of an outage, unless that was done before; what is used with it.
+    /// Adds a parcel of an outage, unless that was done before; returns the units used with it.
     ///
     /// # Errors
     /// [`Unanswered`].
@@ -188,7 +188,7 @@ impl QuotaTable {
         }
     }
 
-    /// Sets a counter to zero; what it held.
+    /// Sets a counter to zero; returns the units it held.
     ///
     /// # Errors
     /// When the table is down.
@@ -196,7 +196,7 @@ impl QuotaTable {
         let call = self
             .update(counter)
             .update_expression("SET used = :zero")
-            // A counter that is not there is at zero already.
+            // A missing counter is at zero already.
             .condition_expression("attribute_exists(used)")
             .expression_attribute_values(":zero", number(0))
             .return_values(ReturnValue::UpdatedOld);
@@ -247,7 +247,7 @@ impl QuotaTable {
         Ok((uses, end))
     }
 
-    /// All counters of a user that are still kept, in the order of their days.
+    /// Returns all counters of a user that are still kept, in the order of their days.
     ///
     /// # Errors
     /// When the table is down.
@@ -256,7 +256,7 @@ impl QuotaTable {
         Ok(items.iter().filter_map(read_count).collect())
     }
 
-    /// Deletes all counters of a user, and the records of idempotency keys; how many items that were.
+    /// Deletes all counters of a user, and the records of idempotency keys; returns the number of items.
     ///
     /// # Errors
     /// When the table is down; the same call again deletes the rest.
@@ -274,7 +274,7 @@ impl QuotaTable {
     }
 }
 
-/// The sort key of a counter.
+/// Returns the sort key of a counter.
 pub(super) fn meter_and_day(counter: &Counter) -> String {
     format!("{}#{}", counter.meter, counter.day)
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::window::{Act, Blame, MOST_NAMES};
-use super::{BLAME_SPAN, CALLS_PER_RETRY, MOST_BLAMED, Outcome, PROBES, Phase, Snapshot, Tally, WINDOW};
+use super::window::{Blame, FleetAct, MOST_NAMES};
+use super::{BLAME_SPAN, CALLS_PER_RETRY, CallOutcome, MOST_BLAMED, PROBES, Phase, Snapshot, Tally, WINDOW};
 use crate::clock::Timestamp;
 use crate::config::providers::ProviderName;
 use crate::error::Outage;
@@ -45,7 +45,12 @@ impl Fleet {
     ///
     /// # Errors
     /// When the cache is down, or answers with something else.
-    pub async fn run(&self, name: &ProviderName, act: &Act<'_>, now: Timestamp) -> Result<(bool, Snapshot), Outage> {
+    pub async fn run(
+        &self,
+        name: &ProviderName,
+        act: &FleetAct<'_>,
+        now: Timestamp,
+    ) -> Result<(bool, Snapshot), Outage> {
         let keys = [format!("breaker:{{{name}}}"), format!("blame:{{{name}}}")];
         let call = arguments(self.script.on(keys), act, now);
         let replies = self.valkey.run(&[call]).await.map_err(Failure::into_outage)?;
@@ -56,13 +61,13 @@ impl Fleet {
     }
 }
 
-fn arguments<'a>(call: Invocation<'a>, act: &Act<'_>, now: Timestamp) -> Invocation<'a> {
+fn arguments<'a>(call: Invocation<'a>, act: &FleetAct<'_>, now: Timestamp) -> Invocation<'a> {
     let begin = |what: &str, epoch: u64| call.with(what).with(now.millis()).with(epoch);
     match *act {
-        Act::Look => begin("look", 0),
-        Act::Lease(epoch) => begin("lease", epoch),
-        Act::Retry => begin("retry", 0),
-        Act::Shift(epoch, phase) => {
+        FleetAct::Look => begin("look", 0),
+        FleetAct::Lease(epoch) => begin("lease", epoch),
+        FleetAct::Retry => begin("retry", 0),
+        FleetAct::Shift(epoch, phase) => {
             let (number, until, span) = match phase {
                 Phase::Closed => (0, 0, 0),
                 Phase::Open { until, span } => (1, until.millis(), span.as_millis()),
@@ -70,7 +75,7 @@ fn arguments<'a>(call: Invocation<'a>, act: &Act<'_>, now: Timestamp) -> Invocat
             };
             begin("shift", epoch).with(number).with(until).with(span)
         }
-        Act::Report {
+        FleetAct::Report {
             epoch,
             outcome,
             hold,
@@ -78,10 +83,10 @@ fn arguments<'a>(call: Invocation<'a>, act: &Act<'_>, now: Timestamp) -> Invocat
             blame,
         } => {
             let (how, slow) = match outcome {
-                Outcome::Good { slow } => ("good", slow),
-                Outcome::Failed { slow } => ("failed", slow),
-                Outcome::Provoked { slow } => ("provoked", slow),
-                Outcome::Neutral => ("neutral", false),
+                CallOutcome::Good { slow } => ("good", slow),
+                CallOutcome::Failed { slow } => ("failed", slow),
+                CallOutcome::Provoked { slow } => ("provoked", slow),
+                CallOutcome::Neutral => ("neutral", false),
             };
             let hold = hold.map_or(0, Timestamp::millis);
             let call = begin("report", epoch).with(how).with(u8::from(slow)).with(hold);

@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::fleet::Fleet;
-use super::window::{Act, Blame, Window};
-use super::{LONGEST_OPEN, Outcome, Phase, Snapshot, Step};
+use super::window::{Blame, FleetAct, Window};
+use super::{CallDecision, CallOutcome, LONGEST_OPEN, Phase, Snapshot};
 use crate::clock::Timestamp;
 use crate::config::providers::{Forced, ProviderName};
 
 /// Why a call may not be made, for the log.
-type Refusal = &'static str;
+type BlockReason = &'static str;
 
 /// The most times that a decision is made again because another instance was quicker: a phase that is over, then the one that follows.
 const ATTEMPTS: u32 = 3;
@@ -26,12 +26,12 @@ const CLOSED_FOR: Duration = Duration::from_secs(1);
 pub struct Breakers {
     forced: BTreeMap<ProviderName, Forced>,
     fleet: Option<Fleet>,
-    known: Mutex<HashMap<ProviderName, Known>>,
+    known: Mutex<HashMap<ProviderName, CachedBreaker>>,
 }
 
 /// The state of a provider as this process knows it.
 #[derive(Debug, Default)]
-struct Known {
+struct CachedBreaker {
     /// The fleet's counts as they were told last, and what this process has seen alone since.
     window: Window,
     /// When the fleet told them.
@@ -46,9 +46,9 @@ pub struct Permit {
 
 /// The end of a call.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct CallReport {
     /// Its meaning for the provider.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     /// The users and contents that could have provoked the failure, if a request could.
     pub blame: Option<Blame>,
     /// Until when the provider asked not to be called.
@@ -81,7 +81,7 @@ impl Breakers {
     ///
     /// # Errors
     /// Why not, for the log.
-    pub async fn admit(&self, name: &ProviderName, now: Timestamp) -> Result<Permit, Refusal> {
+    pub async fn admit(&self, name: &ProviderName, now: Timestamp) -> Result<Permit, BlockReason> {
         match self.forced.get(name) {
             Some(Forced::Open) => return Err("its breaker is forced open"),
             Some(Forced::Closed) => return Ok(Permit { epoch: 0 }),
@@ -90,16 +90,16 @@ impl Breakers {
         if let Some(permit) = self.known_to_be_closed(name, now) {
             return Ok(permit);
         }
-        let (_, mut snapshot) = self.run(name, Act::Look, now).await;
+        let (_, mut snapshot) = self.run(name, FleetAct::Look, now).await;
         for _ in 0..ATTEMPTS {
             let epoch = snapshot.epoch;
             let act = match snapshot.admission(now) {
-                Step::Call => return Ok(Permit { epoch }),
-                Step::Refuse(_) => break,
-                Step::Lease => Act::Lease(epoch),
-                Step::Shift(phase) => Act::Shift(epoch, phase),
+                CallDecision::Call => return Ok(Permit { epoch }),
+                CallDecision::Refuse(_) => break,
+                CallDecision::Lease => FleetAct::Lease(epoch),
+                CallDecision::Shift(phase) => FleetAct::Shift(epoch, phase),
             };
-            let is_lease = matches!(act, Act::Lease(_));
+            let is_lease = matches!(act, FleetAct::Lease(_));
             let (done, after) = self.run(name, act, now).await;
             if is_lease && done {
                 return Ok(Permit { epoch });
@@ -110,11 +110,11 @@ impl Breakers {
     }
 
     /// Counts how a call ended. Returns whether that opened the breaker.
-    pub async fn report(&self, name: &ProviderName, permit: Permit, report: Report, now: Timestamp) -> bool {
+    pub async fn report(&self, name: &ProviderName, permit: Permit, report: CallReport, now: Timestamp) -> bool {
         if self.forced.contains_key(name) {
             return false;
         }
-        let act = Act::Report {
+        let act = FleetAct::Report {
             epoch: permit.epoch,
             outcome: report.outcome,
             hold: report.hold.map(|until| until.min(now.plus(LONGEST_OPEN))),
@@ -125,13 +125,13 @@ impl Breakers {
         let Some(phase) = snapshot.consequence(now) else {
             return false;
         };
-        let (first, _) = self.run(name, Act::Shift(snapshot.epoch, phase), now).await;
+        let (first, _) = self.run(name, FleetAct::Shift(snapshot.epoch, phase), now).await;
         first && announce(name, phase)
     }
 
     /// Takes a retry out of the budget, if it has one.
     pub async fn retry(&self, name: &ProviderName, now: Timestamp) -> bool {
-        self.run(name, Act::Retry, now).await.0
+        self.run(name, FleetAct::Retry, now).await.0
     }
 
     /// Takes up to `wanted` retries out of the fleet's budget. Returns how many it had.
@@ -150,7 +150,7 @@ impl Breakers {
 
     /// Returns the condition of a provider.
     pub async fn condition(&self, name: &ProviderName, now: Timestamp) -> Condition {
-        let (_, snapshot) = self.run(name, Act::Look, now).await;
+        let (_, snapshot) = self.run(name, FleetAct::Look, now).await;
         let forced = self.forced.get(name).map(|forced| *forced == Forced::Closed);
         Condition {
             is_asked: forced.unwrap_or(snapshot.phase == Phase::Closed),
@@ -165,12 +165,12 @@ impl Breakers {
         let told_at = known.told_at?;
         let is_recent = told_at <= now && now.since(told_at) < CLOSED_FOR;
         let snapshot = known.window.snapshot(now);
-        let is_closed = is_recent && snapshot.admission(now) == Step::Call;
+        let is_closed = is_recent && snapshot.admission(now) == CallDecision::Call;
         is_closed.then_some(Permit { epoch: snapshot.epoch })
     }
 
     /// Does something on the fleet's counts, and keeps what they are after it; on the process's own while the fleet's cannot be had.
-    async fn run(&self, name: &ProviderName, act: Act<'_>, now: Timestamp) -> (bool, Snapshot) {
+    async fn run(&self, name: &ProviderName, act: FleetAct<'_>, now: Timestamp) -> (bool, Snapshot) {
         let told = match &self.fleet {
             Some(fleet) => fleet.run(name, &act, now).await.ok(),
             None => None,
@@ -185,7 +185,7 @@ impl Breakers {
         known.window.run(&act, now)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<ProviderName, Known>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<ProviderName, CachedBreaker>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

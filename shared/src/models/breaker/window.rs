@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{BLAME_SPAN, MOST_BLAMED, Outcome, PROBES, Phase, Snapshot, Tally, WINDOW};
+use super::{BLAME_SPAN, CallOutcome, MOST_BLAMED, PROBES, Phase, Snapshot, Tally, WINDOW};
 use crate::clock::Timestamp;
 
 /// Seconds in the window, each with counts of its own.
@@ -45,7 +45,7 @@ fn hash(name: &str) -> u64 {
 
 /// A change of what is known of a provider, or a look at it.
 #[derive(Debug, Clone)]
-pub enum Act<'a> {
+pub enum FleetAct<'a> {
     /// Nothing is changed.
     Look,
     /// A probe is taken.
@@ -59,7 +59,7 @@ pub enum Act<'a> {
         /// The epoch in which it began.
         epoch: u64,
         /// Its end.
-        outcome: Outcome,
+        outcome: CallOutcome,
         /// Until when the provider asked not to be called.
         hold: Option<Timestamp>,
         /// The status of a refusal that no other question changes.
@@ -118,13 +118,13 @@ impl Window {
     }
 
     /// Does something. Returns whether it was done, and what is known after it.
-    pub fn run(&mut self, act: &Act<'_>, now: Timestamp) -> (bool, Snapshot) {
+    pub fn run(&mut self, act: &FleetAct<'_>, now: Timestamp) -> (bool, Snapshot) {
         let done = match *act {
-            Act::Look => false,
-            Act::Lease(epoch) => self.lease(epoch),
-            Act::Shift(epoch, phase) => self.shift(epoch, phase),
-            Act::Retry => self.retry(now),
-            Act::Report {
+            FleetAct::Look => false,
+            FleetAct::Lease(epoch) => self.lease(epoch),
+            FleetAct::Shift(epoch, phase) => self.shift(epoch, phase),
+            FleetAct::Retry => self.retry(now),
+            FleetAct::Report {
                 epoch,
                 outcome,
                 hold,
@@ -139,7 +139,7 @@ impl Window {
                 }
                 let is_current = epoch == self.snapshot.epoch;
                 let counts = blame.is_none_or(|blame| self.blame(blame, now));
-                self.report(epoch, if counts { outcome } else { Outcome::Neutral }, now);
+                self.report(epoch, if counts { outcome } else { CallOutcome::Neutral }, now);
                 is_current
             }
         };
@@ -180,26 +180,26 @@ impl Window {
     }
 
     /// Counts a result of a call that began in `epoch`; older ones are ignored.
-    pub fn report(&mut self, epoch: u64, outcome: Outcome, now: Timestamp) {
+    pub fn report(&mut self, epoch: u64, outcome: CallOutcome, now: Timestamp) {
         if self.snapshot.epoch != epoch {
             return;
         }
         if let Phase::HalfOpen { leased, good, bad, .. } = &mut self.snapshot.phase {
             match outcome {
-                Outcome::Good { .. } => *good += 1,
-                Outcome::Failed { .. } | Outcome::Provoked { .. } => *bad += 1,
+                CallOutcome::Good { .. } => *good += 1,
+                CallOutcome::Failed { .. } | CallOutcome::Provoked { .. } => *bad += 1,
                 // It said nothing: another may be made.
-                Outcome::Neutral => *leased = leased.saturating_sub(1),
+                CallOutcome::Neutral => *leased = leased.saturating_sub(1),
             }
         }
         let (failed, provoked, slow) = match outcome {
-            Outcome::Good { slow } => {
+            CallOutcome::Good { slow } => {
                 self.snapshot.refusal = None;
                 (false, false, slow)
             }
-            Outcome::Failed { slow } => (true, false, slow),
-            Outcome::Provoked { slow } => (true, true, slow),
-            Outcome::Neutral => return,
+            CallOutcome::Failed { slow } => (true, false, slow),
+            CallOutcome::Provoked { slow } => (true, true, slow),
+            CallOutcome::Neutral => return,
         };
         self.snapshot.tally.streak = if failed { self.snapshot.tally.streak + 1 } else { 0 };
         let counts = self.second(now);
@@ -274,8 +274,8 @@ mod tests {
         Timestamp::from_seconds(10_000 + seconds)
     }
 
-    const FAILED: Outcome = Outcome::Failed { slow: false };
-    const GOOD: Outcome = Outcome::Good { slow: false };
+    const FAILED: CallOutcome = CallOutcome::Failed { slow: false };
+    const GOOD: CallOutcome = CallOutcome::Good { slow: false };
 
     #[test]
     fn calls_leave_the_window_after_thirty_seconds_but_a_streak_stays() {

@@ -36,7 +36,7 @@ pub struct Spent {
 }
 
 /// The provider and the tier that money is spent for.
-pub type Purpose = (ProviderName, Tier);
+pub type SpendPurpose = (ProviderName, Tier);
 
 /// Counts spending, and knows what it leaves.
 #[derive(Debug)]
@@ -44,23 +44,23 @@ pub struct SpendStore {
     table: Table,
     limit: Option<Money>,
     fleet_size: u32,
-    known: Mutex<Known>,
+    known: Mutex<DayView>,
 }
 
 /// The spending of a day as this process knows it.
 #[derive(Debug)]
-struct Known {
+struct DayView {
     day: Day,
     /// The sum of all shards when they were last read, and of what this process has counted since.
     spent: Money,
     read_at: Option<Timestamp>,
     /// Calls that are not written yet.
-    unwritten: BTreeMap<Purpose, Spent>,
+    unwritten: BTreeMap<SpendPurpose, Spent>,
     /// The money spent since the shards could last be read, if they could not when they should have been.
     blind: Option<Money>,
 }
 
-impl Known {
+impl DayView {
     fn of(day: Day) -> Self {
         Self {
             day,
@@ -80,7 +80,7 @@ impl SpendStore {
             table,
             limit: config.providers.daily_spend_limit,
             fleet_size: config.fleet_size,
-            known: Mutex::new(Known::of(Timestamp::from_millis(0).day())),
+            known: Mutex::new(DayView::of(Timestamp::from_millis(0).day())),
         }
     }
 
@@ -120,13 +120,13 @@ impl SpendStore {
     }
 
     /// Counts a call and writes it down.
-    pub async fn record(&self, purpose: Purpose, spent: Spent, now: Timestamp) {
+    pub async fn record(&self, purpose: SpendPurpose, spent: Spent, now: Timestamp) {
         self.note(purpose, spent, now);
         self.write_noted(now).await;
     }
 
     /// Counts a call in this process, at once: the next call's budget knows of it. To be followed by [`Self::write_noted`].
-    pub fn note(&self, purpose: Purpose, spent: Spent, now: Timestamp) {
+    pub fn note(&self, purpose: SpendPurpose, spent: Spent, now: Timestamp) {
         let mut known = self.known(now.day());
         known.spent += spent.money;
         if let Some(blind) = &mut known.blind {
@@ -178,7 +178,7 @@ impl SpendStore {
         Ok(lines)
     }
 
-    async fn write(&self, day: Day, waiting: &BTreeMap<Purpose, Spent>) -> Result<(), Outage> {
+    async fn write(&self, day: Day, waiting: &BTreeMap<SpendPurpose, Spent>) -> Result<(), Outage> {
         // By chance: writers spread over the shards without knowing of one another.
         let [chance] = random_bytes::<1>().map_err(|error| Outage(error.to_string()))?;
         let total = waiting.values().fold(Money::default(), |sum, spent| sum + spent.money);
@@ -216,13 +216,13 @@ impl SpendStore {
     }
 
     /// Returns what is known of `day`. Calls that another day left unwritten are written with this one's: none is lost at midnight.
-    fn known(&self, day: Day) -> MutexGuard<'_, Known> {
+    fn known(&self, day: Day) -> MutexGuard<'_, DayView> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.day < day {
             let unwritten = std::mem::take(&mut known.unwritten);
-            *known = Known {
+            *known = DayView {
                 unwritten,
-                ..Known::of(day)
+                ..DayView::of(day)
             };
         }
         known
@@ -233,7 +233,7 @@ fn item_name(day: Day, shard: u8) -> String {
     format!("spend#{day}#{shard}")
 }
 
-fn add(unwritten: &mut BTreeMap<Purpose, Spent>, purpose: Purpose, more: Spent) {
+fn add(unwritten: &mut BTreeMap<SpendPurpose, Spent>, purpose: SpendPurpose, more: Spent) {
     let spent = unwritten.entry(purpose).or_default();
     spent.calls += more.calls;
     spent.tokens += more.tokens;

@@ -8,19 +8,19 @@ use quick_cache::unsync::Cache;
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::quota::Counter;
-use crate::quota::idempotency::{self, IdempotencyKey, Record, Request};
+use crate::quota::idempotency::{self, IdempotencyKey, KeyRecord, Request};
 
 /// Keys that are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// What an instance remembers of keys.
+/// The keys that an instance remembers.
 #[derive(Debug)]
 pub struct OutageKeys(Mutex<Cache<String, Run>>);
 
 /// The last run of a key.
 #[derive(Debug, Clone)]
 struct Run {
-    record: Record,
+    record: KeyRecord,
     /// Units used on its day once it was charged.
     used: u64,
 }
@@ -41,7 +41,7 @@ impl OutageKeys {
 
     /// Begins the run of `record`, unless it must not run or is paid for. Returns what the request was before that.
     #[must_use]
-    pub fn begin(&self, user: &UserId, key: &IdempotencyKey, record: Record, now: Timestamp) -> Request {
+    pub fn begin(&self, user: &UserId, key: &IdempotencyKey, record: KeyRecord, now: Timestamp) -> Request {
         let mut runs = self.runs();
         let name = name(user, &key.key);
         let request = idempotency::decide(key, runs.get(&name).map(|run| &run.record), now);
@@ -101,8 +101,8 @@ mod tests {
         Timestamp::from_seconds(86_400 - 1_800 + seconds)
     }
 
-    fn record(key: &IdempotencyKey, units: u64, now: Timestamp) -> Record {
-        Record::of_run(key, units, now, Duration::from_secs(10))
+    fn record(key: &IdempotencyKey, units: u64, now: Timestamp) -> KeyRecord {
+        KeyRecord::of_run(key, units, now, Duration::from_secs(10))
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a process has admitted without the quota table, until it has added that to the table: a plain state machine.
+//! The units that a process has admitted without the quota table and not yet added to it: a plain state machine.
 //!
 //! Units wait as unsent until they are sealed in a parcel. The answer to a parcel may be lost, so its id and units never change,
 //! and the table adds each parcel once. The next one is sealed only when it is confirmed, so that the table needs to remember no
@@ -34,17 +34,18 @@ pub struct Parcel {
 /// The units of this process that the table has not confirmed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Ledger {
-    accounts: BTreeMap<Counter, Account>,
+    accounts: BTreeMap<Counter, CounterAccount>,
     /// Parcels sealed so far.
     sealed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Account {
+struct CounterAccount {
     tier: Tier,
     /// The most that this process may admit in this outage.
     allowance: u64,
-    /// What it has admitted. A confirmed parcel frees nothing: the table counts it now, so a new allowance is reckoned from less.
+    /// The units it has admitted. A confirmed parcel frees nothing: the table counts it now, so a new allowance is
+    /// computed from a smaller rest.
     admitted: u64,
     /// The part of it that was never sent.
     unsent: u64,
@@ -73,14 +74,16 @@ impl Ledger {
         account.unsent = account.unsent.saturating_add(charge.units);
     }
 
-    fn account(&mut self, charge: &Charge, allowance: u64) -> &mut Account {
-        self.accounts.entry(charge.counter.clone()).or_insert_with(|| Account {
-            tier: charge.tier.clone(),
-            allowance,
-            admitted: 0,
-            unsent: 0,
-            parcel: None,
-        })
+    fn account(&mut self, charge: &Charge, allowance: u64) -> &mut CounterAccount {
+        self.accounts
+            .entry(charge.counter.clone())
+            .or_insert_with(|| CounterAccount {
+                tier: charge.tier.clone(),
+                allowance,
+                admitted: 0,
+                unsent: 0,
+                parcel: None,
+            })
     }
 
     /// Takes back units that were admitted here, and returns how many. Those of a parcel that was already sent stay charged.

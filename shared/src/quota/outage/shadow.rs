@@ -1,8 +1,10 @@
-//! The shadow of each day's count in the limits' cache. It keeps admission exact over the fleet while the quota table is down.
+//! The shadow of each day's count in the limits' cache. It keeps admission exact over the fleet while the quota table
+//! is down.
 //!
-//! A charge joins it in the round trip of the limits, before it asks the table. So it counts at least what the table has
-//! admitted. While the table is down, a charge is admitted if all that joined is within 80 % of the limit, and stays in the count.
-//! A cache that has forgotten the day is not relied on until a charge has said what the table holds.
+//! A charge joins it in the round trip of the limits, before it asks the table. So it counts at least the units that
+//! the table has admitted. While the table is down, a charge is admitted if all units that joined are within 80 % of
+//! the limit, and stays in the count. A cache that has forgotten the day is not relied on until a charge has reported
+//! the table's count.
 
 use std::time::Duration;
 
@@ -16,35 +18,35 @@ use crate::valkey::{Failure, Invocation, Script, Valkey};
 /// The Lua functions by which the script of the limits reserves units.
 pub const RESERVE: &str = include_str!("shadow.lua");
 
-/// For how long after its day a count is kept: for requests that cross midnight, and clocks that differ.
+/// How long after its day a count is kept: for requests that cross midnight, and clocks that differ.
 const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(1);
 
-/// Units that are to join the count.
+/// Units to be added to the count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booking {
     /// The count's key.
     pub key: String,
-    /// How many units.
+    /// The number of units.
     pub units: u64,
-    /// For how long the count is kept.
+    /// How long the count is kept.
     pub kept: Duration,
 }
 
-/// Units that have joined the count.
+/// Units that were added to the count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    /// Whether the count includes what the table held before.
+    /// True if the count includes the table's count from before.
     pub known: bool,
 }
 
 /// The answer to a charge that the shadow decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// Admitted; so much is used now.
+    /// Admitted; the units used now.
     Done(u64),
     /// There is no room.
     Full,
-    /// Nobody knows what the table holds.
+    /// The table's count is unknown.
     Unknown,
 }
 
@@ -69,7 +71,7 @@ impl Booking {
 }
 
 impl Shadow {
-    /// In `valkey`.
+    /// Keeps the counts in `valkey`.
     #[must_use]
     pub fn new(valkey: Valkey) -> Self {
         let script = |body: &str| Script::new([RESERVE, body].concat());
@@ -93,7 +95,7 @@ impl Shadow {
         })
     }
 
-    /// Adds the `others` units that the table holds besides, of before the cache knew of the day.
+    /// Adds the `others` units that the table counted before the cache knew of the day.
     ///
     /// # Errors
     /// [`Failure`]: then the next charge does.
@@ -102,7 +104,7 @@ impl Shadow {
         Ok(())
     }
 
-    /// Forgets a count, as its counter was set to zero.
+    /// Forgets a count, because its counter was set to zero.
     ///
     /// # Errors
     /// [`Failure`]: then it stays too careful.

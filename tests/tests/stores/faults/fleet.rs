@@ -28,7 +28,7 @@ const A_WHILE: Duration = Duration::from_secs(61);
 const SHORT: &str = "400";
 const LONG: &str = "10000";
 
-/// What was admitted to the user.
+/// The units admitted to the user.
 #[derive(Debug, Default, Clone, Copy)]
 struct Admitted {
     by_table: u64,

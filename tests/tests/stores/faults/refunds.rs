@@ -30,7 +30,7 @@ async fn classify(setting: &Setting, device: &Device, key: Option<&str>) -> Answ
     answer
 }
 
-/// What `/metrics` says was charged and kept, given back, and lost.
+/// Returns the posts that `/metrics` counts as charged and kept, given back, and lost.
 async fn metrics(setting: &Setting) -> [u64; 3] {
     let url = format!("http://{}/metrics", setting.service.address());
     let text = reqwest::get(url).await.unwrap().text().await.unwrap();

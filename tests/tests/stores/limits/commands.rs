@@ -1,4 +1,4 @@
-//! What a request costs the cache: each command that runs there, inside a script or not.
+//! The cost of a request for the cache: each command that runs there, inside a script or not.
 
 use std::collections::BTreeMap;
 

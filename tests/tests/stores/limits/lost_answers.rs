@@ -51,7 +51,7 @@ impl Pair {
         }
     }
 
-    /// Whether a request is admitted.
+    /// True if a request is admitted.
     async fn ask(&self, instance: usize, loss: Loss, principal: &Principal, units: u64) -> bool {
         let (app, proxy) = &self.instances[instance];
         match loss {

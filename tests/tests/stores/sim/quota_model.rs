@@ -5,8 +5,8 @@
 //! an instance acts on an answer, `properties` what must hold, and `checks` explores the model as a whole.
 //!
 //! Left out, because it can only refuse: the count that an instance remembers for a minute. A table that is skipped after a
-//! failure is a lost request, and so is one that a busy table refuses. Idempotency keys are not modelled, nor is a reset by an administrator. What cannot matter any
-//! more is forgotten ([`World::forget`]), so that histories that differ in nothing else are explored once.
+//! failure is a lost request, and so is one that a busy table refuses. Idempotency keys are not modelled, nor is a reset by an administrator. State that cannot
+//! matter any more is forgotten ([`World::forget`]), so that histories that differ in nothing else are explored once.
 
 mod checks;
 mod properties;
@@ -139,7 +139,7 @@ struct Request {
     step: Step,
     /// The table's answer to the write under way, once it has arrived.
     answer: Option<Answer>,
-    /// Whether the write under way was sent before.
+    /// True if the write under way was sent before.
     repeated: bool,
 }
 
@@ -172,7 +172,7 @@ struct Truth {
     forfeited: u64,
     /// Units in the ledgers of crashed instances.
     crashed: u64,
-    /// Whether the shadow has admitted a charge beyond 80 % of the limit.
+    /// True if the shadow has admitted a charge beyond 80 % of the limit.
     beyond_80_percent: bool,
 }
 

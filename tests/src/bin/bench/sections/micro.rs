@@ -13,7 +13,7 @@ use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
 use shared::ids::{SessionId, UserId};
 use shared::limits::{Log, Policy};
-use shared::models::breaker::{Snapshot, Step};
+use shared::models::breaker::{CallDecision, Snapshot};
 use shared::plan::{Meter, Tier};
 use shared::quota::outage::ledger::Ledger;
 use shared::quota::{Charge, Counter};
@@ -97,7 +97,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) {
 
 /// A call's questions to a breaker that has seen some trouble.
 fn breaker(snapshot: Snapshot, now: Timestamp) -> bool {
-    snapshot.consequence(now).is_none() && snapshot.admission(now) == Step::Call
+    snapshot.consequence(now).is_none() && snapshot.admission(now) == CallDecision::Call
 }
 
 /// A token's verification: header, signature, claims.

@@ -13,7 +13,7 @@ pub(super) const ALONE_WITHIN_80_PERCENT: &str = "what waits in ledgers is withi
 pub(super) const WITHIN_BOUND: &str = "what is admitted in all is within the bound";
 /// While the table is down, the shadow keeps what the whole fleet has admitted within 80 % of the limit.
 pub(super) const FLEET_WITHIN_80_PERCENT: &str = "the shadow admits nothing beyond 80 % of the limit";
-/// What a user would call exact. A fleet of one instance holds it. Several do not: the table admits the rest of the limit before
+/// Exactness, as a user sees it. A fleet of one instance holds it. Several do not: the table admits the rest of the limit before
 /// every instance has delivered what it admitted without the table.
 pub(super) const WITHIN_LIMIT: &str = "what is admitted in all is within the limit";
 /// Without a failure the count is what was admitted, to the unit, and nobody admits alone: writes that meet are no failure.
@@ -109,13 +109,13 @@ impl World {
         units
     }
 
-    /// Whether the count and the truth may differ because a charge or a refund is half done.
+    /// True if the count and the truth may differ because a charge or a refund is half done.
     fn is_unsettled(&self) -> bool {
         let half_done = |step: &Step| matches!(step, Step::Charging(_) | Step::Refunding(_));
         self.requests.iter().any(|request| half_done(&request.step))
     }
 
-    /// Whether nothing has failed so far.
+    /// True if nothing has failed so far.
     fn is_calm(&self, fleet: &Fleet) -> bool {
         let calm = super::Budget {
             charges: self.left.charges,
@@ -126,7 +126,7 @@ impl World {
         self.left == calm
     }
 
-    /// Whether some write may have been done without its sender's knowledge.
+    /// True if some write may have been done without its sender's knowledge.
     fn lost_a_reply(&self, fleet: &Fleet) -> bool {
         self.left.replies_lost < fleet.budget.replies_lost
             || self.left.requests_late < fleet.budget.requests_late

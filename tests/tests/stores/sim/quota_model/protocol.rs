@@ -39,7 +39,7 @@ impl Fleet {
         }
     }
 
-    /// Whether a charge joins the shadow before it asks the table.
+    /// True if a charge joins the shadow before it asks the table.
     fn reserves(&self) -> bool {
         self.fallback == Fallback::Shadow && self.fault != Some(Fault::Unreserved)
     }
@@ -278,7 +278,7 @@ impl World {
         }
         self.truth.by_ledger += units;
         if by_shadow {
-            // What users got, whether or not an answer has told of it.
+            // The units that users got, reported by an answer or not.
             let got = self.table.used + self.outstanding() + self.truth.crashed - self.truth.forfeited;
             self.truth.beyond_80_percent |= got > most;
         }

@@ -25,7 +25,7 @@ pub(super) enum Write {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Answer {
-    /// Whether the condition held.
+    /// True if the condition held.
     pub(super) done: bool,
     /// The count after the write, or the count that refused it.
     pub(super) used: u64,
@@ -54,7 +54,7 @@ impl Table {
         Answer { done, used: self.used }
     }
 
-    /// Whether a parcel was added.
+    /// True if a parcel was added.
     pub(super) fn has(&self, id: &ParcelId) -> bool {
         self.outages.get(&id.source).is_some_and(|&last| last >= id.number)
     }
