@@ -21,11 +21,11 @@ const MOST_SAMPLES: usize = 5;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked<'a> {
+struct RankBody<'a> {
     #[serde(borrow)]
     query: Cow<'a, str>,
     #[serde(borrow)]
-    items: Vec<Object<AskedItem<'a>>>,
+    items: Vec<Object<BodyItem<'a>>>,
     #[serde(borrow, default)]
     criteria: Cow<'a, str>,
     #[serde(default = "one")]
@@ -36,7 +36,7 @@ struct Asked<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AskedItem<'a> {
+struct BodyItem<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -49,19 +49,19 @@ const fn one() -> usize {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    results: Vec<Place<'a>>,
+struct RankResponse<'a> {
+    results: Vec<RankResult<'a>>,
     agreement: f64,
     source: &'static str,
     cached: bool,
     ranking_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<http::Allowance<'a>>,
+    usage: Option<http::DayUsage<'a>>,
     degraded: &'a [&'static str],
 }
 
 #[derive(Serialize)]
-struct Place<'a> {
+struct RankResult<'a> {
     id: &'a str,
     rank: usize,
     score: f64,
@@ -73,7 +73,7 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = http::with_whole_characters(call.take_json()?);
     // The credential comes before the body: a stranger learns nothing of its faults.
     let principal = call.principal(app).await?;
-    let asked: Asked<'_> = http::parse(&body)?;
+    let asked: RankBody<'_> = http::parse(&body)?;
     validate(&asked)?;
     let items: Vec<Item<'_>> = asked
         .items
@@ -87,11 +87,11 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let (question, ranked) = crate::rank(app, call, &principal, &body, (question, false)).await?;
 
     let ranking = &ranked.ranking;
-    let mut results: Vec<Place<'_>> = question
+    let mut results: Vec<RankResult<'_>> = question
         .places()
         .iter()
         .zip(&items)
-        .map(|(place, item)| Place {
+        .map(|(place, item)| RankResult {
             id: item.id,
             rank: ranking.rank(*place),
             score: ranking.scores[*place],
@@ -101,20 +101,20 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     results.sort_by_key(|result| result.rank);
     Reply::json(
         StatusCode::OK,
-        &Answer {
+        &RankResponse {
             results,
             agreement: ranking.agreement,
             source: ranked.source.name(),
             cached: matches!(ranked.source, Source::Cache | Source::Stale),
             ranking_version: &ranked.version,
-            usage: call.usage.as_ref().map(http::Allowance::of),
+            usage: call.usage.as_ref().map(http::DayUsage::of),
             degraded: &call.record.degraded,
         },
     )
 }
 
 /// Checks every bound of the contract that the body's form does not express.
-fn validate(asked: &Asked<'_>) -> Result<(), Error> {
+fn validate(asked: &RankBody<'_>) -> Result<(), Error> {
     let mut violations = Vec::new();
     bound(&mut violations, "/query".to_owned(), &asked.query, 1..=LONGEST_QUERY);
     bound(

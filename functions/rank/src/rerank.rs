@@ -17,7 +17,7 @@ const MOST_DOCUMENTS: usize = 50;
 const LONGEST_TEXT: usize = 4_000;
 
 #[derive(Deserialize)]
-struct Asked<'a> {
+struct RerankBody<'a> {
     #[serde(borrow, default)]
     model: Cow<'a, str>,
     #[serde(borrow)]
@@ -45,32 +45,32 @@ impl Document {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct RerankResponse<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     model: &'a str,
-    results: Vec<Hit<'a>>,
+    results: Vec<RerankResult<'a>>,
     meta: Value,
     usage: Value,
 }
 
 #[derive(Serialize)]
-struct Hit<'a> {
+struct RerankResult<'a> {
     index: usize,
     relevance_score: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<Text<'a>>,
+    document: Option<ReturnedText<'a>>,
 }
 
 #[derive(Serialize)]
-struct Text<'a> {
+struct ReturnedText<'a> {
     text: &'a str,
 }
 
 pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = http::with_whole_characters(call.take_json()?);
     let principal = call.principal(app).await?;
-    let asked: Asked<'_> = http::parse(&body)?;
+    let asked: RerankBody<'_> = http::parse(&body)?;
     validate(&asked)?;
     // Documents of one text stay in their order.
     let ids: Vec<String> = (0..asked.documents.len()).map(|index| format!("{index:02}")).collect();
@@ -79,16 +79,16 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let question = Question::of(&asked.query, "", &items, 1, false);
     let (question, ranked) = crate::rank(app, call, &principal, &body, (question, true)).await?;
 
-    let mut hits: Vec<(usize, Hit<'_>)> = question
+    let mut hits: Vec<(usize, RerankResult<'_>)> = question
         .places()
         .iter()
         .zip(&items)
         .enumerate()
         .map(|(index, (place, item))| {
-            let hit = Hit {
+            let hit = RerankResult {
                 index,
                 relevance_score: ranked.ranking.scores[*place],
-                document: asked.return_documents.then_some(Text { text: item.text }),
+                document: asked.return_documents.then_some(ReturnedText { text: item.text }),
             };
             (ranked.ranking.rank(*place), hit)
         })
@@ -99,7 +99,7 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let (read, written) = record.map_or((0, 0), |record| (record.input_tokens, record.output_tokens));
     Reply::json(
         StatusCode::OK,
-        &Answer {
+        &RerankResponse {
             id: &call.record.correlation_id,
             model: &asked.model,
             results: hits.into_iter().map(|(_, hit)| hit).collect(),
@@ -115,7 +115,7 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
 }
 
 /// Checks every bound of the contract that the body's form does not express.
-fn validate(asked: &Asked<'_>) -> Result<(), Error> {
+fn validate(asked: &RerankBody<'_>) -> Result<(), Error> {
     let mut violations = Vec::new();
     bound(&mut violations, "/query".to_owned(), &asked.query, 1..=LONGEST_QUERY);
     if !(1..=MOST_DOCUMENTS).contains(&asked.documents.len()) {

@@ -195,6 +195,10 @@ mod tests {
         let words = format!("{SYSTEM}{EXPLAINED}{}{}", schema(&[], false), schema(&[], true));
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, words.as_bytes());
         let digest: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((PROMPT_VERSION, digest.as_str()), ("1", "b401408e865ff3ff"), "change both together");
+        assert_eq!(
+            (PROMPT_VERSION, digest.as_str()),
+            ("1", "b401408e865ff3ff"),
+            "change both together"
+        );
     }
 }
