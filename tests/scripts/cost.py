@@ -162,7 +162,7 @@ def detect(per_second=20_000):
 
 
 def rank(requests=1_000_000):
-    """What so many requests for a ranking of 10 items would cost a month, by how many samples each asks for."""
+    """Print the cost of so many requests for a ranking of 10 items, by the samples of each."""
     base = gateway(requests) + price("invocationsMillion", requests / 1e6) + price("tableWritesMillion", requests / 1e6)
     called = requests * (1 - unit("rankHitRate"))
     print(f"\nrank: {requests:,} requests for a ranking of 10 items, {unit('rankHitRate'):.0%} of them known")
