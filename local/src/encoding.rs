@@ -8,7 +8,8 @@ use hyper::header::{self, HeaderMap};
 use shared::error::Error;
 use shared::http::LARGEST_BODY;
 
-use crate::server::LARGEST_REQUEST;
+/// API Gateway's own limit on a request: what is larger is not even read.
+pub(crate) const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
 
 /// Decodes a body by its `Content-Encoding`.
 ///

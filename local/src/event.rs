@@ -1,7 +1,7 @@
 //! A request as the event that API Gateway makes of it (REST API, Lambda proxy), and a function's answer as a response.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::query_map::QueryMap;
@@ -16,6 +16,15 @@ use shared::clock::Timestamp;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The two ends of a connection, as an event names them.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The other end.
+    pub address: SocketAddr,
+    /// The port at this end.
+    pub port: u16,
+}
 
 /// The parts of an event beyond the request itself.
 #[derive(Debug, Clone)]

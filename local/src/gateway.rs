@@ -13,12 +13,11 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use shared::app::App;
 use shared::error::{Error, Outage};
-use shared::http::{Verbatim, gateway_answer, new_correlation_id, with_every_header};
+use shared::http::{Verbatim, add_cors, correlation_id, new_correlation_id, refusal, with_every_header};
 
 use crate::capacity::Slot;
-use crate::event::{self, Origin};
+use crate::event::{self, Caller, Origin};
 use crate::invocations;
-use crate::server::Caller;
 
 mod throttle;
 
@@ -96,7 +95,7 @@ impl Gateway {
     /// Answers a request by itself.
     #[must_use]
     pub fn refuse(&self, error: &Error, request: &HeaderMap) -> Response<Bytes> {
-        gateway_answer(error, request, &self.app.config.cors_origins).map(Into::into)
+        refuse(error, request, &self.app.config.cors_origins)
     }
 
     /// Before the process ends, as the function does before its environment does.
@@ -152,6 +151,14 @@ impl Gateway {
             Err(_) => Err(Error::Unavailable(Outage("the function took too long".to_owned()))),
         }
     }
+}
+
+/// Returns what API Gateway answers by itself, in the form of every other error, which pages of `origins` may read.
+#[must_use]
+pub fn refuse(error: &Error, request: &HeaderMap, origins: &[String]) -> Response<Bytes> {
+    let mut response = refusal(error, &correlation_id(request));
+    add_cors(origins, request, response.headers_mut());
+    response.map(Into::into)
 }
 
 fn defect(what: &str) -> Error {

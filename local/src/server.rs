@@ -26,14 +26,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::capacity::Capacity;
-use crate::encoding;
+use crate::encoding::{self, LARGEST_REQUEST};
+use crate::event::Caller;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
 use crate::state::{self, Embedded, StartError};
 use crate::upstream::Upstream;
-
-/// API Gateway's own limit on a request: what is larger is not even read.
-pub(crate) const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
 
 /// The part of a larger one that is read and discarded, so that a client which sends before it listens still gets its
 /// answer.
@@ -53,15 +51,6 @@ const LARGEST_BUFFER: usize = 64 * 1024;
 
 /// How long requests under way may take at the end.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
-
-/// The two ends of a connection, as far as an event tells of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Caller {
-    /// The other end.
-    pub address: SocketAddr,
-    /// The port at this end.
-    pub port: u16,
-}
 
 /// A running server.
 pub struct Server {

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::{
 use dynoxide::Database;
 use shared::config::providers::ProviderName;
 use shared::config::{AwsCredentials, Config, Secret, SharedCache};
+use shared::elasticache;
 use shared::identity::keys::KeySet;
 use shared::table::{self, TableSchema};
 use tokio::net::TcpListener;
@@ -167,7 +168,7 @@ pub async fn find_caches(config: &mut Config) -> Result<(), StartError> {
 }
 
 async fn find_cache(config: &Config, variable: &str, name: String) -> Result<SharedCache, StartError> {
-    let endpoint = health::elasticache::endpoint(config, &name, LONGEST_LOOK_UP).await;
+    let endpoint = elasticache::endpoint(config, &name, LONGEST_LOOK_UP).await;
     Ok(SharedCache {
         endpoint: endpoint.map_err(|error| failed(variable, error))?,
         name: Some(name),

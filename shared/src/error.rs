@@ -110,7 +110,7 @@ pub enum Error {
     ModelUnavailable(#[source] Outage),
     /// A dependency that this endpoint needs is down.
     #[error("this part of the service is unavailable at the moment; try again soon")]
-    Unavailable(#[source] Outage),
+    Unavailable(#[from] Outage),
     /// A defect of ours.
     #[error("something went wrong on our side")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

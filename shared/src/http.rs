@@ -32,13 +32,13 @@ use crate::quota::idempotency::IdempotencyKey;
 use crate::telemetry::trace::Trace;
 use crate::telemetry::{Record, VERSION};
 
-pub use self::answer::gateway_answer;
-pub use self::correlation::new_correlation_id;
+pub use self::answer::refusal;
+pub use self::correlation::{correlation_id, new_correlation_id};
+pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
 pub use self::reply::{DayUsage, Reply};
 
-use self::correlation::correlation_id;
 use self::credential::Signed;
 
 /// The largest body that a function reads, after base64 was taken off.

@@ -5,6 +5,7 @@
 pub mod device;
 pub mod keys;
 pub mod known_keys;
+pub mod lifetimes;
 pub mod published;
 pub mod session;
 pub mod signature;
@@ -12,10 +13,10 @@ pub mod signing_keys;
 pub mod store;
 pub mod token;
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::digest::sha256_base64url;
 use crate::error::Error;
 use crate::ids::{SessionId, UserId, random_bytes};
 use crate::plan::Tier;
@@ -39,7 +40,7 @@ impl Fingerprint {
     /// The digest of what a client calls its fingerprint.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        Self(sha256(text.as_bytes()))
+        Self(sha256_base64url(text.as_bytes()))
     }
 
     /// A digest that was stored.
@@ -53,12 +54,6 @@ impl Fingerprint {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// The SHA-256 of `bytes`, in base64url: 43 characters.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, bytes))
 }
 
 /// What a new session's refresh tokens are derived with: 128 random bits in base64url.

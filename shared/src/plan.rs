@@ -1,8 +1,7 @@
-//! Plans: the figures of each tier by meter, and the use of a day. Defaults come from the environment; [`store`] lays the
-//! settings table's over them.
+//! Plans: the figures of each tier by meter, and the use of a day. Defaults come from the environment; the settings table's
+//! plans are laid over them.
 
 pub mod meter;
-pub mod store;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -12,7 +12,7 @@ use shared::identity::keys::KeySet;
 use shared::identity::published::{Publication, Published};
 use shared::identity::session::{RefreshToken, Session};
 use shared::identity::signing_keys::SigningKeys;
-use shared::identity::{Fingerprint, Principal, new_salt, token};
+use shared::identity::{Fingerprint, Principal, lifetimes, new_salt, token};
 use shared::ids::{SessionId, UserId};
 use shared::plan::Tier;
 
@@ -89,7 +89,7 @@ impl Issuer {
         let tokens = IssuedTokens {
             access_token: token::issue(&self.keys, &app.parties, &principal, fingerprint, call.now)?,
             token_type: "Bearer",
-            expires_in: token::LIFETIME_SECONDS,
+            expires_in: lifetimes::ACCESS_TOKEN_SECONDS,
             refresh_token: refresh_token.reveal(),
             refresh_expires_in: Duration::as_secs(&session.expires_at().since(call.now)),
             signing_key: self.signing_keys.give(&session.id, call.now)?,

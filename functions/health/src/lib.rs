@@ -1,6 +1,5 @@
 //! `GET /health` shows if requests can be answered; `GET /metrics` shows figures.
 
-pub mod elasticache;
 pub mod fleet_metrics;
 
 use std::collections::BTreeMap;
@@ -10,8 +9,8 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use shared::app::App;
-use shared::cache::report::Report;
 use shared::clock::{Stopwatch, Timestamp};
+use shared::elasticache::{self, Report};
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 use shared::models::breaker::store::Condition;
@@ -161,36 +160,40 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
 /// Probes all tables at once. The result is good if all are, and as slow as the slowest.
 async fn probe_tables(app: &App) -> Dependency {
     let stopwatch = Stopwatch::start();
-    let probes = join_all(app.probes.iter().map(Table::probe)).await;
+    let probes = join_all(app.probes.tables.iter().map(Table::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
 /// Probes the shared caches in the same way; there may be none.
 async fn probe_caches(app: &App) -> Dependency {
-    if app.cache_probes.is_empty() {
+    if app.probes.caches.is_empty() {
         return Dependency {
             status: "none",
             latency_ms: None,
         };
     }
     let stopwatch = Stopwatch::start();
-    let probes = join_all(app.cache_probes.iter().map(Valkey::probe)).await;
+    let probes = join_all(app.probes.caches.iter().map(Valkey::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
 /// Returns `ElastiCache`'s report of the named caches. Its own silence says nothing about them.
 async fn reports(app: &App, now: Timestamp) -> Vec<Report> {
-    let purposes: Vec<_> = elasticache::named(&app.config)
-        .into_iter()
-        .map(|(purpose, _)| purpose)
-        .collect();
-    if purposes.is_empty() {
+    let named = elasticache::named(&app.config);
+    if named.is_empty() {
         return Vec::new();
     }
-    let ask = elasticache::report(&app.config);
-    app.cache_reports.current(&purposes, now, ask).await
+    let reports = app
+        .probes
+        .reports
+        .current(now, || elasticache::report(&app.config))
+        .await;
+    match reports {
+        Ok(reports) => reports.to_vec(),
+        Err(_) => named.iter().map(|(purpose, _)| Report::unknown(*purpose)).collect(),
+    }
 }
 
 const fn provider(condition: Condition) -> Provider {

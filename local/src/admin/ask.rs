@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::AdminFailure;
-use super::client::AdminResponse;
+use super::client::{AdminResponse, UnsignedRequest};
 
 /// A call to the admin API.
 #[derive(Debug, Clone, Subcommand)]
@@ -65,14 +65,6 @@ pub enum AdminCall {
         #[arg(long, value_name = "JSON", value_parser = json_value)]
         body: Option<Value>,
     },
-}
-
-/// A request before it is signed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct UnsignedRequest {
-    pub(crate) method: Method,
-    pub(crate) target: String,
-    pub(crate) body: Option<Value>,
 }
 
 fn json_value(text: &str) -> Result<Value, serde_json::Error> {

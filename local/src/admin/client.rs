@@ -3,11 +3,10 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::http::uri::Authority;
-use hyper::{Request, Response, Uri};
+use hyper::{Method, Request, Response, Uri};
 use serde_json::Value;
 
 use super::AdminFailure;
-use super::ask::UnsignedRequest;
 use crate::outbound::Outbound;
 use crate::signer::Signer;
 
@@ -19,6 +18,14 @@ pub(super) struct Client {
     /// The start of every path, such as the stage of an API in AWS.
     prefix: String,
     signer: Signer,
+}
+
+/// A request before it is signed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct UnsignedRequest {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) body: Option<Value>,
 }
 
 /// A good answer.

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::identity::keys::PublicKeys;
-use crate::identity::published::{Found, Published};
+use crate::identity::known_keys::{KnownKeys, UNKNOWN_EVERY};
 use crate::identity::signature::Signature;
 use crate::identity::token::Refusal;
 use crate::identity::{Fingerprint, Principal};
@@ -32,19 +32,19 @@ pub async fn authenticate(
 ) -> Result<Token, Error> {
     let bearer = bearer.ok_or(Error::Unauthenticated("no bearer token"))?;
     let fingerprint = fingerprint.map(Fingerprint::of);
-    let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
-    if app.known_keys.are_old(now) && app.known_keys.may_read(now) {
-        // Requests whose token names a newer key wait for this read.
-        let _reading = app.known_keys.reading().await;
-        read_published_keys(app, now).await?;
-    }
-    let mut verified = verify();
+    let verify = |keys: &KnownKeys| keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
+    let keys = app.known_keys.current(now, || read_published_keys(app)).await?;
+    let mut verified = verify(&keys);
     if verified == Err(Refusal::UnknownKey) {
-        let _reading = app.known_keys.reading().await;
-        verified = verify();
-        if verified == Err(Refusal::UnknownKey) && app.known_keys.may_read(now) {
-            read_published_keys(app, now).await?;
-            verified = verify();
+        match app
+            .known_keys
+            .renew(UNKNOWN_EVERY, now, || read_published_keys(app))
+            .await
+        {
+            Ok(keys) => verified = verify(&keys),
+            Err(error) if keys.is_empty() => return Err(error),
+            // With some keys known, the token is simply not signed by one of them as far as can be told.
+            Err(_) => {}
         }
     }
     match verified {
@@ -146,26 +146,17 @@ async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result
     }
 }
 
-async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
-    let known = &app.known_keys;
-    let outcome = match app.published_keys.read().await {
-        Ok(Found {
-            newest: Some(published),
-            everywhere,
-        }) => take_published_keys(app, &published, everywhere, now),
-        Ok(Found { newest: None, .. }) => Ok(()),
-        Err(outage) => Err(Error::Unavailable(outage)),
+/// Reads the published keys, and returns what is known with them.
+async fn read_published_keys(app: &App) -> Result<KnownKeys, Error> {
+    let found = app.published_keys.read().await?;
+    let known = app.known_keys.known().unwrap_or_default();
+    // The one place that answers may have missed what this process has heard of already.
+    let newest = found
+        .newest
+        .filter(|published| found.everywhere || known.version() <= published.version);
+    let Some(published) = newest else {
+        return Ok(KnownKeys::clone(&known));
     };
-    outcome.or_else(|error| {
-        // The next request reads again: while no key is known, no request is answered that its token is bad.
-        known.retry_read();
-        // With some keys known, the token counts as signed by none of them.
-        if known.are_none() { Err(error) } else { Ok(()) }
-    })
-}
-
-fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: Timestamp) -> Result<(), Error> {
-    let known = &app.known_keys;
     let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
     // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
     let keys = match app.token_keys.known() {
@@ -173,9 +164,5 @@ fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: 
         Some(own) if own.version() == published.version => keys.and(own.public().clone()),
         _ => keys,
     };
-    // If only one table answered, it may be older than the keys that this process knows.
-    if everywhere || known.version() <= published.version {
-        known.replace(keys, published.version, now);
-    }
-    Ok(())
+    Ok(known.replaced_by(keys, published.version))
 }

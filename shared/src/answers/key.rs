@@ -3,10 +3,10 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::digest::sha256;
 use crate::ids::UserId;
 
 /// The length of a key in bytes.
@@ -113,12 +113,6 @@ impl Key {
 fn push_part(bytes: &mut Vec<u8>, part: &str) {
     bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
     bytes.extend_from_slice(part.as_bytes());
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut digest = [0; 32];
-    digest.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    digest
 }
 
 #[cfg(test)]

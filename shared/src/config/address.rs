@@ -1,9 +1,12 @@
 //! The limits by address: one figure for each class of endpoints.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use super::cache::PER_ADDRESS;
 use super::{ConfigError, Settings};
+
+/// The bounds of a limit by address.
+pub(super) const PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
 
 /// The class of every endpoint without a class of its own.
 const OTHER: &str = "other";

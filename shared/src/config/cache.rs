@@ -1,15 +1,11 @@
 //! The settings of the shared cache, of the one for limits, and of the limits by address.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::AddressLimits;
+use super::address::{AddressLimits, PER_ADDRESS};
 use super::endpoint::Endpoint;
 use super::{ConfigError, Settings};
-
-/// The range of a limit by address.
-pub(super) const PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
 
 /// All settings of caches.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@ use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
-use super::correlation::{CORRELATION_ID, correlation_id};
-use super::{Call, Reply, cors, limits, openai_error, problem};
+use super::correlation::CORRELATION_ID;
+use super::{Call, Reply, limits, openai_error, problem, whole_seconds};
 use crate::app::App;
 use crate::error::{DAILY, Error};
 use crate::limits::Standing;
@@ -34,33 +34,12 @@ impl Call {
     }
 
     fn answer(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
-        let mut headers = HeaderMap::with_capacity(20);
-        let (status, body, cache_control) = match outcome {
-            Ok(reply) => {
-                if reply.preflight {
-                    self.add_preflight(app, &mut headers);
-                }
-                if reply.body.is_some() {
-                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-                }
-                (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
-                    [] => ("ok", "info"),
-                    _ => ("degraded", "warn"),
-                };
-                (reply.status, reply.body, reply.cache_control)
-            }
-            Err(error) => {
-                let (status, body) = self.refuse(&error, &mut headers);
-                (status, Some(body), "no-store")
-            }
+        let (status, mut headers, body) = match outcome {
+            Ok(reply) => self.accept(app, reply),
+            Err(error) => self.refuse(&error),
         };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
-        headers.extend(SECURITY);
         self.add_cors(app, &mut headers);
         limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
-        if let Ok(id) = HeaderValue::from_str(&self.record.correlation_id) {
-            headers.insert(CORRELATION_ID, id);
-        }
         if self.openai_errors {
             openai_error::name_request(&mut headers, &self.record.correlation_id);
         }
@@ -78,15 +57,26 @@ impl Call {
         response
     }
 
-    /// The problem that tells of an error, with the headers that belong to it.
-    fn refuse(&mut self, error: &Error, headers: &mut HeaderMap) -> (StatusCode, Vec<u8>) {
-        let (status, code) = problem::status_and_code(error);
-        if matches!(error, Error::MethodNotAllowed) {
-            self.add_allow(headers);
+    fn accept(&mut self, app: &App, reply: Reply) -> (StatusCode, HeaderMap, Option<Vec<u8>>) {
+        let mut headers = of_every_answer(reply.cache_control, &self.record.correlation_id);
+        if reply.preflight {
+            self.add_preflight(app, &mut headers);
         }
-        if matches!(error, Error::Unauthenticated(_) | Error::TokenReused) {
-            // RFC 9110 asks for a challenge with every 401.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if reply.body.is_some() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        }
+        (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
+            [] => ("ok", "info"),
+            _ => ("degraded", "warn"),
+        };
+        (reply.status, headers, reply.body)
+    }
+
+    fn refuse(&mut self, error: &Error) -> (StatusCode, HeaderMap, Option<Vec<u8>>) {
+        let (parts, body) = refusal(error, &self.record.correlation_id).into_parts();
+        let (status, mut headers) = (parts.status, parts.headers);
+        if matches!(error, Error::MethodNotAllowed) {
+            self.add_allow(&mut headers);
         }
         if let Error::QuotaExceeded { usage, .. } = error {
             self.usage = Some(usage.clone());
@@ -108,17 +98,17 @@ impl Call {
             _ => "info",
         };
         self.record.error = Some(ErrorRecord {
-            code,
+            code: problem::status_and_code(error).1,
             retryable: error.retryable(),
             user_impact: error.user_impact(),
             cause: error.cause(),
         });
         let body = if self.openai_errors {
-            openai_error::refuse(error, headers)
+            openai_error::recast(error, &mut headers)
         } else {
-            problem::refuse(error, &self.record.correlation_id, headers)
+            body
         };
-        (status, body)
+        (status, headers, Some(body))
     }
 
     pub(super) fn add_allow(&self, headers: &mut HeaderMap) {
@@ -129,23 +119,35 @@ impl Call {
     }
 }
 
-/// What a gateway answers by itself, in the form of every other error, which pages of `origins` may read. It knows the request's
-/// headers alone.
+/// Returns the answer that tells of `error`, but for what depends on the rest of the request: CORS, limits, allowed methods.
 #[must_use]
-pub fn gateway_answer(error: &Error, request: &HeaderMap, origins: &[String]) -> Response<Vec<u8>> {
-    let id = correlation_id(request);
-    let mut problem_headers = HeaderMap::new();
-    let mut response = Response::new(problem::refuse(error, &id, &mut problem_headers));
+pub fn refusal(error: &Error, correlation_id: &str) -> Response<Vec<u8>> {
+    let mut response = Response::new(problem::body(error, correlation_id));
     *response.status_mut() = problem::status_and_code(error).0;
     let headers = response.headers_mut();
-    headers.extend(problem_headers);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(SECURITY);
-    cors::add(origins, request, headers);
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(CORRELATION_ID, id);
+    *headers = of_every_answer("no-store", correlation_id);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    if let Some(wait) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    if matches!(error, Error::Unauthenticated(_) | Error::TokenReused) {
+        // RFC 9110 asks for a challenge with every 401.
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+fn of_every_answer(cache_control: &'static str, correlation_id: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(20);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    headers.extend(SECURITY);
+    if let Ok(id) = HeaderValue::from_str(correlation_id) {
+        headers.insert(CORRELATION_ID, id);
+    }
+    headers
 }
 
 /// JSON is text, which API Gateway passes on as it is; anything else would have to be base64.

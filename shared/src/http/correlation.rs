@@ -7,7 +7,8 @@ use crate::ids::random_bytes;
 pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// The client's own name for the request if it may be one, else a new one.
-pub(super) fn correlation_id(headers: &HeaderMap) -> String {
+#[must_use]
+pub fn correlation_id(headers: &HeaderMap) -> String {
     let fits = |id: &&str| {
         (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };

@@ -34,12 +34,12 @@ impl Call {
     }
 
     pub(super) fn add_cors(&self, app: &App, headers: &mut HeaderMap) {
-        add(&app.config.cors_origins, &self.headers, headers);
+        add_cors(&app.config.cors_origins, &self.headers, headers);
     }
 }
 
 /// Lets a browser read the answer to `request` if its page's origin is one of those configured, exactly.
-pub(super) fn add(origins: &[String], request: &HeaderMap, answer: &mut HeaderMap) {
+pub fn add_cors(origins: &[String], request: &HeaderMap, answer: &mut HeaderMap) {
     if origins.is_empty() {
         return;
     }

@@ -1,6 +1,5 @@
 //! The credentials of a request: its bearer token, its signature.
 
-use aws_lc_rs::digest;
 use lambda_http::http::header::{self, HeaderMap};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
@@ -8,6 +7,7 @@ use lambda_http::{Request, RequestExt};
 use super::{Call, LARGEST_BODY};
 use crate::admission::{self, Token};
 use crate::app::App;
+use crate::digest::sha256;
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::identity::signature::{self, Message, Signature};
@@ -16,7 +16,7 @@ use crate::identity::signature::{self, Message, Signature};
 pub(super) struct Signed {
     message: Message,
     /// The SHA-256 of the body as it came; `None` if there is none.
-    digest: Option<Vec<u8>>,
+    digest: Option<[u8; 32]>,
 }
 
 impl Signed {
@@ -44,7 +44,7 @@ impl Signed {
             fields: fields.collect(),
         };
         let hashed = !body.is_empty() && body.len() <= LARGEST_BODY;
-        let digest = hashed.then(|| digest::digest(&digest::SHA256, body).as_ref().to_vec());
+        let digest = hashed.then(|| sha256(body));
         Some(Self { message, digest })
     }
 }
@@ -115,7 +115,11 @@ impl Call {
 
     fn signature(&self) -> Option<Result<Signature, &'static str>> {
         let signed = self.signed.as_ref()?;
-        Some(signature::read(&signed.message, signed.digest.as_deref(), self.now))
+        Some(signature::read(
+            &signed.message,
+            signed.digest.as_ref().map(<[u8; 32]>::as_slice),
+            self.now,
+        ))
     }
 }
 

@@ -22,9 +22,10 @@ pub(super) fn name_request(headers: &mut HeaderMap, id: &str) {
     }
 }
 
-/// Returns the body of an error, and adds the headers that say when to try again.
-pub(super) fn refuse(error: &Error, headers: &mut HeaderMap) -> Vec<u8> {
+/// Returns the body of an error, and changes the headers of a problem to those of this form.
+pub(super) fn recast(error: &Error, headers: &mut HeaderMap) -> Vec<u8> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.remove(header::RETRY_AFTER);
     let wait = error.retry_after();
     if let Some(wait) = wait.filter(|wait| *wait <= LONGEST_WAIT) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
@@ -69,7 +70,7 @@ mod tests {
 
     fn refused(error: &Error) -> (serde_json::Value, HeaderMap) {
         let mut headers = HeaderMap::new();
-        let body = refuse(error, &mut headers);
+        let body = recast(error, &mut headers);
         (serde_json::from_slice(&body).unwrap(), headers)
     }
 

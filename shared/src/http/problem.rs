@@ -1,7 +1,6 @@
 //! Errors as RFC 9457 problems.
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{self, HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use super::whole_seconds;
@@ -62,15 +61,8 @@ fn sentence(text: &str) -> String {
     format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }
 
-/// Returns the problem of `error` as JSON, and adds the headers that belong to it.
-pub(super) fn refuse(error: &Error, correlation_id: &str, headers: &mut HeaderMap) -> Vec<u8> {
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    if let Some(wait) = error.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-    }
+/// Returns the problem of `error` as JSON.
+pub(super) fn body(error: &Error, correlation_id: &str) -> Vec<u8> {
     let (status, code) = status_and_code(error);
     let problem = Problem {
         r#type: "about:blank",

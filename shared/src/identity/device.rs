@@ -4,7 +4,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::sha256;
+use crate::digest::sha256_base64url;
 use crate::error::Error;
 use crate::ids::random_bytes;
 
@@ -28,9 +28,9 @@ impl DeviceId {
             return Err(reason);
         }
         let hash = if is_uuid(text) {
-            sha256(text.to_ascii_lowercase().as_bytes())
+            sha256_base64url(text.to_ascii_lowercase().as_bytes())
         } else {
-            sha256(text.as_bytes())
+            sha256_base64url(text.as_bytes())
         };
         Ok(Self(hash))
     }
@@ -50,7 +50,7 @@ impl RecoveryHash {
     /// Hashes the recovery secret of a device.
     #[must_use]
     pub fn of(device: &DeviceId, secret: &str) -> Self {
-        Self(sha256(
+        Self(sha256_base64url(
             format!("clearview recovery v1 {} {secret}", device.0).as_bytes(),
         ))
     }

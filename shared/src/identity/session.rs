@@ -6,16 +6,12 @@
 
 use std::time::Duration;
 
+use super::Fingerprint;
 use super::keys::KeySet;
-use super::{Fingerprint, sha256};
+use super::lifetimes::{IDLE_SESSION, LONGEST_SESSION};
 use crate::clock::Timestamp;
+use crate::digest::sha256_base64url;
 use crate::ids::{SessionId, UserId};
-
-/// How long a session lives without being refreshed.
-pub const IDLE_LIFETIME: Duration = Duration::from_hours(720);
-
-/// How long a session lives at most.
-pub const TOTAL_LIFETIME: Duration = Duration::from_hours(2160);
 
 /// How long a spent token may be shown again by the device that spent it.
 pub const GRACE: Duration = Duration::from_mins(1);
@@ -71,7 +67,7 @@ impl RefreshToken {
     /// What is stored of it.
     #[must_use]
     pub fn hash(&self) -> String {
-        sha256(self.reveal().as_bytes())
+        sha256_base64url(self.reveal().as_bytes())
     }
 }
 
@@ -107,8 +103,8 @@ impl Session {
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.refreshed_at
-            .plus(IDLE_LIFETIME)
-            .min(self.created_at.plus(TOTAL_LIFETIME))
+            .plus(IDLE_SESSION)
+            .min(self.created_at.plus(LONGEST_SESSION))
     }
 
     /// The session after its newest token was spent at `now` for the one of hash `successor`.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{ANNOUNCED, KeyError, KeySet, derivation, master, new_master};
-use super::token::{LEEWAY_SECONDS, LIFETIME_SECONDS};
+use super::lifetimes::{ACCESS_TOKEN_SECONDS, LEEWAY_SECONDS};
 use crate::clock::Timestamp;
 use crate::config::Secret;
 use crate::error::{Error, Outage};
@@ -109,7 +109,7 @@ impl SigningKeys {
         let mut set = read(stored).map_err(unusable)?;
         set.version += 1;
         let from = now.plus(ANNOUNCED).seconds();
-        let until = from + LIFETIME_SECONDS + LEEWAY_SECONDS + LATE_SECONDS;
+        let until = from + ACCESS_TOKEN_SECONDS + LEEWAY_SECONDS + LATE_SECONDS;
         set.masters
             .retain(|master| master.until.is_none_or(|until| until > now.seconds()));
         for master in &mut set.masters {

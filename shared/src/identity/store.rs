@@ -19,7 +19,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckF
 
 use super::Fingerprint;
 use super::device::{DeviceId, RecoveryHash};
-use super::session::{Session, TOTAL_LIFETIME};
+use super::lifetimes::LONGEST_SESSION;
+use super::session::Session;
 use crate::clock::Timestamp;
 use crate::error::{Error, Outage};
 use crate::ids::{SessionId, UserId};
@@ -273,7 +274,7 @@ fn session_item(session: &Session) -> Item {
             ("createdAt", number(session.created_at.millis())),
             ("refreshedAt", number(session.refreshed_at.millis())),
             ("spent", times(&session.spent)),
-            (table::TTL, number(session.created_at.plus(TOTAL_LIFETIME).seconds())),
+            (table::TTL, number(session.created_at.plus(LONGEST_SESSION).seconds())),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );

@@ -6,20 +6,12 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::keys::{KeySet, PublicKeys};
+use super::lifetimes::{ACCESS_TOKEN_SECONDS, GRACE_SECONDS, LEEWAY_SECONDS};
 use super::{Fingerprint, Principal};
 use crate::clock::Timestamp;
 use crate::error::{Error, Outage};
 use crate::ids::{SessionId, UserId, random_bytes};
 use crate::plan::Tier;
-
-/// How long an access token lives, in seconds.
-pub const LIFETIME_SECONDS: i64 = 900;
-
-/// By how much the clocks of issuer and verifier may differ, in seconds.
-pub const LEEWAY_SECONDS: i64 = 5;
-
-/// For how long after its end a token may be honoured while nobody can say whether its session lives, in seconds.
-pub const GRACE_SECONDS: i64 = 4 * 3600;
 
 /// The longest token that is looked at, in bytes.
 const MOST_BYTES: usize = 4096;
@@ -95,7 +87,7 @@ pub fn issue(
         sid: principal.session.to_string(),
         jti: URL_SAFE_NO_PAD.encode(random_bytes::<12>()?),
         iat: now.seconds(),
-        exp: now.seconds() + LIFETIME_SECONDS,
+        exp: now.seconds() + ACCESS_TOKEN_SECONDS,
         tier: principal.tier.to_string(),
         fp: fingerprint.map(|fingerprint| fingerprint.as_str().to_owned()),
     };
@@ -224,7 +216,7 @@ fn validation(parties: &Parties) -> Validation {
 fn check_times(claims: &Claims, now: Timestamp) -> Result<bool, Refusal> {
     let now = now.seconds();
     let lifetime = claims.exp.checked_sub(claims.iat);
-    if lifetime.is_none_or(|seconds| !(1..=LIFETIME_SECONDS).contains(&seconds)) {
+    if lifetime.is_none_or(|seconds| !(1..=ACCESS_TOKEN_SECONDS).contains(&seconds)) {
         return Err(Refusal::Invalid("the token lives too long"));
     }
     if claims.iat > now + LEEWAY_SECONDS {

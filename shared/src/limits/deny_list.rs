@@ -8,12 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::identity::token::{GRACE_SECONDS, LEEWAY_SECONDS, LIFETIME_SECONDS};
+use crate::identity::lifetimes::{ACCESS_TOKEN_SECONDS, GRACE_SECONDS, LEEWAY_SECONDS};
 use crate::ids::SessionId;
 
 /// How long a session is denied: longer than any access token lives, including the grace of an outage.
 pub const DENIED_FOR: Duration =
-    Duration::from_secs((LIFETIME_SECONDS + LEEWAY_SECONDS + GRACE_SECONDS).unsigned_abs());
+    Duration::from_secs((ACCESS_TOKEN_SECONDS + LEEWAY_SECONDS + GRACE_SECONDS).unsigned_abs());
 
 /// The largest age of this process's copy while the cache answers.
 const GOOD_FOR: Duration = Duration::from_mins(1);

@@ -299,17 +299,13 @@ fn senseless() -> Failure {
 
 /// Lets a request pass unless its session is revoked.
 fn unless(revoked: bool, passage: Passage) -> Result<Passage, Rejection> {
-    if revoked {
-        return Err(rejection_of_session(passage.standings));
+    if !revoked {
+        return Ok(passage);
     }
-    Ok(passage)
-}
-
-const fn rejection_of_session(standings: Vec<Standing>) -> Rejection {
-    Rejection {
-        standings,
+    Err(Rejection {
+        standings: passage.standings,
         error: Error::Unauthenticated("the session is revoked"),
-    }
+    })
 }
 
 const fn rejected(error: Error) -> Rejection {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::clock::{Day, Timestamp};
-use crate::identity::sha256;
+use crate::digest::sha256_base64url;
 
 /// How long a key is remembered; the contract promises 10 minutes.
 pub const REMEMBERED_FOR: Duration = Duration::from_hours(1);
@@ -28,8 +28,8 @@ impl IdempotencyKey {
     #[must_use]
     pub fn of(key: &str, request: &[u8]) -> Self {
         Self {
-            key: sha256(key.as_bytes()),
-            request: sha256(request),
+            key: sha256_base64url(key.as_bytes()),
+            request: sha256_base64url(request),
         }
     }
 }

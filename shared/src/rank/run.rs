@@ -1,9 +1,5 @@
 //! Rank from the charge to the refund.
 
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::ask::{self, Asking, Costs};
 use super::question::WORKLOAD;
 use super::{Figures, LIFE, Ranked, Ranking, Request, Source};
@@ -11,6 +7,7 @@ use crate::admission::{self, Admitted};
 use crate::answers::{Coalesced, Entry, Key, Outcome, Questions, Tally};
 use crate::app::App;
 use crate::clock::{Deadline, Stopwatch};
+use crate::digest;
 use crate::error::{Error, Outage};
 use crate::identity::Principal;
 use crate::models::class::ModelClass;
@@ -147,8 +144,7 @@ async fn settle(app: &App, charged: Charged, unused: usize, figures: &mut Figure
 fn version(key: &Key, ranking: &Ranking) -> String {
     let mut named = key.as_str().as_bytes().to_vec();
     named.extend_from_slice(&ranking.encode());
-    let digest = digest::digest(&digest::SHA256, &named);
-    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
+    digest::sha256_base64url(&named)
 }
 
 impl Figures {

@@ -1,6 +1,6 @@
-//! The tree itself: the arrows between the members and inside shared, its names, its pages and its prose. And the tools that
-//! `make` may install.
+//! Who may know whom: the arrows between the members, and those inside them; what `make` may install; names and pages.
 
+mod circles;
 mod commands;
 mod layers;
 mod members;
@@ -8,3 +8,5 @@ mod names;
 mod pages;
 mod prose;
 mod scan;
+mod sizes;
+mod workloads;

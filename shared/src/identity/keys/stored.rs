@@ -16,10 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::KeyError;
 use crate::clock::Timestamp;
 use crate::config::Secret;
+use crate::digest::sha256_base64url;
 use crate::error::{Error, Outage};
-use crate::identity::session::TOTAL_LIFETIME;
-use crate::identity::sha256;
-use crate::identity::token::{LEEWAY_SECONDS, LIFETIME_SECONDS};
+use crate::identity::lifetimes::{ACCESS_TOKEN_SECONDS, LEEWAY_SECONDS, LONGEST_SESSION};
 use crate::ids::random_bytes;
 
 /// How long before its use a key is published and a master is made.
@@ -151,9 +150,9 @@ pub fn rotated(stored: &Secret, now: Timestamp) -> Result<Secret, Error> {
         kid,
         key,
         from,
-        LIFETIME_SECONDS + LEEWAY_SECONDS + LATE_SECONDS,
+        ACCESS_TOKEN_SECONDS + LEEWAY_SECONDS + LATE_SECONDS,
     );
-    let lifetime = i64::try_from(TOTAL_LIFETIME.as_secs()).unwrap_or(i64::MAX);
+    let lifetime = i64::try_from(LONGEST_SESSION.as_secs()).unwrap_or(i64::MAX);
     let name = set.version.to_string();
     succeed(
         &mut set.refresh_masters,
@@ -215,7 +214,7 @@ pub(super) fn key_id(public: &[u8]) -> String {
         r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
         URL_SAFE_NO_PAD.encode(public)
     );
-    let mut kid = sha256(jwk.as_bytes());
+    let mut kid = sha256_base64url(jwk.as_bytes());
     kid.truncate(16);
     kid
 }

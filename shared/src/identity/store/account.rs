@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::types::{Delete, ReturnValue, TransactWriteItem};
 
 use super::{IdentityStore, read_session, unavailable, user_key};
 use crate::clock::Timestamp;
+use crate::digest::sha256_base64url;
 use crate::error::{Error, Outage};
 use crate::identity::session::Session;
-use crate::identity::sha256;
 use crate::ids::{SessionId, UserId};
 use crate::plan::Tier;
 use crate::table::{self, Failure, Item, number, read_number, read_text, text};
@@ -146,7 +146,7 @@ impl IdentityStore {
             .client()
             .put_item()
             .table_name(self.table.name())
-            .item("owner", text(format!("nonce#{}", sha256(name.as_bytes()))))
+            .item("owner", text(format!("nonce#{}", sha256_base64url(name.as_bytes()))))
             .item("item", text("nonce"))
             .item(table::TTL, number(now.plus(NONCE_KEPT).seconds()))
             // Nobody has used it.

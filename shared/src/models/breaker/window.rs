@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::{BLAME_SPAN, CallOutcome, MOST_BLAMED, PROBES, Phase, Snapshot, Tally, WINDOW};
 use crate::clock::Timestamp;
+use crate::digest::sha256;
 
 /// Seconds in the window, each with counts of its own.
 const SECONDS: i64 = WINDOW.as_secs().cast_signed();
@@ -35,12 +36,8 @@ impl Blame {
 
 /// The first eight bytes of a SHA-256: an attacker cannot make another's.
 fn hash(name: &str) -> u64 {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .take(8)
-        .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    let hash = sha256(name.as_bytes());
+    hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 /// A change of what is known of a provider, or a look at it.

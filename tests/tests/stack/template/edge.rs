@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use lambda_http::http::HeaderMap;
 use local::gateway::Function;
+use local::gateway::refuse;
 use serde_json::{Value, json};
 use shared::error::Error;
-use shared::http::gateway_answer;
 use tests::definitions::{Template, list};
 
 fn firewall_rule(template: &Template, statement: &str) -> Value {
@@ -41,7 +41,7 @@ fn an_address_may_send_a_thousand_requests_in_a_minute() {
 fn the_firewall_refuses_as_a_function_would() {
     let template = Template::read();
     let wait = Duration::from_mins(1);
-    let expected = gateway_answer(
+    let expected = refuse(
         &Error::RateLimitExceeded {
             limit: "gateway",
             retry_after: wait,

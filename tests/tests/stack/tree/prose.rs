@@ -80,6 +80,7 @@ fn first_words(line: &str) -> Vec<&str> {
             starts.push(line.len() - begins(&line[at..]));
         }
     }
+    starts.dedup();
     let word = |start: usize| line[start..].split(|c: char| !c.is_alphanumeric()).next();
     starts.into_iter().filter_map(word).collect()
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
-use super::{Fault, Plan, Plans, Tier};
 use crate::clock::Timestamp;
 use crate::error::Outage;
+use crate::plan::{Fault, Plan, Plans, Tier};
 use crate::table::{Failure, Item, Table, read_text, text};
 
 /// From this age on, a request reads the plans again while it waits for other things.

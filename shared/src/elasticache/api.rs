@@ -1,4 +1,4 @@
-//! Looks up a cache of `ElastiCache` by its name: its state, its limits, its address.
+//! The look-up of a cache by its name.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use aws_sdk_elasticache::error::{DisplayErrorContext, SdkError};
 use aws_sdk_elasticache::operation::describe_serverless_caches::DescribeServerlessCachesError;
 use aws_sdk_elasticache::types::ServerlessCache;
 use futures_util::future::try_join_all;
-use shared::aws;
-use shared::cache::report::{Purpose, Report};
-use shared::config::{Config, Endpoint};
-use shared::error::Outage;
+
+use super::{Purpose, Report};
+use crate::aws;
+use crate::config::{Config, Endpoint};
+use crate::error::Outage;
 
 /// The time limit of a look-up for `/health`, whose caller waits meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,8 +57,7 @@ fn report_of(purpose: Purpose, cache: Option<&ServerlessCache>) -> Report {
     }
 }
 
-/// Returns the address of the cache `name`, for a process that knows only the name, such as the local server. A serverless
-/// cache speaks TLS alone.
+/// Returns the address of the cache `name`. A serverless cache speaks TLS alone.
 ///
 /// # Errors
 /// When `ElastiCache` does not answer within `timeout`, or has no such cache that accepts connections.

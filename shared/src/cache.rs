@@ -1,3 +1,0 @@
-//! The state of the caches' provider.
-
-pub mod report;
