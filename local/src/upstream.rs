@@ -176,9 +176,7 @@ async fn serve(
     let act = state.script().take();
     tokio::time::sleep(wait(&act)).await;
     let is_refused = refuses(&act, &body, asked.as_ref());
-    let verdicts = asked.map(|asked| script::content(&act, &asked));
-    let content = verdicts.or_else(|| ranking.map(|ranking| ranking::content(&act, &ranking)));
-    match (&act, content) {
+    match (&act, content(&act, asked.as_ref(), ranking.as_ref())) {
         (Act::Cut, _) => Err(std::io::Error::other("cut")),
         (Act::Once, _) if before > 0 => Err(std::io::Error::other("closed")),
         (Act::Redirect { status, location }, _) => Ok(redirect(*status, location)),
@@ -224,6 +222,12 @@ fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Opti
         asked,
         ranking,
     }
+}
+
+/// Returns the reply to whichever question was asked.
+fn content(act: &Act, asked: Option<&AskedQuestion>, ranking: Option<&AskedRanking>) -> Option<String> {
+    let verdicts = asked.map(|asked| script::content(act, asked));
+    verdicts.or_else(|| ranking.map(|ranking| ranking::content(act, ranking)))
 }
 
 /// Returns the question in a body: the user message, which must be one JSON object and nothing else.
