@@ -13,11 +13,12 @@ mod run;
 
 use std::time::Duration;
 
-use crate::answers::Life;
+use crate::answers::{Life, Tally};
 use crate::clock::Timestamp;
 use crate::models::call::ModelUsage;
 use crate::plan::Usage;
 use crate::quota::idempotency::IdempotencyKey;
+use crate::telemetry::Degraded;
 
 pub use self::question::{Item, Question};
 pub use self::ranking::Ranking;
@@ -79,34 +80,30 @@ pub struct Ranked {
     /// The quota after this request, where the plan counts by day.
     pub usage: Option<Usage>,
     /// The parts of the service that were down.
-    pub degraded: Vec<&'static str>,
+    pub degraded: Vec<Degraded>,
 }
 
-/// The costs of a request and what became of it, for its record; of a failed one too.
+/// The costs of a request, for its record; also of one that failed.
 #[derive(Debug, Default)]
 pub struct Figures {
-    /// Where the ranking came from, if there is one.
-    pub source: Option<Source>,
-    /// The agreement of its samples.
-    pub agreement: Option<f64>,
-    /// Samples that this request asked models for.
-    pub asked: usize,
-    /// Of those, samples that brought no answer.
-    pub unanswered: usize,
-    /// The layer that knew the ranking: `memory`, `shared`, `table`, `joined`, or `none`.
-    pub layer: &'static str,
+    /// Which layers knew the ranking, and whether it was asked for.
+    pub tally: Tally,
     /// Rankings charged and kept.
     pub charged: u64,
     /// Rankings given back.
     pub refunded: u64,
-    /// Rankings that were to be given back and were not, as far as is known.
+    /// Rankings whose refund failed, as far as is known.
     pub refund_lost: u64,
+    /// True if the charge's answer was lost: the table may count it twice.
+    pub ambiguous: bool,
     /// The failures of providers.
     pub model_failure: Option<String>,
     /// The usage of models.
     pub bill: ModelUsage,
-    /// Charge and caches, which are asked at the same time.
+    /// Time for charge and caches, which run at the same time.
     pub lookup: Duration,
-    /// Asking, or waiting for another request that asks.
+    /// Time for asking, or for waiting for another request that asks.
     pub asking: Duration,
+    /// Time for the refund.
+    pub settling: Duration,
 }

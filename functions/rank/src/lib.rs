@@ -7,13 +7,14 @@ use std::ops::RangeInclusive;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
 use shared::app::App;
 use shared::error::{Error, Violation};
 use shared::http::{Call, Reply, Route};
 use shared::identity::Principal;
 use shared::plan::Meter;
 use shared::rank::{self, Figures, Question, Ranked};
-use shared::telemetry::{RankedRecord, millis};
+use shared::telemetry::{Counts, ModelCounts, Spans, Work};
 
 /// A form of question and answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,9 @@ pub enum Form {
     Rerank,
 }
 
+/// The name of this function, and of its workload in records.
+pub const NAME: &str = "rank";
+
 /// The routes of this function.
 pub const ROUTES: [Route<Form>; 3] = [
     (Method::POST, "/v1/rank", Form::Own),
@@ -33,7 +37,7 @@ pub const ROUTES: [Route<Form>; 3] = [
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "rank", request);
+    let mut call = Call::open(app, NAME, request);
     if call.is_for(&ROUTES, &Form::Rerank) {
         call.use_openai_errors();
     }
@@ -69,9 +73,10 @@ async fn rank(
     let admitted = call.enter(app, principal, Meter::Rankings, units).await?;
     let mut figures = Figures::default();
     let ranked = rank::run(app, principal, &request, &admitted, &mut figures).await;
-    call.record.ranked = Some(record(&request.question, &figures));
+    call.record.work = Some(work(&request.question, &figures));
     let ranked = ranked?;
-    call.record.degraded.extend(&ranked.degraded);
+    ranked.degraded.iter().for_each(|mode| call.record.note(*mode));
+    call.record.summary = Some(summary(&request.question, &ranked));
     call.usage.clone_from(&ranked.usage);
     Ok((request.question, ranked))
 }
@@ -88,27 +93,51 @@ fn bound(violations: &mut Vec<Violation>, pointer: String, text: &str, length: R
     }
 }
 
-fn record(question: &Question, figures: &Figures) -> RankedRecord {
-    RankedRecord {
-        items: question.items.len(),
-        samples: question.samples,
-        ranking_source: figures.source.map_or("none", rank::Source::name),
-        layer: figures.layer,
-        agreement: figures.agreement,
-        asked: figures.asked,
-        unanswered: figures.unanswered,
+/// Returns the figures of a request for the record: its units are samples.
+fn work(question: &Question, figures: &Figures) -> Work {
+    let bill = &figures.bill;
+    let mut work = Work::of(NAME);
+    work.counts = Counts {
+        units: question.samples,
+        distinct: 1,
+        local_hits: figures.tally.memory,
+        shared_hits: figures.tally.shared,
+        table_hits: figures.tally.table,
+        joined: figures.tally.joined,
+        asked: figures.tally.asked,
+        refreshed: figures.tally.refreshed,
+        evicted: figures.tally.evicted,
         charged: figures.charged,
         refunded: figures.refunded,
         refund_lost: figures.refund_lost,
-        lookup_ms: millis(figures.lookup),
-        asking_ms: millis(figures.asking),
-        model_calls: figures.bill.calls,
-        model_failures: figures.bill.failures,
-        model_timeouts: figures.bill.timeouts,
-        model_retries: figures.bill.retries,
-        input_tokens: figures.bill.tokens.input,
-        output_tokens: figures.bill.tokens.output,
-        spent_nano_dollars: figures.bill.money.nanos(),
-        model_failure: figures.model_failure.clone(),
-    }
+    };
+    work.models = ModelCounts {
+        calls: bill.calls,
+        failures: bill.failures,
+        timeouts: bill.timeouts,
+        retries: bill.retries,
+        input_tokens: bill.tokens.input,
+        output_tokens: bill.tokens.output,
+        nano_dollars: bill.money.nanos(),
+    };
+    work.spans = Spans {
+        lookup: figures.lookup,
+        asking: figures.asking,
+        settling: figures.settling,
+    };
+    work.kept = figures.tally.kept;
+    work.ambiguous_charge = figures.ambiguous;
+    work.model_failure.clone_from(&figures.model_failure);
+    work
+}
+
+/// Returns the outcome for the record.
+fn summary(question: &Question, ranked: &Ranked) -> Value {
+    let ranking = &ranked.ranking;
+    json!({
+        "items": question.items.len(),
+        "source": ranked.source.name(),
+        "samples": ranking.samples,
+        "agreement": ranking.agreement,
+    })
 }

@@ -9,6 +9,7 @@ use shared::app::App;
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Object, Reply};
 use shared::rank::{Item, Question, Source};
+use shared::telemetry::Degraded;
 
 use crate::bound;
 
@@ -57,7 +58,7 @@ struct RankResponse<'a> {
     ranking_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<http::DayUsage<'a>>,
-    degraded: &'a [&'static str],
+    degraded: &'a [Degraded],
 }
 
 #[derive(Serialize)]

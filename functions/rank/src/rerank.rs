@@ -95,8 +95,8 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         .collect();
     hits.sort_by_key(|(rank, _)| *rank);
     hits.truncate(asked.top_n.unwrap_or(usize::MAX));
-    let record = call.record.ranked.as_ref();
-    let (read, written) = record.map_or((0, 0), |record| (record.input_tokens, record.output_tokens));
+    let models = call.record.work.as_ref().map(|work| work.models).unwrap_or_default();
+    let (read, written) = (models.input_tokens, models.output_tokens);
     Reply::json(
         StatusCode::OK,
         &RerankResponse {

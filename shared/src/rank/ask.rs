@@ -32,10 +32,6 @@ pub(super) struct Asking<'a> {
 /// The costs of asking.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Costs {
-    /// Samples asked for.
-    pub(super) asked: usize,
-    /// Of those, samples without an answer.
-    pub(super) unanswered: usize,
     /// The usage of models.
     pub(super) bill: ModelUsage,
     /// True if the day's limit on spending decided who was asked.
@@ -73,18 +69,7 @@ impl<'a> Asking<'a> {
             .map(ToString::to_string)
             .collect();
         let answered: Vec<Answered<Sample>> = replies.into_iter().filter_map(|reply| reply.answer).collect();
-        let asks_models = settings
-            .rank
-            .of(&self.principal.tier, crate::models::spend::Budget::Whole)
-            .iter()
-            .any(ProviderName::is_remote);
         self.note(Costs {
-            asked: if asks_models { self.question.samples } else { 0 },
-            unanswered: if asks_models {
-                self.question.samples - answered.len()
-            } else {
-                0
-            },
             bill: usage.settled().await,
             spend_limited,
         });
@@ -148,8 +133,6 @@ impl<'a> Asking<'a> {
 
     fn note(&self, more: Costs) {
         let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        costs.asked += more.asked;
-        costs.unanswered += more.unanswered;
         costs.bill += more.bill;
         costs.spend_limited |= more.spend_limited;
     }

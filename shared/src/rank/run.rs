@@ -4,7 +4,7 @@ use super::ask::{self, Asking, Costs};
 use super::question::WORKLOAD;
 use super::{Figures, LIFE, Ranked, Ranking, Request, Source};
 use crate::admission::{self, Admitted};
-use crate::answers::{Coalesced, Entry, Key, Outcome, Questions, Tally};
+use crate::answers::{Coalesced, Entry, Key, Outcome, Questions};
 use crate::app::App;
 use crate::clock::{Deadline, Stopwatch};
 use crate::digest;
@@ -13,7 +13,7 @@ use crate::identity::Principal;
 use crate::models::class::ModelClass;
 use crate::plan::Usage;
 use crate::quota::store::{Certainty, Charged};
-use crate::telemetry::Signal;
+use crate::telemetry::{Degraded, Signal};
 
 /// Ranks for `principal`, whom the limits have `admitted` for as many rankings as there are samples. What it costs goes into
 /// `figures`, whatever comes of it.
@@ -64,14 +64,12 @@ pub async fn run(
     let got = answer.as_ref().map_or(0, |(ranking, _)| ranking.samples);
     let (usage, is_sure) = settle(app, charged, question.samples.saturating_sub(got), figures).await;
     if !is_sure {
-        degraded.push("quota");
+        degraded.push(Degraded::Quota);
     }
     let Some((ranking, source)) = answer else {
         let failure = coalesced.failure.unwrap_or_else(|| "nobody answered".to_owned());
         return Err(Error::ModelUnavailable(Outage(failure)));
     };
-    figures.source = Some(source);
-    figures.agreement = Some(ranking.agreement);
     Ok(Ranked {
         version: version(&keys[0], &ranking),
         ranking,
@@ -100,21 +98,16 @@ fn answer(app: &App, request: &Request, coalesced: &Coalesced) -> Option<(Rankin
 }
 
 /// Returns the degraded modes. A ranking of fewer samples than were asked for was made with models missing.
-fn degraded(
-    costs: &Costs,
-    coalesced: &Coalesced,
-    answer: Option<&(Ranking, Source)>,
-    samples: usize,
-) -> Vec<&'static str> {
+fn degraded(costs: &Costs, coalesced: &Coalesced, answer: Option<&(Ranking, Source)>, samples: usize) -> Vec<Degraded> {
     let nobody = matches!(
         coalesced.outcomes.first(),
         Some(Outcome::Stale(_) | Outcome::Nobody) | None
     );
     let partly = answer.is_some_and(|(ranking, _)| ranking.samples < samples);
     [
-        (coalesced.degraded, "cache"),
-        (nobody || partly, "model"),
-        (costs.spend_limited, "spend"),
+        (coalesced.degraded, Degraded::Cache),
+        (nobody || partly, Degraded::Model),
+        (costs.spend_limited, Degraded::Spend),
     ]
     .into_iter()
     .filter_map(|(is, name)| is.then_some(name))
@@ -128,7 +121,7 @@ async fn settle(app: &App, charged: Charged, unused: usize, figures: &mut Figure
         usage,
         certainty,
     } = charged;
-    let units = receipt.units();
+    let (units, settling) = (receipt.units(), Stopwatch::start());
     let refund = admission::finish(app, receipt, unused as u64).await;
     let usage = usage.map(|usage| Usage {
         used: usage.used.saturating_sub(refund.given),
@@ -137,6 +130,8 @@ async fn settle(app: &App, charged: Charged, unused: usize, figures: &mut Figure
     figures.charged = units - refund.given;
     figures.refunded = refund.given;
     figures.refund_lost = refund.lost;
+    figures.ambiguous = certainty == Certainty::Ambiguous;
+    figures.settling = settling.elapsed();
     (usage, certainty == Certainty::Sure && refund.lost == 0)
 }
 
@@ -149,24 +144,8 @@ fn version(key: &Key, ranking: &Ranking) -> String {
 
 impl Figures {
     fn note(&mut self, costs: &Costs, coalesced: &Coalesced) {
-        self.asked = costs.asked;
-        self.unanswered = costs.unanswered;
         self.bill = costs.bill;
+        self.tally = coalesced.tally;
         self.model_failure.clone_from(&coalesced.failure);
-        self.layer = layer(&coalesced.tally);
     }
-}
-
-/// Returns the name of the layer that knew the answer.
-fn layer(tally: &Tally) -> &'static str {
-    let layers = [
-        (tally.memory, "memory"),
-        (tally.shared, "shared"),
-        (tally.table, "table"),
-        (tally.joined, "joined"),
-    ];
-    layers
-        .into_iter()
-        .find(|(hits, _)| *hits > 0)
-        .map_or("none", |(_, name)| name)
 }
