@@ -159,7 +159,7 @@ mod tests {
                 let item = json!({"id": id, "text": visible(text)});
                 assert!(asked["items"].as_array().unwrap().contains(&item));
             }
-            assert!(!prompt.request.system.contains("best"));
+            assert!(!prompt.request.system.contains(&question.query));
         }
     }
 
