@@ -103,14 +103,13 @@ impl Question {
         }
         let newer = |known: &Entry| if known.at > entry.at { known } else { entry }.clone();
         let next = match (&self.state, freshness) {
-            (State::Settled(_), _) | (_, Freshness::Gone) => return,
+            (State::Settled(_), _) | (_, Freshness::Gone) | (State::Lesser(_), Freshness::Stale) => return,
             (State::Refreshing(known), Freshness::Lesser | Freshness::Stale) => {
                 State::Settled(Outcome::Cached(known.clone()))
             }
             (_, Freshness::Fresh) => State::Settled(Outcome::Cached(entry.clone())),
             (State::Lesser(known), Freshness::Lesser) => State::Lesser(newer(known)),
             (State::Open | State::Stale(_), Freshness::Lesser) => State::Lesser(entry.clone()),
-            (State::Lesser(_), Freshness::Stale) => return,
             (State::Stale(known), Freshness::Stale) => State::Stale(newer(known)),
             (State::Open, Freshness::Stale) => State::Stale(entry.clone()),
         };
