@@ -11,7 +11,7 @@
 //! | [`error`] | every way in which a request can fail |
 //! | [`refreshed`] | values that are re-read every few minutes |
 //! | [`http`] | status codes, headers, bodies |
-//! | [`invocation`] | functions that are called with events of their own |
+//! | [`invocation`], `lambda` | functions that are called with events of their own; a function's process |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
@@ -27,7 +27,7 @@
 //! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
-//! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
 pub mod admission;
@@ -38,15 +38,16 @@ pub mod aws;
 pub mod classify;
 pub mod clock;
 pub mod config;
+pub mod dependency_breaker;
 pub mod digest;
 pub mod elasticache;
 pub mod error;
-pub mod gate;
 pub mod http;
 mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+mod lambda;
 pub mod limits;
 pub mod models;
 pub mod money;
