@@ -24,10 +24,18 @@ def unit(name):
     return next(group[name]["value"] for group in UNITS.values() if isinstance(group, dict) and name in group)
 
 
+def dollars_of(written):
+    """A price: a number, or the name of the constant that records are priced with."""
+    if not isinstance(written, str):
+        return written
+    source = (ROOT / "shared/src/telemetry/cost.rs").read_text()
+    return float(re.search(rf"pub const {written}: f64 = ([0-9._]+);", source)[1].replace("_", ""))
+
+
 def price(name, amount):
     """Dollars for an amount in the unit of the price, beyond what is free."""
     of = PRICES["prices"][name]
-    return max(0.0, amount - of.get("freePerMonth", 0)) * of["price"]
+    return max(0.0, amount - of.get("freePerMonth", 0)) * dollars_of(of["price"])
 
 
 def gateway(requests):
@@ -35,7 +43,7 @@ def gateway(requests):
     dollars, left = 0.0, requests
     for size, per_million in PRICES["prices"]["gatewayRequestsMillion"]["tiers"]:
         here = left if size is None else min(left, size)
-        dollars += here / 1e6 * per_million
+        dollars += here / 1e6 * dollars_of(per_million)
         left -= here
     return dollars
 
@@ -76,10 +84,12 @@ def month(users):
 def infrastructure(users, waf=True, cache=True):
     """The lines of the bill for infrastructure: what, how much of it, dollars."""
     m = month(users)
-    writes = m["classify"] * unit("writesPerClassify") + m["judged"] * unit("writesPerJudgedPost")
+    keyed = m["classify"] * unit("keyedShare")
+    writes = (m["classify"] - keyed) * unit("writesPerClassify") + keyed * unit("writesPerKeyedClassify")
+    writes += m["judged"] * unit("writesPerJudgedPost")
     writes += m["refreshes"] * unit("writesPerRefresh") + m["registrations"] * unit("writesPerRegistration")
     writes += users * DAYS * unit("writesPerUserDayClosed")
-    reads = m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
+    reads = keyed * unit("readsPerKeyedClassify") + m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
     noted = (m["refreshes"] + m["registrations"]) / DAYS * unit("auditDaysOfSessions")
     stored = users / 1e6 * unit("tableGigabytesPerMillionUsers") + noted * unit("bytesPerAuditEntry") / 1e9
     lines = m["classify"] * unit("bytesLoggedPerClassify") + m["others"] * unit("bytesLoggedPerOther")
@@ -171,9 +181,22 @@ def main():
     for users in SCALES:
         show(users)
     detect()
+    if "--check" in sys.argv:
+        check()
+
+
+def check():
+    """Fails where 20,000 daily users cost more than was asked for, or docs/OPERATIONS.md says something else than this bill."""
     of_20k = total(infrastructure(20_000))
-    if "--check" in sys.argv and of_20k > MOST_FOR_20K:
+    if of_20k > MOST_FOR_20K:
         sys.exit(f"infrastructure for 20,000 daily users costs {of_20k:.2f}, more than {MOST_FOR_20K:.0f}")
+    page = (ROOT / "docs/OPERATIONS.md").read_text()
+    bare = total(infrastructure(0, waf=False, cache=False))
+    rows = [f"| none | {total(infrastructure(0)):,.0f} USD ({bare:,.0f} with `Waf=off Cache=none`) |"]
+    rows += [f"| {users:,} | {total(infrastructure(users)):,.0f} USD |" for users in SCALES]
+    for row in rows:
+        if row not in page:
+            sys.exit(f"docs/OPERATIONS.md, The bill, has no row that begins with {row}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ use crate::digest::sha256;
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::identity::signature::{self, Message, Signature};
+use crate::telemetry::Degraded;
 
 /// What a signature covers: collected only for a request that has one.
 pub(super) struct Signed {
@@ -69,7 +70,7 @@ impl Call {
             Token::Expired(principal) => {
                 self.visit(app).await?;
                 admission::honour_in_grace(app, &principal, self.now).await?;
-                self.record.degraded.push("auth");
+                self.record.note(Degraded::Auth);
                 principal
             }
         };
@@ -111,6 +112,17 @@ impl Call {
     pub async fn admin(&mut self, app: &App) -> Result<String, Error> {
         self.visit(app).await?;
         admission::authenticate_admin(app, self.signature(), self.now).await
+    }
+
+    /// Returns once the request is known to be an operator's: of a caller whom the gateway let through by IAM, or signed by an admin.
+    ///
+    /// # Errors
+    /// As [`Call::admin`].
+    pub async fn operator(&mut self, app: &App) -> Result<(), Error> {
+        if self.has_iam_caller {
+            return self.visit(app).await;
+        }
+        self.admin(app).await.map(|_| ())
     }
 
     fn signature(&self) -> Option<Result<Signature, &'static str>> {
