@@ -11,9 +11,10 @@
 //! | [`error`] | every way in which a request can fail |
 //! | [`refreshed`] | values that are re-read every few minutes |
 //! | [`http`] | status codes, headers, bodies |
-//! | [`invocation`] | functions that are called with events of their own |
+//! | [`invocation`], `lambda` | functions that are called with events of their own; a function's process |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
+//! | [`rank`] | the use case: charge, remembered answers, ask for samples, combine them, refund |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
@@ -47,6 +48,7 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+mod lambda;
 pub mod limits;
 pub mod models;
 pub mod money;
@@ -54,6 +56,7 @@ pub mod plan;
 pub mod plan_store;
 pub mod probes;
 pub mod quota;
+pub mod rank;
 pub mod refreshed;
 pub mod secrets;
 pub mod table;

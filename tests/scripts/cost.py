@@ -24,10 +24,18 @@ def unit(name):
     return next(group[name]["value"] for group in UNITS.values() if isinstance(group, dict) and name in group)
 
 
+def dollars_of(written):
+    """A price: a number, or the name of the constant that records are priced with."""
+    if not isinstance(written, str):
+        return written
+    source = (ROOT / "shared/src/telemetry/cost.rs").read_text()
+    return float(re.search(rf"pub const {written}: f64 = ([0-9._]+);", source)[1].replace("_", ""))
+
+
 def price(name, amount):
     """Dollars for an amount in the unit of the price, beyond what is free."""
     of = PRICES["prices"][name]
-    return max(0.0, amount - of.get("freePerMonth", 0)) * of["price"]
+    return max(0.0, amount - of.get("freePerMonth", 0)) * dollars_of(of["price"])
 
 
 def gateway(requests):
@@ -35,7 +43,7 @@ def gateway(requests):
     dollars, left = 0.0, requests
     for size, per_million in PRICES["prices"]["gatewayRequestsMillion"]["tiers"]:
         here = left if size is None else min(left, size)
-        dollars += here / 1e6 * per_million
+        dollars += here / 1e6 * dollars_of(per_million)
         left -= here
     return dollars
 
@@ -163,6 +171,20 @@ def detect(per_second=20_000):
     print("  frames deduplicated there, and the model run on own hardware before a rate like this makes sense.")
 
 
+def rank(requests=1_000_000):
+    """Print the cost of so many requests for a ranking of 10 items, by the samples of each."""
+    base = gateway(requests) + price("invocationsMillion", requests / 1e6) + price("tableWritesMillion", requests / 1e6)
+    called = requests * (1 - unit("rankHitRate"))
+    print(f"\nrank: {requests:,} requests for a ranking of 10 items, {unit('rankHitRate'):.0%} of them known")
+    for samples in (1, 3):
+        calls = called * samples
+        dollars = price("modelInputTokensMillion", calls * unit("rankTokensRead") / 1e6)
+        dollars += price("modelOutputTokensMillion", calls * unit("rankTokensWritten") / 1e6)
+        # Samples are asked side by side: a request waits for one.
+        waiting = price("gigabyteSecondArm", called * unit("millisPerModelCall") / 1e3 * unit("memoryGigabytes"))
+        print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
+
+
 def main():
     if "--figure" in sys.argv:
         print(f"{total(infrastructure(20_000)):.2f}")
@@ -172,6 +194,7 @@ def main():
     print(f"\nidle: {idle:,.2f} with the template's defaults; {bare:,.2f} with Waf=off Cache=none")
     for users in SCALES:
         show(users)
+    rank()
     detect()
     if "--check" in sys.argv:
         check()

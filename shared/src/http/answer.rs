@@ -5,12 +5,12 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
 use super::correlation::CORRELATION_ID;
-use super::{Call, Reply, limits, problem, whole_seconds};
+use super::{Call, Reply, limits, openai_error, problem, whole_seconds};
 use crate::app::App;
 use crate::error::{DAILY, Error};
 use crate::limits::Standing;
 use crate::plan::Usage;
-use crate::telemetry::{self, ErrorRecord};
+use crate::telemetry::{ErrorRecord, Http};
 
 /// On every answer.
 const SECURITY: [(HeaderName, HeaderValue); 4] = [
@@ -40,11 +40,18 @@ impl Call {
         };
         self.add_cors(app, &mut headers);
         limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
-        self.record.status = status.as_u16();
+        if self.openai_errors {
+            openai_error::name_request(&mut headers, &self.record.correlation_id);
+        }
+        self.record.http = Some(Http {
+            method: self.method.to_string(),
+            route: std::mem::take(&mut self.route),
+            status: status.as_u16(),
+        });
         self.record.failed = status.is_server_error().into();
         self.record.defects = (status == StatusCode::INTERNAL_SERVER_ERROR).into();
         self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
-        self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
+        self.record.took(self.stopwatch);
         app.telemetry.emit(&mut self.record);
         // What GET would have said of it is in the headers.
         let body = body.filter(|_| self.method != Method::HEAD);
@@ -100,6 +107,11 @@ impl Call {
             user_impact: error.user_impact(),
             cause: error.cause(),
         });
+        let body = if self.openai_errors {
+            openai_error::recast(error, &mut headers)
+        } else {
+            body
+        };
         (status, headers, Some(body))
     }
 

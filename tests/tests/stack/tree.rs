@@ -1,4 +1,4 @@
-//! Who may know whom: the arrows between the members, and those inside them; what `make` may install; names and pages.
+//! The arrows between the members and inside them, names, sizes, pages and prose; and what `make` may install.
 
 mod circles;
 mod commands;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use local::event::to_response;
-use local::gateway::{self, Function};
+use local::gateway;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::clock::Clock;
@@ -88,9 +88,10 @@ async fn the_servers_own_figures_are_read_by_prometheus() {
     for (limit, refusals) in [("ip", 0.0), ("burst", 0.0), ("daily", 1.0)] {
         is("clearview_refusals_total", json!({"refusedBy": limit}), refusals);
     }
-    is("clearview_questions_total", json!({"answer": "judged"}), 2.0);
-    is("clearview_questions_total", json!({"answer": "local"}), 1.0);
-    is("clearview_charged_posts_total", json!({"tier": "free"}), 3.0);
+    for (name, expected) in [("asked", 2.0), ("local_hits", 1.0), ("charged", 3.0)] {
+        let labels = json!({"workload": "classify", "tier": "free"});
+        is(&format!("clearview_{name}_total"), labels, expected);
+    }
     assert!(value(&samples, "clearview_cost_usd_total", &json!({"tier": "free"})) > 0.0);
 }
 
@@ -182,7 +183,7 @@ async fn a_scraper_whom_the_gateway_let_through_by_iam_needs_no_key() {
     let app = Arc::new(app);
     let scraper = "arn:aws:sts::123456789012:assumed-role/prometheus/i-0123456789abcdef0";
     for (caller, expected) in [(Some(scraper), 200), (Some(""), 401), (None, 401)] {
-        let answer = gateway::invoke(Arc::clone(&app), Function::Health, scrape_by(caller)).await;
+        let answer = gateway::invoke(Arc::clone(&app), "health", scrape_by(caller)).await;
         let answer = to_response(&answer.unwrap()).unwrap();
         assert_eq!(answer.status(), expected, "{caller:?}: {answer:?}");
         if expected == 200 {
