@@ -15,14 +15,14 @@ const TRIP: Duration = Duration::from_millis(25);
 
 /// The most of a request with one new post and one call to a model.
 const NEW: Costs = Costs {
-    commands: 60,
+    commands: 35,
     waits: 5,
     writes: 3,
 };
 
 /// The most of a request whose posts are known.
 const KNOWN: Costs = Costs {
-    commands: 20,
+    commands: 12,
     waits: 2,
     writes: 1,
 };
