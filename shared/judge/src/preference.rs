@@ -3,6 +3,7 @@
 //! Read left to right. A cue (see `cues`) counts at the head of an item, before its first topic word; a break or a
 //! conjunction ends an item and the next one inherits what was said. What has no cue is a list of things to hide.
 
+mod ahead;
 mod exceptions;
 mod parser;
 mod state;
