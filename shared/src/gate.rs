@@ -1,5 +1,6 @@
-//! Skips a dependency that has just failed, so that its outage costs each request nothing: while it is skipped, one request at
-//! a time probes whether it answers again. Pure but for the lock around its state.
+//! A circuit breaker per process for one dependency: skips it after a failure, so that its outage costs each request
+//! nothing. While it is skipped, one request at a time probes if it answers again. Pure except the lock around its
+//! state.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +13,10 @@ const FIRST_SKIP: Duration = Duration::from_millis(250);
 /// The longest that it is skipped without being probed.
 const LONGEST_SKIP: Duration = Duration::from_secs(5);
 
-/// As long as it is skipped after its third failure in a row: nobody takes it for a hiccup then.
+/// The skip after its third failure in a row, which nobody takes for a hiccup.
 const SURELY_DOWN: Duration = Duration::from_secs(1);
 
-/// Whether a dependency may be asked.
+/// A breaker for one dependency.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<State>);
 
@@ -23,7 +24,7 @@ pub struct Gate(Mutex<State>);
 enum State {
     #[default]
     Open,
-    /// Skipped since a failure, or since a probe was let through.
+    /// Skipped since a failure, or since a probe was admitted.
     Shut {
         since: Timestamp,
         skip: Duration,
@@ -32,7 +33,8 @@ enum State {
 }
 
 impl Gate {
-    /// Whether the caller may ask the dependency now. While it is skipped, one caller per period may, as its probe.
+    /// Returns true if the caller may use the dependency now. While it is skipped, one caller per period may, as its
+    /// probe.
     pub fn admits(&self, now: Timestamp) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Shut { since, skip, .. } = *state else {
@@ -50,12 +52,12 @@ impl Gate {
         true
     }
 
-    /// Whether nothing speaks against the dependency.
+    /// True if nothing speaks against the dependency.
     pub fn is_open(&self) -> bool {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Open
     }
 
-    /// Whether the dependency has failed and then failed two probes.
+    /// True if the dependency has failed and then failed two probes.
     pub fn is_down(&self) -> bool {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Open => false,
@@ -63,12 +65,12 @@ impl Gate {
         }
     }
 
-    /// The dependency has answered.
+    /// Records that the dependency has answered.
     pub fn succeed(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Open;
     }
 
-    /// The dependency has failed.
+    /// Records that the dependency has failed.
     pub fn fail(&self, now: Timestamp) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let skip = match *state {

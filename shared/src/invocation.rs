@@ -1,4 +1,4 @@
-//! Functions that no gateway stands before: how they are run with events of their own, and what is told of each.
+//! Runs functions that no gateway calls, with events of their own, and writes a record of each.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::app::App;
 use crate::clock::Stopwatch;
 use crate::telemetry::millis;
 
-/// Why an event was not handled, as the caller is told.
+/// The reason why an event was not handled, for the caller.
 pub trait Failure: Display {
     /// The `errorType`.
     fn code(&self) -> &'static str;
 }
 
-/// Runs such a function for as long as Lambda has events for it.
+/// Runs such a function as long as Lambda has events for it.
 ///
 /// # Errors
-/// What ends the runtime.
+/// The error that ends the runtime.
 pub async fn run<H, F, S, E>(app: Arc<App>, handle: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(Arc<App>, Value) -> F + Clone + Send + 'static,
@@ -45,7 +45,7 @@ fn diagnostic(failure: &impl Failure) -> Diagnostic {
     }
 }
 
-/// The record of one event: what was done, or why it was not, and how long it took.
+/// Writes the record of one event: the result, or the failure, and the duration.
 pub fn record<S: Serialize, E: Failure>(function: &'static str, stopwatch: &Stopwatch, outcome: &Result<S, E>) {
     let duration = millis(stopwatch.elapsed());
     match outcome {

@@ -20,11 +20,11 @@ pub struct Rule {
     pub good_for: Duration,
     /// How long nobody tries again after a failed read.
     pub retry_after: Duration,
-    /// What happens to a value that is too old and cannot be re-read.
+    /// The rule for a value that is too old and cannot be read again.
     pub while_unreadable: WhileUnreadable,
 }
 
-/// What happens to a value that is too old and cannot be re-read.
+/// The rule for a value that is too old and cannot be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhileUnreadable {
     /// It stays in use, however old.

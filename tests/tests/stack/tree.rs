@@ -1,4 +1,5 @@
-//! Who may know whom: the arrows between the members, and those inside them; what `make` may install; names and pages.
+//! The tree itself: the arrows between the members, and those inside them; its names, pages and prose; the tools that `make`
+//! may install.
 
 mod circles;
 mod commands;
