@@ -36,7 +36,7 @@ pub enum Publication {
 
 /// The result of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct PublishedRead {
     /// The newest set that could be read; `None` if none is published.
     pub newest: Option<Published>,
     /// True if every place was read: then there is no newer set.
@@ -46,11 +46,11 @@ pub struct Found {
 /// The two places.
 #[derive(Debug)]
 pub struct PublishedKeys {
-    places: [Place; 2],
+    places: [PublishedPlace; 2],
 }
 
 #[derive(Debug)]
-struct Place {
+struct PublishedPlace {
     table: Table,
     key: Vec<(&'static str, AttributeValue)>,
     /// The keys that this process last published here.
@@ -61,7 +61,7 @@ impl PublishedKeys {
     /// Makes the two places in the tables of `client`.
     #[must_use]
     pub fn new(client: &Client, config: &Config, clock: &Clock) -> Self {
-        let place = |schema, key: &[(&'static str, &str)]| Place {
+        let place = |schema, key: &[(&'static str, &str)]| PublishedPlace {
             table: Table::new(client.clone(), schema, config, clock.clone()),
             key: key.iter().map(|(name, value)| (*name, text(*value))).collect(),
             told: Mutex::new(None),
@@ -92,20 +92,22 @@ impl PublishedKeys {
     ///
     /// # Errors
     /// When no place could be read, or one could not and the other has none.
-    pub async fn read(&self) -> Result<Found, Outage> {
+    pub async fn read(&self) -> Result<PublishedRead, Outage> {
         let [first, second] = &self.places;
         newest(tokio::join!(first.read(), second.read()))
     }
 }
 
 /// Combines two answers.
-fn newest(answers: (Result<Option<Published>, Outage>, Result<Option<Published>, Outage>)) -> Result<Found, Outage> {
+fn newest(
+    answers: (Result<Option<Published>, Outage>, Result<Option<Published>, Outage>),
+) -> Result<PublishedRead, Outage> {
     match answers {
-        (Ok(first), Ok(second)) => Ok(Found {
+        (Ok(first), Ok(second)) => Ok(PublishedRead {
             newest: [first, second].into_iter().flatten().max_by_key(|keys| keys.version),
             everywhere: true,
         }),
-        (Ok(Some(keys)), Err(_)) | (Err(_), Ok(Some(keys))) => Ok(Found {
+        (Ok(Some(keys)), Err(_)) | (Err(_), Ok(Some(keys))) => Ok(PublishedRead {
             newest: Some(keys),
             everywhere: false,
         }),
@@ -113,7 +115,7 @@ fn newest(answers: (Result<Option<Published>, Outage>, Result<Option<Published>,
     }
 }
 
-impl Place {
+impl PublishedPlace {
     /// Writes the keys; returns `false` if a newer set is here.
     async fn write(&self, keys: &Published) -> Result<bool, Outage> {
         let told = |told: &Mutex<Option<Published>>| told.lock().unwrap_or_else(PoisonError::into_inner).clone();

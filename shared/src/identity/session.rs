@@ -143,7 +143,7 @@ impl Session {
 
 /// The decision about a refresh token that was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum RefreshDecision {
     /// It is the newest: spend it.
     Spend,
     /// It was spent a moment ago by the same device: give the newest.
@@ -162,35 +162,35 @@ pub fn decide(
     shown: &RefreshToken,
     fingerprint: Option<&Fingerprint>,
     now: Timestamp,
-) -> Decision {
+) -> RefreshDecision {
     if session.revoked {
-        return Decision::Refuse("the session is revoked");
+        return RefreshDecision::Refuse("the session is revoked");
     }
     if session.expires_at() <= now {
-        return Decision::Refuse("the session has expired");
+        return RefreshDecision::Refuse("the session has expired");
     }
     let newest = shown.generation == session.generation && shown.hash() == session.hash;
     // Deriving an older token again proves it. An invented one must not be able to end a session.
     let derived = || RefreshToken::derive(keys, session, shown.generation);
     let spent = shown.generation < session.generation && derived().is_some_and(|token| token.hash() == shown.hash());
     if !newest && !spent {
-        return Decision::Refuse("the refresh token is unknown");
+        return RefreshDecision::Refuse("the refresh token is unknown");
     }
     let same_device = session.fingerprint.is_none() || session.fingerprint.as_ref() == fingerprint;
     if newest {
         // A client that never sends its fingerprint here still gets its refresh; one that sends another does not.
         return if !same_device && fingerprint.is_some() {
-            Decision::Refuse("the device fingerprint does not match")
+            RefreshDecision::Refuse("the device fingerprint does not match")
         } else if session.spent_lately(now).len() < MOST_SPENT {
-            Decision::Spend
+            RefreshDecision::Spend
         } else {
-            Decision::GiveNewest
+            RefreshDecision::GiveNewest
         };
     }
     if same_device && session.spent_just_now(shown.generation, now) {
-        Decision::GiveNewest
+        RefreshDecision::GiveNewest
     } else {
-        Decision::Reused
+        RefreshDecision::Reused
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
             RefreshToken::derive(&self.keys, &self.session, generation).unwrap()
         }
 
-        fn decide(&self, generation: u64, fingerprint: Option<&str>, now: Timestamp) -> Decision {
+        fn decide(&self, generation: u64, fingerprint: Option<&str>, now: Timestamp) -> RefreshDecision {
             let fingerprint = fingerprint.map(Fingerprint::of);
             decide(
                 &self.keys,
@@ -271,17 +271,17 @@ mod tests {
             fixture.session = fixture.session.spend(successor, after(second));
         }
         for (generation, second, expected) in [
-            (3, 51, Decision::Spend),
-            (2, 51, Decision::GiveNewest),
-            (1, 51, Decision::GiveNewest),
-            (0, 51, Decision::GiveNewest),
-            (0, 60, Decision::GiveNewest),
-            (0, 61, Decision::Reused),
-            (1, 61, Decision::GiveNewest),
-            (1, 71, Decision::Reused),
-            (2, 110, Decision::GiveNewest),
-            (2, 111, Decision::Reused),
-            (3, 111, Decision::Spend),
+            (3, 51, RefreshDecision::Spend),
+            (2, 51, RefreshDecision::GiveNewest),
+            (1, 51, RefreshDecision::GiveNewest),
+            (0, 51, RefreshDecision::GiveNewest),
+            (0, 60, RefreshDecision::GiveNewest),
+            (0, 61, RefreshDecision::Reused),
+            (1, 61, RefreshDecision::GiveNewest),
+            (1, 71, RefreshDecision::Reused),
+            (2, 110, RefreshDecision::GiveNewest),
+            (2, 111, RefreshDecision::Reused),
+            (3, 111, RefreshDecision::Spend),
         ] {
             assert_eq!(
                 fixture.decide(generation, None, after(second)),
@@ -297,15 +297,15 @@ mod tests {
         for _ in 0..MOST_SPENT {
             assert_eq!(
                 fixture.decide(fixture.session.generation, None, after(1)),
-                Decision::Spend
+                RefreshDecision::Spend
             );
             let successor = fixture.token(fixture.session.generation + 1).hash();
             fixture.session = fixture.session.spend(successor, after(1));
         }
         let newest = fixture.session.generation;
-        assert_eq!(fixture.decide(newest, None, after(61)), Decision::GiveNewest);
-        assert_eq!(fixture.decide(0, None, after(61)), Decision::GiveNewest);
-        assert_eq!(fixture.decide(newest, None, after(62)), Decision::Spend);
+        assert_eq!(fixture.decide(newest, None, after(61)), RefreshDecision::GiveNewest);
+        assert_eq!(fixture.decide(0, None, after(61)), RefreshDecision::GiveNewest);
+        assert_eq!(fixture.decide(newest, None, after(62)), RefreshDecision::Spend);
         let next = fixture.session.spend(fixture.token(newest + 1).hash(), after(62));
         assert_eq!(next.spent, [after(62)]);
     }
@@ -322,21 +322,24 @@ mod tests {
             );
             let invented = RefreshToken::parse(&text).unwrap();
             let decision = decide(&fixture.keys, &fixture.session, &invented, None, after(1));
-            assert!(matches!(decision, Decision::Refuse(_)), "{generation}: {decision:?}");
+            assert!(
+                matches!(decision, RefreshDecision::Refuse(_)),
+                "{generation}: {decision:?}"
+            );
         }
     }
 
     #[test]
     fn a_lost_answer_is_repeated_for_the_same_device_alone() {
         let fixture = Fixture::at_generation(1, Some("phone"));
-        assert_eq!(fixture.decide(0, Some("phone"), after(5)), Decision::GiveNewest);
-        assert_eq!(fixture.decide(0, Some("laptop"), after(5)), Decision::Reused);
-        assert_eq!(fixture.decide(0, None, after(5)), Decision::Reused);
+        assert_eq!(fixture.decide(0, Some("phone"), after(5)), RefreshDecision::GiveNewest);
+        assert_eq!(fixture.decide(0, Some("laptop"), after(5)), RefreshDecision::Reused);
+        assert_eq!(fixture.decide(0, None, after(5)), RefreshDecision::Reused);
         assert!(matches!(
             fixture.decide(1, Some("laptop"), after(5)),
-            Decision::Refuse(_)
+            RefreshDecision::Refuse(_)
         ));
-        assert_eq!(fixture.decide(1, Some("phone"), after(5)), Decision::Spend);
+        assert_eq!(fixture.decide(1, Some("phone"), after(5)), RefreshDecision::Spend);
     }
 
     #[test]
@@ -345,15 +348,15 @@ mod tests {
         let day = |n: u64| after(n * 86_400);
         assert_eq!(
             fixture.decide(1, None, day(30).plus(Duration::ZERO)),
-            Decision::Refuse("the session has expired")
+            RefreshDecision::Refuse("the session has expired")
         );
-        assert_eq!(fixture.decide(1, None, day(29)), Decision::Spend);
+        assert_eq!(fixture.decide(1, None, day(29)), RefreshDecision::Spend);
         fixture.session.refreshed_at = day(80);
         assert_eq!(fixture.session.expires_at(), day(90));
         fixture.session.revoked = true;
         assert_eq!(
             fixture.decide(1, None, day(81)),
-            Decision::Refuse("the session is revoked")
+            RefreshDecision::Refuse("the session is revoked")
         );
     }
 }

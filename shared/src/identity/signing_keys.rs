@@ -52,12 +52,12 @@ struct StoredMaster {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Initial {
+struct InitialMaster {
     master: String,
 }
 
 fn read(stored: &Secret) -> Result<Stored, KeyError> {
-    match serde_json::from_str::<Initial>(stored.expose()) {
+    match serde_json::from_str::<InitialMaster>(stored.expose()) {
         Ok(initial) => Ok(Stored {
             version: 1,
             masters: vec![StoredMaster {

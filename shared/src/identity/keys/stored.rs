@@ -59,7 +59,7 @@ pub(super) struct Kept {
 /// The initial secret of a stack: one random master, from which a first key set is derived.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Initial {
+struct InitialKeySet {
     master: String,
 }
 
@@ -76,7 +76,7 @@ impl Kept {
 impl StoredKeySet {
     /// Reads the stored form, or derives it from a first master.
     pub(super) fn read(stored: &Secret) -> Result<Self, KeyError> {
-        match serde_json::from_str::<Initial>(stored.expose()) {
+        match serde_json::from_str::<InitialKeySet>(stored.expose()) {
             Ok(initial) => Self::derive(&initial.master),
             Err(_) => serde_json::from_str(stored.expose())
                 .map_err(|_| KeyError::new("it is not of the form that this version writes")),
