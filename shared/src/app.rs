@@ -6,10 +6,10 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures_util::future::join_all;
 
+use crate::answers::Answers;
+use crate::answers::table::AnswerTable;
+use crate::answers::valkey::SharedAnswers;
 use crate::audit::AuditLog;
-use crate::cache::table::VerdictTable;
-use crate::cache::tiers::Cache;
-use crate::cache::valkey::SharedVerdicts;
 use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
@@ -67,8 +67,8 @@ pub struct App {
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
     pub limits: LimitStore,
-    /// Verdicts.
-    pub cache: Cache,
+    /// Remembered answers.
+    pub answers: Answers,
     /// Models beyond this process, for every workload.
     pub models: Arc<Models>,
     /// Judges of posts.
@@ -107,7 +107,7 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
-        let shared = caches.shared.map(SharedVerdicts::new);
+        let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,
             clock.clone(),
@@ -129,7 +129,7 @@ impl App {
             limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
-            cache: Cache::new(shared, VerdictTable::new(open(table::VERDICTS)), config.cache_layers),
+            answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
             probes,

@@ -1,31 +1,32 @@
-//! The use case classify: which posts does this user not want to see? Charge, cache, judge, refund.
+//! The use case classify: which posts does this user not want to see? Charge, remembered answers, judge, refund.
 
 pub mod answer;
 pub mod ask;
 pub mod batch_window;
+mod fallback;
 pub mod injection;
+mod payload;
+pub mod preference;
 pub mod prompt;
+mod resolve;
+mod run;
 pub mod verdict;
-mod work;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admission::{self, Admitted};
-use crate::app::App;
-use crate::cache::lease::Token;
-use crate::cache::{ByKey, CanonicalPreference, Key, by_key, canonical};
-use crate::clock::{Deadline, Stopwatch, Timestamp};
-use crate::error::Error;
-use crate::identity::Principal;
+use crate::answers::Life;
 use crate::models::call::ModelUsage;
 use crate::plan::Usage;
 use crate::quota::idempotency::IdempotencyKey;
-use crate::quota::store::Certainty;
-use crate::telemetry::Signal;
 
-use self::verdict::{Explanation, ModelClass};
-use self::work::Work;
+use self::verdict::Explanation;
+
+pub use self::run::run;
+
+/// How long verdicts are good.
+pub const LIFE: Life = Life::new(Duration::from_hours(6), Duration::from_hours(24));
 
 /// What is asked: already within the contract's bounds.
 #[derive(Debug)]
@@ -142,122 +143,4 @@ pub struct Spans {
     pub judging: Duration,
     /// Giving back what nobody could judge, and keeping books.
     pub settling: Duration,
-}
-
-/// Classifies a batch for `principal`, whom the limits have `admitted`.
-///
-/// # Errors
-/// [`Error::QuotaExceeded`] or [`Error::ReducedCapacity`]; then nothing was charged or judged.
-pub async fn run(
-    app: &App,
-    principal: &Principal,
-    batch: &Batch<'_>,
-    admitted: &Admitted,
-    now: Timestamp,
-) -> Result<Classified, Error> {
-    let deadline = Deadline::after(app.config.request_timeout);
-    let preference = CanonicalPreference::of(batch.preference);
-    let contents: Vec<String> = batch.posts.iter().map(|post| canonical(post)).collect();
-    let keys: Vec<Key> = contents.iter().map(|content| preference.key(content)).collect();
-    let distinct = Distinct::of(&keys, &contents);
-
-    let looking_up = Stopwatch::start();
-    let (charged, mut found) = tokio::join!(
-        admitted.charge(app, batch.idempotency.as_ref()),
-        app.cache.read(&distinct.keys, now)
-    );
-    let mut charged = charged?;
-    let lookup = looking_up.elapsed();
-    let judging = Stopwatch::start();
-
-    let ask = Ask {
-        app,
-        principal,
-        preference: &preference,
-        explain: batch.explain,
-        trace: batch.trace.as_deref(),
-        deadline,
-        now,
-        token: Token::draw(),
-        class: app.providers.class_for(&principal.tier),
-    };
-    let news = std::mem::take(&mut found.news);
-    let mut work = Work::start(found, &distinct, &ask);
-    let (told, ()) = tokio::join!(app.cache.tell(&news, now), work.judge_misses(&ask));
-    if !told {
-        work.degraded.push(Degraded::Cache);
-    }
-    work.figures.kept = app.cache.kept();
-    let (judging, settling) = (judging.elapsed(), Stopwatch::start());
-    if work.figures.bill.opened > 0 {
-        app.telemetry.raise(Signal::BreakerOpened, now);
-    }
-
-    let outcomes: Vec<Outcome> = keys.iter().map(|key| work.outcome(key, batch.explain)).collect();
-    let unjudged = outcomes
-        .iter()
-        .filter(|outcome| outcome.source == Source::Default)
-        .count();
-    let units = charged.receipt.units();
-    let refund = admission::finish(app, charged.receipt, unjudged as u64).await;
-    if let Some(usage) = &mut charged.usage {
-        usage.used = usage.used.saturating_sub(refund.given);
-    }
-    work.figures.charged = units - refund.given;
-    work.figures.refunded = refund.given;
-    work.figures.refund_lost = refund.lost;
-    work.figures.spans = Spans {
-        lookup,
-        judging,
-        settling: settling.elapsed(),
-    };
-    if charged.certainty != Certainty::Sure || refund.lost > 0 {
-        work.degraded.push(Degraded::Quota);
-    }
-    work.figures.ambiguous = charged.certainty == Certainty::Ambiguous;
-    work.degraded.sort_unstable();
-    work.degraded.dedup();
-    Ok(Classified {
-        outcomes,
-        preference_version: preference.version,
-        usage: charged.usage,
-        degraded: work.degraded,
-        figures: work.figures,
-    })
-}
-
-/// What stays the same while a batch is answered.
-struct Ask<'a> {
-    app: &'a App,
-    principal: &'a Principal,
-    preference: &'a CanonicalPreference,
-    explain: bool,
-    trace: Option<&'a str>,
-    deadline: Deadline,
-    now: Timestamp,
-    /// Names this request to other instances; without one it takes no lease.
-    token: Option<Token>,
-    /// The class of model that the principal's plan is given.
-    class: ModelClass,
-}
-
-/// The different questions of a batch.
-struct Distinct<'a> {
-    keys: Vec<Key>,
-    contents: ByKey<&'a str>,
-}
-
-impl<'a> Distinct<'a> {
-    fn of(keys: &[Key], contents: &'a [String]) -> Self {
-        let mut distinct = Self {
-            keys: Vec::with_capacity(keys.len()),
-            contents: by_key(keys.len()),
-        };
-        for (key, content) in keys.iter().zip(contents) {
-            if distinct.contents.insert(key.clone(), content).is_none() {
-                distinct.keys.push(key.clone());
-            }
-        }
-        distinct
-    }
 }

@@ -24,7 +24,7 @@ pub use self::address::AddressLimits;
 pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
 pub use self::endpoint::Endpoint;
-pub use self::layers::{CacheLayers, CacheReads, CacheWrites};
+pub use self::layers::CacheLayers;
 
 /// A value that must not be shown: its `Debug` and `Display` are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub struct Config {
     pub table_timeout: Duration,
     /// `CLEARVIEW_CACHE_…`, `CLEARVIEW_LIMITS_…` and the limits by address.
     pub cache: CacheSettings,
-    /// `CLEARVIEW_CACHE_WRITE` and `CLEARVIEW_CACHE_READ`.
+    /// `CLEARVIEW_CACHE_LAYERS`.
     pub cache_layers: CacheLayers,
     /// `CLEARVIEW_REQUEST_TIMEOUT_MS`: the longest that a request may wait for its verdicts (8000).
     pub request_timeout: Duration,

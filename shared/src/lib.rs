@@ -14,7 +14,7 @@
 //! | [`invocation`] | functions that are called with events of their own |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
-//! | [`classify`] | the use case: cache, ask models, judge, refund |
+//! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
 //! | [`plan`], [`plan_store`] | what each tier may use; the plans in force |
@@ -23,25 +23,25 @@
 //! | [`limits`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
-//! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
+//! | [`answers`] | answers of models that are remembered; questions that are asked once |
 //! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
-//! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
 pub mod admission;
+pub mod answers;
 pub mod app;
 pub mod audit;
 pub mod aws;
-pub mod cache;
 pub mod classify;
 pub mod clock;
 pub mod config;
+pub mod dependency_breaker;
 pub mod digest;
 pub mod elasticache;
 pub mod error;
-pub mod gate;
 pub mod http;
 mod http_client;
 pub mod identity;

@@ -23,7 +23,7 @@ impl Probes {
     pub(crate) fn new(client: &Client, caches: Vec<Valkey>, config: &Config, clock: &Clock) -> Self {
         let open = |schema| Table::new(client.clone(), schema, config, clock.clone());
         Self {
-            tables: [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into(),
+            tables: [table::QUOTA, table::IDENTITY, table::ANSWERS].map(open).into(),
             caches,
             reports: Refreshed::new(RULE),
         }

@@ -19,8 +19,8 @@ use self::outcome::of_call;
 use crate::aws;
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
+use crate::dependency_breaker::DependencyBreaker;
 use crate::error::Outage;
-use crate::gate::Gate;
 use crate::ids::random_bytes;
 
 /// How often a write that was certainly not done is attempted.
@@ -63,9 +63,9 @@ pub const IDENTITY: TableSchema = TableSchema {
     range: Some("item"),
 };
 
-/// Verdicts: the cache's last layer.
-pub const VERDICTS: TableSchema = TableSchema {
-    name: "verdicts",
+/// Remembered answers of models.
+pub const ANSWERS: TableSchema = TableSchema {
+    name: "answers",
     hash: "key",
     range: None,
 };
@@ -92,7 +92,7 @@ pub const AUDIT: TableSchema = TableSchema {
 };
 
 /// All tables.
-pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, VERDICTS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ pub struct Table {
     name: String,
     timeout: Duration,
     clock: Clock,
-    gate: Gate,
+    breaker: DependencyBreaker,
 }
 
 /// The reason why a call to a table gave no result.
@@ -146,7 +146,7 @@ impl Table {
             name: format!("{}{}", config.table_prefix, schema.name),
             timeout: config.table_timeout,
             clock,
-            gate: Gate::default(),
+            breaker: DependencyBreaker::default(),
         }
     }
 
@@ -179,7 +179,7 @@ impl Table {
     /// Returns true if the table is known to be down: one failed call says little.
     #[must_use]
     pub fn is_down(&self) -> bool {
-        self.gate.is_down()
+        self.breaker.is_down()
     }
 
     /// Makes one call within the deadline, unless the table has just failed. Use [`Table::write`] for writes.
@@ -228,7 +228,7 @@ impl Table {
     }
 
     fn enter<E>(&self) -> Result<(), Failure<E>> {
-        if self.gate.admits(self.clock.now()) {
+        if self.breaker.admits(self.clock.now()) {
             return Ok(());
         }
         Err(Failure::Unasked(Outage(format!(
@@ -256,11 +256,11 @@ impl Table {
         }
     }
 
-    /// Records an outcome in the table's gate.
+    /// Records an outcome in the table's breaker.
     fn leave<T, E>(&self, outcome: Result<T, Failure<E>>) -> Result<T, Failure<E>> {
         match outcome {
-            Ok(_) | Err(Failure::Refused(_) | Failure::Contended(_) | Failure::Rejected(_)) => self.gate.succeed(),
-            Err(Failure::Throttled(_) | Failure::Unasked(_) | Failure::Down(_)) => self.gate.fail(self.clock.now()),
+            Ok(_) | Err(Failure::Refused(_) | Failure::Contended(_) | Failure::Rejected(_)) => self.breaker.succeed(),
+            Err(Failure::Throttled(_) | Failure::Unasked(_) | Failure::Down(_)) => self.breaker.fail(self.clock.now()),
         }
         outcome
     }

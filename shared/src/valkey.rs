@@ -24,8 +24,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, SharedCache};
+use crate::dependency_breaker::DependencyBreaker;
 use crate::error::Outage;
-use crate::gate::Gate;
 
 pub use self::script::{Invocation, Script};
 
@@ -60,7 +60,7 @@ struct CacheLink {
     /// How long a connection may be silent, and then the cache to a new one.
     timeout: Duration,
     clock: Clock,
-    gate: Gate,
+    breaker: DependencyBreaker,
     /// Held by the one attempt to connect.
     connecting: Arc<tokio::sync::Mutex<()>>,
     current: Mutex<Option<Arc<Connection>>>,
@@ -104,7 +104,7 @@ impl Valkey {
             dialer: Dialer::new(cache, config),
             timeout: config.cache.timeout,
             clock,
-            gate: Gate::default(),
+            breaker: DependencyBreaker::default(),
             connecting: Arc::default(),
             current: Mutex::new(None),
             answered: AtomicU64::new(0),
@@ -141,7 +141,7 @@ impl Valkey {
         let answer = loop {
             match tokio::time::timeout(TURN, &mut sending).await {
                 Ok(answer) => break answer.map_err(|error| error.to_string()),
-                Err(_) if !inner.gate.is_open() => break Err("no answer".to_owned()),
+                Err(_) if !inner.breaker.is_closed() => break Err("no answer".to_owned()),
                 Err(_) => {}
             }
             match patience.after_turn(connection.heard()) {
@@ -150,14 +150,14 @@ impl Valkey {
                 WaitStep::Check => tokio::select! {
                     biased;
                     answer = &mut sending => break answer.map_err(|error| error.to_string()),
-                    // Its result is in the gate.
+                    // Its result is in the breaker.
                     _ = inner.replace(Some(&connection), inner.timeout, now) => {}
                 },
             }
         };
         match answer {
             Ok(replies) => {
-                inner.gate.succeed();
+                inner.breaker.succeed();
                 inner.answered.fetch_add(1, Ordering::Relaxed);
                 connection.note_answer(now);
                 inner.check(replies)
@@ -194,10 +194,10 @@ impl Valkey {
 impl CacheLink {
     /// Returns the connection in use, or a new one. A cache that was down must answer on a new one first.
     async fn connection(self: &Arc<Self>, now: Timestamp) -> Result<Arc<Connection>, Failure> {
-        if !self.gate.admits(now) {
+        if !self.breaker.admits(now) {
             return Err(self.unasked("skipped after a failure"));
         }
-        if !self.gate.is_open() {
+        if !self.breaker.is_closed() {
             let patience = PROBE.min(self.timeout);
             return self.replace(None, patience, now).await;
         }
@@ -216,11 +216,11 @@ impl CacheLink {
 
     /// Returns the meaning of a lost answer: it was lost alone, or with the cache.
     async fn lost(self: &Arc<Self>, connection: &Arc<Connection>, problem: &str, now: Timestamp) -> Failure {
-        if self.gate.is_open() {
+        if self.breaker.is_closed() {
             let _ = self.replace(Some(connection), self.timeout, now).await;
         }
         let outage = self.outage(problem);
-        if self.gate.is_open() {
+        if self.breaker.is_closed() {
             Failure::Unknown(outage)
         } else {
             Failure::Failed(outage)
@@ -236,7 +236,7 @@ impl CacheLink {
         patience: Duration,
         now: Timestamp,
     ) -> Result<Arc<Connection>, Failure> {
-        let probes = !self.gate.is_open();
+        let probes = !self.breaker.is_closed();
         let answered = self.answered.load(Ordering::Relaxed);
         let found = || {
             let found = self.sound(now);
@@ -248,7 +248,7 @@ impl CacheLink {
             if let Some(connection) = found() {
                 return Ok(connection);
             }
-            if !probes && !self.gate.is_open() {
+            if !probes && !self.breaker.is_closed() {
                 return Err("it has been found away".to_owned());
             }
             let attempt = tokio::spawn(Arc::clone(self).attempt(lock, now));
@@ -261,7 +261,7 @@ impl CacheLink {
                 self.forget(old);
             }
             self.fail_unless_answered(answered);
-            if self.gate.is_open() {
+            if self.breaker.is_closed() {
                 Failure::Unknown(self.outage(&problem))
             } else {
                 self.unasked(&problem)
@@ -269,7 +269,7 @@ impl CacheLink {
         })
     }
 
-    /// Connects, and waits for a first answer within the usual time. The gate knows the outcome before the next attempt.
+    /// Connects, and waits for a first answer within the usual time. The breaker knows the outcome before the next attempt.
     async fn attempt(self: Arc<Self>, lock: OwnedMutexGuard<()>, now: Timestamp) -> Result<(), String> {
         let answered = self.answered.load(Ordering::Relaxed);
         let outcome = match within(CONNECT, self.dialer.open(now)).await {
@@ -282,7 +282,7 @@ impl CacheLink {
         };
         let outcome = outcome.map(|connection| {
             *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(connection));
-            self.gate.succeed();
+            self.breaker.succeed();
         });
         if outcome.is_err() {
             self.fail_unless_answered(answered);
@@ -294,7 +294,7 @@ impl CacheLink {
     /// Marks the cache as down, unless it has answered a call since `answered` was read.
     fn fail_unless_answered(&self, answered: u64) {
         if self.answered.load(Ordering::Relaxed) == answered {
-            self.gate.fail(self.clock.now());
+            self.breaker.fail(self.clock.now());
         }
     }
 

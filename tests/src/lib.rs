@@ -17,6 +17,7 @@
 //! | [`secrets_manager`] | a Secrets Manager, and the Python of the project |
 //! | [`elasticache`] | ElastiCache's API, as far as looking a cache up by its name |
 //! | [`events`] | the captured events, and the answer expected for each |
+//! | [`trips`] | how often a request waits for a network |
 //! | [`fuzz`] | the duties of every parser |
 //! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
 #![expect(
@@ -42,4 +43,5 @@ pub mod runtime_api;
 pub mod secrets_manager;
 pub mod service;
 pub mod signer;
+pub mod trips;
 pub mod upstream;

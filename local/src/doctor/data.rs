@@ -10,7 +10,7 @@ use super::{Finding, findings, of_each};
 const TABLES: [(&str, bool); 6] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
-    ("VerdictsTable", true),
+    ("AnswersTable", true),
     ("SettingsTable", false),
     ("UsageTable", false),
     ("AuditTable", false),

@@ -20,7 +20,7 @@ use crate::error::Outage;
 use crate::ids::UserId;
 use crate::models::Models;
 use crate::models::breaker::store::Condition;
-use crate::models::call::{ModelUsage, RunningUsage};
+use crate::models::call::RunningUsage;
 use crate::models::class::ModelClass;
 use crate::models::failure::Failure;
 use crate::plan::Tier;
@@ -62,8 +62,8 @@ pub struct Judged {
     pub failure: Option<Outage>,
     /// The day's limit on spending decided who was asked.
     pub spend_limited: bool,
-    /// The usage of models.
-    pub bill: ModelUsage,
+    /// The usage of models, to be settled before the request is answered.
+    pub usage: Arc<RunningUsage>,
 }
 
 /// The answer on one post.
@@ -78,12 +78,12 @@ pub enum Answer {
 }
 
 impl Judged {
-    /// Returns the part of an answer that some of its posts got; the bill is another's.
+    /// Returns the part of an answer that some of its posts got; the usage is another's.
     #[must_use]
     pub(super) fn part(&self, places: Range<usize>) -> Self {
         Self {
             answers: self.answers.get(places).unwrap_or_default().to_vec(),
-            bill: ModelUsage::default(),
+            usage: Arc::default(),
             ..self.clone()
         }
     }
@@ -134,7 +134,7 @@ impl Providers {
                 let judged = Arc::new(self.walk(&Question { posts, ..question }).await);
                 gathering.answer(&judged);
                 Judged {
-                    bill: judged.bill,
+                    usage: Arc::clone(&judged.usage),
                     ..judged.part(0..own)
                 }
             }
@@ -174,17 +174,11 @@ impl Providers {
         status
     }
 
-    /// Reports whether the same providers are asked for two tiers: if one's could not answer, the other's cannot either.
-    #[must_use]
-    pub fn have_one_chain(&self, one: &Tier, other: &Tier) -> bool {
-        self.settings.chains.are_the_same(one, other)
-    }
-
     /// Walks down the chain: each provider is asked for what is still open, unless as good a verdict is known.
     async fn walk(&self, question: &Question<'_>) -> Judged {
         let chains = &self.settings.chains;
         let budget = self.models.budget().await;
-        let usage = RunningUsage::default();
+        let usage = Arc::new(RunningUsage::default());
         let mut answers = vec![Answer::Nobody; question.posts.len()];
         let mut open: Vec<usize> = (0..question.posts.len()).collect();
         let mut failures = Vec::new();
@@ -212,7 +206,7 @@ impl Providers {
             answers,
             failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
             spend_limited: self.models.is_limited(chains, question.tier, budget),
-            bill: usage.settled().await,
+            usage,
         }
     }
 

@@ -42,12 +42,6 @@ impl Chains {
     pub fn has_embedded(&self, tier: &Tier) -> bool {
         self.of(tier, Budget::Whole).contains(&ProviderName::Local)
     }
-
-    /// Reports whether the same providers are asked for two tiers: if one's could not answer, the other's cannot either.
-    #[must_use]
-    pub fn are_the_same(&self, one: &Tier, other: &Tier) -> bool {
-        self.of(one, Budget::Whole) == self.of(other, Budget::Whole)
-    }
 }
 
 /// The result of a walk down a chain.

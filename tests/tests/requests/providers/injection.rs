@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::cache::canonical;
 use shared::classify::injection::is_suspect;
 use shared::classify::prompt::Prompt;
 use shared::models::request::Part;
+use shared::text::canonical::canonical;
 use tests::client::{Answer, Device};
 use tests::service::{Plan, Service};
 use tests::upstream::{Act, Script, Upstream, plan_of, upstream};

@@ -24,8 +24,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
         "ways out",
         &[
             "aws",
+            "dependency_breaker",
             "elasticache",
-            "gate",
             "http_client",
             "secrets",
             "table",
@@ -37,7 +37,6 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "rules",
         &[
-            "cache",
             "classify::verdict",
             "identity",
             "models::breaker",
@@ -57,13 +56,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "stores and providers",
         &[
+            "answers",
             "audit",
-            "cache::flight",
-            "cache::local",
-            "cache::table",
-            "cache::tiers",
-            "cache::unwritten",
-            "cache::valkey",
             "classify::answer",
             "classify::ask",
             "classify::batch_window",

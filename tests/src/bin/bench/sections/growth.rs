@@ -84,7 +84,7 @@ async fn verdicts(deployment: &Deployment, feed: &Feed<'_>, effort: Effort, repo
         HashMap::from([
             (
                 "key".to_owned(),
-                AttributeValue::S(format!("v:{{growth-growth-growth-}}:{n:043}")),
+                AttributeValue::S(format!("a:{{growth-growth-growth-}}:{n:043}")),
             ),
             ("ttl".to_owned(), AttributeValue::N(ttl.to_string())),
         ])
@@ -97,7 +97,7 @@ async fn verdicts(deployment: &Deployment, feed: &Feed<'_>, effort: Effort, repo
         report,
         Growth {
             what: "verdicts",
-            table: "verdicts",
+            table: "answers",
             steps,
             new: 5,
         },

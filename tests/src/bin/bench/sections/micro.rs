@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use judge::Judge;
 use nix::time::{ClockId, clock_gettime};
-use shared::cache::{CanonicalPreference, canonical};
+use shared::classify::preference::CanonicalPreference;
 use shared::clock::{Clock, Timestamp};
 use shared::error::Error;
 use shared::identity::Principal;
@@ -17,6 +17,7 @@ use shared::models::breaker::{CallDecision, Snapshot};
 use shared::plan::{Meter, Tier};
 use shared::quota::outage::ledger::Ledger;
 use shared::quota::{Charge, Counter};
+use shared::text::canonical::canonical;
 
 use crate::Effort;
 use crate::report::Report;

@@ -40,7 +40,7 @@ impl Cached {
         match self {
             Self::Shared => plan.with_cache_at(redis.url()),
             Self::ByEachAlone => {
-                let deleted = tables.client().delete_table().table_name("clearview-verdicts");
+                let deleted = tables.client().delete_table().table_name("clearview-answers");
                 deleted.send().await.expect("a table less");
                 plan
             }
