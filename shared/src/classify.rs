@@ -28,14 +28,14 @@ pub use self::run::run;
 /// How long verdicts are good.
 pub const LIFE: Life = Life::new(Duration::from_hours(6), Duration::from_hours(24));
 
-/// What is asked: already within the contract's bounds.
+/// The request, already within the contract's bounds.
 #[derive(Debug)]
 pub struct Batch<'a> {
     /// The user's words.
     pub preference: &'a str,
     /// The posts' texts, in the order asked.
     pub posts: Vec<&'a str>,
-    /// Whether to say why.
+    /// True if to say why.
     pub explain: bool,
     /// Under which name the client may send the same again.
     pub idempotency: Option<IdempotencyKey>,
@@ -50,7 +50,7 @@ pub enum Source {
     Model,
     /// A shared verdict that is fresh.
     Cache,
-    /// A shared verdict past its time, as nobody could judge anew.
+    /// A shared verdict past its time, because nobody could judge again.
     Stale,
     /// The embedded model.
     Local,
@@ -91,13 +91,13 @@ pub struct Classified {
     pub preference_version: String,
     /// The quota after this batch; `None` if the plan has no figure by day.
     pub usage: Option<Usage>,
-    /// What was done without.
+    /// The degraded modes.
     pub degraded: Vec<Degraded>,
     /// For the record of the request.
     pub figures: Figures,
 }
 
-/// What a request cost and saved.
+/// The cost and the savings of a request.
 #[derive(Debug, Default, Clone)]
 pub struct Figures {
     /// Different texts among the posts.
@@ -112,9 +112,9 @@ pub struct Figures {
     pub joined: usize,
     /// Of those, judged for this request.
     pub judged: usize,
-    /// Of those judged, known and fresh: judged anew before they ran out.
+    /// Of those judged, the ones that were known and fresh: judged again before they expired.
     pub refreshed: usize,
-    /// Verdicts that this process keeps, whosoever's.
+    /// Verdicts that this process keeps, for all users.
     pub kept: usize,
     /// Verdicts that this request pushed out of this process.
     pub evicted: usize,
@@ -124,11 +124,11 @@ pub struct Figures {
     pub refunded: u64,
     /// Posts whose charge was to be given back and was not, as far as is known.
     pub refund_lost: u64,
-    /// Whether the charge's answer was lost.
+    /// True if the charge's answer was lost.
     pub ambiguous: bool,
-    /// What went wrong with providers, if anything did.
+    /// The failures of providers, if there were any.
     pub model_failure: Option<String>,
-    /// What was asked of models over the network.
+    /// The use of models over the network.
     pub bill: ModelUsage,
     /// Where the time went.
     pub spans: Spans,

@@ -55,7 +55,7 @@ pub(super) struct Asking<'a> {
     costs: Mutex<Costs>,
 }
 
-/// What asking came to.
+/// The result of asking.
 #[derive(Default)]
 struct Costs {
     /// Being written down beside all that follows.
@@ -63,7 +63,7 @@ struct Costs {
     spend_limited: bool,
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 pub(super) struct Resolved {
     /// One per question.
     pub(super) outcomes: Vec<Outcome>,

@@ -11,7 +11,7 @@ const NOT_FIRST: [&str; 5] = ["What", "Who", "Whoever", "Whose", "Whether"];
 const LONGEST_LINE: usize = 100;
 
 /// Rooms whose comments are still to be rewritten. It only gets shorter.
-const NOT_YET: [&str; 2] = ["shared/", "tests/tests/stores/"];
+const NOT_YET: [&str; 1] = ["shared/judge/"];
 
 /// Data and texts of others.
 const NOT_PROSE: [&str; 4] = [
