@@ -19,8 +19,9 @@ mod probe;
 mod stack;
 mod watching;
 
-use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{fmt, fs};
 
 use clap::Args;
 use futures_util::future::join_all;
@@ -52,6 +53,10 @@ pub struct DoctorCommand {
     /// The value of the parameter Stage of the coming deployment, with --before
     #[arg(long, default_value = "live", value_name = "STAGE")]
     stage: String,
+
+    /// SAM's own file, with the parameters that will be deployed, with --before
+    #[arg(long, default_value = "samconfig.toml", value_name = "FILE")]
+    config_file: PathBuf,
 
     /// Address of the API [default: the output `ApiUrl` of the stack]
     #[arg(long, value_name = "URL")]
@@ -93,7 +98,8 @@ impl DoctorCommand {
     pub async fn run(&self) -> ExitCode {
         let aws = Aws::new();
         let found = if self.before {
-            account::check(&aws, &self.stage).await
+            let settings = fs::read_to_string(&self.config_file).unwrap_or_default();
+            account::check(&aws, &self.stage, &settings).await
         } else {
             match Stack::read(&aws, &self.stack).await {
                 Ok(stack) => self.check(&aws, &stack).await,

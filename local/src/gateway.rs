@@ -119,7 +119,7 @@ impl Gateway {
         });
         let (resource, function, path_parameters) = matching.ok_or(Error::NotFound)?;
         if let Some(throttle) = &self.throttle {
-            throttle.admit(function)?;
+            throttle.admit(resource)?;
         }
         let origin = Origin {
             resource,

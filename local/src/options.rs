@@ -71,7 +71,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
 
-    /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50/s for auth
+    /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50 registrations/s
     #[arg(long)]
     pub throttle: bool,
 }

@@ -73,6 +73,8 @@ pub struct Call {
     path_parameters: Vec<(String, String)>,
     /// The parts that a signature can cover, if there is one.
     signed: Option<Signed>,
+    /// Whether the gateway has authenticated a caller by IAM: it does so on routes of that kind alone, and no client can say so.
+    has_iam_caller: bool,
     body: Body,
     allow: Vec<Method>,
 }
@@ -83,12 +85,14 @@ impl Call {
     pub fn open(app: &App, endpoint: &'static str, request: Request) -> Self {
         let stopwatch = Stopwatch::start();
         let now = app.clock.now();
-        let (route, source) = match request.request_context_ref() {
-            // Without the stage, whatever that is called.
-            Some(RequestContext::ApiGatewayV1(context)) => {
-                (context.resource_path.clone(), context.identity.source_ip.as_deref())
-            }
-            _ => (None, None),
+        let (route, source, has_iam_caller) = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV1(context)) => (
+                // Without the stage, whatever that is called.
+                context.resource_path.clone(),
+                context.identity.source_ip.as_deref(),
+                context.identity.user_arn.as_deref().is_some_and(|arn| !arn.is_empty()),
+            ),
+            _ => (None, None, false),
         };
         let address_block = app.telemetry.address_block(source);
         let source = Source::of(source);
@@ -125,6 +129,7 @@ impl Call {
             query,
             path_parameters,
             signed,
+            has_iam_caller,
             body,
             allow: Vec::new(),
         }

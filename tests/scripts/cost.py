@@ -76,10 +76,12 @@ def month(users):
 def infrastructure(users, waf=True, cache=True):
     """The lines of the bill for infrastructure: what, how much of it, dollars."""
     m = month(users)
-    writes = m["classify"] * unit("writesPerClassify") + m["judged"] * unit("writesPerJudgedPost")
+    keyed = m["classify"] * unit("keyedShare")
+    writes = (m["classify"] - keyed) * unit("writesPerClassify") + keyed * unit("writesPerKeyedClassify")
+    writes += m["judged"] * unit("writesPerJudgedPost")
     writes += m["refreshes"] * unit("writesPerRefresh") + m["registrations"] * unit("writesPerRegistration")
     writes += users * DAYS * unit("writesPerUserDayClosed")
-    reads = m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
+    reads = keyed * unit("readsPerKeyedClassify") + m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
     noted = (m["refreshes"] + m["registrations"]) / DAYS * unit("auditDaysOfSessions")
     stored = users / 1e6 * unit("tableGigabytesPerMillionUsers") + noted * unit("bytesPerAuditEntry") / 1e9
     lines = m["classify"] * unit("bytesLoggedPerClassify") + m["others"] * unit("bytesLoggedPerOther")
@@ -171,9 +173,22 @@ def main():
     for users in SCALES:
         show(users)
     detect()
+    if "--check" in sys.argv:
+        check()
+
+
+def check():
+    """Fails where 20,000 daily users cost more than was asked for, or docs/OPERATIONS.md says something else than this bill."""
     of_20k = total(infrastructure(20_000))
-    if "--check" in sys.argv and of_20k > MOST_FOR_20K:
+    if of_20k > MOST_FOR_20K:
         sys.exit(f"infrastructure for 20,000 daily users costs {of_20k:.2f}, more than {MOST_FOR_20K:.0f}")
+    page = (ROOT / "docs/OPERATIONS.md").read_text()
+    bare = total(infrastructure(0, waf=False, cache=False))
+    rows = [f"| none | {total(infrastructure(0)):,.0f} USD ({bare:,.0f} with `Waf=off Cache=none`) |"]
+    rows += [f"| {users:,} | {total(infrastructure(users)):,.0f} USD |" for users in SCALES]
+    for row in rows:
+        if row not in page:
+            sys.exit(f"docs/OPERATIONS.md, The bill, has no row that begins with {row}")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ CALLED = {
     "AWS::WAFv2::WebACLAssociation": ("wafv2", "associate_web_acl", None, set()),
 }
 
+# Types that moto's CloudFormation knows, but makes before the API: the call, for those that refer to it.
+CALLED_AFTER_THE_API = {
+    "AWS::IAM::ManagedPolicy": ("iam", "create_policy", "PolicyName", set()),
+}
+
 # Resources that cannot be made here: the reason; the call that would make them, whose parameters are checked; the attributes
 # that others may ask of them, by CloudFormation's reference.
 UNMADE = {
@@ -79,6 +84,15 @@ UNKNOWN_TO_MOTO = {
     ("AWS::EC2::VPC", "Ipv6CidrBlocks"): ["2600:1f18:1234:5600::/56"],
     ("AWS::Lambda::Version", "Version"): "1",
 }
+
+
+def call_of(resources, name):
+    """The call that makes a resource; None where moto's CloudFormation does."""
+    kind = resources.get(name, {}).get("Type")
+    kinds_referred_to = (resources.get(other, {}).get("Type") for other, _ in references(resources.get(name, {})))
+    if kind in CALLED_AFTER_THE_API and "AWS::ApiGateway::RestApi" in kinds_referred_to:
+        return CALLED_AFTER_THE_API[kind]
+    return CALLED.get(kind)
 
 
 def stand_in(kind, name, attribute):
@@ -137,6 +151,8 @@ def shaped(value, shape, left_out=frozenset()):
         return str(value).lower() == "true"
     if shape.type_name == "blob":
         return json.dumps(value).encode()
+    if shape.type_name == "string" and isinstance(value, dict):
+        return json.dumps(value)
     types = {"integer": int, "long": int, "double": float, "float": float, "string": str}
     return types.get(shape.type_name, lambda same: same)(value)
 
@@ -152,7 +168,7 @@ class Calls:
         kind = self.resources.get(name, {}).get("Type")
         if kind in UNMADE:
             return stand_in(kind, name, attribute)
-        if kind in CALLED:
+        if call_of(self.resources, name):
             return self.made(name)
         return UNKNOWN_TO_MOTO.get((kind, attribute))
 
@@ -176,7 +192,7 @@ class Calls:
         """Makes a resource, and those that it refers to, unless that was done; what a reference to it gives."""
         if name not in self.answers:
             kind = self.resources[name]["Type"]
-            service, operation, named, left_out = CALLED[kind]
+            service, operation, named, left_out = call_of(self.resources, name)
             parameters, shape = self.parameters(name, service, operation, left_out)
             if named:
                 parameters.setdefault(named, name)
@@ -193,6 +209,7 @@ class Calls:
                 "AWS::ApiGateway::Stage": parameters.get("stageName"),
                 "AWS::CloudWatch::Alarm": parameters.get("AlarmName"),
                 "AWS::CodeDeploy::Application": parameters.get("applicationName"),
+                "AWS::IAM::ManagedPolicy": answer.get("Policy", {}).get("Arn"),
                 "AWS::Lambda::Alias": answer.get("AliasArn"),
                 "AWS::SecretsManager::Secret": answer.get("ARN"),
                 "AWS::WAFv2::WebACL": answer.get("Summary", {}).get("ARN"),
@@ -233,7 +250,7 @@ def make(arguments):
     resources, outputs = conditions.live(template["Resources"]), conditions.live(template["Outputs"])
     check(resources, outputs, values)
     unmade = {name: of["Type"] for name, of in resources.items() if of["Type"] in UNMADE}
-    called = [name for name, of in resources.items() if of["Type"] in CALLED]
+    called = [name for name in resources if call_of(resources, name)]
     ours = {name: of for name, of in resources.items() if name not in unmade and name not in called}
     calls = Calls(resources)
     there = {

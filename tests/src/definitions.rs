@@ -68,12 +68,13 @@ impl Template {
         self.resource(id)["Properties"]["AutoPublishAlias"].as_str()
     }
 
-    /// Returns the target of a caller, as `Fn::Sub` names it: the alias's resource, which SAM makes, or the function's ARN.
+    /// Returns the target of a caller, as `Fn::Sub` writes it: the function's ARN, with its alias where it has one. `sam local` finds
+    /// a function by its `.Arn` alone.
     #[must_use]
     pub fn invoked(&self, id: &str) -> String {
         match self.alias(id) {
-            Some(alias) => format!("{id}Alias{alias}"),
-            None => format!("{id}.Arn"),
+            Some(alias) => format!("${{{id}.Arn}}:{alias}"),
+            None => format!("${{{id}.Arn}}"),
         }
     }
 

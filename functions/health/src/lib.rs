@@ -105,7 +105,7 @@ async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let text = match &app.config.metrics_namespace {
         None => open_metrics::of_process(&app.telemetry.figures),
         Some(namespace) => {
-            call.admin(app).await?;
+            call.operator(app).await?;
             fleet_metrics::read(&app.config, namespace, call.now)
                 .await
                 .map_err(Error::Unavailable)?

@@ -46,14 +46,8 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
                 .then(|| format!("{id} cannot be restored: point-in-time recovery is off (docs/OPERATIONS.md, Restore tables in AWS, step 4)"))
         },
     );
-    let secrets = of_each(
-        aws,
-        "secrets",
-        &SECRETS,
-        |(output, _)| format!("secretsmanager describe-secret --secret-id {}", stack.output(output)),
-        |(output, rotated), answer| secret(stack, output, *rotated, answer),
-    );
-    let (expiry, recovery, secrets, caches) = futures_util::join!(expiry, recovery, secrets, caches(aws, stack));
+    let (expiry, recovery, secrets, caches) =
+        futures_util::join!(expiry, recovery, secrets(aws, stack), caches(aws, stack));
     [expiry, recovery, secrets, caches].concat()
 }
 
@@ -71,6 +65,22 @@ fn recovers(answer: &Value) -> bool {
     described["PointInTimeRecoveryStatus"] == "ENABLED"
 }
 
+async fn secrets(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    let listed = match aws.ask("secretsmanager list-secrets --include-planned-deletion").await {
+        Ok(listed) => listed,
+        Err(problem) => return vec![Finding::Unread(problem)],
+    };
+    let fault = |output: &str, rotated: bool| {
+        let mut known = listed["SecretList"].as_array().into_iter().flatten();
+        match known.find(|secret| secret["ARN"] == stack.output(output)) {
+            Some(described) => secret(stack, output, rotated, described),
+            None => Some(format!("{output} is not there: deploy again")),
+        }
+    };
+    let faults = SECRETS.iter().filter_map(|(output, rotated)| fault(output, *rotated));
+    findings("secrets", faults.collect())
+}
+
 fn secret(stack: &Stack, output: &str, rotated: bool, described: &Value) -> Option<String> {
     if !described["DeletedDate"].is_null() {
         return Some(format!(
@@ -81,7 +91,7 @@ fn secret(stack: &Stack, output: &str, rotated: bool, described: &Value) -> Opti
     if rotated && described["RotationEnabled"] != true {
         return Some(format!("{output} is not rotated: deploy again"));
     }
-    let is_first_value = described["VersionIdsToStages"]
+    let is_first_value = described["SecretVersionsToStages"]
         .as_object()
         .is_some_and(|versions| versions.len() == 1);
     let asks_openai = ["Providers", "ProModel"]

@@ -14,12 +14,13 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         "cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-name-prefix {}",
         stack.named("-")
     );
-    let (alarms, logs, topics, schedule, metrics) = futures_util::join!(
+    let (alarms, logs, topics, schedule, metrics, budget) = futures_util::join!(
         aws.ask(described),
         aws.ask("logs describe-log-groups"),
         topics(aws, stack),
         schedule(aws, stack),
         metrics(aws, stack),
+        budget(aws, stack),
     );
     let of = |name: &str, answer: Result<Value, String>, check: fn(&Stack, &Value) -> Vec<String>| match answer {
         Ok(answer) => findings(name, check(stack, &answer)),
@@ -31,6 +32,7 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         topics,
         schedule,
         metrics,
+        budget,
     ]
     .concat()
 }
@@ -159,6 +161,30 @@ async fn schedule(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         None => Some("the schedule that closes the day is missing: deploy again"),
     };
     findings("schedule", fault.map(str::to_owned).into_iter().collect())
+}
+
+/// Checks the budget, which the stack makes where it knows whom to tell.
+async fn budget(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    if stack.has("AlarmEmail", "") || stack.has("MonthlyBudget", "0") {
+        return vec![Finding::Fault(
+            "nobody is told of the account's bill: give AlarmEmail and MonthlyBudget".to_owned(),
+        )];
+    }
+    // The account, as any ARN of the stack has it.
+    let account = stack.output("UrgentTopic").split(':').nth(4).unwrap_or_default();
+    let name = stack.named("");
+    match aws
+        .ask(format!("budgets describe-budgets --account-id {account}"))
+        .await
+    {
+        Ok(answer) => {
+            let mut budgets = answer["Budgets"].as_array().into_iter().flatten();
+            let there = budgets.any(|budget| budget["BudgetName"] == name);
+            let fault = (!there).then(|| format!("the budget {name} is not there: deploy again"));
+            findings("budget", fault.into_iter().collect())
+        }
+        Err(problem) => vec![Finding::Unread(problem)],
+    }
 }
 
 /// AWS documents the dimensions of these, but only a deployed stack can confirm them.

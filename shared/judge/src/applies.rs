@@ -19,13 +19,15 @@ const BELOW: f32 = 0.55;
 /// From here on a keep clause weakens a hide clause; at one half it has won.
 const KEEP_FROM: f32 = 0.3;
 /// The share of a keep topic from which on it is what the post is about.
-const KEPT: f32 = 0.45;
+const KEPT: f32 = 0.38;
 /// What a verb needs of the subject to stand for its deed.
 const DEED: f32 = 0.25;
 /// What a part of the topic's words adds to what the lexicon says.
 const PART: f32 = 4.5;
 /// The share of a name, and its strength in the lexicon, that stand for all of it.
 const SURNAME: f32 = 0.5;
+/// The share of a topic's words that is enough where the post speaks of the subject by another word as well.
+const HALF_OF_IT: f32 = 0.5;
 /// The score of a post that names a topic.
 const NAMED: f32 = 0.95;
 /// The same where the post means something else by its word.
@@ -94,8 +96,12 @@ impl Applies {
         // Where the lexicon does not say that the verb belongs to the deed, it may be any verb.
         let any_verb = self.named.form == Form::Deed && self.own < DEED;
         // "Musk" is enough of "Elon Musk" where the lexicon knows whose it is.
-        let surname = self.is_name && self.named.capital && self.named.share >= SURNAME && self.own >= SURNAME;
-        if !self.named.is_whole() && !surname || any_verb {
+        let surname = self.is_name
+            && self.named.share >= SURNAME
+            && (self.named.capital && self.own >= SURNAME || self.named.surname && !self.ambiguous);
+        // "Crash" is enough of "crash aérien" where the post speaks of the subject by another word as well.
+        let part = self.named.share >= HALF_OF_IT && self.own >= ALONE_STRENGTH;
+        if !self.named.is_whole() && !surname && !part && !self.named.telling || any_verb {
             0.0
         } else if self.is_another_sense() {
             ANOTHER_SENSE

@@ -69,6 +69,12 @@ pub(super) enum Cue {
     TrailingKeep,
     /// can go: the item before it is to be hidden
     TrailingHide,
+    /// I like, which I like: keeps the item before it where nothing follows, else what follows
+    Like,
+    /// good, interesting: keeps the item before it where nothing follows
+    Good,
+    /// only if, only when: after things to hide the exception from them
+    OnlyIf,
     /// nothing else: what was named is all that is kept
     NothingElse,
     /// just: only, where a preference starts so
@@ -89,6 +95,14 @@ pub(super) fn answer(word: &str) -> Option<Action> {
         | "welcome" => Some(Action::Keep),
         _ => None,
     }
+}
+
+/// Whether a word only strengthens what is said of an item: "are always fine".
+pub(super) fn is_adverb(word: &str) -> bool {
+    const ADVERBS: &str = "always still totally also too perfectly completely absolutely very pretty usually generally mostly \
+                           immer auch noch weiterhin trotzdem total aber siempre tambien muy toujours aussi tres \
+                           sempre anche molto tambem muito";
+    ADVERBS.split_ascii_whitespace().any(|adverb| adverb == word)
 }
 
 /// Whether a word after such an answer is only polite.
@@ -164,9 +178,15 @@ impl Languages {
         Self(words.iter().zip(Tongue::ALL).map(load).collect())
     }
 
-    /// The language most of whose markers and orders occur; the earlier one, so English first, when in doubt.
+    /// The language most of whose markers and orders occur, of equal ones that with more other words that say nothing;
+    /// the earlier one, so English first, when in doubt.
     pub(super) fn guess(&self, words: &[&str]) -> Option<&Language> {
-        self.0.iter().rev().max_by_key(|language| language.share(words))
+        let told = |language: &&Language| {
+            let share = language.share(words);
+            let others = words.iter().filter(|word| share > 0 && language.own.contains(*word));
+            (share, others.count())
+        };
+        self.0.iter().rev().max_by_key(told)
     }
 
     /// The tongues that a preference's words may be of: its languages and English, or all where nothing tells.

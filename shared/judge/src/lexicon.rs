@@ -76,6 +76,12 @@ impl Lexicon {
         entries.any(|(_, strength)| strength < NAME)
     }
 
+    /// Whether a word is known, and gives nothing away by itself.
+    pub(super) fn is_common(&self, key: u64) -> bool {
+        let hint = self.whole(key);
+        hint.is_some_and(|hint| self.at(hint).all(|(_, strength)| strength <= NAME))
+    }
+
     /// Where it stands what a word or phrase of a post gives away.
     pub(super) fn whole(&self, key: u64) -> Option<Hint> {
         self.words.find(key).map(Hint::Whole)

@@ -35,7 +35,7 @@ use weigh::{Decider, Weighed};
 use words::Stem;
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "lexicon/7";
+pub const JUDGE_VERSION: &str = "lexicon/8";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;
@@ -136,8 +136,9 @@ impl Judge {
     fn named(&self, topics: &[Topic], folded: &str, lower: &str) -> Vec<Named> {
         let text = Text::of(folded, lower);
         let context = Context {
-            is_word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
-            is_filler: &|word| self.languages.is_filler(word, &text.words()),
+            word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
+            common: &|word| self.lexicon.is_common(Stem::of(word).exact),
+            filler: &|word| self.languages.is_filler(word, &text.words()),
         };
         topics.iter().map(|topic| topic.pattern.find(&text, &context)).collect()
     }

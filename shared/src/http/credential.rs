@@ -114,6 +114,17 @@ impl Call {
         admission::authenticate_admin(app, self.signature(), self.now).await
     }
 
+    /// Returns once the request is known to be an operator's: of a caller whom the gateway let through by IAM, or signed by an admin.
+    ///
+    /// # Errors
+    /// As [`Call::admin`].
+    pub async fn operator(&mut self, app: &App) -> Result<(), Error> {
+        if self.has_iam_caller {
+            return self.visit(app).await;
+        }
+        self.admin(app).await.map(|_| ())
+    }
+
     fn signature(&self) -> Option<Result<Signature, &'static str>> {
         let signed = self.signed.as_ref()?;
         Some(signature::read(

@@ -1,5 +1,6 @@
 //! The logs of this process: for a deployment without a shared cache, and for the time that the cache is down.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
@@ -10,6 +11,10 @@ use crate::quota::outage::shadow::Booking;
 
 /// The most logs that are kept; the least recently used goes first.
 const KEPT: usize = 100_000;
+
+/// The number of decisions after which logs are dropped whose windows are over. Memory grows with the requests of a window, not with
+/// all addresses that ever asked.
+const SWEEP_EVERY: u64 = 10_000;
 
 /// A limit on a key, and the units that a request takes of it.
 #[derive(Debug)]
@@ -35,11 +40,32 @@ pub struct UserKeys {
 
 /// Logs by key.
 #[derive(Debug)]
-pub struct LocalLogs(Cache<String, Arc<Mutex<Log>>>);
+pub struct LocalLogs {
+    logs: Cache<String, Arc<Mutex<Kept>>>,
+    decided: AtomicU64,
+}
+
+/// A log, and until when it says anything.
+#[derive(Debug, Default)]
+struct Kept {
+    log: Log,
+    until: Option<Timestamp>,
+}
+
+impl Kept {
+    /// Returns the log to ask `policy` at `now`.
+    fn used(&mut self, policy: &Policy, now: Timestamp) -> &mut Log {
+        self.until = Some(now.plus(policy.window));
+        &mut self.log
+    }
+}
 
 impl Default for LocalLogs {
     fn default() -> Self {
-        Self(Cache::new(KEPT))
+        Self {
+            logs: Cache::new(KEPT),
+            decided: AtomicU64::new(0),
+        }
     }
 }
 
@@ -47,12 +73,16 @@ impl LocalLogs {
     /// Decides on a request by several limits, all or nothing: if one refuses, the others keep no trace.
     #[must_use]
     pub fn decide(&self, asks: &[Ask], id: u64, now: Timestamp) -> Vec<Decision> {
-        let logs: Vec<Arc<Mutex<Log>>> = asks.iter().map(|ask| self.log(&ask.key)).collect();
-        let decide = |(ask, log): (&Ask, &Arc<Mutex<Log>>)| lock(log).decide(&ask.policy, ask.weight, id, now);
+        self.sweep(now);
+        let logs: Vec<Arc<Mutex<Kept>>> = asks.iter().map(|ask| self.log(&ask.key)).collect();
+        let decide = |(ask, log): (&Ask, &Arc<Mutex<Kept>>)| {
+            let policy = &ask.policy;
+            lock(log).used(policy, now).decide(policy, ask.weight, id, now)
+        };
         let decisions: Vec<Decision> = asks.iter().zip(&logs).map(decide).collect();
         if decisions.iter().any(|decision| decision.wait.is_some()) {
             for log in &logs {
-                lock(log).take_back(id);
+                lock(log).log.take_back(id);
             }
         }
         decisions
@@ -60,21 +90,33 @@ impl LocalLogs {
 
     /// Notes a request that the shared cache has admitted: should the cache fail next, this process's share counts it.
     pub fn note(&self, asks: &[Ask], id: u64, now: Timestamp) {
+        self.sweep(now);
         for ask in asks {
-            lock(&self.log(&ask.key)).note(&ask.policy, ask.weight, id, now);
+            let policy = &ask.policy;
+            lock(&self.log(&ask.key))
+                .used(policy, now)
+                .note(policy, ask.weight, id, now);
         }
     }
 
-    fn log(&self, key: &str) -> Arc<Mutex<Log>> {
+    fn sweep(&self, now: Timestamp) {
+        if self.decided.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            // Whoever decides just now holds the log too: what it notes must not go.
+            self.logs
+                .retain(|_, log| Arc::strong_count(log) > 1 || lock(log).until.is_none_or(|until| until > now));
+        }
+    }
+
+    fn log(&self, key: &str) -> Arc<Mutex<Kept>> {
         let made = || Ok::<_, std::convert::Infallible>(Arc::default());
-        match self.0.get_or_insert_with(key, made) {
+        match self.logs.get_or_insert_with(key, made) {
             Ok(log) => log,
             Err(never) => match never {},
         }
     }
 }
 
-fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+fn lock(log: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -90,6 +132,28 @@ mod tests {
             weight,
             user: None,
         }
+    }
+
+    #[test]
+    fn a_flood_of_addresses_is_forgotten_with_its_window_and_nothing_is_forgotten_within_it() {
+        let (logs, start) = (LocalLogs::default(), Timestamp::from_seconds(0));
+        let visit = |address: u64, now: Timestamp| {
+            let decided = logs.decide(&[ask(&format!("ip {address}"), Policy::ip(1), 1)], address, now);
+            decided[0].wait.is_none()
+        };
+        for address in 0..50_000 {
+            assert!(visit(address, start), "{address}");
+        }
+        let within = start.plus(std::time::Duration::from_secs(59));
+        for address in 0..50_000 {
+            assert!(!visit(address, within), "{address} was forgotten within its minute");
+        }
+        let later = within.plus(std::time::Duration::from_mins(1));
+        for address in 50_000..70_000 {
+            assert!(visit(address, later));
+        }
+        assert!(logs.logs.len() <= 20_000, "{} are kept", logs.logs.len());
+        assert!(visit(0, later), "and its window is over");
     }
 
     #[test]

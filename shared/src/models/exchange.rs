@@ -2,7 +2,6 @@
 //! provider refuses is given up and not sent to it again by this process.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lambda_http::http::Request;
@@ -30,8 +29,7 @@ pub struct Exchange {
     key: Option<Held<Secret>>,
     /// The forms of providers that have refused a stricter one.
     forms: Mutex<HashMap<ProviderName, Form>>,
-    /// The place of the one of Bedrock's two names that was reached last.
-    bedrock_name: AtomicUsize,
+    bedrock: bedrock::Endpoints,
 }
 
 impl Exchange {
@@ -45,7 +43,7 @@ impl Exchange {
             transport: Transport::default(),
             key,
             forms: Mutex::default(),
-            bedrock_name: AtomicUsize::new(0),
+            bedrock: bedrock::Endpoints::of(config.providers.bedrock_endpoint.as_deref(), &config.region),
         }
     }
 
@@ -110,24 +108,18 @@ impl Exchange {
                 self.transport.send(traced(request, trace), now).await
             }
             ProviderName::Bedrock(model) => {
-                let build = |endpoint: &str| {
+                for (place, endpoint) in self.bedrock.in_turn() {
                     let request = traced(bedrock::request(endpoint, model, request, bound)?, trace);
-                    self.signed(request, now)
-                };
-                if let Some(endpoint) = &self.settings.bedrock_endpoint {
-                    return self.transport.send(build(endpoint)?, now).await;
-                }
-                let names = bedrock::endpoints(&self.region);
-                let last = self.bedrock_name.load(Ordering::Relaxed) % names.len();
-                match self.transport.send(build(&names[last])?, now).await {
-                    Err(Failure::Unreachable) => {
-                        let other = (last + 1) % names.len();
-                        let answer = self.transport.send(build(&names[other])?, now).await?;
-                        self.bedrock_name.store(other, Ordering::Relaxed);
-                        Ok(answer)
+                    match self.transport.send(self.signed(request, now)?, now).await {
+                        Err(Failure::Unreachable) => {}
+                        Err(failure) => return Err(failure),
+                        Ok(answer) => {
+                            self.bedrock.reached(place);
+                            return Ok(answer);
+                        }
                     }
-                    answer => answer,
                 }
+                Err(Failure::Unreachable)
             }
         }
     }
@@ -200,4 +192,105 @@ fn read(name: &ProviderName, request: &ModelRequest, body: &[u8]) -> Result<Mode
         ProviderName::OpenAi(_) | ProviderName::Local => openai::read(body)?,
     };
     Ok(ModelReply { text, counts })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    use super::super::request::Part;
+    use super::*;
+
+    /// A place where Bedrock answers, with this status, and counts how often it was asked.
+    struct Place {
+        address: SocketAddr,
+        asked: Arc<AtomicUsize>,
+        server: JoinHandle<()>,
+    }
+
+    impl Place {
+        async fn at(address: SocketAddr, status: u16) -> Self {
+            let listener = TcpListener::bind(address).await.unwrap();
+            let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+            let counted = Arc::clone(&asked);
+            let server = tokio::spawn(async move {
+                while let Ok((mut connection, _)) = listener.accept().await {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"}") {
+                        connection.read_buf(&mut request).await.unwrap();
+                    }
+                    let said = json!({"output": {"message": {"content": [{"text": "said"}]}}}).to_string();
+                    let length = said.len();
+                    let answer =
+                        format!("HTTP/1.1 {status} \r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{said}");
+                    connection.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+            Self { address, asked, server }
+        }
+
+        /// At a port of its own.
+        async fn new(status: u16) -> Self {
+            Self::at(([127, 0, 0, 1], 0).into(), status).await
+        }
+
+        /// Stops; returns how often it was asked.
+        async fn stop(self) -> usize {
+            self.server.abort();
+            let _ = self.server.await;
+            self.asked.load(Ordering::Relaxed)
+        }
+    }
+
+    /// Returns an exchange that asks Bedrock at these two names.
+    fn exchange(names: [SocketAddr; 2]) -> Exchange {
+        let credentials = [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")];
+        let known = |name: &str| credentials.iter().find(|(of, _)| *of == name);
+        let config = Config::read(|name| known(name).map(|(_, value)| (*value).to_owned())).unwrap();
+        let mut exchange = Exchange::new(&config, None);
+        exchange.bedrock = bedrock::Endpoints::at(names.map(|name| format!("http://{name}")));
+        exchange
+    }
+
+    async fn ask(exchange: &Exchange) -> Result<Option<String>, Failure> {
+        let name = ProviderName::parse("bedrock:model").unwrap();
+        let request = ModelRequest::sample(vec![Part::Text("bitcoin".into())]);
+        let reply = exchange.ask(&name, &request, None, Timestamp::from_seconds(0)).await?;
+        Ok(reply.text)
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_reached_gives_its_turn_to_the_other_which_is_the_first_from_then_on() {
+        let (closed, open) = (Place::new(200).await, Place::new(200).await);
+        let names = [closed.address, open.address];
+        closed.stop().await;
+        let exchange = exchange(names);
+        let said = Ok(Some("said".to_owned()));
+        assert_eq!(ask(&exchange).await, said);
+        let opened = Place::at(names[0], 200).await;
+        assert_eq!(ask(&exchange).await, said);
+        assert_eq!(open.stop().await, 2, "the one that was reached is asked first");
+        assert_eq!(
+            ask(&exchange).await,
+            said,
+            "and the other where it is not reached any more"
+        );
+        assert_eq!(opened.stop().await, 1);
+        assert_eq!(ask(&exchange).await, Err(Failure::Unreachable));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_answers_with_a_refusal_is_not_one_that_is_not_reached() {
+        let (refusing, other) = (Place::new(403).await, Place::new(200).await);
+        let exchange = exchange([refusing.address, other.address]);
+        assert_eq!(ask(&exchange).await, Err(Failure::Refused(403)));
+        assert_eq!((refusing.stop().await, other.stop().await), (1, 0));
+    }
 }

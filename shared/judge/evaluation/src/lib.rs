@@ -68,6 +68,7 @@ pub fn rows() -> Vec<Row> {
         ("ninth", include_str!("../rows/ninth.jsonl")),
         ("feed", include_str!("../rows/feed.jsonl")),
         ("edge", include_str!("../rows/edge.jsonl")),
+        ("hard", include_str!("../rows/hard.jsonl")),
     ];
     let lines = files
         .into_iter()

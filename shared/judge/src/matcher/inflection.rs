@@ -65,16 +65,19 @@ impl Tongue {
         (stem.len() > SHORT_STEM).then(|| format!("{stem}{end}"))
     }
 
-    /// Whether a word is a diminutive of another: arañita, baratinha.
+    /// Whether a word is a diminutive of another: arañita, baratinha, chazinho, Hündchen.
     fn is_small(self, word: &str, other: &str) -> bool {
-        let endings: &[&str] = match self {
-            Self::Spanish => &["ita", "ito"],
-            Self::Portuguese => &["inha", "inho"],
+        let (cut, added): (&[&str], &[&str]) = match self {
+            Self::Spanish => (&["ita", "ito"], &["cita", "cito"]),
+            Self::Portuguese => (&["inha", "inho"], &["zinha", "zinho"]),
+            Self::German => (&[], &["chen", "lein"]),
             _ => return false,
         };
-        let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+        let word = word.strip_suffix('s').unwrap_or(word);
         let small = other.strip_suffix('s').unwrap_or(other);
-        root.len() > SHORT_STEM && endings.iter().any(|end| small.strip_suffix(end) == Some(root))
+        let root = word.trim_end_matches(['a', 'o', 'e']);
+        let is = |endings: &[&str], root: &str| endings.iter().any(|end| small.strip_suffix(end) == Some(root));
+        root.len() >= SHORT_STEM && is(cut, root) || word.len() >= SHORT_STEM && is(added, word)
     }
 
     /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
@@ -109,6 +112,46 @@ fn ending<'a>(stem: &str, word: &'a str) -> &'a str {
     if doubled { &rest[1..] } else { rest }
 }
 
+/// Whether a word is for those who hold with another, or for that: gréviste, footeux, lulismo, politicien.
+fn is_follower(word: &str, other: &str) -> bool {
+    const ENDINGS: [&str; 9] = ["ist", "iste", "ista", "isti", "isme", "ismo", "ism", "eux", "euse"];
+    let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+    let other = other.strip_suffix('s').unwrap_or(other);
+    let arts = word
+        .strip_suffix("ique")
+        .is_some_and(|root| other.strip_prefix(root) == Some("icien"));
+    arts || root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
+}
+
+/// Whether `other` is the participle of a German verb, by its infinitive or stem: vapen and gevaped, aufhör and aufgehört.
+fn is_participle(word: &str, other: &str) -> bool {
+    const APART: [&str; 13] = [
+        "", "ab", "an", "auf", "aus", "ein", "los", "mit", "nach", "vor", "weg", "zu", "um",
+    ];
+    let root = word
+        .strip_suffix("en")
+        .or_else(|| word.strip_suffix('n').filter(|root| root.ends_with(['r', 'l'])))
+        .unwrap_or(word);
+    let ends = |rest: &str| matches!(rest, "t" | "et" | "ed" | "en" | "te" | "ten" | "ter" | "tes");
+    let verb = || {
+        other
+            .strip_prefix(root)
+            .is_some_and(|end| matches!(end, "t" | "te" | "st" | "end"))
+    };
+    if root.len() > LONG_STEM && root.len() < word.len() && verb() {
+        return true;
+    }
+    root.len() >= SHORT_STEM
+        && other.contains("ge")
+        && APART.iter().any(|front| {
+            let verb = root.strip_prefix(front);
+            let rest = other.strip_prefix(front).and_then(|rest| rest.strip_prefix("ge"));
+            verb.zip(rest)
+                .and_then(|(verb, rest)| rest.strip_prefix(verb).filter(|_| verb.len() >= SHORT_STEM))
+                .is_some_and(ends)
+        })
+}
+
 fn without_plural(word: &str) -> &str {
     word.strip_suffix("es")
         .or_else(|| word.strip_suffix(['s', 'x', 'e']))
@@ -131,6 +174,9 @@ impl Stemmed {
 
     /// Whether `other` is a form of `word`, whose stem this is.
     pub(super) fn is_form(&self, word: &str, other: &str) -> bool {
+        if self.tongue == Tongue::German && is_participle(word, other) {
+            return true;
+        }
         let start = &self.stem.as_bytes()[..SHORT_STEM];
         if !other.as_bytes().starts_with(start) {
             return false;
@@ -140,7 +186,7 @@ impl Stemmed {
         if shared >= LONG_START && other.len() <= shared + LONG_STEM {
             return true;
         }
-        if self.tongue.is_small(word, other) {
+        if self.tongue.is_small(word, other) || is_follower(word, other) {
             return true;
         }
         if self.tongue.stem(other) != self.stem {
@@ -153,6 +199,15 @@ impl Stemmed {
             self.stem.len() >= LONG_STEM
         };
         long || self.tongue.is_ending(&self.stem, word, other)
+    }
+
+    /// Whether `other` is a German compound that begins with the word but for its plural: Hochzeitstorte.
+    pub(super) fn begins(&self, other: &str, letters: usize) -> bool {
+        self.tongue == Tongue::German
+            && self.stem.len() >= letters
+            && other
+                .strip_prefix(self.stem.as_str())
+                .is_some_and(|rest| rest.len() >= 3)
     }
 
     /// Whether `other` is a German compound that ends with the word: Vogelspinne, Crashdiäten.

@@ -133,6 +133,8 @@ impl<'a> Parser<'a> {
     pub(super) fn step(&mut self, rest: &'a [Token]) -> usize {
         let word = match &rest[0] {
             Token::Word(word) => word,
+            // "but tennis? yes"
+            Token::Break(Break::Strong) if !self.item.is_empty() && is_answer(&rest[1..]) => return 1,
             Token::Break(kind) => {
                 self.pass_break(*kind);
                 return 1;
@@ -158,7 +160,9 @@ impl<'a> Parser<'a> {
         }
         let mut after = rest[1..].iter().map_while(Token::word);
         let ends = after.all(|word| cues::is_polite(&word.key));
-        if let Some(action) = cues::answer(&word.key).filter(|_| ends && !self.item.is_empty()) {
+        // "Tennis: yes"
+        let asked = !self.item.is_empty() || previous == ":" && self.state.clause.is_some();
+        if let Some(action) = cues::answer(&word.key).filter(|_| ends && asked) {
             self.answer(action);
             return 1;
         }
@@ -166,22 +170,41 @@ impl<'a> Parser<'a> {
         if self.item.is_empty() && !self.state.cued && !self.clauses.is_empty() && is_mine(&word.key) {
             self.state.subject = true;
         }
-        self.read_order(word, rest)
+        self.read_order(word, previous, rest)
     }
 
     /// Reads what may be a cue; a topic word if it is none.
-    fn read_order(&mut self, word: &'a Word, rest: &'a [Token]) -> usize {
-        let words = rest.iter().map_while(Token::word).take(5);
-        let ahead: Vec<&str> = words.map(|word| word.key.as_str()).collect();
-        match self
-            .language
-            .cue(&ahead)
-            .filter(|(_, length)| !word.hyphenated || *length > 1)
-        {
+    fn read_order(&mut self, word: &'a Word, previous: &str, rest: &'a [Token]) -> usize {
+        let ahead = Self::ahead(rest);
+        let ends = |length: usize| self.ends_item(rest.get(length));
+        match self.cue(&ahead).filter(|(_, length)| !word.hyphenated || *length > 1) {
             // "plus de foot" is no more of it, "plus de foot, moins de politique" more.
             Some((Cue::Hide, length)) if word.key == "plus" && self.weighs => {
                 self.end_item();
                 self.decide(Action::Keep);
+                length
+            }
+            // "famosos, menos MasterChef"
+            Some((Cue::Less, length)) if word.key == "menos" && self.is_except() => {
+                self.except();
+                length
+            }
+            // "Politik, Lokalpolitik ausgenommen", "le judo j'aime bien"
+            Some((Cue::Except | Cue::Like | Cue::Good, length)) if ends(length) => {
+                self.answer(Action::Keep.unless(NEGATIONS.contains(&previous)));
+                length
+            }
+            // "las bicis me encantan"
+            Some((Cue::Keep, length)) if length > 1 && ends(length) => {
+                self.answer(Action::Keep.unless(NEGATIONS.contains(&previous)));
+                length
+            }
+            Some((Cue::Like, length)) if self.item.is_empty() => {
+                self.decide(Action::Keep.unless(self.state.negated));
+                length
+            }
+            Some((Cue::OnlyIf, length)) if self.hides() => {
+                self.except();
                 length
             }
             Some((cue @ (Cue::Less | Cue::More), length)) if self.turns(rest.get(length)) => {
@@ -210,6 +233,24 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The next words that no break parts.
+    fn ahead(rest: &'a [Token]) -> Vec<&'a str> {
+        let words = rest.iter().map_while(Token::word).take(5);
+        words.map(|word| word.key.as_str()).collect()
+    }
+
+    /// The longest cue that the next words begin with, and how many they are; what only strengthens may stand in it.
+    fn cue(&self, ahead: &[&str]) -> Option<(Cue, usize)> {
+        let plain = self.language.cue(ahead);
+        let Some(at) = ahead.iter().skip(1).position(|word| cues::is_adverb(word)) else {
+            return plain;
+        };
+        let without: Vec<&str> = [&ahead[..=at], &ahead[at + 2..]].concat();
+        let other = self.language.cue(&without).filter(|(_, length)| *length > at + 1);
+        let longer = other.filter(|(_, length)| plain.is_none_or(|(_, plain)| length + 1 > plain));
+        longer.map(|(cue, length)| (cue, length + 1)).or(plain)
+    }
+
     /// Whether an order is written with a capital before another one.
     fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
         let next = next.and_then(Token::word);
@@ -230,12 +271,6 @@ impl<'a> Parser<'a> {
             !matches!(cue, Some((Cue::Aside | Cue::Copula, _)))
         });
         follows && !(self.item.is_empty() && self.state.locked)
-    }
-
-    /// Whether things to hide have been listed without an order.
-    fn has_listed(&self) -> bool {
-        let listed = self.clauses.iter().any(|clause| !clause.topics.is_empty());
-        listed && self.state.action == Action::Hide && !self.state.explicit && !self.state.cued
     }
 
     fn begin_group(&mut self) {
@@ -270,6 +305,9 @@ impl<'a> Parser<'a> {
                 let cued = self.state.cued;
                 self.end_item();
                 self.state.cued = cued;
+                self.previous = ":";
+                // "cars, boats: old ones are fine"
+                self.state.before_but = self.state.clause.map(|at| self.clauses[at].topics.len());
             }
             Break::Open => {
                 self.end_item();
@@ -340,7 +378,8 @@ impl<'a> Parser<'a> {
             Cue::Keep => self.decide(Action::Keep.unless(self.state.negated)),
             Cue::HideIfNegated if self.state.negated => self.decide(Action::Keep),
             Cue::KeepIfNegated if self.state.negated => self.decide(Action::Hide),
-            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More => return false,
+            Cue::OnlyIf => self.note(Cue::Only),
+            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More | Cue::Like | Cue::Good => return false,
         }
         true
     }
@@ -375,4 +414,11 @@ impl<'a> Parser<'a> {
         self.state.explicit = true;
         self.state.cued = true;
     }
+}
+
+/// Whether these tokens are one word that answers what was said before them.
+fn is_answer(tokens: &[Token]) -> bool {
+    let mut tokens = tokens.iter();
+    let answers = |token: &Token| token.word().is_some_and(|word| cues::answer(&word.key).is_some());
+    tokens.next().is_some_and(answers) && !matches!(tokens.next(), Some(Token::Word(_)))
 }

@@ -117,6 +117,14 @@ fn batch(token: &str, posts: std::ops::Range<usize>) -> String {
     event.to_string()
 }
 
+/// The same request with an `Idempotency-Key`.
+fn keyed(event: &str) -> String {
+    let mut event: Value = serde_json::from_str(event).unwrap();
+    event["headers"]["Idempotency-Key"] = "key-1".into();
+    event["multiValueHeaders"]["Idempotency-Key"] = json!(["key-1"]);
+    event.to_string()
+}
+
 async fn answered(environment: &Environment, event: &str) -> Value {
     let answer = environment.invoke(event).await.unwrap();
     assert!(answer["statusCode"].as_u64().unwrap() < 300, "{answer}");
@@ -183,6 +191,11 @@ async fn a_classification_uses_what_the_bill_says() {
         length(answer["body"].as_str().unwrap()) + headers,
         0.25,
     );
+    // The same once more, all of it known, with a key.
+    answered(&second, &keyed(&batch(token, 0..20))).await;
+    let Consumed { reads, writes } = meter.recorder.take_consumed();
+    check("writesPerKeyedClassify", writes, 0.0);
+    check("readsPerKeyedClassify", reads, 0.0);
     // The code computes its own cost from the same units.
     let cost = record["costMicroUsd"].as_f64().unwrap();
     assert!(cost > 3.7 + 0.625 * 4.0, "{cost}");

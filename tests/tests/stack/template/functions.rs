@@ -92,7 +92,7 @@ fn each_setting_of_a_function_is_one_that_the_code_reads() {
     let mut settings = 0;
     for (id, properties) in functions.chain([("Globals", globals)]) {
         for (name, _) in properties["Environment"]["Variables"].as_object().into_iter().flatten() {
-            if name == "CLEARVIEW_SETTINGS_VERSION" {
+            if name == "SETTINGS_VERSION" {
                 // For Lambda alone: it makes a version of a function only if something of it is new.
                 continue;
             }

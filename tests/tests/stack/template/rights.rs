@@ -120,7 +120,16 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
         .resources("AWS::IAM::ManagedPolicy")
         .map(|(id, _)| id)
         .collect();
-    assert_eq!(policies, ["FindsCache", "InNetwork", "ReadsMetrics", "Traced"]);
+    assert_eq!(
+        policies,
+        ["FindsCache", "InNetwork", "MayReadMetrics", "ReadsMetrics", "Traced"]
+    );
+    // For a role outside the stack: one method of one path.
+    let scrape = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/${Stage}/GET/metrics";
+    assert_eq!(
+        template.resource("MayReadMetrics")["Properties"]["PolicyDocument"]["Statement"],
+        json!([{"Effect": "Allow", "Action": ["execute-api:Invoke"], "Resource": {"Fn::Sub": scrape}}])
+    );
     assert_eq!(
         actions("ReadsMetrics"),
         [("Allow".to_owned(), "cloudwatch:GetMetricData".to_owned())]

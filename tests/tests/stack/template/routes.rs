@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::config::Config;
 use tests::definitions::{Template, binary_of, openapi};
 
@@ -63,11 +63,37 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
             assert_eq!(integration["httpMethod"], "POST", "{path} {method}");
             let uri = integration["uri"]["Fn::Sub"].as_str().unwrap();
             let expected = format!(
-                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{target}}}/invocations"
+                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/{target}/invocations"
             );
             assert_eq!(uri, expected, "{path} {method}");
         }
     }
+}
+
+/// The gateway knows no user and no admin: it checks a signature of AWS's for `/metrics`, where a parameter says so, and else none.
+#[test]
+fn the_gateway_asks_for_awss_signature_for_the_metrics_alone_and_only_where_it_is_told_to() {
+    let (openapi, template) = (openapi(), Template::read());
+    let asked: Vec<(&str, &Value)> = paths(&openapi)
+        .flat_map(|(path, item)| {
+            let operations = item.as_object().unwrap().iter();
+            operations.map(move |(method, operation)| (path, method, &operation["x-amazon-apigateway-auth"]))
+        })
+        .filter(|(.., auth)| !auth.is_null())
+        .map(|(path, method, auth)| {
+            assert_eq!(method, "get", "{path}");
+            (path, auth)
+        })
+        .collect();
+    let by_parameter = json!({"type": {"Fn::If": ["MetricsByIam", "AWS_IAM", "NONE"]}});
+    assert_eq!(asked, [("/metrics", &by_parameter)]);
+    assert_eq!(
+        template.value()["Conditions"]["MetricsByIam"],
+        json!({"Fn::Equals": [{"Ref": "MetricsAccess"}, "iam"]})
+    );
+    assert_eq!(template.value()["Parameters"]["MetricsAccess"]["Default"], "signed");
+    // SAM makes a new deployment of the API only where the definition's text is new, which a parameter does not change.
+    assert_eq!(template.resource("Api")["Properties"]["AlwaysDeploy"], true);
 }
 
 #[test]

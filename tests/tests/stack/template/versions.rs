@@ -27,7 +27,7 @@ fn a_changed_parameter_changes_the_number_that_versions_are_described_by() {
     let content = &template.resource("SettingsVersion")["Properties"]["Content"]["Fn::Sub"];
     let named: BTreeSet<String> = substituted(content.as_str().unwrap()).map(str::to_owned).collect();
     let globals = &template.value()["Globals"]["Function"];
-    let number = &globals["Environment"]["Variables"]["CLEARVIEW_SETTINGS_VERSION"];
+    let number = &globals["Environment"]["Variables"]["SETTINGS_VERSION"];
     assert_eq!(
         number["Ref"], "SettingsVersion",
         "Lambda makes no version of a function that did not change"
