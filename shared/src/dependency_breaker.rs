@@ -12,7 +12,7 @@ const FIRST_SKIP: Duration = Duration::from_millis(250);
 /// The longest that it is skipped without being probed.
 const LONGEST_SKIP: Duration = Duration::from_secs(5);
 
-/// As long as it is skipped after its third failure in a row: nobody takes it for a hiccup then.
+/// The skip after its third failure in a row, which nobody takes for a hiccup.
 const SURELY_DOWN: Duration = Duration::from_secs(1);
 
 /// The breaker of one dependency.
@@ -23,7 +23,7 @@ pub struct DependencyBreaker(Mutex<State>);
 enum State {
     #[default]
     Closed,
-    /// Skipped since a failure, or since a probe was let through.
+    /// Skipped since a failure, or since a probe was admitted.
     Open {
         since: Timestamp,
         skip: Duration,

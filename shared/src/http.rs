@@ -73,7 +73,7 @@ pub struct Call {
     path_parameters: Vec<(String, String)>,
     /// The parts that a signature can cover, if there is one.
     signed: Option<Signed>,
-    /// Whether the gateway has authenticated a caller by IAM: it does so on routes of that kind alone, and no client can say so.
+    /// True if the gateway has authenticated a caller by IAM: it does so on routes of that kind alone, and no client can say so.
     has_iam_caller: bool,
     body: Body,
     allow: Vec<Method>,

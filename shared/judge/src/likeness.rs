@@ -55,7 +55,7 @@ struct Query {
     by_trigram: HashMap<Trigram, Vec<usize>>,
 }
 
-/// What a document holds of each word of the query.
+/// The counts of each word of the query in a document.
 struct Text {
     frequencies: Vec<f32>,
     /// The likeness of the word that is most alike.

@@ -101,7 +101,7 @@ impl LocalLogs {
 
     fn sweep(&self, now: Timestamp) {
         if self.decided.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            // Whoever decides just now holds the log too: what it notes must not go.
+            // A request that is deciding holds the log too: its notes must not go.
             self.logs
                 .retain(|_, log| Arc::strong_count(log) > 1 || lock(log).until.is_none_or(|until| until > now));
         }

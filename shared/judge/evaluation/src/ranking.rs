@@ -5,7 +5,7 @@
 pub struct Query {
     /// The file that it stands in.
     pub file: &'static str,
-    /// Whether nothing was tuned by it: the second, fourth, ... group of documents of each file.
+    /// True if nothing was tuned by it: the second, fourth, ... group of documents of each file.
     pub held_out: bool,
     /// The query.
     pub text: &'static str,

@@ -17,7 +17,7 @@ pub(super) struct Parser<'a> {
     pub(super) item: Vec<&'a Word>,
     /// The item's cue, if it may be a noun as well.
     pub(super) noun: Option<&'a Word>,
-    /// Whether the text sets less of something against more of something else, in French.
+    /// True if the text sets less of something against more of something else, in French.
     pub(super) weighs: bool,
     /// The word before.
     pub(super) previous: &'a str,
@@ -251,7 +251,7 @@ impl<'a> Parser<'a> {
         longer.map(|(cue, length)| (cue, length + 1)).or(plain)
     }
 
-    /// Whether an order is written with a capital before another one.
+    /// True if an order is written with a capital before another one.
     fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
         let next = next.and_then(Token::word);
         MAY_BE_NAMES.contains(&word.key.as_str())
@@ -264,7 +264,7 @@ impl<'a> Parser<'a> {
         letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
     }
 
-    /// Whether "more" or "less" says something of the word after it: not in "no football any more".
+    /// True if "more" or "less" says something of the word after it: not in "no football any more".
     fn turns(&self, next: Option<&Token>) -> bool {
         let follows = next.and_then(Token::word).is_some_and(|word| {
             let cue = self.language.cue(&[&word.key]);
@@ -416,7 +416,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether these tokens are one word that answers what was said before them.
+/// True if these tokens are one word that answers what was said before them.
 fn is_answer(tokens: &[Token]) -> bool {
     let mut tokens = tokens.iter();
     let answers = |token: &Token| token.word().is_some_and(|word| cues::answer(&word.key).is_some());
