@@ -25,7 +25,7 @@ pub fn invoked<'a>(method: &Method, path: &'a str) -> Option<&'a str> {
 /// Invokes `function` with the event in `body`. Answers 404 for a function that is called through the gateway, or does not
 /// exist.
 pub async fn invoke(app: &App, function: &str, body: &[u8]) -> Response<Bytes> {
-    if function != "quota-reset" {
+    if function != quota_reset::NAME {
         let message = "Function not found: quota-reset is the only one that is invoked directly";
         return answer(StatusCode::NOT_FOUND, &json!({"Type": "User", "message": message}));
     }

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use local::gateway::functions;
 use local::options::{Command, CommandLine, Options};
 use local::server::Server;
 use local::state::StartError;
@@ -47,7 +48,8 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<(), StartError> {
     let config = Config::from_env().map_err(|error| StartError(error.to_string()))?;
-    let log = telemetry::init_in_background(&config);
+    let behind_the_gateway = functions().map(|function| function.name);
+    let log = telemetry::init_in_background(&config, &[&behind_the_gateway[..], &[quota_reset::NAME]].concat());
     let outcome = serve(options, config).await;
     log.finish();
     outcome

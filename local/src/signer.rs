@@ -6,7 +6,7 @@ use aws_lc_rs::{digest, hmac};
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine};
 use shared::clock::{Clock, Timestamp};
-use shared::http::new_correlation_id;
+use shared::ids::new_correlation_id;
 
 /// A key and the clock to sign with.
 #[derive(Debug)]

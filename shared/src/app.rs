@@ -148,9 +148,16 @@ impl App {
         self.probes = Probes::new(client, caches, &self.config, &self.clock);
     }
 
-    /// Connects to the shared caches while the start costs no user anything. The first request reports a failure.
+    /// Connects to the shared caches, and reads the keys where tokens are signed, while the start costs no user anything. The
+    /// first request reports a failure.
     pub async fn connect(&self) {
-        join_all(self.caches.iter().map(Valkey::connect)).await;
+        let now = self.clock.now();
+        let keys = async {
+            if self.config.token_keys_secret.is_some() {
+                let _ = tokio::join!(self.token_keys.current(now), self.signing_keys.current(now));
+            }
+        };
+        tokio::join!(join_all(self.caches.iter().map(Valkey::connect)), keys);
     }
 }
 

@@ -23,6 +23,8 @@ use crate::quota::idempotency::IdempotencyKey;
 
 use self::verdict::Explanation;
 
+pub use crate::telemetry::Degraded;
+
 pub use self::run::run;
 
 /// How long verdicts are good.
@@ -67,19 +69,6 @@ pub struct Outcome {
     pub source: Source,
     /// Why, where it was asked for and is known.
     pub explanation: Option<Arc<Explanation>>,
-}
-
-/// A part of the service that is down, and was done without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Degraded {
-    /// A layer of the cache.
-    Cache,
-    /// The quota table.
-    Quota,
-    /// Every configured provider.
-    Model,
-    /// The better model, or every paid one: the day's limit on spending is near or reached.
-    Spend,
 }
 
 /// The answer to a batch.

@@ -29,10 +29,10 @@ use crate::limits::{Origin, Source, Standing};
 use crate::plan::{Meter, Usage};
 use crate::quota::idempotency::IdempotencyKey;
 use crate::telemetry::trace::Trace;
-use crate::telemetry::{Record, VERSION};
+use crate::telemetry::{Degraded, Record};
 
 pub use self::answer::refusal;
-pub use self::correlation::{correlation_id, new_correlation_id};
+pub use self::correlation::correlation_id;
 pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
@@ -45,9 +45,6 @@ pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The degraded mode of the limits.
-const LIMITER: &str = "rateLimit";
-
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A method and path that a function answers, and the function's action for it.
@@ -68,6 +65,8 @@ pub struct Call {
     uncounted: bool,
     stopwatch: Stopwatch,
     method: Method,
+    /// The route's path as in the contract.
+    route: String,
     headers: HeaderMap,
     query: Vec<(String, String)>,
     path_parameters: Vec<(String, String)>,
@@ -105,16 +104,9 @@ impl Call {
         let (parts, body) = request.into_parts();
         let w3c = parts.headers.get(TRACE_PARENT).and_then(|value| value.to_str().ok());
         let record = Record {
-            time: now.to_string(),
-            time_millis: now.millis(),
             trace: Trace::of(amazon.as_deref(), w3c),
-            correlation_id: correlation_id(&parts.headers),
-            endpoint,
-            method: parts.method.to_string(),
-            route: route.unwrap_or_else(|| parts.uri.path().to_owned()),
-            version: VERSION,
             address_block,
-            ..Record::default()
+            ..Record::of(endpoint, correlation_id(&parts.headers), now)
         };
         Self {
             now,
@@ -125,6 +117,7 @@ impl Call {
             uncounted: false,
             stopwatch,
             method: parts.method,
+            route: route.unwrap_or_else(|| parts.uri.path().to_owned()),
             headers: parts.headers,
             query,
             path_parameters,
@@ -140,11 +133,11 @@ impl Call {
     /// # Errors
     /// [`Error::NotFound`], [`Error::MethodNotAllowed`], [`Error::PayloadTooLarge`].
     pub fn route<A: Copy>(&mut self, routes: &[Route<A>]) -> Result<Option<A>, Error> {
-        let of_path = || routes.iter().filter(|(_, path, _)| *path == self.record.route);
+        let of_path = || routes.iter().filter(|(_, path, _)| *path == self.route);
         let mut allow: Vec<Method> = of_path().map(|(method, ..)| method.clone()).collect();
         if allow.is_empty() {
             // A path that nobody defined may hold anything: it is not logged.
-            self.record.route.clear();
+            self.route.clear();
             return Err(Error::NotFound);
         }
         let is_head = self.method == Method::HEAD;
@@ -252,8 +245,8 @@ impl Call {
 
     fn note_passage(&mut self, standings: &[Standing], degraded: bool) {
         self.standings.extend_from_slice(standings);
-        if degraded && !self.record.degraded.contains(&LIMITER) {
-            self.record.degraded.push(LIMITER);
+        if degraded {
+            self.record.note(Degraded::RateLimit);
         }
     }
 
@@ -302,7 +295,7 @@ impl Call {
         };
         let head = (
             self.method.as_str(),
-            &self.record.route,
+            &self.route,
             sorted(&self.path_parameters),
             sorted(&self.query),
         );

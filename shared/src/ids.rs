@@ -73,6 +73,14 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// Returns a new name for a request: 32 hexadecimal digits.
+#[must_use]
+pub fn new_correlation_id() -> String {
+    // Without random bytes the request is still worth answering; it just cannot be found by this name.
+    let bytes = random_bytes::<16>().unwrap_or_default();
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
 /// Returns bytes from the kernel's generator. The first use of AWS-LC's own would cost a cold start more than everything else
 /// together.
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {

@@ -11,7 +11,7 @@
 //! | [`error`] | every way in which a request can fail |
 //! | [`refreshed`] | values that are re-read every few minutes |
 //! | [`http`] | status codes, headers, bodies |
-//! | [`invocation`] | functions that are called with events of their own |
+//! | [`invocation`], `lambda` | functions that are called with events of their own; a function's process |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
@@ -47,6 +47,7 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+mod lambda;
 pub mod limits;
 pub mod models;
 pub mod money;

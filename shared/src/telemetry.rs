@@ -3,12 +3,15 @@
 
 mod address;
 pub mod cost;
+mod degraded;
 mod emf;
 pub mod figures;
+mod metric;
 pub mod open_metrics;
 mod output;
 mod record;
 pub mod trace;
+mod work;
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -30,9 +33,12 @@ use crate::telemetry::output::Queue;
 
 use self::address::AddressKey;
 
-pub use self::emf::{METRICS, Metric, MetricShape, SIGNALS, Unit, names_of_degraded};
+pub use self::degraded::Degraded;
+pub use self::emf::metrics;
+pub use self::metric::{Metric, MetricShape, Unit};
 pub use self::output::LogHandle;
-pub use self::record::{ClassifiedRecord, ErrorRecord, Record, Signal};
+pub use self::record::{ErrorRecord, Http, Record, Signal};
+pub use self::work::{Counts, ModelCounts, Spans, Work};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -75,6 +81,9 @@ impl Telemetry {
 
     /// Writes the record of a request, and counts it.
     pub fn emit(&self, record: &mut Record) {
+        if let Some(work) = &mut record.work {
+            work.sum_up();
+        }
         record.cost_micro_usd = cost::micro_usd(&record.measured(), self.memory_megabytes);
         self.figures.count(record);
         match (emf::line(record, self.directives.as_ref()), record.level) {
@@ -93,24 +102,25 @@ impl Telemetry {
     }
 }
 
-/// Starts the log on standard output. Later calls change nothing.
+/// Starts the log of `function` on standard output. Later calls change nothing.
 ///
-/// A line is written at once: Lambda may never run work that is left for after an answer.
-pub fn init(config: &Config) {
-    start(config, BoxMakeWriter::new(std::io::stdout));
+/// A line is written before its request is answered: Lambda freezes the process after the answer, and a line left for later may
+/// never be written. Nothing waits for a reader, because Lambda's runtime drains standard output.
+pub fn init(config: &Config, function: &str) {
+    start(config, &[function], BoxMakeWriter::new(std::io::stdout));
 }
 
-/// Does the same for a process that is never frozen: no request waits for a line to be written.
+/// Starts the log of some functions in a process that is never frozen: no request waits for a line to be written.
 #[must_use]
-pub fn init_in_background(config: &Config) -> LogHandle {
+pub fn init_in_background(config: &Config, functions: &[&str]) -> LogHandle {
     let queue = Queue::to(std::io::stdout());
     let log = queue.log();
-    start(config, BoxMakeWriter::new(queue));
+    start(config, functions, BoxMakeWriter::new(queue));
     log
 }
 
 /// Records that carry metrics are written at every level but `off`: without them the alarms would be blind.
-fn start(config: &Config, output: BoxMakeWriter) {
+fn start(config: &Config, functions: &[&str], output: BoxMakeWriter) {
     let level = config.log;
     let ours = match level {
         LogLevel::Off => LevelFilter::OFF,
@@ -128,17 +138,11 @@ fn start(config: &Config, output: BoxMakeWriter) {
         .with_default(theirs)
         // The embedded table warns of every refused condition, which is how quotas work.
         .with_target("dynoxide", theirs.min(LevelFilter::ERROR));
-    let ours_by_name = ["clearview", "shared", "local"].into_iter();
-    let functions = [
-        "admin",
-        "auth",
-        "classify",
-        "health",
-        "key_rotation",
-        "quota_reset",
-        "usage",
-    ];
-    let targets = ours_by_name
+    // A target starts with the name of its crate.
+    let functions = functions.iter().map(|name| name.replace('-', "_"));
+    let targets = ["clearview", "shared", "local"]
+        .map(str::to_owned)
+        .into_iter()
         .chain(functions)
         .fold(targets, |targets, name| targets.with_target(name, ours));
     let records = match (level, &config.metrics_namespace) {

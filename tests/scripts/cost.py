@@ -24,10 +24,18 @@ def unit(name):
     return next(group[name]["value"] for group in UNITS.values() if isinstance(group, dict) and name in group)
 
 
+def dollars_of(written):
+    """A price: a number, or the name of the constant that records are priced with."""
+    if not isinstance(written, str):
+        return written
+    source = (ROOT / "shared/src/telemetry/cost.rs").read_text()
+    return float(re.search(rf"pub const {written}: f64 = ([0-9._]+);", source)[1].replace("_", ""))
+
+
 def price(name, amount):
     """Dollars for an amount in the unit of the price, beyond what is free."""
     of = PRICES["prices"][name]
-    return max(0.0, amount - of.get("freePerMonth", 0)) * of["price"]
+    return max(0.0, amount - of.get("freePerMonth", 0)) * dollars_of(of["price"])
 
 
 def gateway(requests):
@@ -35,7 +43,7 @@ def gateway(requests):
     dollars, left = 0.0, requests
     for size, per_million in PRICES["prices"]["gatewayRequestsMillion"]["tiers"]:
         here = left if size is None else min(left, size)
-        dollars += here / 1e6 * per_million
+        dollars += here / 1e6 * dollars_of(per_million)
         left -= here
     return dollars
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use local::gateway::Function;
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
@@ -164,18 +163,6 @@ impl Template {
         let variables = &self.0["Globals"]["Function"]["Environment"]["Variables"];
         let prefix = variables["CLEARVIEW_TABLE_PREFIX"]["Fn::Sub"].as_str();
         prefix.expect("a table prefix for all functions").to_owned()
-    }
-}
-
-/// The binary of a function behind the gateway.
-#[must_use]
-pub const fn binary_of(function: Function) -> &'static str {
-    match function {
-        Function::Admin => "admin",
-        Function::Auth => "auth",
-        Function::Classify => "classify",
-        Function::Health => "health",
-        Function::Usage => "usage",
     }
 }
 

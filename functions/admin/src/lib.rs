@@ -35,6 +35,9 @@ pub enum AdminAction {
     Usage,
 }
 
+/// The name of this function.
+pub const NAME: &str = "admin";
+
 /// The routes that this function answers.
 pub const ROUTES: [Route<AdminAction>; 8] = [
     (Method::PUT, "/v1/admin/users/{userId}/tier", AdminAction::SetTier),
@@ -53,7 +56,7 @@ pub const ROUTES: [Route<AdminAction>; 8] = [
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "admin", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }

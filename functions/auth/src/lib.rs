@@ -17,6 +17,7 @@ use shared::identity::Fingerprint;
 use shared::identity::session::{RefreshDecision, RefreshToken, Session, decide};
 use shared::identity::store::Rotation;
 use shared::ids::{SessionId, UserId};
+use shared::telemetry::Degraded;
 
 use self::issuer::{Issuer, derive, token_keys};
 
@@ -41,6 +42,9 @@ pub enum AuthAction {
     PublicKeys,
 }
 
+/// The name of this function.
+pub const NAME: &str = "auth";
+
 /// The routes that this function answers.
 pub const ROUTES: [Route<AuthAction>; 8] = [
     (Method::POST, "/v1/auth/register", AuthAction::Register),
@@ -64,7 +68,7 @@ struct ShownToken {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "auth", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -157,7 +161,7 @@ async fn revoke(app: &App, call: &mut Call) -> Result<Reply, Error> {
 
 async fn end(app: &App, call: &mut Call, user: &UserId, session: &SessionId) -> Result<(), Error> {
     if !account::end_session(app, user, session, call.now).await? {
-        call.record.degraded.push("rateLimit");
+        call.record.note(Degraded::RateLimit);
     }
     Ok(())
 }

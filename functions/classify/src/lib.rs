@@ -8,11 +8,14 @@ use lambda_http::{Body, Request, Response};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::classify::{self, Batch, Classified, Degraded, Outcome, Source};
+use shared::classify::{self, Batch, Classified, Outcome, Source};
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Object, Reply, Route};
 use shared::plan::Meter;
-use shared::telemetry::{ClassifiedRecord, millis};
+use shared::telemetry::{Counts, Degraded, ModelCounts, Spans, Work};
+
+/// The name of this function.
+pub const NAME: &str = "classify";
 
 /// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::POST, "/v1/classify", ())];
@@ -54,7 +57,7 @@ struct ClassifyResponse<'a> {
     preference_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<http::DayUsage<'a>>,
-    degraded: &'a [&'static str],
+    degraded: &'a [Degraded],
 }
 
 #[derive(Serialize)]
@@ -74,7 +77,7 @@ struct PostVerdict<'a> {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "classify", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -99,9 +102,8 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let admitted = call.enter(app, &principal, Meter::Posts, units).await?;
     let classified = classify::run(app, &principal, &batch, &admitted, call.now).await?;
 
-    let degraded = classified.degraded.iter().copied().map(name_degraded);
-    call.record.degraded.extend(degraded);
-    call.record.classified = Some(record(&classified));
+    classified.degraded.iter().for_each(|mode| call.record.note(*mode));
+    call.record.work = Some(work(&classified));
     let results = asked.posts.iter().zip(&classified.outcomes);
     let reply = Reply::json(
         StatusCode::OK,
@@ -173,53 +175,41 @@ fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> PostVerdict<'a> 
     }
 }
 
-const fn name_degraded(degraded: Degraded) -> &'static str {
-    match degraded {
-        Degraded::Cache => "cache",
-        Degraded::Quota => "quota",
-        Degraded::Model => "model",
-        Degraded::Spend => "spend",
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "at most 50")]
-fn record(classified: &Classified) -> ClassifiedRecord {
+/// Returns the figures of a batch for the record.
+fn work(classified: &Classified) -> Work {
     let figures = &classified.figures;
-    let posts = classified.outcomes.len();
-    let hits = figures.local_hits + figures.shared_hits + figures.table_hits + figures.joined;
-    ClassifiedRecord {
-        posts,
+    let bill = &figures.bill;
+    let mut work = Work::of(NAME);
+    work.counts = Counts {
+        units: classified.outcomes.len(),
         distinct: figures.distinct,
         local_hits: figures.local_hits,
         shared_hits: figures.shared_hits,
         table_hits: figures.table_hits,
         joined: figures.joined,
-        judged: figures.judged,
+        asked: figures.judged,
         refreshed: figures.refreshed,
-        kept: figures.kept,
         evicted: figures.evicted,
-        hit_rate: hits as f64 / figures.distinct.max(1) as f64,
         charged: figures.charged,
         refunded: figures.refunded,
         refund_lost: figures.refund_lost,
-        ambiguous_charge: figures.ambiguous,
-        lookup_ms: millis(figures.spans.lookup),
-        judging_ms: millis(figures.spans.judging),
-        settling_ms: millis(figures.spans.settling),
-        own_ms: millis(figures.spans.lookup + figures.spans.settling),
-        model_status: match (&figures.model_failure, figures.judged) {
-            (Some(_), 0) => "failed",
-            (Some(_), _) => "partial",
-            (None, 0) => "notAsked",
-            (None, _) => "ok",
-        },
-        model_failure: figures.model_failure.clone(),
-        model_failures: figures.bill.failures,
-        model_timeouts: figures.bill.timeouts,
-        model_calls: figures.bill.calls,
-        model_retries: figures.bill.retries,
-        input_tokens: figures.bill.tokens.input,
-        output_tokens: figures.bill.tokens.output,
-        spent_nano_dollars: figures.bill.money.nanos(),
-    }
+    };
+    work.models = ModelCounts {
+        calls: bill.calls,
+        failures: bill.failures,
+        timeouts: bill.timeouts,
+        retries: bill.retries,
+        input_tokens: bill.tokens.input,
+        output_tokens: bill.tokens.output,
+        nano_dollars: bill.money.nanos(),
+    };
+    work.spans = Spans {
+        lookup: figures.spans.lookup,
+        asking: figures.spans.judging,
+        settling: figures.spans.settling,
+    };
+    work.kept = figures.kept;
+    work.ambiguous_charge = figures.ambiguous;
+    work.model_failure.clone_from(&figures.model_failure);
+    work
 }

@@ -14,15 +14,21 @@ use shared::aws;
 use shared::clock::Timestamp;
 use shared::config::Config;
 use shared::error::Outage;
-use shared::telemetry::figures::{ENDPOINTS, LIMITS, TIERS};
-use shared::telemetry::open_metrics::{self, MetricKind};
-use shared::telemetry::{METRICS, MetricShape, SIGNALS, Signal, Unit, names_of_degraded};
+use shared::telemetry::figures::{LIMITS, TIERS};
+use shared::telemetry::open_metrics::{self, MetricKind, snake_case};
+use shared::telemetry::{Degraded, MetricShape, Signal, Unit, metrics};
 
 /// The span of a figure in seconds; spans start at multiples of it.
 const SPAN_SECONDS: i32 = 300;
 
 /// The time limit of CloudWatch's answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The functions behind the gateway, whose figures are asked for.
+pub const ENDPOINTS: [&str; 5] = ["admin", "auth", "classify", "health", "usage"];
+
+/// Those of them that are workloads.
+pub const WORKLOADS: [&str; 1] = ["classify"];
 
 /// A figure: the question to CloudWatch, and the sample in `/metrics`.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +48,7 @@ pub struct FleetFigure {
 /// Returns every figure, grouped by name.
 #[must_use]
 pub fn figures() -> Vec<FleetFigure> {
-    let mut figures: Vec<FleetFigure> = METRICS
-        .iter()
+    let mut figures: Vec<FleetFigure> = metrics()
         .flat_map(|metric| {
             let statistics: &[(&str, &str, f64)] = match (metric.name, metric.unit) {
                 ("durationMs", _) => &[
@@ -71,9 +76,10 @@ pub fn figures() -> Vec<FleetFigure> {
             })
         })
         .collect();
-    let once = names_of_degraded()
-        .map(|(_, name)| name)
-        .chain(SIGNALS.map(Signal::name));
+    let once = Degraded::ALL
+        .map(Degraded::metric)
+        .into_iter()
+        .chain(Signal::ALL.map(Signal::name));
     figures.extend(once.map(|metric| FleetFigure {
         metric,
         statistic: "Sum",
@@ -92,22 +98,11 @@ fn dimensions(shape: MetricShape) -> Vec<Option<(&'static str, &'static str)>> {
     };
     match shape {
         MetricShape::Request => of("endpoint", &ENDPOINTS),
-        MetricShape::Classified => vec![None],
+        MetricShape::Work | MetricShape::Models => of("workload", &WORKLOADS),
         MetricShape::ByTier => of("tier", &TIERS),
         MetricShape::Refused => of("refusedBy", &LIMITS),
+        MetricShape::Logged => Vec::new(),
     }
-}
-
-/// Turns `localHits` into `local_hits`.
-fn snake_case(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            text.push('_');
-        }
-        text.push(c.to_ascii_lowercase());
-    }
-    text
 }
 
 /// Renders the figures for `/metrics`. A figure without a value in CloudWatch is left out: nothing of it happened.

@@ -15,7 +15,7 @@ use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 use shared::models::breaker::store::Condition;
 use shared::table::Table;
-use shared::telemetry::{VERSION, millis, open_metrics};
+use shared::telemetry::{Degraded, VERSION, millis, open_metrics};
 use shared::valkey::Valkey;
 
 /// The operations of this function.
@@ -26,6 +26,9 @@ pub enum HealthAction {
     /// Shows the figures.
     Metrics,
 }
+
+/// The name of this function.
+pub const NAME: &str = "health";
 
 /// The routes that this function answers.
 pub const ROUTES: [Route<HealthAction>; 2] = [
@@ -83,7 +86,7 @@ struct Dependency {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "health", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -132,13 +135,13 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
         .map(|(name, condition)| (name.to_string(), provider(condition)))
         .collect();
     if table.status != "ok" {
-        call.record.degraded.push("table");
+        call.record.note(Degraded::Table);
     }
     if cache.all.status == "down" || cache.reports.iter().any(Report::is_bad) {
-        call.record.degraded.push("cache");
+        call.record.note(Degraded::Cache);
     }
     if providers.values().any(|provider| provider.status != "ok") {
-        call.record.degraded.push("model");
+        call.record.note(Degraded::Model);
     }
     let answer = HealthResponse {
         // Never 503 for a table: with every table down, a valid token still gets its answer from classify.

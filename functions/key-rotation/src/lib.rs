@@ -11,13 +11,15 @@ use aws_sdk_secretsmanager::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::App;
-use shared::clock::Stopwatch;
 use shared::config::Secret;
 use shared::error::{Error, Outage};
 use shared::identity::keys::KeySet;
 use shared::identity::published::{Publication, Published};
 use shared::invocation;
 use shared::secrets;
+
+/// The name of this function.
+pub const NAME: &str = "key-rotation";
 
 /// The events that the function accepts.
 #[derive(Deserialize)]
@@ -77,6 +79,10 @@ impl invocation::Failure for RotationFailure {
             Self::Failed(_) => "Failed",
         }
     }
+
+    fn retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Failed(_))
+    }
 }
 
 /// The secret that is rotated.
@@ -93,10 +99,7 @@ enum SecretKind {
 /// # Errors
 /// [`RotationFailure`]; calling again with the same event does no harm.
 pub async fn handle(app: &App, event: Value) -> Result<RotationSummary, RotationFailure> {
-    let stopwatch = Stopwatch::start();
-    let outcome = act(app, event).await;
-    invocation::record("key-rotation", &stopwatch, &outcome);
-    outcome
+    invocation::recorded(app, NAME, act(app, event)).await
 }
 
 async fn act(app: &App, event: Value) -> Result<RotationSummary, RotationFailure> {

@@ -53,7 +53,7 @@ pub(crate) async fn run(app: &App, client: &Client, asked: &Withdraw) -> Result<
         before: serde_json::json!({"keys": ids(&parse(&current)?)}),
         after: serde_json::json!({"keys": ids(&left)}),
         reason: Some(&asked.reason),
-        correlation_id: &shared::http::new_correlation_id(),
+        correlation_id: &shared::ids::new_correlation_id(),
     };
     app.audit.note_or_log(&change, now).await;
     published?;

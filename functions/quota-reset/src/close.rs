@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::app::App;
 use shared::clock::{Day, Timestamp};
-use shared::http::new_correlation_id;
+use shared::ids::new_correlation_id;
 use shared::usage::{Checkpoint, DayUse, Segment, Totals};
 
 use crate::QuotaResetFailure;

@@ -11,13 +11,16 @@ use serde_json::{Value, json};
 use shared::account;
 use shared::app::App;
 use shared::audit::Change;
-use shared::clock::{Day, Stopwatch, Timestamp};
+use shared::clock::{Day, Timestamp};
 use shared::error::{Error, Outage};
 use shared::ids::UserId;
 use shared::invocation;
 use shared::plan::Meter;
 use shared::telemetry::Signal;
 use shared::usage::{ByMeter, Totals};
+
+/// The name of this function.
+pub const NAME: &str = "quota-reset";
 
 /// The events that the function accepts.
 #[derive(Debug, Deserialize)]
@@ -100,6 +103,10 @@ impl invocation::Failure for QuotaResetFailure {
             Self::NotNoted(_) => "NotNoted",
         }
     }
+
+    fn retryable(&self) -> bool {
+        !matches!(self, Self::Invalid(_))
+    }
 }
 
 /// Carries out an event.
@@ -107,10 +114,7 @@ impl invocation::Failure for QuotaResetFailure {
 /// # Errors
 /// [`QuotaResetFailure`]; calling again with the same event continues where this call ended.
 pub async fn handle(app: &App, event: Value) -> Result<QuotaResetSummary, QuotaResetFailure> {
-    let stopwatch = Stopwatch::start();
-    let outcome = act(app, event).await;
-    invocation::record("quota-reset", &stopwatch, &outcome);
-    outcome
+    invocation::recorded(app, NAME, act(app, event)).await
 }
 
 async fn act(app: &App, event: Value) -> Result<QuotaResetSummary, QuotaResetFailure> {
@@ -175,7 +179,7 @@ async fn reset_user(app: &App, asked: &ResetOne) -> Result<QuotaResetSummary, Qu
         before: json!({"used": before}),
         after: json!({"used": {}}),
         reason: Some(&asked.reason),
-        correlation_id: &shared::http::new_correlation_id(),
+        correlation_id: &shared::ids::new_correlation_id(),
     };
     app.audit.note(&change, now).await?;
     Ok(QuotaResetSummary::Reset { reset: user, before })

@@ -15,6 +15,9 @@ use shared::plan::{Meter, Usage};
 use shared::quota::Counter;
 use shared::usage::{HistoryEntry, MeterUse};
 
+/// The name of this function.
+pub const NAME: &str = "usage";
+
 /// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
 
@@ -76,7 +79,7 @@ struct BurstUsage {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "usage", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }

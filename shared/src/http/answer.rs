@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::error::{DAILY, Error};
 use crate::limits::Standing;
 use crate::plan::Usage;
-use crate::telemetry::{self, ErrorRecord};
+use crate::telemetry::{ErrorRecord, Http};
 
 /// On every answer.
 const SECURITY: [(HeaderName, HeaderValue); 4] = [
@@ -40,11 +40,15 @@ impl Call {
         };
         self.add_cors(app, &mut headers);
         limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
-        self.record.status = status.as_u16();
+        self.record.http = Some(Http {
+            method: self.method.to_string(),
+            route: std::mem::take(&mut self.route),
+            status: status.as_u16(),
+        });
         self.record.failed = status.is_server_error().into();
         self.record.defects = (status == StatusCode::INTERNAL_SERVER_ERROR).into();
         self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
-        self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
+        self.record.took(self.stopwatch);
         app.telemetry.emit(&mut self.record);
         // The headers say what GET would have.
         let body = body.filter(|_| self.method != Method::HEAD);

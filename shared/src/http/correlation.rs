@@ -2,7 +2,7 @@
 
 use lambda_http::http::header::{HeaderMap, HeaderName};
 
-use crate::ids::random_bytes;
+use crate::ids::new_correlation_id;
 
 pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -14,12 +14,4 @@ pub fn correlation_id(headers: &HeaderMap) -> String {
     };
     let own = headers.get(CORRELATION_ID).and_then(|id| id.to_str().ok()).filter(fits);
     own.map_or_else(new_correlation_id, str::to_owned)
-}
-
-/// 32 hexadecimal digits.
-#[must_use]
-pub fn new_correlation_id() -> String {
-    // Without random bytes the request is still worth answering; it just cannot be found by this id.
-    let bytes = random_bytes::<16>().unwrap_or_default();
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }

@@ -11,6 +11,7 @@ use crate::digest::sha256;
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::identity::signature::{self, Message, Signature};
+use crate::telemetry::Degraded;
 
 /// The parts that a signature can cover, collected only for a request that has one.
 pub(super) struct Signed {
@@ -70,7 +71,7 @@ impl Call {
             Token::Expired(principal) => {
                 self.visit(app).await?;
                 admission::honour_in_grace(app, &principal, self.now).await?;
-                self.record.degraded.push("auth");
+                self.record.note(Degraded::Auth);
                 principal
             }
         };

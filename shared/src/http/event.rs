@@ -14,6 +14,7 @@ use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, Response, s
 use url::Url;
 
 use crate::app::App;
+use crate::lambda;
 
 /// The scheme that a client used, as API Gateway reports it.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -29,21 +30,22 @@ impl IntoResponse for Verbatim {
     }
 }
 
-/// Runs a function behind API Gateway for as long as Lambda has events for it.
+/// Runs the function `name` behind API Gateway for as long as Lambda has events for it.
 ///
 /// # Errors
-/// The error that ends the runtime.
-pub async fn run<H, F>(app: Arc<App>, handle: H) -> Result<(), lambda_http::Error>
+/// A setting that cannot be used, or what ends the runtime.
+pub async fn run<H, F>(name: &'static str, handle: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(Arc<App>, Request) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let app = lambda::start(name).await?;
     app.connect().await;
     let adapter = Adapter::from(service_fn(move |request| {
         let answer = handle(Arc::clone(&app), request);
         async move { Ok::<_, Infallible>(Verbatim(answer.await)) }
     }));
-    lambda_http::lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
+    lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
 }
 
 /// Keeps all values of a header that was sent more than once. An event holds headers twice: all values of each, and the

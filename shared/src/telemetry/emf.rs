@@ -1,137 +1,50 @@
-//! Records as metrics: CloudWatch's embedded metric format,
-//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
-//! The numeric members of a record are the metrics; a member `_aws` lists them with their dimensions.
+//! Records as metrics: CloudWatch's embedded metric format, <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+//! The members of a record that are numbers are the metrics; a member `_aws` says which, and by what they are told apart.
 //!
-//! It is built by hand: `_aws` differs only between a few shapes of record, so it is put together once, and a record costs
-//! one buffer and no lock. CloudWatch bills each metric for each value of a dimension. Only endpoints, tiers and limits are
-//! dimensions, which are few.
+//! Built by hand: what stands in `_aws` differs between a few shapes of record and nothing else, so it is put together once,
+//! and a record costs one buffer and no lock. CloudWatch bills each metric for each value of what it is told apart by: only
+//! endpoints, workloads, tiers and limits, which are few.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::degraded::Degraded;
+use super::metric::{Metric, MetricShape, Unit};
 use super::record::{Record, Signal};
+use super::work::{OWN, Work};
 use crate::clock::Timestamp;
-
-/// The unit of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Pieces.
-    Count,
-    /// Thousandths of a second.
-    Milliseconds,
-    /// Hundredths of a whole.
-    Percent,
-    /// A unit that CloudWatch has no name for.
-    None,
-}
-
-/// The records that a metric is in, and its dimensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricShape {
-    /// Every request, by endpoint.
-    Request,
-    /// Answered classifications, together.
-    Classified,
-    /// Requests of a user whose plan is known, together and by tier.
-    ByTier,
-    /// Requests that a limit refused, by limit.
-    Refused,
-}
-
-/// A member of a record that is a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
-    /// The member's name.
-    pub name: &'static str,
-    /// Its unit.
-    pub unit: Unit,
-    /// Its records and dimensions.
-    pub shape: MetricShape,
-}
 
 const fn metric(name: &'static str, unit: Unit, shape: MetricShape) -> Metric {
     Metric { name, unit, shape }
 }
 
-/// Every metric of a record, except those of degraded modes.
-pub const METRICS: [Metric; 21] = [
+/// The metrics of a record that are not a workload's.
+const OF_RECORDS: [Metric; 6] = [
     metric("durationMs", Unit::Milliseconds, MetricShape::Request),
     metric("failed", Unit::Count, MetricShape::Request),
     metric("defects", Unit::Count, MetricShape::Request),
-    metric("ownMs", Unit::Milliseconds, MetricShape::Classified),
-    metric("posts", Unit::Count, MetricShape::Classified),
-    metric("distinct", Unit::Count, MetricShape::Classified),
-    metric("localHits", Unit::Count, MetricShape::Classified),
-    metric("sharedHits", Unit::Count, MetricShape::Classified),
-    metric("tableHits", Unit::Count, MetricShape::Classified),
-    metric("joined", Unit::Count, MetricShape::Classified),
-    metric("judged", Unit::Count, MetricShape::Classified),
-    metric("evicted", Unit::Count, MetricShape::Classified),
-    metric("refunded", Unit::Count, MetricShape::Classified),
-    metric("refundLost", Unit::Count, MetricShape::Classified),
-    metric("modelCalls", Unit::Count, MetricShape::Classified),
-    metric("modelFailures", Unit::Count, MetricShape::Classified),
-    metric("modelTimeouts", Unit::Count, MetricShape::Classified),
-    metric("spentNanoDollars", Unit::None, MetricShape::Classified),
     metric("costMicroUsd", Unit::None, MetricShape::ByTier),
     metric("quotaLeftPercent", Unit::Percent, MetricShape::ByTier),
     metric("refusals", Unit::Count, MetricShape::Refused),
 ];
 
-/// The metric of each degraded mode: 1 in the record of a degraded request, else absent.
-const DEGRADED: [(&str, &str); 7] = [
-    ("auth", "degradedAuth"),
-    ("cache", "degradedCache"),
-    ("model", "degradedModel"),
-    ("quota", "degradedQuota"),
-    ("rateLimit", "degradedRateLimit"),
-    ("spend", "degradedSpend"),
-    ("table", "degradedTable"),
-];
-
-/// The metrics of signals.
-pub const SIGNALS: [Signal; 3] = Signal::ALL;
-
-/// The degraded modes, each with its metric's name.
-pub fn names_of_degraded() -> impl Iterator<Item = (&'static str, &'static str)> {
-    DEGRADED.into_iter()
+/// Returns every metric of a record, but for those of degraded modes.
+pub fn metrics() -> impl Iterator<Item = Metric> {
+    let all = OF_RECORDS.into_iter().chain(Work::metrics()).chain([OWN]);
+    all.filter(|metric| metric.shape != MetricShape::Logged)
 }
 
-impl Unit {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Milliseconds => "Milliseconds",
-            Self::Percent => "Percent",
-            Self::None => "None",
-        }
-    }
-}
-
-impl MetricShape {
-    /// Returns the dimensions of its metrics: each list is a metric of its own.
-    #[must_use]
-    pub const fn dimensions(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::Request => &[&["endpoint"]],
-            Self::Classified => &[&[]],
-            Self::ByTier => &[&[], &["tier"]],
-            Self::Refused => &[&["refusedBy"]],
-        }
-    }
-}
-
-/// The content of `_aws`, ready to be written.
+/// What stands in `_aws`, ready to be written.
 #[derive(Debug)]
 pub(super) struct Directives {
     request: String,
-    classified: String,
+    work: [String; 2],
     by_tier: String,
     by_tier_unknown_quota: String,
     refused: String,
-    degraded: [String; DEGRADED.len()],
-    signals: [String; SIGNALS.len()],
+    degraded: [String; Degraded::ALL.len()],
+    signals: [String; Signal::ALL.len()],
 }
 
 impl Directives {
@@ -140,37 +53,35 @@ impl Directives {
             json!({"Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics}).to_string()
         };
         let of_shape = |shape: MetricShape, but: &str| {
-            let metrics = METRICS
-                .iter()
-                .filter(|metric| metric.shape == shape && metric.name != but);
+            let metrics = metrics().filter(|metric| metric.shape == shape && metric.name != but);
             let metrics = metrics.map(|metric| json!({"Name": metric.name, "Unit": metric.unit.name()}));
             of(shape.dimensions(), metrics.collect())
         };
         let once = |name: &str| of(&[&[]], vec![json!({"Name": name, "Unit": "Count"})]);
         Self {
             request: of_shape(MetricShape::Request, ""),
-            classified: of_shape(MetricShape::Classified, ""),
+            work: [MetricShape::Work, MetricShape::Models].map(|shape| of_shape(shape, "")),
             by_tier: of_shape(MetricShape::ByTier, ""),
             by_tier_unknown_quota: of_shape(MetricShape::ByTier, "quotaLeftPercent"),
             refused: of_shape(MetricShape::Refused, ""),
-            degraded: DEGRADED.map(|(_, name)| once(name)),
-            signals: SIGNALS.map(|signal| once(signal.name())),
+            degraded: Degraded::ALL.map(|mode| once(mode.metric())),
+            signals: Signal::ALL.map(|signal| once(signal.name())),
         }
     }
 
-    /// Returns the directives of a record. Every name in a directive must be in the line, or CloudWatch drops it all.
+    /// Those of a record. What a directive names must be in the line, or CloudWatch drops it all.
     fn of<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a str> {
-        let degraded = DEGRADED.iter().zip(&self.degraded);
-        let degraded = degraded.filter(|((mode, _), _)| record.degraded.contains(mode));
+        let degraded = Degraded::ALL.iter().zip(&self.degraded);
+        let degraded = degraded.filter(|(mode, _)| record.degraded.contains(mode));
         let by_tier = match (&record.tier, record.quota_left_percent) {
             (None, _) => None,
             (Some(_), Some(_)) => Some(&self.by_tier),
             (Some(_), None) => Some(&self.by_tier_unknown_quota),
         };
-        let classified = record.classified.is_some().then_some(&self.classified);
+        let work = self.work.iter().filter(|_| record.work.is_some());
         let refused = record.refused_by.is_some().then_some(&self.refused);
         std::iter::once(&self.request)
-            .chain(classified)
+            .chain(work)
             .chain(by_tier)
             .chain(refused)
             .chain(degraded.map(|(_, directive)| directive))
@@ -178,15 +89,15 @@ impl Directives {
     }
 }
 
-/// Writes a record as one line, with metrics if there are directives.
+/// A record as one line, with metrics if there are directives.
 pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<String, serde_json::Error> {
     let mut line = Vec::with_capacity(2048);
     if let Some(directives) = directives {
         line.extend_from_slice(opening(record.time_millis, directives.of(record)).as_bytes());
     }
-    for (_, name) in DEGRADED.iter().filter(|(mode, _)| record.degraded.contains(mode)) {
+    for mode in &record.degraded {
         separate(&mut line);
-        line.extend_from_slice(format!("\"{name}\":1").as_bytes());
+        line.extend_from_slice(format!("\"{}\":1", mode.metric()).as_bytes());
     }
     let start = line.len();
     serde_json::to_writer(&mut line, record)?;
@@ -197,9 +108,9 @@ pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<S
     String::from_utf8(line).map_err(serde::de::Error::custom)
 }
 
-/// Writes a signal as one line, with its metric if there are directives.
+/// A signal as one line, with its metric if there are directives.
 pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directives>) -> String {
-    let place = SIGNALS.iter().position(|other| *other == signal);
+    let place = Signal::ALL.iter().position(|other| *other == signal);
     let directive = directives
         .zip(place)
         .map(|(directives, place)| &*directives.signals[place]);
@@ -213,7 +124,7 @@ pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directi
     line
 }
 
-/// Writes a line's beginning, up to the end of `_aws`.
+/// A line's beginning, up to the end of `_aws`.
 fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String {
     let mut text = format!(r#"{{"_aws":{{"Timestamp":{millis},"CloudWatchMetrics":["#);
     for (n, directive) in directives.enumerate() {
@@ -226,7 +137,7 @@ fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String
     text
 }
 
-/// Writes the separator before the next member.
+/// What stands before the next member.
 fn separate(line: &mut Vec<u8>) {
     line.push(if line.is_empty() { b'{' } else { b',' });
 }
@@ -235,11 +146,10 @@ fn separate(line: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::plan::Tier;
-    use crate::telemetry::record::ClassifiedRecord;
 
     fn records() -> [Record; 4] {
         let bare = || Record {
-            endpoint: "classify",
+            endpoint: "any",
             outcome: "ok",
             ..Record::default()
         };
@@ -249,8 +159,8 @@ mod tests {
         };
         let answered = Record {
             quota_left_percent: Some(12.5),
-            classified: Some(ClassifiedRecord::default()),
-            degraded: vec!["cache", "quota"],
+            work: Some(Work::of("any")),
+            degraded: vec![Degraded::Cache, Degraded::Quota],
             ..of_user()
         };
         let refused = Record {
@@ -262,7 +172,7 @@ mod tests {
         [bare(), of_user(), answered, refused]
     }
 
-    /// Returns the metrics that a line announces, with their dimensions, after checking that it has them.
+    /// The metrics that a line announces, after checking that it has them, and what they are told apart by.
     fn announced(line: &str) -> Vec<String> {
         let line: Value = serde_json::from_str(line).unwrap();
         let mut names = Vec::new();
@@ -298,11 +208,11 @@ mod tests {
             assert_eq!(names.len(), distinct.len(), "announced twice: {text}");
             seen.extend(names);
         }
-        for metric in METRICS {
+        for metric in metrics() {
             assert!(seen.iter().any(|name| name == metric.name), "{}", metric.name);
         }
         assert!(seen.contains(&"degradedCache".to_owned()) && seen.contains(&"degradedQuota".to_owned()));
-        for raised in SIGNALS {
+        for raised in Signal::ALL {
             let text = signal(raised, Timestamp::from_millis(1), Some(&directives));
             assert_eq!(announced(&text), [raised.name()]);
         }
@@ -313,7 +223,7 @@ mod tests {
         for record in records() {
             let text = line(&record, None).unwrap();
             let line: Value = serde_json::from_str(&text).unwrap();
-            assert!(line["_aws"].is_null() && line["endpoint"] == "classify", "{text}");
+            assert!(line["_aws"].is_null() && line["endpoint"] == "any", "{text}");
         }
         let text = signal(Signal::AuditChainBroken, Timestamp::from_millis(1), None);
         let line: Value = serde_json::from_str(&text).unwrap();

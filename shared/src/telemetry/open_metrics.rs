@@ -4,14 +4,15 @@
 use std::fmt::Write as _;
 
 use super::VERSION;
-use super::emf::{SIGNALS, names_of_degraded};
-use super::figures::{ANSWERS, BUCKETS, Durations, ENDPOINTS, Figures, LIMITS, OUTCOMES, RunningTotal, TIERS};
+use super::degraded::Degraded;
+use super::figures::{BUCKETS, ByName, Figures, LIMITS, OUTCOMES, Requests, RunningTotal, TIERS, WorkDone};
 use super::record::Signal;
+use super::work::Work;
 
-/// The content type of the text.
+/// What the text is sent as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The kind of a metric.
+/// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// A number that only grows; its samples end in `_total`.
@@ -27,7 +28,7 @@ pub enum MetricKind {
 /// Labels of a sample with their values.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// A text being written.
+/// A text in the making.
 #[derive(Debug, Default)]
 pub struct Text(String);
 
@@ -44,8 +45,7 @@ impl Text {
         let _ = writeln!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}");
     }
 
-    /// Writes a sample of the metric that was started last. `name` has its ending; label values are written as they
-    /// are.
+    /// A sample of the metric that was started last. `name` with its ending; label values as they are.
     pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: f64) {
         self.0.push_str(name);
         for (n, (label, text)) in labels.iter().enumerate() {
@@ -56,7 +56,7 @@ impl Text {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
-    /// Returns the whole text.
+    /// The whole of it.
     #[must_use]
     pub fn finish(mut self) -> String {
         self.0.push_str("# EOF\n");
@@ -73,7 +73,20 @@ pub fn start() -> Text {
     text
 }
 
-/// Returns the figures of this process.
+/// Returns `localHits` as `local_hits`.
+#[must_use]
+pub fn snake_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+/// The figures of this process.
 #[must_use]
 pub fn of_process(figures: &Figures) -> String {
     let mut text = start();
@@ -82,64 +95,54 @@ pub fn of_process(figures: &Figures) -> String {
         MetricKind::Counter,
         "Requests by endpoint and outcome.",
     );
-    for (endpoint, outcomes) in ENDPOINTS.iter().zip(&figures.requests) {
-        for (outcome, counter) in OUTCOMES.iter().zip(outcomes) {
-            let labels = [("endpoint", *endpoint), ("outcome", *outcome)];
+    for (endpoint, requests) in figures.requests.iter() {
+        for (outcome, counter) in OUTCOMES.iter().zip(&requests.outcomes) {
+            let labels = [("endpoint", endpoint), ("outcome", *outcome)];
             text.sample("clearview_requests_total", &labels, number(counter));
         }
     }
-    durations(&mut text, &figures.durations);
-    counters(
-        &mut text,
-        ("clearview_defects", "Answers of 500."),
-        "endpoint",
-        &ENDPOINTS,
-        &figures.defects,
-    );
-    counters(
-        &mut text,
-        ("clearview_posts", "Posts asked for."),
-        "tier",
-        &TIERS,
-        &figures.posts,
-    );
-    let charged = ("clearview_charged_posts", "Posts charged and kept.");
-    counters(&mut text, charged, "tier", &TIERS, &figures.charged);
-    let questions = ("clearview_questions", "Different questions by who answered.");
-    counters(&mut text, questions, "answer", &ANSWERS, &figures.questions);
+    durations(&mut text, &figures.requests);
+    text.family("clearview_defects", MetricKind::Counter, "Answers of 500.");
+    for (endpoint, requests) in figures.requests.iter() {
+        let labels = [("endpoint", endpoint)];
+        text.sample("clearview_defects_total", &labels, number(&requests.defects));
+    }
+    work(&mut text, &figures.work);
     let refusals = ("clearview_refusals", "Requests that a limit refused.");
     counters(&mut text, refusals, "refusedBy", &LIMITS, &figures.refusals);
     let shed = "Requests refused before any work, because too many were under way.";
     text.family("clearview_shed", MetricKind::Counter, shed);
     text.sample("clearview_shed_total", &[], number(&figures.shed));
     let signals = ("clearview_signals", "Things that no request tells of.");
-    counters(
-        &mut text,
-        signals,
-        "signal",
-        &SIGNALS.map(Signal::name),
-        &figures.signals,
-    );
-    let modes: Vec<&str> = names_of_degraded().map(|(mode, _)| mode).collect();
-    let degraded = ("clearview_degraded", "Degraded requests, by mode.");
+    let names = Signal::ALL.map(Signal::name);
+    counters(&mut text, signals, "signal", &names, &figures.signals);
+    let degraded = ("clearview_degraded", "Requests that did without something.");
+    let modes = Degraded::ALL.map(Degraded::name);
     counters(&mut text, degraded, "mode", &modes, &figures.degraded);
-    text.family("clearview_refunded_posts", MetricKind::Counter, "Posts given back.");
-    text.sample("clearview_refunded_posts_total", &[], number(&figures.refunded));
-    let lost = "Posts that were to be given back and were not.";
-    text.family("clearview_refund_lost_posts", MetricKind::Counter, lost);
-    text.sample("clearview_refund_lost_posts_total", &[], number(&figures.refund_lost));
-    text.family(
-        "clearview_cost_usd",
-        MetricKind::Counter,
-        "What requests cost at list prices, by tier.",
-    );
+    let cost = "What requests cost at list prices, by tier.";
+    text.family("clearview_cost_usd", MetricKind::Counter, cost);
     for (tier, counter) in TIERS.iter().zip(&figures.cost_nano_usd) {
         text.sample("clearview_cost_usd_total", &[("tier", tier)], number(counter) / 1e9);
     }
     text.finish()
 }
 
-/// Writes one counter for each value of a label.
+/// Each count of what workloads did.
+fn work(text: &mut Text, work: &ByName<[WorkDone; TIERS.len()]>) {
+    for (n, metric) in Work::metrics().enumerate() {
+        let name = format!("clearview_{}", snake_case(metric.name));
+        let help = format!("{} in the records of workloads.", metric.name);
+        text.family(&name, MetricKind::Counter, &help);
+        for (workload, by_tier) in work.iter() {
+            for (tier, counts) in TIERS.iter().zip(by_tier) {
+                let labels = [("workload", workload), ("tier", *tier)];
+                text.sample(&format!("{name}_total"), &labels, number(&counts[n]));
+            }
+        }
+    }
+}
+
+/// One counter for each value of a label.
 fn counters(text: &mut Text, (name, help): (&str, &str), label: &str, values: &[&str], counters: &[RunningTotal]) {
     text.family(name, MetricKind::Counter, help);
     for (value, counter) in values.iter().zip(counters) {
@@ -147,29 +150,23 @@ fn counters(text: &mut Text, (name, help): (&str, &str), label: &str, values: &[
     }
 }
 
-fn durations(text: &mut Text, durations: &[Durations; ENDPOINTS.len()]) {
+fn durations(text: &mut Text, requests: &ByName<Requests>) {
     const NAME: &str = "clearview_request_duration_seconds";
     text.family(NAME, MetricKind::Histogram, "From a request's arrival to its answer.");
-    for (endpoint, durations) in ENDPOINTS.iter().zip(durations) {
+    for (endpoint, Requests { durations, .. }) in requests.iter() {
         let mut below = 0.0;
         for (bound, counter) in BUCKETS.iter().zip(&durations.buckets) {
             below += number(counter);
-            let labels = [("endpoint", *endpoint), ("le", &format!("{:?}", bound / 1000.0))];
+            let labels = [("endpoint", endpoint), ("le", &format!("{:?}", bound / 1000.0))];
             text.sample(&format!("{NAME}_bucket"), &labels, below);
         }
         // Read last, and so never less than a bucket.
         let all = number(&durations.count).max(below);
-        text.sample(
-            &format!("{NAME}_bucket"),
-            &[("endpoint", endpoint), ("le", "+Inf")],
-            all,
-        );
-        text.sample(&format!("{NAME}_count"), &[("endpoint", endpoint)], all);
-        text.sample(
-            &format!("{NAME}_sum"),
-            &[("endpoint", endpoint)],
-            number(&durations.sum_micros) / 1e6,
-        );
+        let labels = [("endpoint", endpoint), ("le", "+Inf")];
+        text.sample(&format!("{NAME}_bucket"), &labels, all);
+        let labels = [("endpoint", endpoint)];
+        text.sample(&format!("{NAME}_count"), &labels, all);
+        text.sample(&format!("{NAME}_sum"), &labels, number(&durations.sum_micros) / 1e6);
     }
 }
 

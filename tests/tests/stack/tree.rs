@@ -1,5 +1,4 @@
-//! The tree itself: the arrows between the members, and those inside them; its names, pages and prose; the tools that `make`
-//! may install.
+//! The arrows between the members and inside them, names, sizes, pages and prose; and what `make` may install.
 
 mod circles;
 mod commands;

@@ -294,14 +294,4 @@ mod tests {
         let scores = [(0.1, false), (0.4, true), (0.4, false), (0.9, true)];
         assert!((auc(&scores) - 3.5 / 4.0).abs() < 1e-9);
     }
-
-    #[test]
-    fn every_row_of_the_first_file_is_on_the_side_that_the_hash_of_its_preference_says() {
-        for row in rows().iter().filter(|row| row.file == "posts") {
-            let hash = row.group().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-            assert_eq!(row.split == Split::HeldOut, hash % 3 == 0, "{}", row.id);
-        }
-    }
 }

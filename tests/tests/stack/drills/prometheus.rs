@@ -88,9 +88,10 @@ async fn the_servers_own_figures_are_read_by_prometheus() {
     for (limit, refusals) in [("ip", 0.0), ("burst", 0.0), ("daily", 1.0)] {
         is("clearview_refusals_total", json!({"refusedBy": limit}), refusals);
     }
-    is("clearview_questions_total", json!({"answer": "judged"}), 2.0);
-    is("clearview_questions_total", json!({"answer": "local"}), 1.0);
-    is("clearview_charged_posts_total", json!({"tier": "free"}), 3.0);
+    for (name, expected) in [("asked", 2.0), ("local_hits", 1.0), ("charged", 3.0)] {
+        let labels = json!({"workload": "classify", "tier": "free"});
+        is(&format!("clearview_{name}_total"), labels, expected);
+    }
     assert!(value(&samples, "clearview_cost_usd_total", &json!({"tier": "free"})) > 0.0);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::http::new_correlation_id;
+use shared::ids::new_correlation_id;
 
 /// An answer, without the parts that differ each time.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::config::Config;
-use tests::definitions::{Template, binary_of, openapi};
+use tests::definitions::{Template, openapi};
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "head", "options"];
 
@@ -21,7 +21,7 @@ fn paths(openapi: &Value) -> impl Iterator<Item = (&str, &Value)> {
 fn served() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut served: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (_, path, function) in local::gateway::routes() {
-        served.entry(binary_of(function)).or_default().insert(path);
+        served.entry(function).or_default().insert(path);
     }
     served
 }
@@ -48,7 +48,7 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
     let (openapi, template) = (openapi(), Template::read());
     for (path, item) in paths(&openapi) {
         let (.., function) = local::gateway::routes().find(|(_, route, _)| *route == path).unwrap();
-        let target = template.invoked(template.function_id(binary_of(function)));
+        let target = template.invoked(template.function_id(function));
         assert!(
             item.get(ANY).is_some(),
             "{path} does not send every method to its function"

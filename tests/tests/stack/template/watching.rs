@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::telemetry::{METRICS, SIGNALS, names_of_degraded};
+use shared::telemetry::{Degraded, Signal, metrics};
 use tests::definitions::{Template, list, substituted, text_of};
 
 const NAMESPACE: &str = "ClearView/${Stage}";
@@ -21,13 +21,14 @@ const ASKED_FOR: [(&str, f64, &str); 7] = [
 
 /// Every metric that the code emits, with the names of what it is told apart by.
 fn emitted() -> BTreeSet<(&'static str, Vec<&'static str>)> {
-    let of_records = METRICS.iter().flat_map(|metric| {
+    let of_records = metrics().flat_map(|metric| {
         let dimensions = metric.shape.dimensions().iter();
-        dimensions.map(|names| (metric.name, names.to_vec()))
+        dimensions.map(move |names| (metric.name, names.to_vec()))
     });
-    let once = names_of_degraded()
-        .map(|(_, name)| name)
-        .chain(SIGNALS.map(shared::telemetry::Signal::name));
+    let once = Degraded::ALL
+        .map(Degraded::metric)
+        .into_iter()
+        .chain(Signal::ALL.map(Signal::name));
     of_records.chain(once.map(|name| (name, Vec::new()))).collect()
 }
 

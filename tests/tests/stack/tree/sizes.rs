@@ -8,14 +8,8 @@ const LONGEST_FILE: usize = 400;
 /// The most lines of a function.
 const LONGEST_FUNCTION: usize = 60;
 
-/// Files that are yet to be split.
-const LONG_FILES: [&str; 1] = ["shared/src/cache.rs"];
-
 /// Functions that are yet to be split.
-const LONG_FUNCTIONS: [&str; 2] = [
-    "shared/src/classify.rs: run",
-    "shared/src/telemetry/open_metrics.rs: of_process",
-];
+const LONG_FUNCTIONS: [&str; 1] = ["shared/src/classify/run.rs: run"];
 
 /// Each production file, by its path in the repository, with its source.
 fn sources() -> Vec<(String, String)> {
@@ -61,8 +55,8 @@ fn functions(code: &str) -> Vec<(&str, usize)> {
 #[test]
 fn files_are_short() {
     for (name, source) in sources() {
-        let is_long = source.lines().count() > LONGEST_FILE;
-        assert_eq!(is_long, LONG_FILES.contains(&name.as_str()), "{name}");
+        let lines = source.lines().count();
+        assert!(lines <= LONGEST_FILE, "{name}: {lines} lines");
     }
 }
 

@@ -29,7 +29,7 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
     // Settings by endpoint and by workload.
@@ -40,11 +40,6 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("models::form", &["chat"]),
     ("models::openai", &["chat"]),
     ("config::openai", &["chat"]),
-    // Yet to be moved.
-    ("cache", &["classify", "preference", "verdict", "verdicts"]),
-    ("probes", &["verdicts"]),
-    ("table", &["verdicts"]),
-    ("telemetry", &["classified", "classify", "posts"]),
 ];
 
 fn is_in(module: &str, place: &str) -> bool {

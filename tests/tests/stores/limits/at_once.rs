@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use local::gateway::{Function, invoke};
+use local::gateway::invoke;
 use serde_json::{Value, json};
 use shared::app::App;
 use tests::client::Device;
@@ -19,7 +19,7 @@ async fn one_post(app: Arc<App>, device: &Device) -> u64 {
     event["body"] = json!({"preference": "Hide crypto", "posts": [{"id": "1", "text": "a"}]})
         .to_string()
         .into();
-    let answer = invoke(app, Function::Classify, event.to_string());
+    let answer = invoke(app, "classify", event.to_string());
     // A task of its own, as in a server.
     let answer = tokio::spawn(answer).await.unwrap().unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
