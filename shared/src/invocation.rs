@@ -19,7 +19,7 @@ pub trait Failure: Display {
     /// The `errorType`.
     fn code(&self) -> &'static str;
 
-    /// Whether the same event can be handled later.
+    /// True if the same event can be handled later.
     fn retryable(&self) -> bool;
 }
 
