@@ -1,7 +1,7 @@
 //! Plans in the settings table: one item, an attribute per tier. They are read at most every half minute, so that a change
 //! takes effect within a minute everywhere, without a deployment.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::ReturnValue;
@@ -9,13 +9,16 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::plan::{Fault, Plan, Plans, Tier};
+use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
 use crate::table::{Failure, Item, Table, read_text, text};
 
-/// From this age on, a request reads the plans again while it waits for other things.
-const REFRESH_AFTER: Duration = Duration::from_secs(30);
-
-/// From this age on, a request waits for them first.
-const GOOD_FOR: Duration = Duration::from_mins(1);
+/// A request reads plans again beside other waits after 30 seconds, and waits for them after a minute.
+const RULE: Rule = Rule {
+    every: Duration::from_secs(30),
+    good_for: Duration::from_mins(1),
+    retry_after: Duration::from_secs(30),
+    while_unreadable: WhileUnreadable::Keep,
+};
 
 /// The item that holds them.
 const ITEM: &str = "plans";
@@ -27,78 +30,31 @@ const PREFIX: &str = "tier:";
 #[derive(Debug)]
 pub struct PlanStore {
     table: Table,
-    defaults: Plans,
-    known: RwLock<Known>,
-}
-
-#[derive(Debug)]
-struct Known {
-    plans: Arc<Plans>,
-    asked_at: Option<Timestamp>,
-}
-
-/// How urgently the plans should be read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Age {
-    /// Not at all.
-    Fresh,
-    /// Beside something else.
-    Ageing,
-    /// Before they are used.
-    Old,
-}
-
-/// Returns the age of plans requested at `asked_at`. A clock that was set back makes them old.
-fn age(asked_at: Option<Timestamp>, now: Timestamp) -> Age {
-    match asked_at {
-        Some(at) if at <= now && now.since(at) < REFRESH_AFTER => Age::Fresh,
-        Some(at) if at <= now && now.since(at) < GOOD_FOR => Age::Ageing,
-        _ => Age::Old,
-    }
+    defaults: Arc<Plans>,
+    known: Refreshed<Plans>,
 }
 
 impl PlanStore {
     /// Makes the store on the settings table, over `defaults`.
     #[must_use]
     pub fn new(table: Table, defaults: Plans) -> Self {
-        let known = Known {
-            plans: Arc::new(defaults.clone()),
-            asked_at: None,
-        };
         Self {
             table,
-            defaults,
-            known: RwLock::new(known),
+            defaults: Arc::new(defaults),
+            known: Refreshed::new(RULE),
         }
     }
 
     /// Returns the plans in force at `now`: read from the table first if they may be a minute old. While the table is down,
-    /// returns those that were last read.
+    /// returns those that were last read, or the defaults.
     pub async fn current(&self, now: Timestamp) -> Arc<Plans> {
-        if self.age(now) == Age::Old {
-            self.refresh(now).await;
-        }
-        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).plans)
+        let current = self.known.current(now, || self.read()).await;
+        current.unwrap_or_else(|_| Arc::clone(&self.defaults))
     }
 
     /// Reads the plans again if they are no longer fresh; to be awaited beside something else.
     pub async fn keep_fresh(&self, now: Timestamp) {
-        if self.age(now) != Age::Fresh {
-            self.refresh(now).await;
-        }
-    }
-
-    fn age(&self, now: Timestamp) -> Age {
-        age(self.known.read().unwrap_or_else(PoisonError::into_inner).asked_at, now)
-    }
-
-    async fn refresh(&self, now: Timestamp) {
-        // Noted before the answer: while the table is down not every request calls it, and others do not call it meanwhile.
-        self.known.write().unwrap_or_else(PoisonError::into_inner).asked_at = Some(now);
-        match self.read().await {
-            Ok(plans) => self.known.write().unwrap_or_else(PoisonError::into_inner).plans = Arc::new(plans),
-            Err(error) => tracing::debug!(%error, "the plans could not be read"),
-        }
+        self.known.keep_fresh(now, || self.read()).await;
     }
 
     /// Returns the plans as the table has them now.
@@ -118,7 +74,9 @@ impl PlanStore {
         Ok(stored
             .keys()
             .filter_map(|name| stored_plan(&stored, name))
-            .fold(self.defaults.clone(), |plans, (tier, plan)| plans.with(tier, plan)))
+            .fold(Plans::clone(&self.defaults), |plans, (tier, plan)| {
+                plans.with(tier, plan)
+            }))
     }
 
     /// Stores the plan of a tier; returns the one before, as JSON.
@@ -163,26 +121,5 @@ fn stored_plan(item: &Item, name: &str) -> Option<(Tier, Plan)> {
             tracing::error!(%tier, %error, "a stored plan cannot be used");
             None
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plans_are_in_force_within_a_minute_and_read_at_most_every_half() {
-        let at = |seconds: i64| Timestamp::from_seconds(1000 + seconds);
-        for (now, expected) in [
-            (0, Age::Fresh),
-            (29, Age::Fresh),
-            (30, Age::Ageing),
-            (59, Age::Ageing),
-            (60, Age::Old),
-            (-1, Age::Old),
-        ] {
-            assert_eq!(age(Some(at(0)), at(now)), expected, "{now}");
-        }
-        assert_eq!(age(None, at(0)), Age::Old);
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::identity::lifetimes::{ACCESS_TOKEN_SECONDS, GRACE_SECONDS, LEEWAY_SECONDS};
 use crate::ids::SessionId;
+use crate::refreshed::is_recent;
 
 /// How long a session is denied: longer than any access token lives, including the grace of an outage.
 pub const DENIED_FOR: Duration =
@@ -49,7 +50,7 @@ impl DenyList {
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         let mut state = self.state();
-        let fresh = state.read_at.is_some_and(|at| at <= now && now.since(at) < GOOD_FOR);
+        let fresh = is_recent(state.read_at, GOOD_FOR, now);
         if !fresh {
             state.read_at = Some(now);
         }
