@@ -144,6 +144,7 @@ fn random_ids(count: usize) -> Result<Vec<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::sha256_base64url;
 
     #[test]
     fn what_users_wrote_is_one_json_object_and_nothing_else() {
@@ -193,11 +194,10 @@ mod tests {
     #[test]
     fn the_version_changes_with_what_models_are_asked() {
         let words = format!("{SYSTEM}{EXPLAINED}{}{}", schema(false), schema(true));
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, words.as_bytes());
-        let digest: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = sha256_base64url(words.as_bytes());
         assert_eq!(
             (PROMPT_VERSION, digest.as_str()),
-            ("1", "b88dd4c055168a1b"),
+            ("1", "uI3UwFUWihvcPwf9JJ9s6pUx2gn2gayUSlEKHjFzbXs"),
             "change both together"
         );
     }

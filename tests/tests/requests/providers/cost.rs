@@ -87,22 +87,3 @@ async fn a_call_reads_and_writes_its_breaker_once_and_a_second_one_is_permitted_
     ask(&app).await;
     assert_eq!(commands(&redis), both, "a look before it");
 }
-
-#[tokio::test]
-async fn a_request_with_one_new_post_and_one_call_takes_35_commands_at_most() {
-    let (upstream, tables, redis) = (upstream(Act::Answer).await, TableService::start().await, Redis::start());
-    let plan = plan_of(&upstream)
-        .with_tables_at(tables.address())
-        .with_cache_at(redis.url());
-    let service = plan.start().await;
-    let ann = service.client.register("ann").await;
-    // The first request of a process loads scripts.
-    service.client.classify(&ann, "hide crypto", &["first"]).await;
-    commands(&redis);
-    // Some seconds later, as a second's knowledge of the breaker is over.
-    plan.clock().advance(Duration::from_secs(3));
-    let answer = service.client.classify(&ann, "hide crypto", &["second"]).await;
-    assert_eq!(answer.body["results"][0]["source"], "model");
-    let commands = commands(&redis);
-    assert!(commands.values().sum::<u64>() <= 35, "{commands:?}");
-}

@@ -15,7 +15,7 @@ const TRIP: Duration = Duration::from_millis(25);
 
 /// The most of a request with one new post and one call to a model.
 const NEW: Costs = Costs {
-    commands: 60,
+    commands: 35,
     waits: 5,
     writes: 3,
 };
