@@ -103,14 +103,13 @@ impl Question {
         }
         let newer = |known: &Entry| if known.at > entry.at { known } else { entry }.clone();
         let next = match (&self.state, freshness) {
-            (State::Settled(_), _) | (_, Freshness::Gone) => return,
+            (State::Settled(_), _) | (_, Freshness::Gone) | (State::Lesser(_), Freshness::Stale) => return,
             (State::Refreshing(known), Freshness::Lesser | Freshness::Stale) => {
                 State::Settled(Outcome::Cached(known.clone()))
             }
             (_, Freshness::Fresh) => State::Settled(Outcome::Cached(entry.clone())),
             (State::Lesser(known), Freshness::Lesser) => State::Lesser(newer(known)),
             (State::Open | State::Stale(_), Freshness::Lesser) => State::Lesser(entry.clone()),
-            (State::Lesser(_), Freshness::Stale) => return,
             (State::Stale(known), Freshness::Stale) => State::Stale(newer(known)),
             (State::Open, Freshness::Stale) => State::Stale(entry.clone()),
         };
@@ -313,71 +312,42 @@ mod tests {
         }
     }
 
+    fn given(class: u8) -> Answer {
+        let Entry { payload, by, .. } = entry(9, class);
+        Answer::Given(Given {
+            payload,
+            class: Class(class),
+            by,
+        })
+    }
+
     #[test]
     fn each_answer_settles_by_what_is_known() {
-        let given = |class: u8| {
-            let Entry { payload, by, .. } = entry(9, class);
-            Answer::Given(Given {
-                payload,
-                class: Class(class),
-                by,
-            })
-        };
         let known = || entry(1, 2);
-        let asked = |class: u8| State::Settled(Outcome::Asked(entry(9, class)));
-        let store = |class: u8| Settlement::Store(entry(9, class));
-        for (state, answer, expected, settlement) in [
-            (State::Open, given(1), asked(1), store(1)),
-            (State::Stale(known()), given(1), asked(1), store(1)),
-            (State::Lesser(known()), given(3), asked(3), store(3)),
-            (
-                State::Lesser(known()),
-                given(1),
-                cached(known()),
-                Settlement::Keep(known()),
-            ),
-            (State::Refreshing(known()), given(2), asked(2), store(2)),
-            (
-                State::Refreshing(known()),
-                given(1),
-                cached(known()),
-                Settlement::Keep(known()),
-            ),
-            (
-                State::Lesser(known()),
-                Answer::Known,
-                cached(known()),
-                Settlement::Keep(known()),
-            ),
-            (
-                State::Lesser(known()),
-                Answer::Nobody,
-                cached(known()),
-                Settlement::Nothing,
-            ),
+        let asked = |class: u8| (Outcome::Asked(entry(9, class)), Settlement::Store(entry(9, class)));
+        let kept = || (Outcome::Cached(known()), Settlement::Keep(known()));
+        let served = |outcome: Outcome| (outcome, Settlement::Nothing);
+        for (state, answer, (outcome, settlement)) in [
+            (State::Open, given(1), asked(1)),
+            (State::Stale(known()), given(1), asked(1)),
+            (State::Lesser(known()), given(3), asked(3)),
+            (State::Lesser(known()), given(1), kept()),
+            (State::Refreshing(known()), given(2), asked(2)),
+            (State::Refreshing(known()), given(1), kept()),
+            (State::Lesser(known()), Answer::Known, kept()),
+            (State::Lesser(known()), Answer::Nobody, served(Outcome::Cached(known()))),
             (
                 State::Refreshing(known()),
                 Answer::Nobody,
-                cached(known()),
-                Settlement::Nothing,
+                served(Outcome::Cached(known())),
             ),
-            (
-                State::Stale(known()),
-                Answer::Nobody,
-                State::Settled(Outcome::Stale(known())),
-                Settlement::Nothing,
-            ),
-            (
-                State::Open,
-                Answer::Known,
-                State::Settled(Outcome::Nobody),
-                Settlement::Nothing,
-            ),
+            (State::Stale(known()), Answer::Nobody, served(Outcome::Stale(known()))),
+            (State::Open, Answer::Known, served(Outcome::Nobody)),
         ] {
             let mut question = in_state(state.clone());
             let what = format!("{state:?} {answer:?}");
             assert_eq!(question.answer(answer, Timestamp::from_millis(9)), settlement, "{what}");
-            assert_eq!(question.state, expected, "{what}");
+            assert_eq!(question.state, State::Settled(outcome), "{what}");
         }
     }
 

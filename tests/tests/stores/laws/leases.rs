@@ -243,7 +243,12 @@ impl World {
     }
 
     async fn check(&self) -> Result<(), TestCaseError> {
-        let kept = self.shared.read(&[self.key.clone()]).await.unwrap().remove(0);
+        let kept = self
+            .shared
+            .read(std::slice::from_ref(&self.key))
+            .await
+            .unwrap()
+            .remove(0);
         prop_assert_eq!(kept.map(|entry| entry.at), self.stored);
         Ok(())
     }

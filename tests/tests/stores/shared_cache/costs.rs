@@ -22,7 +22,7 @@ const NEW: Costs = Costs {
 
 /// The most of a request whose posts are known.
 const KNOWN: Costs = Costs {
-    commands: 20,
+    commands: 12,
     waits: 2,
     writes: 1,
 };
