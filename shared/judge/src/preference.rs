@@ -4,6 +4,7 @@
 //! break or a conjunction ends an item, and the next one inherits its order. Without any cue, the text is a list of
 //! things to hide.
 
+mod ahead;
 mod exceptions;
 mod parser;
 mod state;

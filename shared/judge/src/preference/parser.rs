@@ -134,7 +134,7 @@ impl<'a> Parser<'a> {
         let word = match &rest[0] {
             Token::Word(word) => word,
             // "but tennis? yes"
-            Token::Break(Break::Strong) if !self.item.is_empty() && is_answer(&rest[1..]) => return 1,
+            Token::Break(Break::Strong) if !self.item.is_empty() && Self::is_answer(&rest[1..]) => return 1,
             Token::Break(kind) => {
                 self.pass_break(*kind);
                 return 1;
@@ -233,25 +233,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The next words that no break parts.
-    fn ahead(rest: &'a [Token]) -> Vec<&'a str> {
-        let words = rest.iter().map_while(Token::word).take(5);
-        words.map(|word| word.key.as_str()).collect()
-    }
-
-    /// The longest cue that the next words begin with, and how many they are; what only strengthens may stand in it.
-    fn cue(&self, ahead: &[&str]) -> Option<(Cue, usize)> {
-        let plain = self.language.cue(ahead);
-        let Some(at) = ahead.iter().skip(1).position(|word| cues::is_adverb(word)) else {
-            return plain;
-        };
-        let without: Vec<&str> = [&ahead[..=at], &ahead[at + 2..]].concat();
-        let other = self.language.cue(&without).filter(|(_, length)| *length > at + 1);
-        let longer = other.filter(|(_, length)| plain.is_none_or(|(_, plain)| length + 1 > plain));
-        longer.map(|(cue, length)| (cue, length + 1)).or(plain)
-    }
-
-    /// True if an order is written with a capital before another one.
+    /// Whether an order is written with a capital before another one.
     fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
         let next = next.and_then(Token::word);
         MAY_BE_NAMES.contains(&word.key.as_str())
@@ -262,15 +244,6 @@ impl<'a> Parser<'a> {
     fn is_capital(&self, word: &Word) -> bool {
         let mut letters = self.text.get(word.start..word.end).unwrap_or_default().chars();
         letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
-    }
-
-    /// True if "more" or "less" says something of the word after it: not in "no football any more".
-    fn turns(&self, next: Option<&Token>) -> bool {
-        let follows = next.and_then(Token::word).is_some_and(|word| {
-            let cue = self.language.cue(&[&word.key]);
-            !matches!(cue, Some((Cue::Aside | Cue::Copula, _)))
-        });
-        follows && !(self.item.is_empty() && self.state.locked)
     }
 
     fn begin_group(&mut self) {
@@ -414,11 +387,4 @@ impl<'a> Parser<'a> {
         self.state.explicit = true;
         self.state.cued = true;
     }
-}
-
-/// True if these tokens are one word that answers what was said before them.
-fn is_answer(tokens: &[Token]) -> bool {
-    let mut tokens = tokens.iter();
-    let answers = |token: &Token| token.word().is_some_and(|word| cues::answer(&word.key).is_some());
-    tokens.next().is_some_and(answers) && !matches!(tokens.next(), Some(Token::Word(_)))
 }
