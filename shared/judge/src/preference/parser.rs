@@ -233,7 +233,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whether an order is written with a capital before another one.
+    /// True if an order is written with a capital before another one.
     fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
         let next = next.and_then(Token::word);
         MAY_BE_NAMES.contains(&word.key.as_str())
