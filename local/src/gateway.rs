@@ -51,7 +51,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 5] {
+pub fn functions() -> [Function; 6] {
     [
         Function::of(admin::NAME, admin::ROUTES, |app, request| {
             Box::pin(async move { admin::handle(&app, request).await })
@@ -64,6 +64,9 @@ pub fn functions() -> [Function; 5] {
         }),
         Function::of(health::NAME, health::ROUTES, |app, request| {
             Box::pin(async move { health::handle(&app, request).await })
+        }),
+        Function::of(rank::NAME, rank::ROUTES, |app, request| {
+            Box::pin(async move { rank::handle(&app, request).await })
         }),
         Function::of(usage::NAME, usage::ROUTES, |app, request| {
             Box::pin(async move { usage::handle(&app, request).await })
@@ -82,7 +85,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 5],
+    functions: [Function; 6],
     throttle: Option<Throttle>,
 }
 

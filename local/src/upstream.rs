@@ -1,6 +1,7 @@
 //! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and follows a script. It is for
 //! demonstrations (`--script FILE`) and for tests.
 
+pub mod ranking;
 pub mod script;
 
 use std::convert::Infallible;
@@ -19,12 +20,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::script::{Act, AskedQuestion, Script, content, refuses, wait};
+use self::ranking::AskedRanking;
+use self::script::{Act, AskedQuestion, Script, refuses, wait};
 
 /// A call that was received.
 #[derive(Debug, Clone)]
@@ -43,6 +46,8 @@ pub struct ReceivedCall {
     pub body: Value,
     /// The question in it; `None` if there was no readable one.
     pub asked: Option<AskedQuestion>,
+    /// The question of rank in it, if it is one.
+    pub ranking: Option<AskedRanking>,
 }
 
 /// A running scripted provider.
@@ -163,17 +168,19 @@ async fn serve(
         ));
     }
     let converse = parts.uri.path().ends_with("/converse");
-    let asked = asked(&body, converse);
+    let asked: Option<AskedQuestion> = asked(&body, converse);
+    let ranking: Option<AskedRanking> = self::asked(&body, converse);
     state
         .calls
-        .send_modify(|calls| calls.push(call(&parts, &body, asked.clone())));
+        .send_modify(|calls| calls.push(call(&parts, &body, asked.clone(), ranking.clone())));
     let act = state.script().take();
     tokio::time::sleep(wait(&act)).await;
-    match (&act, asked) {
+    let is_refused = refuses(&act, &body, asked.as_ref());
+    match (&act, content(&act, asked.as_ref(), ranking.as_ref())) {
         (Act::Cut, _) => Err(std::io::Error::other("cut")),
         (Act::Once, _) if before > 0 => Err(std::io::Error::other("closed")),
         (Act::Redirect { status, location }, _) => Ok(redirect(*status, location)),
-        (Act::Refuse { status, error, .. }, asked) if refuses(&act, &body, asked.as_ref()) => {
+        (Act::Refuse { status, error, .. }, _) if is_refused => {
             let mut response = json_response(error);
             *response.status_mut() = status_code(*status);
             Ok(response)
@@ -187,8 +194,8 @@ async fn serve(
         (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
         // A call that is not as the contract says gets no answer but 400.
         (_, None) => Ok(status_response(400, None)),
-        (act, Some(asked)) => {
-            let mut answer = answer(&body, &content(act, &asked), converse);
+        (act, Some(content)) => {
+            let mut answer = answer(&body, &content, converse);
             match act {
                 Act::Usage { usage } => answer["usage"] = usage.clone(),
                 Act::Parts => {
@@ -203,7 +210,7 @@ async fn serve(
     }
 }
 
-fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>) -> ReceivedCall {
+fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Option<AskedRanking>) -> ReceivedCall {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     ReceivedCall {
         path: parts.uri.path().to_owned(),
@@ -213,11 +220,18 @@ fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>) -> ReceivedCa
         traceparent: header("traceparent").unwrap_or_default().to_owned(),
         body: body.clone(),
         asked,
+        ranking,
     }
 }
 
+/// Returns the reply to whichever question was asked.
+fn content(act: &Act, asked: Option<&AskedQuestion>, ranking: Option<&AskedRanking>) -> Option<String> {
+    let verdicts = asked.map(|asked| script::content(act, asked));
+    verdicts.or_else(|| ranking.map(|ranking| ranking::content(act, ranking)))
+}
+
 /// Returns the question in a body: the user message, which must be one JSON object and nothing else.
-fn asked(body: &Value, converse: bool) -> Option<AskedQuestion> {
+fn asked<T: DeserializeOwned>(body: &Value, converse: bool) -> Option<T> {
     let messages = body["messages"].as_array()?;
     let mut of_user = messages.iter().filter(|message| message["role"] == "user");
     let (message, None) = (of_user.next()?, of_user.next()) else {
@@ -234,9 +248,10 @@ fn asked(body: &Value, converse: bool) -> Option<AskedQuestion> {
 fn answer(body: &Value, content: &str, converse: bool) -> Value {
     let (read, written) = (body.to_string().len() / 4, content.len() / 4);
     if converse {
+        let tool = &body["toolConfig"]["tools"][0]["toolSpec"]["name"];
         let said = match serde_json::from_str::<Value>(content) {
             Ok(input) if body["toolConfig"].is_object() => {
-                json!({"toolUse": {"toolUseId": "tooluse_1", "name": "verdicts", "input": input}})
+                json!({"toolUse": {"toolUseId": "tooluse_1", "name": tool, "input": input}})
             }
             _ => json!({"text": content}),
         };

@@ -105,6 +105,9 @@ pub enum Error {
     /// More requests than this server works on at a time. Nothing was done for this one.
     #[error("the server has more requests than it can answer at the moment; try again soon")]
     Overloaded,
+    /// No configured model answered, and nothing honest can stand in. Nothing was charged.
+    #[error("no model could answer; nothing was charged; try again soon")]
+    ModelUnavailable(#[source] Outage),
     /// A dependency that this endpoint needs is down.
     #[error("this part of the service is unavailable at the moment; try again soon")]
     Unavailable(#[from] Outage),
@@ -128,6 +131,7 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
             | Self::DeviceKnown
@@ -159,6 +163,7 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => "mustWait",
             Self::Unauthenticated(_) | Self::TokenReused | Self::DeviceKnown => "signedOut",
             Self::Internal(_) => "failed",
@@ -175,7 +180,7 @@ impl Error {
             | Self::ReducedCapacity { retry_after, .. } => Some(*retry_after),
             Self::Overloaded => Some(Duration::from_secs(1)),
             // Longer than a dependency is skipped after a failure, so that a retry finds it probed.
-            Self::Unavailable(_) => Some(Duration::from_secs(5)),
+            Self::ModelUnavailable(_) | Self::Unavailable(_) => Some(Duration::from_secs(5)),
             _ => None,
         }
     }
@@ -195,7 +200,7 @@ impl Error {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Unauthenticated(cause) => Some((*cause).to_owned()),
-            Self::Unavailable(outage) => Some(outage.to_string()),
+            Self::ModelUnavailable(outage) | Self::Unavailable(outage) => Some(outage.to_string()),
             Self::Internal(source) => Some(source.to_string()),
             // Only the number: a pointer may hold a field name, and a detail a value, that the user wrote.
             Self::Invalid(violations) => Some(format!("{} violations", violations.len())),

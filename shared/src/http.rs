@@ -8,6 +8,7 @@ mod credential;
 mod event;
 mod json;
 mod limits;
+mod openai_error;
 mod problem;
 mod reply;
 
@@ -76,6 +77,8 @@ pub struct Call {
     has_iam_caller: bool,
     body: Body,
     allow: Vec<Method>,
+    /// Whether errors have `OpenAI`'s form.
+    openai_errors: bool,
 }
 
 impl Call {
@@ -125,10 +128,22 @@ impl Call {
             has_iam_caller,
             body,
             allow: Vec::new(),
+            openai_errors: false,
         }
     }
 
-    /// Returns the action of the request; `None` for a preflight (answer with [`Reply::preflight`]).
+    /// Reports whether the path, with whatever method, is one of those that mean `action`.
+    #[must_use]
+    pub fn is_for<A: PartialEq>(&self, routes: &[Route<A>], action: &A) -> bool {
+        routes.iter().any(|(_, path, of)| *path == self.route && of == action)
+    }
+
+    /// Makes every error of this request one of `OpenAI`'s form.
+    pub const fn use_openai_errors(&mut self) {
+        self.openai_errors = true;
+    }
+
+    /// What is asked for; `None` for a preflight (answer with [`Reply::preflight`]).
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::MethodNotAllowed`], [`Error::PayloadTooLarge`].

@@ -14,6 +14,7 @@
 //! | [`invocation`], `lambda` | functions that are called with events of their own; a function's process |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
+//! | [`rank`] | the use case: charge, remembered answers, ask for samples, combine them, refund |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
@@ -55,6 +56,7 @@ pub mod plan;
 pub mod plan_store;
 pub mod probes;
 pub mod quota;
+pub mod rank;
 pub mod refreshed;
 pub mod secrets;
 pub mod table;

@@ -171,6 +171,20 @@ def detect(per_second=20_000):
     print("  frames deduplicated there, and the model run on own hardware before a rate like this makes sense.")
 
 
+def rank(requests=1_000_000):
+    """Print the cost of so many requests for a ranking of 10 items, by the samples of each."""
+    base = gateway(requests) + price("invocationsMillion", requests / 1e6) + price("tableWritesMillion", requests / 1e6)
+    called = requests * (1 - unit("rankHitRate"))
+    print(f"\nrank: {requests:,} requests for a ranking of 10 items, {unit('rankHitRate'):.0%} of them known")
+    for samples in (1, 3):
+        calls = called * samples
+        dollars = price("modelInputTokensMillion", calls * unit("rankTokensRead") / 1e6)
+        dollars += price("modelOutputTokensMillion", calls * unit("rankTokensWritten") / 1e6)
+        # Samples are asked side by side: a request waits for one.
+        waiting = price("gigabyteSecondArm", called * unit("millisPerModelCall") / 1e3 * unit("memoryGigabytes"))
+        print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
+
+
 def main():
     if "--figure" in sys.argv:
         print(f"{total(infrastructure(20_000)):.2f}")
@@ -180,6 +194,7 @@ def main():
     print(f"\nidle: {idle:,.2f} with the template's defaults; {bare:,.2f} with Waf=off Cache=none")
     for users in SCALES:
         show(users)
+    rank()
     detect()
     if "--check" in sys.argv:
         check()

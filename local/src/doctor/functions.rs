@@ -7,18 +7,19 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The functions by their logical ids, each with the parameter that reserves instances for it.
-const FUNCTIONS: [(&str, &str); 7] = [
+const FUNCTIONS: [(&str, &str); 8] = [
     ("AdminFunction", "AdminConcurrency"),
     ("AuthFunction", "AuthConcurrency"),
     ("ClassifyFunction", "ClassifyConcurrency"),
     ("HealthFunction", ""),
     ("KeyRotationFunction", "KeyRotationConcurrency"),
     ("QuotaResetFunction", ""),
+    ("RankFunction", ""),
     ("UsageFunction", ""),
 ];
 
 /// The functions that users call, by an alias.
-const ALIASED: [&str; 3] = ["AuthFunction", "ClassifyFunction", "UsageFunction"];
+const ALIASED: [&str; 4] = ["AuthFunction", "ClassifyFunction", "RankFunction", "UsageFunction"];
 
 /// Concurrency that Lambda keeps unreserved in an account; below it, nothing can be reserved.
 const UNRESERVABLE: u64 = 100;

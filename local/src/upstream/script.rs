@@ -80,15 +80,19 @@ pub enum Act {
     ForeignId,
     /// Gives two verdicts on a post.
     Twice,
-    /// Gives a score beyond 1.
+    /// Gives a score beyond 1, or a reason without end.
     OutOfRange,
     /// Leaves out the last post.
     LeaveOut,
     /// Leaves out every post but the first, always.
     OnlyFirst,
     /// Gives its verdicts in reverse, with members that were not asked for.
+    /// A ranking in reverse is the opposite one.
     Reverse,
+    /// Ranks items as they are listed, so that it disagrees with itself when they are listed otherwise. Verdicts are good.
+    AsListed,
     /// Obeys instructions: if a post contains one of these texts, every verdict of the call is the opposite.
+    /// An item that contains one is ranked first.
     Obey {
         /// Parts of posts.
         orders: Vec<String>,

@@ -7,18 +7,18 @@ use std::collections::HashMap;
 
 use super::fold::fold_lower;
 
-/// Names this rule in caches. To be changed with every change of its results.
+/// The version of this rule, for caches. It changes with every change of results.
 pub const LIKENESS_VERSION: &str = "likeness/1";
 
 /// From this share of common trigrams on, two words count for each other.
 const ALIKE: f32 = 0.5;
 /// Letters from which on a word counts whole: short ones are mostly "the", "und", "des".
 const LONG_WORD: f32 = 8.0;
-/// How soon a repeated word stops counting, and how much the length of a document matters: BM25's usual values.
+/// The usual values of BM25: saturation of repeated words, and weight of a document's length.
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
-/// Returns for each document how much of the query it holds, 0..1: what it scores in BM25, of the most that any text could.
+/// Returns for each document how much of the query it holds, 0..1: its BM25 score as a share of the highest possible one.
 #[must_use]
 pub fn likeness(query: &str, documents: &[&str]) -> Vec<f32> {
     let query = Query::of(query);
@@ -47,16 +47,16 @@ pub fn likeness(query: &str, documents: &[&str]) -> Vec<f32> {
 
 /// The words to look for.
 struct Query {
-    /// How much each counts by its length.
+    /// The weight of each by its length.
     words: Vec<f32>,
-    /// How many trigrams each has.
+    /// The number of trigrams of each.
     sizes: Vec<usize>,
-    /// Which words have a trigram, and how often.
+    /// The places of the words that have a trigram.
     by_trigram: HashMap<Trigram, Vec<usize>>,
 }
 
-/// The counts of each word of the query in a document.
-struct DocumentCounts {
+/// A document, as far as it holds words of the query.
+struct Text {
     frequencies: Vec<f32>,
     /// The likeness of the word that is most alike.
     best: Vec<f32>,

@@ -5,7 +5,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
 use super::correlation::CORRELATION_ID;
-use super::{Call, Reply, limits, problem, whole_seconds};
+use super::{Call, Reply, limits, openai_error, problem, whole_seconds};
 use crate::app::App;
 use crate::error::{DAILY, Error};
 use crate::limits::Standing;
@@ -40,6 +40,9 @@ impl Call {
         };
         self.add_cors(app, &mut headers);
         limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
+        if self.openai_errors {
+            openai_error::name_request(&mut headers, &self.record.correlation_id);
+        }
         self.record.http = Some(Http {
             method: self.method.to_string(),
             route: std::mem::take(&mut self.route),
@@ -104,6 +107,11 @@ impl Call {
             user_impact: error.user_impact(),
             cause: error.cause(),
         });
+        let body = if self.openai_errors {
+            openai_error::recast(error, &mut headers)
+        } else {
+            body
+        };
         (status, headers, Some(body))
     }
 

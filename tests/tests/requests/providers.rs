@@ -11,6 +11,7 @@ mod fleet;
 mod form;
 mod injection;
 mod plans;
+mod rankings;
 mod refusals;
 mod spend;
 mod usage;

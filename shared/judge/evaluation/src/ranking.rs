@@ -1,6 +1,6 @@
-//! How well documents are ranked by likeness: queries with documents of known relevance, and nDCG@10 of an order.
+//! Queries with documents of known relevance, and nDCG@10 of an order: the quality of rankings by likeness.
 
-/// A query, its documents, and how relevant each is: 0, 1 or 2.
+/// A query with its documents and their relevance: 0, 1 or 2.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The file that it stands in.
@@ -84,7 +84,7 @@ fn discounted(gains: impl Iterator<Item = f64>) -> f64 {
     gains.zip(discounts).map(|(gain, discount)| gain / discount).sum()
 }
 
-/// Plain BM25 over lower-case words, as search engines have it: what a likeness is compared with.
+/// Scores by plain BM25 over lower-case words, as search engines do: the comparison for a likeness.
 #[must_use]
 pub fn bm25(query: &str, documents: &[&str]) -> Vec<f32> {
     let words = |text: &str| -> Vec<String> {

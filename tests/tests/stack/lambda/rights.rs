@@ -19,11 +19,13 @@ type Right = (String, String);
 /// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
 /// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
 /// providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 4] = [
+const UNSEEN: [(&str, &str, &str); 6] = [
     ("auth", "dynamodb:GetItem", "settings"),
     ("classify", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:UpdateItem", "settings"),
     ("health", "dynamodb:PutItem", "identity"),
+    ("rank", "dynamodb:BatchGetItem", "settings"),
+    ("rank", "dynamodb:UpdateItem", "settings"),
 ];
 
 /// All that each function ever asks for: its events, and what no event shows.
@@ -142,6 +144,7 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
             &device,
             events::named("classify/batch").value(text("accessToken")),
         )],
+        "rank" => vec![signed(&device, events::named("rank/brands").value(text("accessToken")))],
         "usage" => vec![signed(&device, events::named("usage/today").value(text("accessToken")))],
         "admin" => {
             let by = |method: &str, action: &str, body| {
@@ -261,6 +264,7 @@ async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
         "classify",
         "health",
         "quota-reset",
+        "rank",
         "usage",
         "key-rotation",
     ] {

@@ -211,7 +211,7 @@ fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.
-const SECRETS: [(&str, &[&str], &[&str]); 6] = [
+const SECRETS: [(&str, &[&str], &[&str]); 7] = [
     ("admin", &["AdminKeys"], &[]),
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
     ("classify", &["ModelKey", "SigningKeys"], &[]),
@@ -221,6 +221,7 @@ const SECRETS: [(&str, &[&str], &[&str]); 6] = [
         &["TokenKeys", "SigningKeys"],
         &["DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage"],
     ),
+    ("rank", &["ModelKey", "SigningKeys"], &[]),
     ("usage", &["SigningKeys"], &[]),
 ];
 

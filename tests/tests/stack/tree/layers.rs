@@ -84,7 +84,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "classify"]),
+    ("use cases", &["account", "admission", "classify", "rank"]),
     ("ways in", &["http", "invocation"]),
 ];
 
