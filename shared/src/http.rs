@@ -77,7 +77,7 @@ pub struct Call {
     has_iam_caller: bool,
     body: Body,
     allow: Vec<Method>,
-    /// Whether errors have `OpenAI`'s form.
+    /// True if errors have `OpenAI`'s form.
     openai_errors: bool,
 }
 
@@ -143,7 +143,7 @@ impl Call {
         self.openai_errors = true;
     }
 
-    /// What is asked for; `None` for a preflight (answer with [`Reply::preflight`]).
+    /// Returns the action of the request; `None` for a preflight (answer with [`Reply::preflight`]).
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::MethodNotAllowed`], [`Error::PayloadTooLarge`].
