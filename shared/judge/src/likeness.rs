@@ -56,7 +56,7 @@ struct Query {
 }
 
 /// A document, as far as it holds words of the query.
-struct Text {
+struct DocumentCounts {
     frequencies: Vec<f32>,
     /// The likeness of the word that is most alike.
     best: Vec<f32>,
