@@ -52,12 +52,12 @@ pub(super) struct Asking<'a> {
     preference: &'a CanonicalPreference,
     distinct: &'a Distinct<'a>,
     deadline: Deadline,
-    costs: Mutex<Costs>,
+    costs: Mutex<ResolveCosts>,
 }
 
 /// The result of asking.
 #[derive(Default)]
-struct Costs {
+struct ResolveCosts {
     /// Being written down beside all that follows.
     usages: Vec<Arc<RunningUsage>>,
     spend_limited: bool,
