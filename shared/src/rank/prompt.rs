@@ -131,7 +131,7 @@ fn random_ids(count: usize) -> Result<Vec<String>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::question::PromptItem;
+    use super::super::question::Item;
     use super::*;
 
     fn question(criteria: &str, explain: bool) -> Question {
