@@ -126,7 +126,7 @@ async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
         ("letters", "clearview-live-dead-letters is in ALARM"),
         ("schedule", "the schedule that closes the day is switched off"),
         ("throttle", "the gateway admits 5"),
-        ("budget", "the budget clearview-live is not there"),
+        ("budget", "the budget clearview-live is missing"),
     ] {
         assert!(found.iter().any(|line| line.contains(words)), "{bend}: {said:#?}");
     }
