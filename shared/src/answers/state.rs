@@ -1,7 +1,6 @@
 //! The state of one question of a request, and the next step. Pure.
 
-use super::entry::{AHEAD, Entry, Freshness};
-use super::reply::Answer;
+use super::entry::{AHEAD, Answer, Entry, Freshness};
 use crate::clock::Timestamp;
 
 /// The outcome of a question.
