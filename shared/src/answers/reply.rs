@@ -23,7 +23,7 @@ pub struct Reply {
     pub failure: Option<Outage>,
 }
 
-/// What came of all questions.
+/// The outcomes of all questions.
 #[derive(Debug, Clone)]
 pub struct Coalesced {
     /// One per key, in order.
