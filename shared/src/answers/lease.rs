@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::entry::Entry;
+use super::entry::{Entry, Update};
 use super::key::Key;
 use crate::clock::{Deadline, Timestamp};
 use crate::ids::random_bytes;
@@ -55,11 +55,11 @@ pub struct LeaseRequest {
     pub key: Key,
     /// Only a later answer is one.
     pub newer_than: Timestamp,
-    /// What else would do.
+    /// The action on the lease.
     pub wish: Wish,
 }
 
-/// What to do about a lease, if there is no answer yet.
+/// The action on a lease, if there is no answer yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// Take it if it is free.
@@ -111,7 +111,7 @@ impl Remaining {
 /// A request that waits for the answer to another's question.
 #[derive(Debug, Clone)]
 pub struct Waiter {
-    /// Whether a stale answer would do.
+    /// True if a stale answer would do.
     pub has_stale: bool,
     /// The holder of the lease when the wait began.
     pub holder: Token,
@@ -154,6 +154,21 @@ impl Waiter {
             (LeaseState::Held(_) | LeaseState::Free, _) => Step::GiveUp,
         }
     }
+}
+
+/// Entries to be written, and leases to be given back with them.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    /// The token under which the questions were asked.
+    pub token: Option<&'a Token>,
+    /// The answers, of one group.
+    pub updates: &'a [Update],
+    /// Questions of the same group whose leases are given back without an answer.
+    pub released: &'a [Key],
+    /// How long an answer is kept from when it was given.
+    pub kept: Duration,
+    /// The time of the request.
+    pub now: Timestamp,
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! The way between the questions and the workload that asks them.
 
-use std::sync::Arc;
-
-use super::entry::{Class, Entry};
+use super::entry::{Answer, Entry};
 use super::layers::Tally;
 use super::state::Outcome;
 use crate::error::Outage;
@@ -25,36 +23,14 @@ pub struct Reply {
     pub failure: Option<Outage>,
 }
 
-/// The answer to one open question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// A new one, fit to be shared.
-    Given(Given),
-    /// The known one is as good as any that can be had.
-    Known,
-    /// None.
-    Nobody,
-}
-
-/// A new answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
-    /// The answer, in the workload's own form.
-    pub payload: Arc<[u8]>,
-    /// The class of the answerer.
-    pub class: Class,
-    /// The answerer and its version.
-    pub by: Arc<str>,
-}
-
-/// What came of all questions.
+/// The outcomes of all questions.
 #[derive(Debug, Clone)]
 pub struct Coalesced {
     /// One per key, in order.
     pub outcomes: Vec<Outcome>,
     /// The same, counted.
     pub tally: Tally,
-    /// Whether a layer did not answer.
+    /// True if a layer did not answer.
     pub degraded: bool,
     /// The last thing that went wrong with asking.
     pub failure: Option<String>,

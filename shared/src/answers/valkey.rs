@@ -9,9 +9,9 @@ use std::time::Duration;
 use redis::Value;
 
 use super::codec;
-use super::entry::{AHEAD, Entry, Write};
+use super::entry::{AHEAD, Entry};
 use super::key::Key;
-use super::lease::{self, LeaseRequest, LeaseState, Token, Wish};
+use super::lease::{self, LeaseRequest, LeaseState, Token, Wish, Write};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::valkey::{Failure, Invocation, Script, Valkey};
@@ -98,7 +98,7 @@ impl SharedAnswers {
             .iter()
             .map(|update| time_to_live(&update.key, &update.entry, write));
         let updates: Vec<_> = write.updates.iter().zip(lengths).collect();
-        // What runs out within this millisecond cannot be stored.
+        // An entry that expires within this millisecond cannot be stored.
         let updates: Vec<_> = updates
             .into_iter()
             .filter(|(_, length)| *length >= Duration::from_millis(1))
