@@ -51,7 +51,7 @@ pub struct App {
     pub signing_keys: Held<SigningKeys>,
     /// The keys that admins sign requests with.
     pub admin_keys: Held<AdminKeys>,
-    /// What verifies tokens.
+    /// The public keys that verify tokens.
     pub known_keys: Refreshed<KnownKeys>,
     /// Where they are published.
     pub published_keys: PublishedKeys,

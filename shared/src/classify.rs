@@ -30,14 +30,14 @@ pub use self::run::run;
 /// How long verdicts are good.
 pub const LIFE: Life = Life::new(Duration::from_hours(6), Duration::from_hours(24));
 
-/// What is asked: already within the contract's bounds.
+/// The request, already within the contract's bounds.
 #[derive(Debug)]
 pub struct Batch<'a> {
     /// The user's words.
     pub preference: &'a str,
     /// The posts' texts, in the order asked.
     pub posts: Vec<&'a str>,
-    /// Whether to say why.
+    /// True if to say why.
     pub explain: bool,
     /// Under which name the client may send the same again.
     pub idempotency: Option<IdempotencyKey>,
@@ -52,7 +52,7 @@ pub enum Source {
     Model,
     /// A shared verdict that is fresh.
     Cache,
-    /// A shared verdict past its time, as nobody could judge anew.
+    /// A shared verdict past its time, because nobody could judge again.
     Stale,
     /// The embedded model.
     Local,
@@ -80,7 +80,7 @@ pub struct Classified {
     pub preference_version: String,
     /// The quota after this batch; `None` if the plan has no figure by day.
     pub usage: Option<Usage>,
-    /// What was done without.
+    /// The degraded modes.
     pub degraded: Vec<Degraded>,
     /// For the record of the request.
     pub work: Work,

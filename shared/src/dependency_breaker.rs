@@ -12,18 +12,18 @@ const FIRST_SKIP: Duration = Duration::from_millis(250);
 /// The longest that it is skipped without being probed.
 const LONGEST_SKIP: Duration = Duration::from_secs(5);
 
-/// As long as it is skipped after its third failure in a row: nobody takes it for a hiccup then.
+/// The skip after its third failure in a row, which nobody takes for a hiccup.
 const SURELY_DOWN: Duration = Duration::from_secs(1);
 
 /// The breaker of one dependency.
 #[derive(Debug, Default)]
-pub struct DependencyBreaker(Mutex<State>);
+pub struct DependencyBreaker(Mutex<BreakerState>);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     #[default]
     Closed,
-    /// Skipped since a failure, or since a probe was let through.
+    /// Skipped since a failure, or since a probe was admitted.
     Open {
         since: Timestamp,
         skip: Duration,
@@ -35,14 +35,14 @@ impl DependencyBreaker {
     /// Reports whether the caller may ask the dependency now. While it is skipped, one caller per period may, as its probe.
     pub fn admits(&self, now: Timestamp) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Open { since, skip, .. } = *state else {
+        let BreakerState::Open { since, skip, .. } = *state else {
             return true;
         };
         // A clock that was set back must not keep it open.
         if since <= now && now.since(since) < skip {
             return false;
         }
-        *state = State::Open {
+        *state = BreakerState::Open {
             since: now,
             skip,
             probing: true,
@@ -52,34 +52,34 @@ impl DependencyBreaker {
 
     /// Reports whether nothing speaks against the dependency.
     pub fn is_closed(&self) -> bool {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == State::Closed
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == BreakerState::Closed
     }
 
     /// Reports whether the dependency has failed and then failed two probes.
     pub fn is_down(&self) -> bool {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Closed => false,
-            State::Open { skip, .. } => skip >= SURELY_DOWN,
+            BreakerState::Closed => false,
+            BreakerState::Open { skip, .. } => skip >= SURELY_DOWN,
         }
     }
 
     /// Notes that the dependency has answered.
     pub fn succeed(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = BreakerState::Closed;
     }
 
     /// Notes that the dependency has failed.
     pub fn fail(&self, now: Timestamp) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let skip = match *state {
-            State::Closed => FIRST_SKIP,
-            State::Open {
+            BreakerState::Closed => FIRST_SKIP,
+            BreakerState::Open {
                 skip, probing: true, ..
             } => (skip * 2).min(LONGEST_SKIP),
             // Requests that were under way together fail together: that is one failure, not many.
-            State::Open { .. } => return,
+            BreakerState::Open { .. } => return,
         };
-        *state = State::Open {
+        *state = BreakerState::Open {
             since: now,
             skip,
             probing: false,

@@ -1,4 +1,4 @@
-//! SHA-256, the one hash of this crate, but for what protocols ask for.
+//! SHA-256, the one hash of this crate, apart from those that protocols require.
 
 use aws_lc_rs::digest;
 use base64::Engine;

@@ -1,4 +1,5 @@
-//! Caches of `ElastiCache` by their names: their state and limits, and where they are. With the feature `elasticache` it is asked.
+//! Caches of `ElastiCache` by their names: their state, limits and addresses. Only with the feature `elasticache` is
+//! its API called.
 
 #[cfg(feature = "elasticache")]
 mod api;
@@ -12,7 +13,7 @@ use crate::refreshed::{Rule, WhileUnreadable};
 #[cfg(feature = "elasticache")]
 pub use self::api::{endpoint, named, report};
 
-/// Limits change by deployment, a state seldom; what cannot be looked up is unknown.
+/// Limits change by deployment, and a state seldom; a failed look-up counts as unknown.
 pub(crate) const RULE: Rule = Rule {
     every: Duration::from_mins(5),
     good_for: Duration::from_mins(5),
@@ -20,21 +21,21 @@ pub(crate) const RULE: Rule = Rule {
     while_unreadable: WhileUnreadable::FailClosed,
 };
 
-/// What a cache is used for.
+/// The use of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Purpose {
-    /// Verdicts, and limits too where they have no cache of their own.
+    /// Verdicts, and limits too if they have no cache of their own.
     Shared,
     /// Limits and revoked sessions alone.
     Limits,
 }
 
-/// What is known of one cache.
+/// A report of one cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// What it is used for.
+    /// Its use.
     pub purpose: Purpose,
     /// `available`, `modifying` or another word of its provider; `absent` if there is none of its name, `unknown` if the
     /// provider did not say.
@@ -48,7 +49,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns the report on a cache of which `ElastiCache` says nothing.
+    /// Returns the report on a cache that `ElastiCache` did not report on.
     #[must_use]
     pub fn unknown(purpose: Purpose) -> Self {
         Self {
@@ -59,7 +60,7 @@ impl Report {
         }
     }
 
-    /// Whether requests may find the cache missing. What nobody could say is no reason to think so: the probes say whether it
+    /// True if requests may find the cache missing. An unknown state is no reason to think so: the probes show if it
     /// answers.
     #[must_use]
     pub fn is_bad(&self) -> bool {

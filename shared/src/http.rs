@@ -48,21 +48,21 @@ const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A method and path that a function answers, and what that is to it.
+/// A method and path that a function answers, and the function's action for it.
 pub type Route<A> = (Method, &'static str, A);
 
 /// One request, from its arrival to its answer.
 pub struct Call {
     /// The time of this request: the day of its charge, its token's age and its headers agree on it.
     pub now: Timestamp,
-    /// What will be logged.
+    /// The record that will be logged.
     pub record: Record,
     /// The daily quota, once it is known: it goes into the headers of every answer.
     pub usage: Option<Usage>,
-    /// How the limits stand that it met: likewise.
+    /// The standings of the limits that it met, for the headers too.
     standings: Vec<Standing>,
     source: Source,
-    /// Whether its address has yet to be counted: from the route on, once.
+    /// True if its address has yet to be counted: once, from the route on.
     uncounted: bool,
     stopwatch: Stopwatch,
     method: Method,
@@ -71,18 +71,18 @@ pub struct Call {
     headers: HeaderMap,
     query: Vec<(String, String)>,
     path_parameters: Vec<(String, String)>,
-    /// What a signature covers, if there is one.
+    /// The parts that a signature can cover, if there is one.
     signed: Option<Signed>,
-    /// Whether the gateway has authenticated a caller by IAM: it does so on routes of that kind alone, and no client can say so.
+    /// True if the gateway has authenticated a caller by IAM: it does so on routes of that kind alone, and no client can say so.
     has_iam_caller: bool,
     body: Body,
     allow: Vec<Method>,
-    /// Whether errors have `OpenAI`'s form.
+    /// True if errors have `OpenAI`'s form.
     openai_errors: bool,
 }
 
 impl Call {
-    /// Takes a request in.
+    /// Opens the call of a request.
     #[must_use]
     pub fn open(app: &App, endpoint: &'static str, request: Request) -> Self {
         let stopwatch = Stopwatch::start();
@@ -143,7 +143,7 @@ impl Call {
         self.openai_errors = true;
     }
 
-    /// What is asked for; `None` for a preflight (answer with [`Reply::preflight`]).
+    /// Returns the action of the request; `None` for a preflight (answer with [`Reply::preflight`]).
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::MethodNotAllowed`], [`Error::PayloadTooLarge`].
@@ -176,7 +176,7 @@ impl Call {
         Ok(found)
     }
 
-    /// The body, for [`parse`]; declared as JSON if it is not empty. There is none left after this.
+    /// Takes the body, for [`parse`]; it is declared as JSON if it is not empty.
     ///
     /// # Errors
     /// [`Error::UnsupportedMediaType`].
@@ -188,21 +188,22 @@ impl Call {
         }
     }
 
-    /// A part of the path that the route leaves open; empty if it has none of this name.
+    /// Returns an open part of the route's path; empty if it has none of this name.
     #[must_use]
     pub fn path_parameter(&self, name: &str) -> &str {
         let mut named = self.path_parameters.iter().filter(|(named, _)| named == name);
         named.next().map_or("", |(_, value)| value)
     }
 
-    /// All values of a parameter of the query.
+    /// Returns all values of a parameter of the query.
     #[must_use]
     pub fn query(&self, name: &str) -> Vec<&str> {
         let named = self.query.iter().filter(|(named, _)| named == name);
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Lets a request of a user in that wants to use `units` of a meter; how its limits stand goes into the headers of every answer.
+    /// Admits a user's request that uses `units` of a meter; the standings of its limits go into the headers of every
+    /// answer.
     ///
     /// # Errors
     /// As [`admission::enter`].
@@ -244,7 +245,7 @@ impl Call {
         Ok(())
     }
 
-    /// With the endpoint if the address is to be counted.
+    /// Returns the arrival, with the endpoint if the address is to be counted.
     const fn origin(&self, counts_address: bool) -> Origin<'_> {
         Origin {
             source: &self.source,
@@ -278,7 +279,7 @@ impl Call {
         outcome
     }
 
-    /// What the request says of its device.
+    /// Returns the device fingerprint that the request sends.
     #[must_use]
     pub fn fingerprint(&self) -> Option<&str> {
         self.headers.get(FINGERPRINT).and_then(|value| value.to_str().ok())
@@ -319,7 +320,7 @@ impl Call {
         Ok(Some(IdempotencyKey::of(key, &request)))
     }
 
-    /// A query parameter that is on or off; `default` where it is absent.
+    /// Reads a query parameter that is on or off; `default` if it is absent.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is neither `true` nor `false`, or there twice.
@@ -338,7 +339,7 @@ fn pairs(map: Option<&QueryMap>) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Whether a body is declared as `application/json`, in UTF-8 if a charset is named. Some clients spell that `utf8`.
+/// True if a body is declared as `application/json`, in UTF-8 if a charset is named. Some clients spell that `utf8`.
 fn declares_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -356,7 +357,7 @@ fn declares_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Rounded up: a client that waits as long as it is told is not too early.
+/// Rounds up, so that a client that waits this long is not too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Functions that no gateway stands before: how they are run with events of their own, and what is told of each.
+//! Runs functions that no gateway calls, with events of their own, and writes a record of each.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::ids::new_correlation_id;
 use crate::lambda;
 use crate::telemetry::{ErrorRecord, Record};
 
-/// Why an event was not handled, as the caller is told.
+/// The reason why an event was not handled, for the caller.
 pub trait Failure: Display {
     /// The `errorType`.
     fn code(&self) -> &'static str;
 
-    /// Whether the same event can be handled later.
+    /// True if the same event can be handled later.
     fn retryable(&self) -> bool;
 }
 

@@ -1,9 +1,9 @@
-//! What ClearView's functions share.
+//! The parts that ClearView's functions share.
 //!
 //! # Layout
 //! Decide purely, then do: rules are plain functions over values, and the store below each carries them out.
 //!
-//! | module | what lives there |
+//! | module | content |
 //! |---|---|
 //! | [`app`] | the long-lived things of a process, put together |
 //! | [`config`], [`clock`] | the only readers of the environment and of the time |

@@ -163,12 +163,12 @@ pub struct Decision {
 /// The recent admissions, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<LogEntry>,
     used: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct LogEntry {
     at: Timestamp,
     weight: u64,
     id: u64,
@@ -182,7 +182,7 @@ impl Log {
         let wait = (!fits).then(|| self.wait(policy, weight, now));
         if fits && weight > 0 {
             self.used += weight;
-            self.entries.push_back(Entry { at: now, weight, id });
+            self.entries.push_back(LogEntry { at: now, weight, id });
         }
         let oldest = self.entries.front();
         Decision {
@@ -200,7 +200,7 @@ impl Log {
         self.forget(policy.window, now);
         if weight > 0 {
             self.used = self.used.saturating_add(weight);
-            self.entries.push_back(Entry { at: now, weight, id });
+            self.entries.push_back(LogEntry { at: now, weight, id });
         }
     }
 

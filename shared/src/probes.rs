@@ -1,4 +1,4 @@
-//! What health looks at: a way of its own to each table and cache, which no other request's failure shuts.
+//! The clients of health: one of its own for each table and cache, which no other request's failure skips.
 
 use aws_sdk_dynamodb::Client;
 
@@ -9,13 +9,13 @@ use crate::refreshed::Refreshed;
 use crate::table::{self, Table};
 use crate::valkey::Valkey;
 
-/// The ways of health.
+/// The clients of health.
 pub struct Probes {
     /// The tables that requests need.
     pub tables: Vec<Table>,
     /// The shared caches, each once.
     pub caches: Vec<Valkey>,
-    /// What `ElastiCache` says of those that have a name there.
+    /// `ElastiCache`'s reports of the caches that have a name there.
     pub reports: Refreshed<Vec<Report>>,
 }
 

@@ -20,11 +20,11 @@ pub struct Rule {
     pub good_for: Duration,
     /// How long nobody tries again after a failed read.
     pub retry_after: Duration,
-    /// What happens to a value that is too old and cannot be re-read.
+    /// The rule for a value that is too old and cannot be read again.
     pub while_unreadable: WhileUnreadable,
 }
 
-/// What happens to a value that is too old and cannot be re-read.
+/// The rule for a value that is too old and cannot be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhileUnreadable {
     /// It stays in use, however old.
@@ -43,12 +43,12 @@ pub fn is_recent(at: Option<Timestamp>, span: Duration, now: Timestamp) -> bool 
 /// A value as it was last read.
 pub struct Refreshed<T> {
     rule: Rule,
-    state: Mutex<State<T>>,
+    state: Mutex<ReadState<T>>,
     /// Held by the one caller that reads.
     reading: AsyncMutex<()>,
 }
 
-struct State<T> {
+struct ReadState<T> {
     value: Option<Arc<T>>,
     /// When the value was read, or first asked for if it was there from the start.
     known_at: Option<Timestamp>,
@@ -75,7 +75,7 @@ impl<T> Refreshed<T> {
     pub fn starting_with(value: Option<Arc<T>>, rule: Rule) -> Self {
         Self {
             rule,
-            state: Mutex::new(State {
+            state: Mutex::new(ReadState {
                 value,
                 known_at: None,
                 read_at: None,
@@ -164,7 +164,7 @@ impl<T> Refreshed<T> {
         match read().await {
             Ok(value) => {
                 let value = Arc::new(value);
-                *self.state() = State {
+                *self.state() = ReadState {
                     value: Some(Arc::clone(&value)),
                     known_at: Some(now),
                     read_at: Some(now),
@@ -187,7 +187,7 @@ impl<T> Refreshed<T> {
         is_recent(Some(known_at), span, now).then_some(value)
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, ReadState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{Config, Secret};
 use crate::error::Outage;
 use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
 
-/// How old a secret may be before it is re-read: a withdrawn one counts for five minutes at most.
+/// The age at which a secret is re-read: a withdrawn one counts for five minutes at most.
 const GOOD_FOR: Duration = Duration::from_mins(4);
 
 /// How long nobody tries again after a failed read.
@@ -23,7 +23,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest that one reading may take: the first includes the connection.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where a secret comes from.
+/// The source of a secret.
 #[derive(Debug)]
 pub enum Source {
     /// There is none.
@@ -41,7 +41,7 @@ pub struct Held<T> {
     read: Refreshed<T>,
 }
 
-/// A client for the secrets of a deployment. Making one connects to nothing.
+/// Makes the client for the secrets of a deployment, without connecting.
 #[must_use]
 pub fn client(config: &Config) -> Client {
     let settings = aws::settings(config, config.secrets_endpoint.as_deref());
@@ -49,7 +49,7 @@ pub fn client(config: &Config) -> Client {
     Client::from_conf(settings.build())
 }
 
-/// The text of the version of a secret that is in force.
+/// Reads the text of a secret's version in force.
 ///
 /// # Errors
 /// When it cannot be read in time.
@@ -69,7 +69,7 @@ pub async fn read(client: &Client, name: &str) -> Result<Secret, Outage> {
     Ok(Secret::new(text))
 }
 
-/// A call to Secrets Manager within the deadline.
+/// Makes a call to Secrets Manager within the deadline.
 ///
 /// # Errors
 /// When it takes longer.
@@ -78,7 +78,7 @@ pub async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Outage> {
     tokio::time::timeout(TIMEOUT, call).await.map_err(late)
 }
 
-/// What an error of a call means for whoever asked.
+/// Turns the error of a call into an outage.
 pub fn outage(error: &(impl std::error::Error + Sync)) -> Outage {
     Outage(format!("Secrets Manager: {}", DisplayErrorContext(error)))
 }
@@ -90,7 +90,7 @@ impl<T> fmt::Debug for Held<T> {
 }
 
 impl<T> Held<T> {
-    /// From `source`; `parse` says what is wrong with a secret without anything of its content.
+    /// Holds the secret of `source`; `parse` reports a fault without anything of its content.
     #[must_use]
     pub fn new(source: Source, parse: fn(&Secret) -> Result<T, String>, while_unreadable: WhileUnreadable) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl<T> Held<T> {
         }
     }
 
-    /// The same, with `value` for good if there is one.
+    /// Holds `value` for good instead, if there is one.
     #[must_use]
     pub fn or_fixed(self, value: Option<T>) -> Self {
         Self {
@@ -115,7 +115,7 @@ impl<T> Held<T> {
         }
     }
 
-    /// Returns what is known, without asking.
+    /// Returns the known secret, without a call.
     #[must_use]
     pub fn known(&self) -> Option<Arc<T>> {
         self.fixed.clone().or_else(|| self.read.known())

@@ -14,7 +14,7 @@ use shared::audit::Change;
 use shared::error::Error;
 use shared::http::{self, Call, Reply, Route};
 use shared::identity::Fingerprint;
-use shared::identity::session::{Decision, RefreshToken, Session, decide};
+use shared::identity::session::{RefreshDecision, RefreshToken, Session, decide};
 use shared::identity::store::Rotation;
 use shared::ids::{SessionId, UserId};
 use shared::telemetry::Degraded;
@@ -106,7 +106,7 @@ async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let (mut session, tier) = stored.ok_or(Error::Unauthenticated("there is no such session"))?;
     loop {
         match decide(&issuer.keys, &session, &shown, fingerprint.as_ref(), call.now) {
-            Decision::Spend => {
+            RefreshDecision::Spend => {
                 let successor = derive(&issuer.keys, &session, session.generation + 1)?;
                 match app.identity.rotate(&session, successor.hash(), call.now).await? {
                     Rotation::Done(spent) => session = spent,
@@ -118,9 +118,9 @@ async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
                     Rotation::Overtaken(None) => return Err(Error::Unauthenticated("the session is gone")),
                 }
             }
-            Decision::GiveNewest => {}
-            Decision::Reused => return Err(end_for_reuse(app, call, &session, shown.generation).await?),
-            Decision::Refuse(cause) => return Err(Error::Unauthenticated(cause)),
+            RefreshDecision::GiveNewest => {}
+            RefreshDecision::Reused => return Err(end_for_reuse(app, call, &session, shown.generation).await?),
+            RefreshDecision::Refuse(cause) => return Err(Error::Unauthenticated(cause)),
         }
         let newest = derive(&issuer.keys, &session, session.generation)?;
         let tokens = issuer.tokens(app, call, &session, tier, &newest)?;

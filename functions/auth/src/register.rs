@@ -9,7 +9,7 @@ use shared::http::{self, Call, Reply};
 use shared::identity::Fingerprint;
 use shared::identity::device::{DeviceId, RecoveryHash, new_recovery_secret};
 use shared::identity::keys::KeySet;
-use shared::identity::session::{Decision, RefreshToken, decide};
+use shared::identity::session::{RefreshDecision, RefreshToken, decide};
 use shared::ids::UserId;
 use shared::plan::Tier;
 
@@ -110,8 +110,8 @@ async fn require_live_token(
     };
     let fingerprint = call.fingerprint().map(Fingerprint::of);
     match decide(keys, &session, &shown, fingerprint.as_ref(), call.now) {
-        Decision::Spend | Decision::GiveNewest => Ok(()),
-        Decision::Reused => Err(end_for_reuse(app, call, &session, shown.generation).await?),
-        Decision::Refuse(_) => Err(Error::DeviceKnown),
+        RefreshDecision::Spend | RefreshDecision::GiveNewest => Ok(()),
+        RefreshDecision::Reused => Err(end_for_reuse(app, call, &session, shown.generation).await?),
+        RefreshDecision::Refuse(_) => Err(Error::DeviceKnown),
     }
 }

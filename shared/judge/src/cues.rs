@@ -12,7 +12,7 @@ use super::matcher::Tongue;
 use english::ENGLISH;
 use others::{FRENCH, GERMAN, ITALIAN, PORTUGUESE, SPANISH};
 
-/// What a clause asks for.
+/// The order of a clause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Action {
     #[default]
@@ -33,7 +33,7 @@ impl Action {
     }
 }
 
-/// What a cue does to the topics after it.
+/// The effect of a cue on the topics after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cue {
     /// hide, without, less, hate
@@ -86,7 +86,7 @@ pub(super) enum Cue {
     Filler,
 }
 
-/// What a word says of the item before it, at the end of that.
+/// Returns the meaning of a word for the item that it ends.
 pub(super) fn answer(word: &str) -> Option<Action> {
     match word {
         "no" | "nope" | "nein" | "non" | "nao" | "nada" | "nicht" | "pas" | "off" | "out" | "mai" | "never" | "nie"
@@ -97,7 +97,7 @@ pub(super) fn answer(word: &str) -> Option<Action> {
     }
 }
 
-/// Whether a word only strengthens what is said of an item: "are always fine".
+/// True if a word only strengthens what is said of an item: "are always fine".
 pub(super) fn is_adverb(word: &str) -> bool {
     const ADVERBS: &str = "always still totally also too perfectly completely absolutely very pretty usually generally mostly \
                            immer auch noch weiterhin trotzdem total aber siempre tambien muy toujours aussi tres \
@@ -105,7 +105,7 @@ pub(super) fn is_adverb(word: &str) -> bool {
     ADVERBS.split_ascii_whitespace().any(|adverb| adverb == word)
 }
 
-/// Whether a word after such an answer is only polite.
+/// True if a word after such an answer is only polite.
 pub(super) fn is_polite(word: &str) -> bool {
     const POLITE: &str = "please pls plz thanks bitte danke gern gerne por favor gracias svp stp merci per favore grazie obrigado \
                           obrigada pfv lol tho though";
@@ -202,7 +202,7 @@ impl Languages {
         self.0.iter().filter(likely).map(|language| language.tongue).collect()
     }
 
-    /// Whether a word says nothing in the language that most words of a post are of.
+    /// True if a word says nothing in the language that most words of a post are of.
     pub(super) fn is_filler<'a>(&self, word: &str, post: &(impl Iterator<Item = &'a str> + Clone)) -> bool {
         let score = |language: &&Language| post.clone().filter(|word| language.own.contains(word)).count();
         let language = self.0.iter().rev().max_by_key(score);
@@ -230,12 +230,12 @@ impl Language {
         best
     }
 
-    /// Whether capitals do not tell names from other nouns.
+    /// True if capitals do not tell names from other nouns.
     pub(super) fn capitalises_nouns(&self) -> bool {
         self.tongue == Tongue::German
     }
 
-    /// Whether the word says nothing by itself.
+    /// True if the word says nothing by itself.
     pub(super) fn is_stop(&self, word: &str) -> bool {
         self.stop.contains(word)
     }

@@ -62,7 +62,7 @@ pub struct Preference {
     only: bool,
 }
 
-/// What the judge thinks of a post.
+/// The judge's verdict on a post.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opinion {
     /// How strongly the post should be hidden, 0..=1; hidden from [`HIDE_FROM`] on.
@@ -125,7 +125,7 @@ impl Judge {
         }
     }
 
-    /// The lexicon as it is compiled into whoever can judge. For measuring.
+    /// Returns the compiled-in lexicon, for measuring.
     #[doc(hidden)]
     #[must_use]
     pub fn embedded() -> [&'static [u8]; 4] {

@@ -23,7 +23,7 @@ const B: f32 = 0.75;
 pub fn likeness(query: &str, documents: &[&str]) -> Vec<f32> {
     let query = Query::of(query);
     let mut seen = HashMap::new();
-    let texts: Vec<Text> = documents
+    let texts: Vec<DocumentCounts> = documents
         .iter()
         .map(|document| query.read(document, &mut seen))
         .collect();
@@ -36,12 +36,12 @@ pub fn likeness(query: &str, documents: &[&str]) -> Vec<f32> {
         })
         .collect();
     let most = sum(weights.iter().copied());
-    let score = |text: &Text| {
+    let score = |text: &DocumentCounts| {
         let length = 1.0 - B + B * text.words / average.max(1.0);
         let held = text.frequencies.iter().zip(&weights);
         sum(held.map(|(frequency, weight)| weight * frequency / (frequency + K1 * length)))
     };
-    let share = |text: &Text| if most > 0.0 { score(text) / most } else { 0.0 };
+    let share = |text: &DocumentCounts| if most > 0.0 { score(text) / most } else { 0.0 };
     texts.iter().map(share).collect()
 }
 
@@ -56,7 +56,7 @@ struct Query {
 }
 
 /// A document, as far as it holds words of the query.
-struct Text {
+struct DocumentCounts {
     frequencies: Vec<f32>,
     /// The likeness of the word that is most alike.
     best: Vec<f32>,
@@ -87,8 +87,8 @@ impl Query {
     }
 
     /// Counts in a document what is alike to each word. `seen` keeps what is known of the documents' words.
-    fn read(&self, document: &str, seen: &mut HashMap<String, Vec<(usize, f32)>>) -> Text {
-        let mut text = Text {
+    fn read(&self, document: &str, seen: &mut HashMap<String, Vec<(usize, f32)>>) -> DocumentCounts {
+        let mut text = DocumentCounts {
             frequencies: vec![0.0; self.words.len()],
             best: vec![0.0; self.words.len()],
             words: 0.0,

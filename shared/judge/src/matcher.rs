@@ -1,7 +1,8 @@
-//! The plain matcher: which of a preference's topics a post names, in the words of the preference or in forms of them.
+//! The plain matcher: finds the topics of a preference that a post names, in the words of the preference or in forms of
+//! them.
 //!
-//! It knows inflection (`matcher/inflection.rs`), compounds, hashtags and spellings, and nothing of the world. What is
-//! quoted, a hashtag, a domain or has signs in it (C++, 9/11) is searched as it is written.
+//! It knows inflection (`matcher/inflection.rs`), compounds, hashtags and spellings, and nothing of the world. Quoted
+//! words, hashtags, domains and words with signs (C++, 9/11) match as they are written.
 
 mod disguise;
 mod families;
@@ -34,7 +35,7 @@ pub(super) struct Wanted<'a> {
     pub(super) name: bool,
     /// Its share of the topic.
     pub(super) weight: f32,
-    /// Whether it tells the topic by itself: Potter.
+    /// True if it tells the topic by itself: Potter.
     pub(super) tells: bool,
 }
 
@@ -51,13 +52,13 @@ pub(super) struct Named {
     pub(super) times: usize,
     /// By what forms of them.
     pub(super) form: Form,
-    /// Whether in capitals, in a post that is not.
+    /// True if it is in capitals, in a post that is not.
     pub(super) loud: bool,
-    /// Whether with a capital.
+    /// True if it has a capital.
     pub(super) capital: bool,
-    /// Whether by a word that tells the topic by itself.
+    /// True if it is named by a word that is enough by itself.
     pub(super) telling: bool,
-    /// Whether by its last word, with a capital in the middle of a sentence and no other name beside it.
+    /// True if it is named by its last word, with a capital in the middle of a sentence and no other name beside it.
     pub(super) surname: bool,
 }
 
@@ -74,7 +75,7 @@ pub(super) enum Form {
 }
 
 impl Named {
-    /// Whether the post names the topic, not just a part of it.
+    /// True if the post names the topic, not just a part of it.
     pub(super) fn is_whole(self) -> bool {
         self.share >= WHOLE
     }
@@ -99,7 +100,7 @@ enum Kind {
         together: String,
         /// Their first letters, with and without what says nothing (of, the).
         initials: Vec<String>,
-        /// Whether what is only related is meant as well.
+        /// True if what is only related is meant as well.
         wide: bool,
     },
 }
@@ -115,7 +116,7 @@ struct PatternWord {
 }
 
 impl Pattern {
-    /// What is searched as it is written. Case does not matter.
+    /// Makes a word that matches as it is written, in any case.
     pub(super) fn literal(text: &str, capitals: bool) -> Self {
         let text = text.to_owned();
         Self {
@@ -159,13 +160,13 @@ impl Pattern {
     }
 }
 
-/// What the matcher asks about words.
+/// The matcher's questions about words.
 pub(super) struct Context<'a> {
-    /// Whether letters are a word of some language.
+    /// True if letters are a word of some language.
     pub(super) word: &'a dyn Fn(&str) -> bool,
-    /// Whether that is a word that many subjects have.
+    /// True if that is a word that many subjects have.
     pub(super) common: &'a dyn Fn(&str) -> bool,
-    /// Whether a word in small letters says nothing in the post's language (ai in Italian).
+    /// True if a word in small letters says nothing in the post's language (ai in Italian).
     pub(super) filler: &'a dyn Fn(&str) -> bool,
 }
 

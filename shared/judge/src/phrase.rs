@@ -23,7 +23,7 @@ pub(super) struct PhraseWord {
     pub(super) spelled: Vec<String>,
     /// A name by its syntax ("the show Dark", quotes): it must occur itself.
     pub(super) named: bool,
-    /// Whether a capital says that it is a name ("hide Apple").
+    /// True if a capital says that it is a name ("hide Apple").
     pub(super) proper: bool,
     /// Written in capitals alone.
     pub(super) acronym: bool,
@@ -105,7 +105,7 @@ fn is_acronym(text: &str, word: &Word) -> bool {
 /// Words without content that are names in capitals.
 const AMBIGUOUS: [&str; 9] = ["us", "it", "ai", "who", "un", "eu", "ue", "nos", "rn"];
 
-/// Whether a preference shouts: then capitals say nothing.
+/// True if a preference shouts: then capitals say nothing.
 fn is_loud(text: &str) -> bool {
     let shouted = |word: &&str| word.chars().filter(|c| c.is_uppercase()).count() > 3;
     !text.contains(char::is_lowercase) && text.split_whitespace().filter(shouted).count() > 0
@@ -148,7 +148,7 @@ fn spelled(text: &str, word: &Word, language: &Language) -> Vec<String> {
     spelled
 }
 
-/// Whether a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
+/// True if a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
 fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
     let (before, from) = text.split_at(word.start);
     let middle = before
@@ -157,14 +157,14 @@ fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
     middle && !language.capitalises_nouns() && from.starts_with(char::is_uppercase)
 }
 
-/// Whether a word that says nothing by itself is part of a name: "Stranger Things".
+/// True if a word that says nothing by itself is part of a name: "Stranger Things".
 fn goes_on(text: &str, language: &Language, before: &Word, word: &Word) -> bool {
     const SHORTEST: usize = 4;
     let is_name = |word: &Word| text[word.start..].starts_with(char::is_uppercase);
     word.key.len() >= SHORTEST && !is_loud(text) && is_name(before) && is_proper(text, language, word)
 }
 
-/// Whether the word adds nothing at the end of a topic: "crypto stuff please", "Politik ausblenden".
+/// True if the word adds nothing at the end of a topic: "crypto stuff please", "Politik ausblenden".
 fn trails(language: &Language, word: &Word) -> bool {
     let verb = matches!(
         language.cue(&[&word.key]),
@@ -243,7 +243,7 @@ const PERSONAL: [&str; 66] = [
     "trabalho",
 ];
 
-/// Whether an item without a cue of its own talks about somebody: "..., my kids use this phone".
+/// True if an item without a cue of its own talks about somebody: "..., my kids use this phone".
 pub(super) fn is_remark(item: &[&Word]) -> bool {
     item.iter().any(|word| PERSONAL.contains(&word.key.as_str())) && !item.iter().any(|word| word.literal)
 }

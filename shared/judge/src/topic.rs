@@ -23,17 +23,17 @@ pub(super) struct Topic {
     /// Its words, to be found in a post.
     pub(super) pattern: Pattern,
     pub(super) words: Vec<TopicWord>,
-    /// Whether it is a name of several words.
+    /// True if it is a name of several words.
     pub(super) is_name: bool,
 }
 
 impl Topic {
-    /// Whether one of its words means something else as well.
+    /// True if one of its words means something else as well.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.words.iter().any(|word| word.ambiguous)
     }
 
-    /// Whether the lexicon knows what a word of it names.
+    /// True if the lexicon knows the subject of one of its words.
     pub(super) fn is_known(&self) -> bool {
         self.words.iter().any(|word| !word.senses.is_empty())
     }
@@ -82,7 +82,7 @@ pub(super) fn prepare(clauses: &[Clause], tongues: &[Tongue], lexicon: &Lexicon)
     (topics, roots)
 }
 
-/// Whether a topic is a name of several words. Where all nouns have capitals, its last word must be one that the lexicon
+/// True if a topic is a name of several words. Where all nouns have capitals, its last word must be one that the lexicon
 /// does not know as an ordinary word.
 fn is_name(phrase: &Phrase, lexicon: &Lexicon) -> bool {
     let Some(last) = phrase.words.last().filter(|_| phrase.words.len() > 1) else {
@@ -151,7 +151,7 @@ fn fronts(phrase: &Phrase, clauses: &[Clause], tongues: &[Tongue]) -> Vec<(usize
     words.filter_map(|(at, word)| Some((at, front(&word.word)?))).collect()
 }
 
-/// What the plain matcher looks for.
+/// Returns the words that the plain matcher looks for.
 fn pattern(
     phrase: &Phrase,
     words: &[TopicWord],
@@ -241,7 +241,7 @@ fn prepare_words(phrase: &Phrase, lexicon: &Lexicon) -> Vec<TopicWord> {
     prepared.collect()
 }
 
-/// Whether a word hardly means anything but what the topic names, as the lexicon has it.
+/// True if a word hardly means anything but what the topic names, as the lexicon has it.
 fn tells(word: u64, senses: &[Subject], lexicon: &Lexicon, from: f32) -> bool {
     let hints = || lexicon.whole(word).into_iter().flat_map(|hint| lexicon.at(hint));
     let most = |own: bool| {

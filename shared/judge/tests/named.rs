@@ -1,4 +1,4 @@
-//! What a user names is hidden: each rule in six languages, each case with its opposite.
+//! A word that a user names is hidden: each rule in six languages, each case with its opposite.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use judge::{HIDE_FROM, Judge};

@@ -43,7 +43,7 @@ pub async fn authenticate(
         {
             Ok(keys) => verified = verify(&keys),
             Err(error) if keys.is_empty() => return Err(error),
-            // With some keys known, the token is simply not signed by one of them as far as can be told.
+            // With some keys known, the token counts as signed by none of them.
             Err(_) => {}
         }
     }
@@ -150,7 +150,7 @@ async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result
 async fn read_published_keys(app: &App) -> Result<KnownKeys, Error> {
     let found = app.published_keys.read().await?;
     let known = app.known_keys.known().unwrap_or_default();
-    // The one place that answers may have missed what this process has heard of already.
+    // If only one table answered, it may be older than the keys that this process knows.
     let newest = found
         .newest
         .filter(|published| found.everywhere || known.version() <= published.version);

@@ -28,7 +28,7 @@ struct Awaited {
 /// Questions of this request that others of this process ask.
 type Follows = Vec<(usize, Follower)>;
 
-struct Work<'a, F> {
+struct Coalescing<'a, F> {
     answers: &'a Answers,
     asked: &'a Questions<'a>,
     ask: F,
@@ -46,7 +46,7 @@ impl Answers {
         F: Fn(Vec<Open>) -> R,
         R: Future<Output = Reply>,
     {
-        let mut work = Work {
+        let mut work = Coalescing {
             answers: self,
             asked,
             ask,
@@ -76,7 +76,7 @@ impl Answers {
     }
 }
 
-impl<F, R> Work<'_, F>
+impl<F, R> Coalescing<'_, F>
 where
     F: Fn(Vec<Open>) -> R,
     R: Future<Output = Reply>,

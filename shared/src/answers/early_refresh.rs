@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-/// Whether an answer of this `age`, fresh for `fresh`, is asked for again, when asking takes `cost`: with the probability
+/// True if an answer of this `age`, fresh for `fresh`, is asked for again, when asking takes `cost`: with the probability
 /// `exp(-left / cost)`, `left` being the rest of its fresh time. `random` is evenly drawn from above 0 to 1.
 #[must_use]
 pub fn is_early(age: Duration, fresh: Duration, cost: Duration, random: f64) -> bool {
     age.as_secs_f64() - cost.as_secs_f64() * random.ln() >= fresh.as_secs_f64()
 }
 
-/// Whether any `random` of 53 bits could make [`is_early`] say yes. If none can, none need be drawn.
+/// True if any `random` of 53 bits could make [`is_early`] say yes. If none can, none need be drawn.
 #[must_use]
 pub fn could_be_early(age: Duration, fresh: Duration, cost: Duration) -> bool {
     is_early(age, fresh, cost, SMALLEST)

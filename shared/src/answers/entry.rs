@@ -112,7 +112,7 @@ pub struct Reader {
     pub current: Arc<[Arc<str>]>,
     /// Names those who would be asked: two readers with one chain get no different answers from them.
     pub chain: Arc<str>,
-    /// Whether a payload can be read.
+    /// True if a payload can be read.
     pub reads: fn(&[u8]) -> bool,
 }
 

@@ -46,12 +46,12 @@ pub struct Answers {
     costs: Mutex<BTreeMap<&'static str, Duration>>,
 }
 
-/// What the layers know of some questions.
+/// The layers' answers to some questions.
 #[derive(Debug)]
 pub struct Found {
     pub(super) questions: Vec<Question>,
     pub(super) tally: Tally,
-    /// Whether a layer did not answer.
+    /// True if a layer did not answer.
     pub(super) degraded: bool,
 }
 

@@ -55,11 +55,11 @@ pub struct LeaseRequest {
     pub key: Key,
     /// Only a later answer is one.
     pub newer_than: Timestamp,
-    /// What else would do.
+    /// The action on the lease.
     pub wish: Wish,
 }
 
-/// What to do about a lease, if there is no answer yet.
+/// The action on a lease, if there is no answer yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// Take it if it is free.
@@ -111,7 +111,7 @@ impl Remaining {
 /// A request that waits for the answer to another's question.
 #[derive(Debug, Clone)]
 pub struct Waiter {
-    /// Whether a stale answer would do.
+    /// True if a stale answer would do.
     pub has_stale: bool,
     /// The holder of the lease when the wait began.
     pub holder: Token,

@@ -23,14 +23,14 @@ pub struct Reply {
     pub failure: Option<Outage>,
 }
 
-/// What came of all questions.
+/// The outcomes of all questions.
 #[derive(Debug, Clone)]
 pub struct Coalesced {
     /// One per key, in order.
     pub outcomes: Vec<Outcome>,
     /// The same, counted.
     pub tally: Tally,
-    /// Whether a layer did not answer.
+    /// True if a layer did not answer.
     pub degraded: bool,
     /// The last thing that went wrong with asking.
     pub failure: Option<String>,

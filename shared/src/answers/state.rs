@@ -1,9 +1,9 @@
-//! What a request knows of one of its questions, and what follows from that. Pure.
+//! The state of one question of a request, and the next step. Pure.
 
 use super::entry::{AHEAD, Answer, Entry, Freshness};
 use crate::clock::Timestamp;
 
-/// What came of a question.
+/// The outcome of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// An answer that somebody else was given, or that is as good as any that can be had.
@@ -37,11 +37,11 @@ pub(super) struct Question {
     pub(super) state: State,
     /// The time of the newest answer that was seen, usable or not.
     seen: Timestamp,
-    /// Whether the table may know more.
+    /// True if the table may know more.
     pub(super) unread: bool,
 }
 
-/// Who else may be asking a question.
+/// The others who may be asking a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asker {
     /// This request: the lease is its own, or none is needed.
@@ -54,7 +54,7 @@ pub(super) enum Asker {
     Elsewhere,
 }
 
-/// What to do about a question.
+/// The next step for a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// Ask it.
@@ -65,7 +65,7 @@ pub(super) enum Next {
     Serve,
 }
 
-/// What to do with an answer.
+/// The use of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Settlement {
     /// It is new: pass it on and store it.
@@ -89,7 +89,7 @@ impl Question {
         matches!(self.state, State::Settled(_))
     }
 
-    /// Whether a fresh answer is known.
+    /// True if a fresh answer is known.
     pub(super) const fn is_hit(&self) -> bool {
         matches!(self.state, State::Settled(_) | State::Lesser(_) | State::Refreshing(_))
     }

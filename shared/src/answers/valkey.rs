@@ -98,7 +98,7 @@ impl SharedAnswers {
             .iter()
             .map(|update| time_to_live(&update.key, &update.entry, write));
         let updates: Vec<_> = write.updates.iter().zip(lengths).collect();
-        // What runs out within this millisecond cannot be stored.
+        // An entry that expires within this millisecond cannot be stored.
         let updates: Vec<_> = updates
             .into_iter()
             .filter(|(_, length)| *length >= Duration::from_millis(1))

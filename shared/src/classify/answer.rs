@@ -13,11 +13,11 @@ const LONGEST_REASON: usize = 300;
 
 #[derive(Deserialize)]
 struct ModelAnswer {
-    verdicts: Vec<Given>,
+    verdicts: Vec<AnsweredVerdict>,
 }
 
 #[derive(Deserialize)]
-struct Given {
+struct AnsweredVerdict {
     id: String,
     score: f64,
     #[serde(default)]
@@ -68,7 +68,7 @@ pub fn parse(text: &str, expected: Expected<'_>) -> Result<Vec<Option<Verdict>>,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
-fn verdict(given: Given, expected: Expected<'_>) -> Result<Verdict, &'static str> {
+fn verdict(given: AnsweredVerdict, expected: Expected<'_>) -> Result<Verdict, &'static str> {
     if !(0.0..=1.0).contains(&given.score) {
         return Err("a score is not between 0 and 1");
     }

@@ -25,7 +25,7 @@ pub(super) fn encode(verdict: &Verdict) -> Arc<[u8]> {
     bytes.into()
 }
 
-/// Whether [`decode`] can read these bytes.
+/// True if [`decode`] can read these bytes.
 pub(super) fn is_readable(bytes: &[u8]) -> bool {
     parts(bytes).is_some()
 }

@@ -53,18 +53,18 @@ pub(super) struct Asking<'a> {
     preference: &'a CanonicalPreference,
     distinct: &'a Distinct<'a>,
     deadline: Deadline,
-    costs: Mutex<Costs>,
+    costs: Mutex<ResolveCosts>,
 }
 
-/// What asking came to.
+/// The result of asking.
 #[derive(Default)]
-struct Costs {
+struct ResolveCosts {
     /// Being written down beside all that follows.
     usages: Vec<Arc<RunningUsage>>,
     spend_limited: bool,
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 pub(super) struct Resolved {
     /// One per question.
     pub(super) outcomes: Vec<Outcome>,

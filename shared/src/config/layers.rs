@@ -33,19 +33,19 @@ impl CacheLayers {
         })
     }
 
-    /// Whether the shared cache is read.
+    /// True if the shared cache is read.
     #[must_use]
     pub const fn reads_shared(self) -> bool {
         matches!(self, Self::SharedThenTable | Self::Shared)
     }
 
-    /// Whether the shared cache is written.
+    /// True if the shared cache is written.
     #[must_use]
     pub const fn writes_shared(self) -> bool {
         !matches!(self, Self::Table)
     }
 
-    /// Whether the table is written.
+    /// True if the table is written.
     #[must_use]
     pub const fn writes_table(self) -> bool {
         !matches!(self, Self::Shared)

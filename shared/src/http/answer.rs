@@ -53,7 +53,7 @@ impl Call {
         self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
         self.record.took(self.stopwatch);
         app.telemetry.emit(&mut self.record);
-        // What GET would have said of it is in the headers.
+        // The headers say what GET would have.
         let body = body.filter(|_| self.method != Method::HEAD);
         let mut response = Response::new(body.map_or(Body::Empty, text_body));
         *response.status_mut() = status;
@@ -123,7 +123,8 @@ impl Call {
     }
 }
 
-/// Returns the answer that tells of `error`, but for what depends on the rest of the request: CORS, limits, allowed methods.
+/// Returns the answer for `error`, without the parts that depend on the rest of the request: CORS, limits, allowed
+/// methods.
 #[must_use]
 pub fn refusal(error: &Error, correlation_id: &str) -> Response<Vec<u8>> {
     let mut response = Response::new(problem::body(error, correlation_id));
@@ -159,7 +160,7 @@ fn text_body(bytes: Vec<u8>) -> Body {
     String::from_utf8(bytes).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
 }
 
-/// The part of a day's quota that is left, in per cent; a plan that allows nothing leaves nothing.
+/// Returns the rest of a day's quota in per cent; a plan that allows nothing leaves nothing.
 #[expect(clippy::cast_precision_loss, reason = "quotas are far below 2^52")]
 fn left_percent(usage: &Usage) -> f64 {
     let percent = usage.remaining() as f64 * 100.0 / usage.limit.max(1) as f64;

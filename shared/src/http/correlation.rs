@@ -1,4 +1,4 @@
-//! The name by which client and log speak of a request.
+//! The correlation id, by which client and log name a request.
 
 use lambda_http::http::header::{HeaderMap, HeaderName};
 
@@ -6,7 +6,7 @@ use crate::ids::new_correlation_id;
 
 pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// The client's own name for the request if it may be one, else a new one.
+/// Returns the client's own id for the request if it is valid, else a new one.
 #[must_use]
 pub fn correlation_id(headers: &HeaderMap) -> String {
     let fits = |id: &&str| {

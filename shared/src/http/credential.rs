@@ -13,7 +13,7 @@ use crate::identity::Principal;
 use crate::identity::signature::{self, Message, Signature};
 use crate::telemetry::Degraded;
 
-/// What a signature covers: collected only for a request that has one.
+/// The parts that a signature can cover, collected only for a request that has one.
 pub(super) struct Signed {
     message: Message,
     /// The SHA-256 of the body as it came; `None` if there is none.
@@ -21,7 +21,8 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    /// `None` if the request is not signed. Either header alone is a broken signature, not none.
+    /// Collects the signature's parts; `None` if the request is not signed. Either header alone is a broken signature,
+    /// not none.
     pub(super) fn collect(request: &Request, query: &[(String, String)]) -> Option<Self> {
         let headers = request.headers();
         if !headers.contains_key("signature") && !headers.contains_key("signature-input") {
@@ -59,8 +60,8 @@ fn authority(headers: &HeaderMap) -> String {
 }
 
 impl Call {
-    /// Returns the principal that the bearer token speaks for; the request's signature, if it has one, must be the session's.
-    /// An expired token counts for the address before the identity table is asked for grace.
+    /// Returns the principal of the bearer token; the request's signature, if it has one, must be the session's. An
+    /// expired token counts for the address before the identity table is asked for grace.
     ///
     /// # Errors
     /// As [`admission::authenticate`], [`admission::honour_in_grace`] and [`admission::check_user_signature`].
@@ -78,8 +79,8 @@ impl Call {
         Ok(principal)
     }
 
-    /// Returns the principal of a request that sees or changes what belongs to the user: the session must be alive, and there is
-    /// no grace.
+    /// Returns the principal of a request that reads or changes the user's own data: the session must be alive, and
+    /// there is no grace.
     ///
     /// # Errors
     /// As [`Call::visit`] and [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
@@ -135,7 +136,7 @@ impl Call {
     }
 }
 
-/// The bearer token of the one `Authorization` header.
+/// Returns the bearer token of the one `Authorization` header.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {

@@ -12,7 +12,7 @@ use crate::identity::token::{self, Opened, Parties, Refusal};
 use crate::identity::{Fingerprint, Principal};
 use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
 
-/// How often the published keys are read at most, however many unknown ones are shown.
+/// The shortest interval between two reads of the published keys, however many unknown ones are shown.
 pub(crate) const UNKNOWN_EVERY: Duration = Duration::from_mins(1);
 
 /// A withdrawn key is refused within five minutes. While the keys cannot be read, those that are known stay in use.
@@ -24,8 +24,8 @@ const RULE: Rule = Rule {
     while_unreadable: WhileUnreadable::Keep,
 };
 
-/// How many opened tokens are remembered. A user scrolls through a feed with the same one for a quarter of an hour, and opening
-/// it is a fifth of a cached request.
+/// Opened tokens that are remembered. A user scrolls through a feed with the same token for a quarter of an hour, and
+/// opening it is a fifth of a cached request.
 const OPENED: usize = 1_000;
 
 /// The public keys that a process knows, and the tokens that it has opened with them.
@@ -59,7 +59,7 @@ impl KnownKeys {
         }
     }
 
-    /// [`token::verify`] with these keys; a token that was opened before is not opened again.
+    /// Verifies as [`token::verify`] with these keys; a token that was opened before is not opened again.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -85,13 +85,14 @@ impl KnownKeys {
         self.keys == PublicKeys::default()
     }
 
-    /// The version of the published set.
+    /// Returns the version of the published set.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// Returns what is known once `keys` were read, which are published as `version`. If they are the same, so are the tokens.
+    /// Returns the keys known after reading `keys`, which are published as `version`. If they are the same, the opened
+    /// tokens stay.
     #[must_use]
     pub fn replaced_by(&self, keys: PublicKeys, version: u64) -> Self {
         if keys == self.keys {

@@ -41,18 +41,18 @@ pub struct UserKeys {
 /// Logs by key.
 #[derive(Debug)]
 pub struct LocalLogs {
-    logs: Cache<String, Arc<Mutex<Kept>>>,
+    logs: Cache<String, Arc<Mutex<KeptLog>>>,
     decided: AtomicU64,
 }
 
 /// A log, and until when it says anything.
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptLog {
     log: Log,
     until: Option<Timestamp>,
 }
 
-impl Kept {
+impl KeptLog {
     /// Returns the log to ask `policy` at `now`.
     fn used(&mut self, policy: &Policy, now: Timestamp) -> &mut Log {
         self.until = Some(now.plus(policy.window));
@@ -74,8 +74,8 @@ impl LocalLogs {
     #[must_use]
     pub fn decide(&self, asks: &[Ask], id: u64, now: Timestamp) -> Vec<Decision> {
         self.sweep(now);
-        let logs: Vec<Arc<Mutex<Kept>>> = asks.iter().map(|ask| self.log(&ask.key)).collect();
-        let decide = |(ask, log): (&Ask, &Arc<Mutex<Kept>>)| {
+        let logs: Vec<Arc<Mutex<KeptLog>>> = asks.iter().map(|ask| self.log(&ask.key)).collect();
+        let decide = |(ask, log): (&Ask, &Arc<Mutex<KeptLog>>)| {
             let policy = &ask.policy;
             lock(log).used(policy, now).decide(policy, ask.weight, id, now)
         };
@@ -101,13 +101,13 @@ impl LocalLogs {
 
     fn sweep(&self, now: Timestamp) {
         if self.decided.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            // Whoever decides just now holds the log too: what it notes must not go.
+            // A request that is deciding holds the log too: its notes must not go.
             self.logs
                 .retain(|_, log| Arc::strong_count(log) > 1 || lock(log).until.is_none_or(|until| until > now));
         }
     }
 
-    fn log(&self, key: &str) -> Arc<Mutex<Kept>> {
+    fn log(&self, key: &str) -> Arc<Mutex<KeptLog>> {
         let made = || Ok::<_, std::convert::Infallible>(Arc::default());
         match self.logs.get_or_insert_with(key, made) {
             Ok(log) => log,
@@ -116,7 +116,7 @@ impl LocalLogs {
     }
 }
 
-fn lock(log: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+fn lock(log: &Mutex<KeptLog>) -> MutexGuard<'_, KeptLog> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,7 +1,7 @@
 -- The exact sliding log of one key, as in limits.rs, in a hash: a field for each entry, by its number, and a field
 -- "log" with all that a decision needs while no entry leaves the window, so that it takes one read and one write. An
--- entry is time, sum, weight and id. The sum is that of all weights up to and with it, so that the units in a window
--- are the difference of two sums. Numbers are stored as doubles, which are exact here and cost less to read than text.
+-- entry is "time sum weight id". The sum is that of all weights up to and with it, so that the units in a window are
+-- the difference of two sums.
 
 -- How many entries are read at first, as few leave a window at a time, and then at once.
 local FEW = 4

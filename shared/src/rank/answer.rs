@@ -8,12 +8,12 @@ use crate::models::request::unwrapped;
 use crate::text::visible::visible;
 
 #[derive(Deserialize)]
-struct Answer {
-    ranking: Vec<Given>,
+struct RankingAnswer {
+    ranking: Vec<RankedItem>,
 }
 
 #[derive(Deserialize)]
-struct Given {
+struct RankedItem {
     id: String,
     #[serde(default)]
     reason: Option<String>,
@@ -33,7 +33,7 @@ pub struct Sample {
 /// # Errors
 /// The fault, as a fixed text: nothing of the answer is repeated.
 pub fn parse(text: &str, ids: &[String], explain: bool) -> Result<Sample, &'static str> {
-    let answer: Answer =
+    let answer: RankingAnswer =
         serde_json::from_str(unwrapped(text)).map_err(|_| "the answer is not the JSON that was asked for")?;
     let mut order = Vec::with_capacity(ids.len());
     let mut reasons = vec![String::new(); if explain { ids.len() } else { 0 }];

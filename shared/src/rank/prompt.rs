@@ -46,11 +46,11 @@ struct Asked<'a> {
     query: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     criteria: &'a str,
-    items: Vec<Item<'a>>,
+    items: Vec<PromptItem<'a>>,
 }
 
 #[derive(Serialize)]
-struct Item<'a> {
+struct PromptItem<'a> {
     id: &'a str,
     text: &'a str,
 }
@@ -64,7 +64,7 @@ impl Prompt {
         let ids = random_ids(question.items.len())?;
         let seen: Vec<_> = question.items.iter().map(|text| visible(text)).collect();
         let listing = listing(&question.key(), seen.len(), sample, question.samples);
-        let item = |place: usize| Item {
+        let item = |place: usize| PromptItem {
             id: &ids[place],
             text: &seen[place],
         };

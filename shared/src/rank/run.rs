@@ -15,12 +15,12 @@ use crate::plan::Usage;
 use crate::quota::store::{Certainty, Charged};
 use crate::telemetry::{Degraded, Signal};
 
-/// Ranks for `principal`, whom the limits have `admitted` for as many rankings as there are samples. What it costs goes into
-/// `figures`, whatever comes of it.
+/// Ranks for `principal`, admitted by the limits for as many rankings as there are samples. The cost goes into
+/// `figures` in any case.
 ///
 /// # Errors
-/// [`Error::QuotaExceeded`] or [`Error::ReducedCapacity`]: nothing was charged or asked. [`Error::ModelUnavailable`]: nobody
-/// could answer, and nothing stays charged.
+/// [`Error::QuotaExceeded`] or [`Error::ReducedCapacity`]: nothing was charged or asked. [`Error::ModelUnavailable`]:
+/// nobody could answer, and nothing stays charged.
 pub async fn run(
     app: &App,
     principal: &Principal,

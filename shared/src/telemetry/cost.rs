@@ -1,4 +1,5 @@
-//! What a request costs, at the list prices of us-east-1. Their sources are in `tests/prices`; the bill is made with the same.
+//! The cost of a request at the list prices of us-east-1. `tests/prices` has the same prices with their dates and
+//! sources; a test compares them.
 
 /// US dollars for a million requests to a REST API.
 pub const GATEWAY_MILLION: f64 = 3.50;
@@ -20,7 +21,7 @@ pub const READ_MILLION: f64 = 0.125;
 pub struct Measured {
     /// How long it took, in milliseconds.
     pub millis: f64,
-    /// Whether it came through the gateway.
+    /// True if it came through the gateway.
     pub through_gateway: bool,
     /// Write units of tables.
     pub writes: usize,

@@ -35,7 +35,7 @@ pub fn metrics() -> impl Iterator<Item = Metric> {
     all.filter(|metric| metric.shape != MetricShape::Logged)
 }
 
-/// What stands in `_aws`, ready to be written.
+/// The content of `_aws`, ready to be written.
 #[derive(Debug)]
 pub(super) struct Directives {
     request: String,
@@ -69,7 +69,7 @@ impl Directives {
         }
     }
 
-    /// Those of a record. What a directive names must be in the line, or CloudWatch drops it all.
+    /// Returns the directives of a record. Every name in a directive must be in the line, or CloudWatch drops it all.
     fn of<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a str> {
         let degraded = Degraded::ALL.iter().zip(&self.degraded);
         let degraded = degraded.filter(|(mode, _)| record.degraded.contains(mode));
@@ -89,7 +89,7 @@ impl Directives {
     }
 }
 
-/// A record as one line, with metrics if there are directives.
+/// Writes a record as one line, with metrics if there are directives.
 pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<String, serde_json::Error> {
     let mut line = Vec::with_capacity(2048);
     if let Some(directives) = directives {
@@ -108,7 +108,7 @@ pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<S
     String::from_utf8(line).map_err(serde::de::Error::custom)
 }
 
-/// A signal as one line, with its metric if there are directives.
+/// Writes a signal as one line, with its metric if there are directives.
 pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directives>) -> String {
     let place = Signal::ALL.iter().position(|other| *other == signal);
     let directive = directives
@@ -124,7 +124,7 @@ pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directi
     line
 }
 
-/// A line's beginning, up to the end of `_aws`.
+/// Writes a line's beginning, up to the end of `_aws`.
 fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String {
     let mut text = format!(r#"{{"_aws":{{"Timestamp":{millis},"CloudWatchMetrics":["#);
     for (n, directive) in directives.enumerate() {
@@ -137,7 +137,7 @@ fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String
     text
 }
 
-/// What stands before the next member.
+/// Writes the separator before the next member.
 fn separate(line: &mut Vec<u8>) {
     line.push(if line.is_empty() { b'{' } else { b',' });
 }
@@ -172,7 +172,7 @@ mod tests {
         [bare(), of_user(), answered, refused]
     }
 
-    /// The metrics that a line announces, after checking that it has them, and what they are told apart by.
+    /// Returns the metrics that a line announces, with their dimensions, after checking that it has them.
     fn announced(line: &str) -> Vec<String> {
         let line: Value = serde_json::from_str(line).unwrap();
         let mut names = Vec::new();

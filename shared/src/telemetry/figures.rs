@@ -1,4 +1,4 @@
-//! What has happened in this process since its start, as counters that cost a request a few additions and no lock.
+//! The figures of this process since its start, as counters that cost a request a few additions and no lock.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,16 +7,16 @@ use super::degraded::Degraded;
 use super::record::{Record, Signal};
 use super::work::COUNTS;
 
-/// How a request can end.
+/// The outcomes of a request.
 pub const OUTCOMES: [&str; 4] = ["ok", "degraded", "refused", "failed"];
 
-/// The tiers that are told apart; the last stands for any other.
+/// The tiers counted separately; the last stands for any other.
 pub const TIERS: [&str; 3] = ["free", "pro", OTHER];
 
 /// The limits that refuse.
 pub const LIMITS: [&str; 3] = ["ip", "burst", "daily"];
 
-/// Upper bounds of the duration's buckets, in milliseconds. What is longer is in none.
+/// Upper bounds of the duration's buckets, in milliseconds. Longer durations are in none.
 pub const BUCKETS: [f64; 10] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0];
 
 /// How many names of a kind are told apart: far more than there are functions.
@@ -30,11 +30,11 @@ pub struct RunningTotal(AtomicU64);
 
 impl RunningTotal {
     fn add(&self, amount: u64) {
-        // Nothing else is ordered by it.
+        // No other memory access is ordered by it.
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// Its value.
+    /// Returns its value.
     #[must_use]
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -81,7 +81,7 @@ pub struct Requests {
 /// How long requests took.
 #[derive(Debug, Default)]
 pub struct Durations {
-    /// Of each of [`BUCKETS`], those that are in no smaller one.
+    /// For each of [`BUCKETS`], those that are in no smaller one.
     pub buckets: [RunningTotal; BUCKETS.len()],
     /// All.
     pub count: RunningTotal,
@@ -89,7 +89,7 @@ pub struct Durations {
     pub sum_micros: RunningTotal,
 }
 
-/// What a workload did for the users of a tier: each of its counts.
+/// The counts of a workload for the users of a tier.
 pub type WorkDone = [RunningTotal; COUNTS];
 
 /// All counters of a process. Each array goes with the list of names of the same length.
@@ -99,15 +99,16 @@ pub struct Figures {
     pub requests: ByName<Requests>,
     /// Work by workload and tier.
     pub work: ByName<[WorkDone; TIERS.len()]>,
-    /// What requests cost, in thousandths of a millionth of a US dollar, by tier; unknown users' requests are with `other`.
+    /// The cost of requests in thousandths of a millionth of a US dollar, by tier; unknown users' requests are under
+    /// `other`.
     pub cost_nano_usd: [RunningTotal; TIERS.len()],
     /// Requests that a limit refused, by limit.
     pub refusals: [RunningTotal; LIMITS.len()],
     /// Requests that were refused before any work, because too many were under way.
     pub shed: RunningTotal,
-    /// Requests that did without something, by what that was.
+    /// Degraded requests, by mode.
     pub degraded: [RunningTotal; Degraded::ALL.len()],
-    /// What no request's record tells of.
+    /// Signals: events that belong to no request.
     pub signals: [RunningTotal; Signal::ALL.len()],
 }
 
@@ -158,7 +159,7 @@ impl Durations {
     }
 }
 
-/// The place of a name; that of the last one for a name that is not there.
+/// Returns the index of a name; that of the last one for an unknown name.
 fn place(names: &[&str], name: &str) -> usize {
     names.iter().position(|other| *other == name).unwrap_or(names.len() - 1)
 }

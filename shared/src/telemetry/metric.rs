@@ -9,7 +9,7 @@ pub enum Unit {
     Milliseconds,
     /// Hundredths of a whole.
     Percent,
-    /// Something that CloudWatch has no name for.
+    /// A unit that CloudWatch has no name for.
     None,
 }
 
@@ -18,9 +18,9 @@ pub enum Unit {
 pub enum MetricShape {
     /// Every request and event, by endpoint.
     Request,
-    /// What workloads did, by workload.
+    /// The work of workloads, by workload.
     Work,
-    /// What they asked of models, together and by workload.
+    /// Their use of models, together and by workload.
     Models,
     /// Requests of a user whose plan is known, together and by tier.
     ByTier,

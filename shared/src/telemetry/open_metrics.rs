@@ -9,10 +9,10 @@ use super::figures::{BUCKETS, ByName, Figures, LIMITS, OUTCOMES, Requests, Runni
 use super::record::Signal;
 use super::work::Work;
 
-/// What the text is sent as.
+/// The content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// A number that only grows; its samples end in `_total`.
@@ -28,7 +28,7 @@ pub enum MetricKind {
 /// Labels of a sample with their values.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// A text in the making.
+/// A text being written.
 #[derive(Debug, Default)]
 pub struct Text(String);
 
@@ -45,7 +45,8 @@ impl Text {
         let _ = writeln!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}");
     }
 
-    /// A sample of the metric that was started last. `name` with its ending; label values as they are.
+    /// Writes a sample of the metric that was started last. `name` has its ending; label values are written as they
+    /// are.
     pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: f64) {
         self.0.push_str(name);
         for (n, (label, text)) in labels.iter().enumerate() {
@@ -56,7 +57,7 @@ impl Text {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
-    /// The whole of it.
+    /// Returns the whole text.
     #[must_use]
     pub fn finish(mut self) -> String {
         self.0.push_str("# EOF\n");
@@ -86,7 +87,7 @@ pub fn snake_case(name: &str) -> String {
     text
 }
 
-/// The figures of this process.
+/// Returns the figures of this process.
 #[must_use]
 pub fn of_process(figures: &Figures) -> String {
     let mut text = start();
@@ -142,7 +143,7 @@ fn work(text: &mut Text, work: &ByName<[WorkDone; TIERS.len()]>) {
     }
 }
 
-/// One counter for each value of a label.
+/// Writes one counter for each value of a label.
 fn counters(text: &mut Text, (name, help): (&str, &str), label: &str, values: &[&str], counters: &[RunningTotal]) {
     text.family(name, MetricKind::Counter, help);
     for (value, counter) in values.iter().zip(counters) {

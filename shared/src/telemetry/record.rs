@@ -1,4 +1,4 @@
-//! What is told of one request, or of one event.
+//! The record of one request, or of one event.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::ids::UserId;
 use crate::plan::Tier;
 
-/// What is logged of one request or event. Never a token, an address, or anything that a user wrote.
+/// The record of one request or event. It never holds a token, an address, or a user's text.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
@@ -23,43 +23,43 @@ pub struct Record {
     pub time_millis: i64,
     /// `info`, or `error` for a defect, or `warn` where a dependency was missed.
     pub level: &'static str,
-    /// The name for this request that the client knows too.
+    /// The request's correlation id, which the client has too.
     pub correlation_id: String,
     /// The trace that it is part of.
     #[serde(flatten)]
     pub trace: Trace,
     /// The function.
     pub endpoint: &'static str,
-    /// What only a request has.
+    /// The part that only a request has.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub http: Option<Http>,
     /// From its arrival to its answer.
     pub duration_ms: f64,
-    /// Who asked.
+    /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Keyed hash of the block of addresses that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_block: Option<String>,
-    /// Under which plan.
+    /// The tier of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
-    /// What a workload did.
+    /// The work of a workload.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-    /// What an event came to.
+    /// The result of an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<Value>,
-    /// What was done without.
+    /// The degraded modes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub degraded: Vec<Degraded>,
-    /// `ok`, `degraded`, `refused` (the client's doing) or `failed` (ours).
+    /// `ok`, `degraded`, `refused` (the client's fault) or `failed` (ours).
     pub outcome: &'static str,
     /// 1 for an answer of 500 or above or an event that was not handled, else 0.
     pub failed: u8,
     /// 1 for a defect of ours (500), else 0.
     pub defects: u8,
-    /// The part of the day's quota that the user has left, in per cent, where it is known.
+    /// The rest of the day's quota in per cent, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_left_percent: Option<f64>,
     /// The limit that refused it: `ip`, `burst` or `daily`.
@@ -68,9 +68,9 @@ pub struct Record {
     /// 1 if a limit refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusals: Option<u8>,
-    /// What it cost, models included, in millionths of a US dollar at list prices.
+    /// Its cost, models included, in millionths of a US dollar at list prices.
     pub cost_micro_usd: f64,
-    /// Why it was not answered as asked.
+    /// The error, if it was not answered as asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
     /// The version that answered.
@@ -92,18 +92,18 @@ pub struct Http {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorRecord {
-    /// The code that the client was told.
+    /// The code that the client got.
     pub code: &'static str,
-    /// Whether the same request can succeed later.
+    /// True if the same request can succeed later.
     pub retryable: bool,
-    /// What it means to the user: `none` (the app's mistake), `mustWait`, `signedOut`, `failed`.
+    /// The impact on the user: `none` (the app's mistake), `mustWait`, `signedOut`, `failed`.
     pub user_impact: &'static str,
-    /// What the client was not told.
+    /// The cause, which the client does not get.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }
 
-/// What no request's record tells of.
+/// Signals: events that belong to no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// A provider's circuit breaker has opened.
@@ -115,10 +115,10 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Every one of them.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::BreakerOpened, Self::AuditChainBroken, Self::DayClosed];
 
-    /// Its name in the log, which is its metric's name too.
+    /// Returns its name in the log, which is its metric's name too.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -156,7 +156,7 @@ impl Record {
         self.duration_ms = millis(stopwatch.elapsed());
     }
 
-    /// What its cost is computed from. An event did not come through the gateway.
+    /// Returns the resources that its cost is computed from. An event did not come through the gateway.
     pub(super) fn measured(&self) -> Measured {
         let (writes, reads) = self.work.as_ref().map_or((0, 0), Work::table_units);
         Measured {

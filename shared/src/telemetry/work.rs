@@ -1,6 +1,5 @@
-//! What a workload did for one request, in figures: stated once, and from here the record, the metrics and the process's counters.
-//!
-//! To add a count, add its line below and count it where it happens.
+//! The figures of a workload's work for one request: stated once, and used from here by the record, the metrics and the
+//! process's counters.
 
 use std::time::Duration;
 
@@ -61,12 +60,12 @@ counts! {
     charged: u64 => "charged", Count, Logged;
     /// Units given back.
     refunded: u64 => "refunded", Count, Work;
-    /// Units that were to be given back and were not, as far as is known.
+    /// Units whose refund failed, as far as is known.
     refund_lost: u64 => "refundLost", Count, Work;
 }
 
 counts! {
-    /// What was asked of models over the network.
+    /// The use of models over the network.
     ModelCounts
     /// Calls made to models over the network.
     calls: u32 => "modelCalls", Count, Models;
@@ -80,14 +79,14 @@ counts! {
     input_tokens: u64 => "inputTokens", Count, Logged;
     /// Tokens that models wrote.
     output_tokens: u64 => "outputTokens", Count, Logged;
-    /// What models cost, in billionths of a dollar.
+    /// The cost of models in billionths of a dollar.
     nano_dollars: u64 => "spentNanoDollars", None, Models;
 }
 
 /// How long the parts of a request took, one after the other.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
 pub struct Spans {
-    /// Charge and caches, which are asked at the same time.
+    /// Time for charge and caches, which run at the same time.
     #[serde(rename = "lookupMs", serialize_with = "in_millis")]
     pub lookup: Duration,
     /// Asking what no cache knew, or waiting for who was asking it, and writing it down.
@@ -107,7 +106,7 @@ pub struct Work {
     /// How many questions there were.
     #[serde(flatten)]
     pub counts: Counts,
-    /// What was asked of models.
+    /// The use of models.
     #[serde(flatten)]
     pub models: ModelCounts,
     /// Where the time went.
@@ -115,17 +114,17 @@ pub struct Work {
     pub spans: Spans,
     /// Answers that this process keeps, whosoever's.
     pub kept: usize,
-    /// Whether the charge's answer was lost: the table may count it twice.
+    /// True if the charge's answer was lost: the table may count it twice.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ambiguous_charge: bool,
-    /// What went wrong with providers of models, if anything did.
+    /// The failures of providers, if there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_failure: Option<String>,
     #[serde(flatten)]
     derived: Derived,
 }
 
-/// What follows from the rest.
+/// Figures that follow from the others.
 #[derive(Debug, Default, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Derived {
@@ -184,8 +183,8 @@ impl Work {
         };
     }
 
-    /// Table writes and reads of a batch: the charge, what was given back, each new answer; what no nearer layer knew, each read
-    /// as half a unit (eventually consistent).
+    /// Returns the table writes and reads of a batch: the charge, the refund, each new verdict; and the reads of keys
+    /// that no nearer layer knew, each half a unit (eventually consistent).
     pub(super) fn table_units(&self) -> (usize, usize) {
         let counts = &self.counts;
         let writes = 1 + usize::from(counts.refunded + counts.refund_lost > 0) + counts.asked;

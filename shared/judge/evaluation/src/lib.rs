@@ -12,9 +12,9 @@ use serde_json::Value;
 /// Which part of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// What the judge may be tuned by.
+    /// Rows that may tune the judge.
     Tuned,
-    /// What only figures are taken from.
+    /// Rows for figures alone.
     HeldOut,
 }
 
@@ -27,14 +27,14 @@ pub struct Row {
     pub file: String,
     /// Two letters.
     pub language: String,
-    /// What makes the row a test: topic, tone, exception, ...
+    /// The point of the row: topic, tone, exception, ...
     pub kind: String,
-    /// What a feed's reader would say of it: `named`, `about` the subject without its word, `unrelated`, an `exception` or
-    /// something to keep, a `near` miss. Older rows have none.
+    /// The class that a reader of the feed would give it: `named`, `about` the subject without its word, `unrelated`,
+    /// an `exception` or something to keep, a `near` miss. Older rows have none.
     pub class: Option<String>,
     /// The part that it belongs to.
     pub split: Split,
-    /// Whether it should be hidden.
+    /// True if it should be hidden.
     pub hide: bool,
     /// In the words of its writer.
     pub preference: String,
@@ -145,7 +145,7 @@ fn row(file: &str, line: &str) -> Row {
 /// A row's score beside its label.
 #[derive(Clone, Debug)]
 pub struct Judged<'a> {
-    /// What was judged.
+    /// The row that was judged.
     pub row: &'a Row,
     /// The judge's score.
     pub score: f32,

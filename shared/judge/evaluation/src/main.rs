@@ -98,7 +98,7 @@ fn argument(name: &str) -> Option<String> {
     }
 }
 
-/// What a feed's reader would notice, beside the two parts of the evidence alone.
+/// Prints the figures that a reader of the feed would notice, with those of each half of the evidence alone.
 fn print_classes(judge: &Judge, rows: &[Row]) {
     const CLASSES: [&str; 5] = ["named", "about", "unrelated", "exception", "near"];
     let rows: Vec<&Row> = rows.iter().filter(|row| row.class.is_some()).collect();
@@ -137,7 +137,7 @@ fn percent(some: usize, all: usize) -> f64 {
     some as f64 * 100.0 / all as f64
 }
 
-/// What is wrong at the threshold, for whoever tunes.
+/// Prints the mistakes at the threshold, for tuning.
 fn print_rows(judged: &[Judged<'_>]) {
     for Judged { row, score } in judged.iter().filter(|each| (each.score >= HIDE_FROM) != each.row.hide) {
         let wrong = if row.hide { "missed" } else { "hidden" };
@@ -148,7 +148,7 @@ fn print_rows(judged: &[Judged<'_>]) {
     }
 }
 
-/// How preferences are read, for whoever tunes.
+/// Prints how preferences are read, for tuning.
 fn print_topics(judge: &Judge, rows: &[Row]) {
     let preferences: BTreeSet<&str> = rows.iter().map(|row| row.preference.as_str()).collect();
     for preference in preferences {

@@ -7,7 +7,7 @@ const SOUNDS: usize = 5;
 /// Letters of a word from which on some of them may be starred out.
 const STARRED: usize = 4;
 
-/// Whether a sign inside a word may stand for a letter.
+/// True if a sign inside a word may stand for a letter.
 pub(super) fn is_sign(c: char) -> bool {
     matches!(c, '!' | '¡' | '@' | '$' | '€' | '*' | '(' | '|' | '+')
 }
@@ -27,13 +27,13 @@ pub(super) fn letter(c: char, one: char) -> char {
     }
 }
 
-/// Whether two words begin with one letter, or with letters that sound alike.
+/// True if two words begin with one letter, or with letters that sound alike.
 pub(super) fn begin_alike(word: &str, letters: &str) -> bool {
     let first = |word: &str| word.as_bytes().first().copied().map(sound);
     first(word) == first(letters)
 }
 
-/// Whether letters, some of them starred out, are a word's: `cr*pto`, `P*tin`.
+/// True if letters, some of them starred out, are a word's: `cr*pto`, `P*tin`.
 pub(super) fn is_starred(word: &str, letters: &str) -> bool {
     let stars = letters.bytes().filter(|byte| *byte == b'*').count();
     let pairs = || word.bytes().zip(letters.bytes());
@@ -43,7 +43,7 @@ pub(super) fn is_starred(word: &str, letters: &str) -> bool {
         && pairs().all(|(one, other)| other == b'*' || one == other)
 }
 
-/// Whether two words differ by doubled letters, by one letter more or less, by two neighbours that have changed places,
+/// True if two words differ by doubled letters, by one letter more or less, by two neighbours that have changed places,
 /// or by letters that sound alike: sucession, twiter, crpyto, krypto. The other may still be a word of its own.
 pub(super) fn is_slip(word: &str, letters: &str) -> bool {
     let (one, other) = (word.as_bytes(), letters.as_bytes());
@@ -54,7 +54,7 @@ pub(super) fn is_slip(word: &str, letters: &str) -> bool {
         || once(one, sound).eq(once(other, sound))
 }
 
-/// Whether words differ by doubled letters alone, which no other word does.
+/// True if words differ by doubled letters alone, which no other word does.
 pub(super) fn is_doubled(word: &str, letters: &str) -> bool {
     let (one, other) = (word.as_bytes(), letters.as_bytes());
     one.len() > SLIPS
@@ -63,7 +63,7 @@ pub(super) fn is_doubled(word: &str, letters: &str) -> bool {
         && once(one, |byte| byte).eq(once(other, |byte| byte))
 }
 
-/// Whether letters are a word's with some of them drawn out: cryptooooo.
+/// True if letters are a word's with some of them drawn out: cryptooooo.
 pub(super) fn is_drawn_out(word: &str, letters: &str) -> bool {
     let (one, other) = (word.as_bytes(), letters.as_bytes());
     one.len() >= STARRED

@@ -1,4 +1,4 @@
-//! Whether two words are forms of one, in the languages that preferences are read in.
+//! True if two words are forms of one, in the languages that preferences are read in.
 //!
 //! The Snowball stemmers say which words share a stem. A short stem is shared by words that have nothing to do with each
 //! other (moda and modo, anime and animal): there only the endings of number and, in English, of verbs are believed.
@@ -65,7 +65,7 @@ impl Tongue {
         (stem.len() > SHORT_STEM).then(|| format!("{stem}{end}"))
     }
 
-    /// Whether a word is a diminutive of another: arañita, baratinha, chazinho, Hündchen.
+    /// True if a word is a diminutive of another: arañita, baratinha, chazinho, Hündchen.
     fn is_small(self, word: &str, other: &str) -> bool {
         let (cut, added): (&[&str], &[&str]) = match self {
             Self::Spanish => (&["ita", "ito"], &["cita", "cito"]),
@@ -80,7 +80,7 @@ impl Tongue {
         root.len() >= SHORT_STEM && is(cut, root) || word.len() >= SHORT_STEM && is(added, word)
     }
 
-    /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
+    /// True if two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
     fn is_ending(self, stem: &str, one: &str, other: &str) -> bool {
         match self {
             Self::English => {
@@ -104,7 +104,7 @@ impl Tongue {
     }
 }
 
-/// What a word has after its stem, a doubled consonant left out.
+/// Returns the letters after a word's stem, without a doubled consonant.
 fn ending<'a>(stem: &str, word: &'a str) -> &'a str {
     let shared = stem.bytes().zip(word.bytes()).take_while(|(a, b)| a == b).count();
     let rest = word.get(shared..).unwrap_or_default();
@@ -112,7 +112,7 @@ fn ending<'a>(stem: &str, word: &'a str) -> &'a str {
     if doubled { &rest[1..] } else { rest }
 }
 
-/// Whether a word is for those who hold with another, or for that: gréviste, footeux, lulismo, politicien.
+/// True if a word is for those who hold with another, or for that: gréviste, footeux, lulismo, politicien.
 fn is_follower(word: &str, other: &str) -> bool {
     const ENDINGS: [&str; 9] = ["ist", "iste", "ista", "isti", "isme", "ismo", "ism", "eux", "euse"];
     let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
@@ -123,7 +123,7 @@ fn is_follower(word: &str, other: &str) -> bool {
     arts || root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
 }
 
-/// Whether `other` is the participle of a German verb, by its infinitive or stem: vapen and gevaped, aufhör and aufgehört.
+/// True if `other` is the participle of a German verb, by its infinitive or stem: vapen and gevaped, aufhör and aufgehört.
 fn is_participle(word: &str, other: &str) -> bool {
     const APART: [&str; 13] = [
         "", "ab", "an", "auf", "aus", "ein", "los", "mit", "nach", "vor", "weg", "zu", "um",
@@ -172,7 +172,7 @@ impl Stemmed {
         (stem.len() >= SHORT_STEM).then_some(Self { tongue, stem })
     }
 
-    /// Whether `other` is a form of `word`, whose stem this is.
+    /// True if `other` is a form of `word`, whose stem this is.
     pub(super) fn is_form(&self, word: &str, other: &str) -> bool {
         if self.tongue == Tongue::German && is_participle(word, other) {
             return true;
@@ -201,7 +201,7 @@ impl Stemmed {
         long || self.tongue.is_ending(&self.stem, word, other)
     }
 
-    /// Whether `other` is a German compound that begins with the word but for its plural: Hochzeitstorte.
+    /// True if `other` is a German compound that begins with the word but for its plural: Hochzeitstorte.
     pub(super) fn begins(&self, other: &str, letters: usize) -> bool {
         self.tongue == Tongue::German
             && self.stem.len() >= letters
@@ -210,7 +210,7 @@ impl Stemmed {
                 .is_some_and(|rest| rest.len() >= 3)
     }
 
-    /// Whether `other` is a German compound that ends with the word: Vogelspinne, Crashdiäten.
+    /// True if `other` is a German compound that ends with the word: Vogelspinne, Crashdiäten.
     pub(super) fn ends(&self, other: &str, is_word: &dyn Fn(&str) -> bool) -> bool {
         const PREFIXES: [&str; 17] = [
             "aus", "ab", "an", "auf", "vor", "ein", "ver", "ent", "uber", "unter", "her", "hin", "mit", "nach", "tran",
@@ -236,7 +236,7 @@ impl Stemmed {
     }
 }
 
-/// Whether an English word for a deed names it by its verb: "dating" and "date", "boxing" and "box".
+/// True if an English word for a deed names it by its verb: "dating" and "date", "boxing" and "box".
 pub(super) fn is_deed(word: &str, other: &str) -> bool {
     let deed = |word: &str| ["ing", "ings", "er", "ers"].iter().any(|end| word.ends_with(end));
     word.ends_with("ing") && !deed(other)

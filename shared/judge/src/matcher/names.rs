@@ -92,7 +92,7 @@ const CUT: usize = 5;
 enum Short {
     /// Whole.
     Not,
-    /// By some of its letters: Utd. Whether these are no word of their own.
+    /// By some of its letters: Utd. `sure` if these are no word of their own.
     Some { sure: bool },
     /// By its first letter.
     Initial,
@@ -140,7 +140,7 @@ fn short(wanted: &PatternWord, word: &Word, text: &Text, context: &Context<'_>) 
     })
 }
 
-/// Whether letters are some of a word's in their order, with its first and last: Utd.
+/// True if letters are some of a word's in their order, with its first and last: Utd.
 fn is_skeleton(word: &str, letters: &str) -> bool {
     let mut rest = word.bytes();
     letters.len() >= INITIALS

@@ -9,7 +9,7 @@ const LONG: usize = 6;
 /// Letters of a word from which on it may begin a compound with a known word.
 pub(super) const SHORT: usize = 4;
 
-/// What words begin with in many languages, to be the same matter.
+/// Prefixes of many languages that do not change the matter of a word.
 const FRONTS: [&str; 16] = [
     "geo", "micro", "macro", "mini", "super", "mega", "anti", "pro", "pseudo", "ultra", "neo", "post", "ex", "bio",
     "eco", "euro",
@@ -26,7 +26,7 @@ pub(super) struct Spelling {
 }
 
 impl Spelling {
-    /// Whether a word is this one, but for an s that number or a genitive adds: NFT, NFTs, Trump's.
+    /// True if a word is this one, but for an s that number or a genitive adds: NFT, NFTs, Trump's.
     pub(super) fn is(&self, letters: &str) -> bool {
         let singular = self
             .word
@@ -37,7 +37,7 @@ impl Spelling {
         rest.is_some_and(|rest| matches!(rest, "" | "s") || rest == "x" && self.word.ends_with('x'))
     }
 
-    /// What form of this word another is, if any; `wide`: or what is only related to it.
+    /// Returns the form of this word that another is, if any; with `wide`, related words count too.
     pub(super) fn form(&self, letters: &str, word: &Word, context: &Context<'_>, wide: bool) -> Option<Form> {
         if word.starred {
             return disguise::is_starred(&self.word, letters).then_some(Form::Exact);
@@ -74,7 +74,7 @@ impl Spelling {
         compound.then_some(Form::Inflected)
     }
 
-    /// Whether a word is a compound that begins with this one: cryptobros, Fußballspiel.
+    /// True if a word is a compound that begins with this one: cryptobros, Fußballspiel.
     fn begins(&self, letters: &str, context: &Context<'_>) -> bool {
         let singular = self.word.strip_suffix('s').filter(|word| word.len() >= LONG);
         let Some(rest) = letters.strip_prefix(singular.unwrap_or(&self.word)) else {
@@ -90,13 +90,13 @@ impl Spelling {
                         .any(|rest| rest.len() >= 3 && (context.word)(rest)))
     }
 
-    /// Whether a hashtag ends with this word: #ilovegolf.
+    /// True if a hashtag ends with this word: #ilovegolf.
     fn ends(&self, letters: &str) -> bool {
         self.word.len() >= SHORT && letters.len() >= self.word.len() + 2 && letters.ends_with(self.word.as_str())
     }
 }
 
-/// Whether two words are about one matter as far as their letters tell: prohibición and prohíbe, Arzt and Oberarzt. Too
+/// True if two words are about one matter as far as their letters tell: prohibición and prohíbe, Arzt and Oberarzt. Too
 /// little to hide a post for, enough to believe that it is what an exception means.
 fn is_related(word: &str, letters: &str) -> bool {
     let shared = word.bytes().zip(letters.bytes()).take_while(|(a, b)| a == b).count();

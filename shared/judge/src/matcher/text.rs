@@ -98,7 +98,7 @@ impl Text {
         &self.letters[word.start..word.end]
     }
 
-    /// Whether a word has a capital that no beginning of a sentence gives it (`known`: or may give it), and stands beside no
+    /// True if a word has a capital that no beginning of a sentence gives it (`known`: or may give it), and stands beside no
     /// other such word.
     pub(super) fn is_alone(&self, at: usize, known: impl Fn(&str) -> bool) -> bool {
         let is_name = |word: &Word| word.capital && !word.begins && !word.capitals;
@@ -248,7 +248,7 @@ impl Text {
     }
 }
 
-/// Whether what comes next begins a sentence.
+/// True if what comes next begins a sentence.
 fn begins(before: &str) -> bool {
     let before =
         before.trim_end_matches(|c: char| c.is_whitespace() && c != '\n' || matches!(c, '"' | '\'' | '(' | '#' | '@'));

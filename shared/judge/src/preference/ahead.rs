@@ -11,7 +11,7 @@ impl Parser<'_> {
         words.map(|word| word.key.as_str()).collect()
     }
 
-    /// Whether these tokens are one word that answers what was said before them.
+    /// True if these tokens are one word that answers what was said before them.
     pub(super) fn is_answer(tokens: &[Token]) -> bool {
         let mut tokens = tokens.iter();
         let answers = |token: &Token| token.word().is_some_and(|word| cues::answer(&word.key).is_some());
@@ -30,7 +30,7 @@ impl Parser<'_> {
         longer.map(|(cue, length)| (cue, length + 1)).or(plain)
     }
 
-    /// Whether "more" or "less" says something of the word after it: not in "no football any more".
+    /// True if "more" or "less" says something of the word after it: not in "no football any more".
     pub(super) fn turns(&self, next: Option<&Token>) -> bool {
         let follows = next.and_then(Token::word).is_some_and(|word| {
             let cue = self.language.cue(&[&word.key]);

@@ -1,4 +1,4 @@
-//! What is said after a topic and turns it round: exceptions, "is fine", "nothing else".
+//! Words after a topic that reverse it: exceptions, "is fine", "nothing else".
 
 use super::super::cues::Action;
 use super::super::scan::{Break, Token};
@@ -112,19 +112,19 @@ impl Parser<'_> {
         }
     }
 
-    /// Whether an item has been begun that ends here.
+    /// True if an item has been begun that ends here.
     pub(super) fn ends_item(&self, next: Option<&Token>) -> bool {
         let goes_on = matches!(next, Some(Token::Word(_) | Token::Break(Break::Colon | Break::Open)));
         !self.item.is_empty() && !goes_on
     }
 
-    /// Whether something to hide has been named.
+    /// True if something to hide has been named.
     pub(super) fn hides(&self) -> bool {
         let named = !self.item.is_empty() || self.clauses.iter().any(|clause| !clause.topics.is_empty());
         self.state.action == Action::Hide && named
     }
 
-    /// Whether a "menos" excepts: the only one, after things to hide, in a text that has no "more".
+    /// True if a "menos" excepts: the only one, after things to hide, in a text that has no "more".
     pub(super) fn is_except(&self) -> bool {
         let text = self.text.to_lowercase();
         let mut words = text.split(|c: char| !c.is_alphabetic());
@@ -136,7 +136,7 @@ impl Parser<'_> {
         less == 1 && more == 0 && self.hides()
     }
 
-    /// Whether things to hide have been listed without an order.
+    /// True if things to hide have been listed without an order.
     pub(super) fn has_listed(&self) -> bool {
         let listed = self.clauses.iter().any(|clause| !clause.topics.is_empty());
         listed && self.state.action == Action::Hide && !self.state.explicit && !self.state.cued

@@ -17,7 +17,7 @@ pub(super) struct Parser<'a> {
     pub(super) item: Vec<&'a Word>,
     /// The item's cue, if it may be a noun as well.
     pub(super) noun: Option<&'a Word>,
-    /// Whether the text sets less of something against more of something else, in French.
+    /// True if the text sets less of something against more of something else, in French.
     pub(super) weighs: bool,
     /// The word before.
     pub(super) previous: &'a str,
@@ -233,7 +233,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whether an order is written with a capital before another one.
+    /// True if an order is written with a capital before another one.
     fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
         let next = next.and_then(Token::word);
         MAY_BE_NAMES.contains(&word.key.as_str())

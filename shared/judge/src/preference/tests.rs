@@ -1,4 +1,4 @@
-//! What preferences are understood to mean.
+//! The meanings of preferences.
 
 use super::*;
 

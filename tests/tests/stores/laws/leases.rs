@@ -16,12 +16,12 @@ use tests::service::{Plan, START};
 
 const REQUESTS: usize = 4;
 
-/// What may happen next. Requests are known by number.
+/// The possible next events. Requests have numbers.
 #[derive(Debug, Clone)]
 enum Step {
     /// A new request of this number claims the question; the one before of this number is frozen, and comes back no more.
     Claim { request: usize },
-    /// A request takes the lease from whoever has it.
+    /// A request takes the lease from its holder.
     Take { request: usize },
     /// A request stores what it has judged, on a clock that is off by so many seconds.
     Store { request: usize, off: i64 },

@@ -1,4 +1,4 @@
-//! What a request costs: commands of the cache, waits one after the other, writes to tables.
+//! The cost of a request: commands of the cache, waits one after the other, writes to tables.
 
 use std::time::Duration;
 

@@ -77,7 +77,7 @@ async fn nobody_notices_a_migration() {
             let texts: Vec<&str> = asked.iter().map(String::as_str).collect();
             let answer = classify(app, &texts).await;
             assert!(answer.degraded.is_empty(), "{step}: {:?}", answer.degraded);
-            // What anybody has judged before is judged by nobody again, but for the very first question.
+            // A question judged before is never judged again, except the very first.
             let new = usize::from(asked.len() == 2) + 1;
             assert_eq!(answer.work.counts.asked, new, "{step}, instance {n}");
         }
