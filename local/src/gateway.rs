@@ -37,7 +37,7 @@ type Handle = fn(Arc<App>, Request) -> Pin<Box<dyn Future<Output = Answer<Body>>
 pub struct Function {
     /// Its name.
     pub name: &'static str,
-    /// What it answers: methods and paths.
+    /// Its methods and paths.
     pub routes: Vec<(Method, &'static str)>,
     handle: Handle,
 }

@@ -16,7 +16,8 @@ use crate::limits::{Origin, Standing};
 use crate::plan::{Allowance, Meter};
 use crate::quota::idempotency::IdempotencyKey;
 use crate::quota::outage::shadow::Reservation;
-use crate::quota::refund::{Receipt, Refund};
+use crate::quota::receipt::Receipt;
+use crate::quota::refund::Refund;
 use crate::quota::store::Charged;
 use crate::quota::{Charge, Counter};
 

@@ -27,8 +27,9 @@ mod state;
 pub mod table;
 pub mod valkey;
 
-pub use self::entry::{Class, Entry, Freshness, Life, Reader, Update, Write};
+pub use self::entry::{Answer, Class, Entry, Freshness, Given, Life, Reader, Update};
 pub use self::key::{Group, Key, Scope};
 pub use self::layers::{Answers, Found, Questions, Tally};
-pub use self::reply::{Answer, Coalesced, Given, Open, Reply};
+pub use self::lease::Write;
+pub use self::reply::{Coalesced, Open, Reply};
 pub use self::state::Outcome;

@@ -8,6 +8,7 @@ pub mod injection;
 mod payload;
 pub mod preference;
 pub mod prompt;
+pub mod question;
 mod resolve;
 mod run;
 pub mod verdict;
@@ -17,13 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answers::Life;
-use crate::models::call::ModelUsage;
 use crate::plan::Usage;
 use crate::quota::idempotency::IdempotencyKey;
 
-use self::verdict::Explanation;
+use crate::telemetry::{Degraded, Work};
 
-pub use crate::telemetry::Degraded;
+use self::verdict::Explanation;
 
 pub use self::run::run;
 
@@ -83,53 +83,5 @@ pub struct Classified {
     /// What was done without.
     pub degraded: Vec<Degraded>,
     /// For the record of the request.
-    pub figures: Figures,
-}
-
-/// What a request cost and saved.
-#[derive(Debug, Default, Clone)]
-pub struct Figures {
-    /// Different texts among the posts.
-    pub distinct: usize,
-    /// Of those, known in this process.
-    pub local_hits: usize,
-    /// Of those, known in the shared cache.
-    pub shared_hits: usize,
-    /// Of those, known in the table.
-    pub table_hits: usize,
-    /// Of those, judged meanwhile for another request, here or elsewhere in the fleet.
-    pub joined: usize,
-    /// Of those, judged for this request.
-    pub judged: usize,
-    /// Of those judged, known and fresh: judged anew before they ran out.
-    pub refreshed: usize,
-    /// Verdicts that this process keeps, whosoever's.
-    pub kept: usize,
-    /// Verdicts that this request pushed out of this process.
-    pub evicted: usize,
-    /// Posts that were charged and kept: none for a replay.
-    pub charged: u64,
-    /// Posts whose charge was given back.
-    pub refunded: u64,
-    /// Posts whose charge was to be given back and was not, as far as is known.
-    pub refund_lost: u64,
-    /// Whether the charge's answer was lost.
-    pub ambiguous: bool,
-    /// What went wrong with providers, if anything did.
-    pub model_failure: Option<String>,
-    /// What was asked of models over the network.
-    pub bill: ModelUsage,
-    /// Where the time went.
-    pub spans: Spans,
-}
-
-/// How long the parts of a request took, one after the other.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Spans {
-    /// Charge and caches, which are asked at the same time.
-    pub lookup: Duration,
-    /// Judging, or waiting for who judges, and writing it down.
-    pub judging: Duration,
-    /// Giving back what nobody could judge, and keeping books.
-    pub settling: Duration,
+    pub work: Work,
 }

@@ -8,6 +8,7 @@ mod layers;
 mod openai;
 mod origin;
 mod per_provider;
+mod provider_name;
 pub mod providers;
 
 use std::cell::{Cell, RefCell};

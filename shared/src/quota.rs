@@ -7,6 +7,7 @@
 pub mod idempotency;
 pub mod idempotency_table;
 pub mod outage;
+pub mod receipt;
 pub mod refund;
 pub mod store;
 pub mod table;

@@ -8,11 +8,11 @@ use lambda_http::{Body, Request, Response};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::classify::{self, Batch, Classified, Outcome, Source};
+use shared::classify::{self, Batch, Outcome, Source};
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Object, Reply, Route};
 use shared::plan::Meter;
-use shared::telemetry::{Counts, Degraded, ModelCounts, Spans, Work};
+use shared::telemetry::Degraded;
 
 /// The name of this function.
 pub const NAME: &str = "classify";
@@ -103,7 +103,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let classified = classify::run(app, &principal, &batch, &admitted, call.now).await?;
 
     classified.degraded.iter().for_each(|mode| call.record.note(*mode));
-    call.record.work = Some(work(&classified));
+    call.record.work = Some(classified.work);
     let results = asked.posts.iter().zip(&classified.outcomes);
     let reply = Reply::json(
         StatusCode::OK,
@@ -173,43 +173,4 @@ fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> PostVerdict<'a> 
         reason: explanation.map(|explanation| &*explanation.reason),
         matched: explanation.and_then(|explanation| explanation.matched.as_deref()),
     }
-}
-
-/// Returns the figures of a batch for the record.
-fn work(classified: &Classified) -> Work {
-    let figures = &classified.figures;
-    let bill = &figures.bill;
-    let mut work = Work::of(NAME);
-    work.counts = Counts {
-        units: classified.outcomes.len(),
-        distinct: figures.distinct,
-        local_hits: figures.local_hits,
-        shared_hits: figures.shared_hits,
-        table_hits: figures.table_hits,
-        joined: figures.joined,
-        asked: figures.judged,
-        refreshed: figures.refreshed,
-        evicted: figures.evicted,
-        charged: figures.charged,
-        refunded: figures.refunded,
-        refund_lost: figures.refund_lost,
-    };
-    work.models = ModelCounts {
-        calls: bill.calls,
-        failures: bill.failures,
-        timeouts: bill.timeouts,
-        retries: bill.retries,
-        input_tokens: bill.tokens.input,
-        output_tokens: bill.tokens.output,
-        nano_dollars: bill.money.nanos(),
-    };
-    work.spans = Spans {
-        lookup: figures.spans.lookup,
-        asking: figures.spans.judging,
-        settling: figures.spans.settling,
-    };
-    work.kept = figures.kept;
-    work.ambiguous_charge = figures.ambiguous;
-    work.model_failure.clone_from(&figures.model_failure);
-    work
 }

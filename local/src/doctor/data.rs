@@ -74,7 +74,7 @@ async fn secrets(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         let mut known = listed["SecretList"].as_array().into_iter().flatten();
         match known.find(|secret| secret["ARN"] == stack.output(output)) {
             Some(described) => secret(stack, output, rotated, described),
-            None => Some(format!("{output} is not there: deploy again")),
+            None => Some(format!("{output} is missing: deploy again")),
         }
     };
     let faults = SECRETS.iter().filter_map(|(output, rotated)| fault(output, *rotated));

@@ -167,7 +167,7 @@ async fn schedule(aws: &Aws, stack: &Stack) -> Vec<Finding> {
 async fn budget(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     if stack.has("AlarmEmail", "") || stack.has("MonthlyBudget", "0") {
         return vec![Finding::Fault(
-            "nobody is told of the account's bill: give AlarmEmail and MonthlyBudget".to_owned(),
+            "the account's bill has no budget: set AlarmEmail and MonthlyBudget".to_owned(),
         )];
     }
     // The account, as any ARN of the stack has it.
@@ -180,7 +180,7 @@ async fn budget(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         Ok(answer) => {
             let mut budgets = answer["Budgets"].as_array().into_iter().flatten();
             let there = budgets.any(|budget| budget["BudgetName"] == name);
-            let fault = (!there).then(|| format!("the budget {name} is not there: deploy again"));
+            let fault = (!there).then(|| format!("the budget {name} is missing: deploy again"));
             findings("budget", fault.into_iter().collect())
         }
         Err(problem) => vec![Finding::Unread(problem)],

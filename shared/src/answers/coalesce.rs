@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::{Entry, Update, Write};
+use super::entry::{Answer, Entry, Update};
 use super::key::Key;
 use super::layers::{Answers, Found, Leases, Questions};
-use super::lease::{LOOK, LeaseRequest, LeaseState, Remaining, Step, Token, Waiter, Wish};
-use super::reply::{Answer, Coalesced, Open, Reply};
+use super::lease::{LOOK, LeaseRequest, LeaseState, Remaining, Step, Token, Waiter, Wish, Write};
+use super::reply::{Coalesced, Open, Reply};
 use super::single_flight::{Claim, Follower, Landing, Leader};
 use super::state::{Asker, Next, Outcome, Question, Settlement, State};
 use crate::clock::{Stopwatch, Timestamp};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::Key;
-use super::lease::Token;
 use crate::clock::Timestamp;
 
 /// How far ahead a clock may be. An answer of a later time makes no sense.
@@ -33,6 +32,28 @@ pub struct Entry {
     pub at: Timestamp,
 }
 
+/// The answer to one open question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A new one, fit to be shared.
+    Given(Given),
+    /// The known one is as good as any that can be had.
+    Known,
+    /// None.
+    Nobody,
+}
+
+/// A new answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The answer, in the workload's own form.
+    pub payload: Arc<[u8]>,
+    /// The class of the answerer.
+    pub class: Class,
+    /// The answerer and its version.
+    pub by: Arc<str>,
+}
+
 /// An entry on its way to the layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
@@ -51,21 +72,6 @@ impl Update {
         let known = entry.at;
         Self { key, entry, known }
     }
-}
-
-/// Entries to be written, and leases to be given back with them.
-#[derive(Debug, Clone, Copy)]
-pub struct Write<'a> {
-    /// The token under which the questions were asked.
-    pub token: Option<&'a Token>,
-    /// The answers, of one group.
-    pub updates: &'a [Update],
-    /// Questions of the same group whose leases are given back without an answer.
-    pub released: &'a [Key],
-    /// How long an answer is kept from when it was given.
-    pub kept: Duration,
-    /// The time of the request.
-    pub now: Timestamp,
 }
 
 /// How long answers are good.

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::early_refresh;
-use super::entry::{AHEAD, Entry, Freshness, Life, Reader, Update, Write};
+use super::entry::{AHEAD, Entry, Freshness, Life, Reader, Update};
 use super::key::Key;
-use super::lease::{self, LeaseRequest, LeaseState, Token};
+use super::lease::{self, LeaseRequest, LeaseState, Token, Write};
 use super::memory::Memory;
 use super::single_flight::Flights;
 use super::state::{Outcome, Question, State};

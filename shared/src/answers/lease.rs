@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::entry::Entry;
+use super::entry::{Entry, Update};
 use super::key::Key;
 use crate::clock::{Deadline, Timestamp};
 use crate::ids::random_bytes;
@@ -154,6 +154,21 @@ impl Waiter {
             (LeaseState::Held(_) | LeaseState::Free, _) => Step::GiveUp,
         }
     }
+}
+
+/// Entries to be written, and leases to be given back with them.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    /// The token under which the questions were asked.
+    pub token: Option<&'a Token>,
+    /// The answers, of one group.
+    pub updates: &'a [Update],
+    /// Questions of the same group whose leases are given back without an answer.
+    pub released: &'a [Key],
+    /// How long an answer is kept from when it was given.
+    pub kept: Duration,
+    /// The time of the request.
+    pub now: Timestamp,
 }
 
 #[cfg(test)]

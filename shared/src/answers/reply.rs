@@ -1,8 +1,6 @@
 //! The way between the questions and the workload that asks them.
 
-use std::sync::Arc;
-
-use super::entry::{Class, Entry};
+use super::entry::{Answer, Entry};
 use super::layers::Tally;
 use super::state::Outcome;
 use crate::error::Outage;
@@ -23,28 +21,6 @@ pub struct Reply {
     pub answers: Vec<Answer>,
     /// The last thing that went wrong.
     pub failure: Option<Outage>,
-}
-
-/// The answer to one open question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// A new one, fit to be shared.
-    Given(Given),
-    /// The known one is as good as any that can be had.
-    Known,
-    /// None.
-    Nobody,
-}
-
-/// A new answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
-    /// The answer, in the workload's own form.
-    pub payload: Arc<[u8]>,
-    /// The class of the answerer.
-    pub class: Class,
-    /// The answerer and its version.
-    pub by: Arc<str>,
 }
 
 /// What came of all questions.

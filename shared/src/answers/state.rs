@@ -1,7 +1,6 @@
 //! What a request knows of one of its questions, and what follows from that. Pure.
 
-use super::entry::{AHEAD, Entry, Freshness};
-use super::reply::Answer;
+use super::entry::{AHEAD, Answer, Entry, Freshness};
 use crate::clock::Timestamp;
 
 /// What came of a question.

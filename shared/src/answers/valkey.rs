@@ -9,9 +9,9 @@ use std::time::Duration;
 use redis::Value;
 
 use super::codec;
-use super::entry::{AHEAD, Entry, Write};
+use super::entry::{AHEAD, Entry};
 use super::key::Key;
-use super::lease::{self, LeaseRequest, LeaseState, Token, Wish};
+use super::lease::{self, LeaseRequest, LeaseState, Token, Wish, Write};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::valkey::{Failure, Invocation, Script, Valkey};

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-use super::ask::{Judged, Post};
 use super::prompt::MOST_POSTS;
+use super::question::{Judged, Post};
 use crate::plan::Tier;
 
 /// The longest wait for others.

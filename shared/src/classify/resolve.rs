@@ -4,15 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ask::{Answer, Post, Question};
-use super::preference::CanonicalPreference;
+use super::preference::{CanonicalPreference, WORKLOAD};
 use super::verdict::ModelClass;
 use super::version::{author, class};
-use super::{Batch, Degraded, Figures, Outcome, Source, payload};
+use super::{Batch, Outcome, Source, payload};
 use crate::answers::{self, Coalesced, Entry, Given, Key, Open, Reply};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::identity::Principal;
 use crate::models::call::{ModelUsage, RunningUsage};
+use crate::telemetry::{Counts, Degraded, Work};
 
 /// The different questions of a batch.
 pub(super) struct Distinct<'a> {
@@ -68,7 +69,8 @@ pub(super) struct Resolved {
     /// One per question.
     pub(super) outcomes: Vec<Outcome>,
     pub(super) degraded: BTreeSet<Degraded>,
-    pub(super) figures: Figures,
+    pub(super) work: Work,
+    pub(super) breaker_opened: bool,
 }
 
 impl<'a> Asking<'a> {
@@ -132,9 +134,9 @@ impl<'a> Asking<'a> {
         }
         self.stand_in(&mut outcomes).await;
         let costs = self.costs.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut bill = ModelUsage::default();
-        for usage in costs.usages {
-            bill += usage.settled().await;
+        let mut usage = ModelUsage::default();
+        for running in costs.usages {
+            usage += running.settled().await;
         }
         if coalesced.degraded {
             degraded.insert(Degraded::Cache);
@@ -143,23 +145,26 @@ impl<'a> Asking<'a> {
             degraded.insert(Degraded::Spend);
         }
         let tally = coalesced.tally;
+        let mut work = Work::of(WORKLOAD);
+        work.counts = Counts {
+            distinct: self.distinct.keys.len(),
+            local_hits: tally.memory,
+            shared_hits: tally.shared,
+            table_hits: tally.table,
+            joined: tally.joined,
+            asked: tally.asked,
+            refreshed: tally.refreshed,
+            evicted: tally.evicted,
+            ..Counts::default()
+        };
+        work.models = usage.counts();
+        work.kept = tally.kept;
+        work.model_failure = coalesced.failure;
         Resolved {
             outcomes: outcomes.into_iter().map(Option::unwrap_or_default).collect(),
             degraded,
-            figures: Figures {
-                distinct: self.distinct.keys.len(),
-                local_hits: tally.memory,
-                shared_hits: tally.shared,
-                table_hits: tally.table,
-                joined: tally.joined,
-                judged: tally.asked,
-                refreshed: tally.refreshed,
-                kept: tally.kept,
-                evicted: tally.evicted,
-                model_failure: coalesced.failure,
-                bill,
-                ..Figures::default()
-            },
+            work,
+            breaker_opened: usage.opened > 0,
         }
     }
 

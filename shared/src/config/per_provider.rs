@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::providers::ProviderName;
+use super::provider_name::ProviderName;
 use super::{ConfigError, Settings};
 
 /// How much a model reasons before it answers, by `OpenAI`'s names; in order.

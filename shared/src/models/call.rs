@@ -19,6 +19,7 @@ use crate::config::providers::ProviderName;
 use crate::ids::random_bytes;
 use crate::money::{Money, Tokens};
 use crate::plan::Tier;
+use crate::telemetry::ModelCounts;
 
 /// The time that a request needs after its last call: for its fallback and for writing.
 const RESERVE: Duration = Duration::from_millis(200);
@@ -71,6 +72,22 @@ pub struct ModelUsage {
     pub tokens: Tokens,
     /// Their cost.
     pub money: Money,
+}
+
+impl ModelUsage {
+    /// Returns it as it is counted in a record.
+    #[must_use]
+    pub fn counts(&self) -> ModelCounts {
+        ModelCounts {
+            calls: self.calls,
+            failures: self.failures,
+            timeouts: self.timeouts,
+            retries: self.retries,
+            input_tokens: self.tokens.input,
+            output_tokens: self.tokens.output,
+            nano_dollars: self.money.nanos(),
+        }
+    }
 }
 
 impl RunningUsage {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Counter;
+use super::receipt::{ChargePlace, Receipt};
 use super::store::QuotaStore;
 use super::table::Unanswered;
 
@@ -14,29 +15,6 @@ const WAITS: [Duration; 3] = [
     Duration::from_millis(150),
 ];
 
-/// The units that a run was charged, and where: a refund needs both.
-#[derive(Debug)]
-#[must_use = "a charge is finished when its units have been judged or not"]
-pub struct Receipt {
-    pub(super) counter: Counter,
-    pub(super) units: u64,
-    pub(super) place: ChargePlace,
-}
-
-/// The place where a run was charged.
-#[derive(Debug)]
-pub(super) enum ChargePlace {
-    Table,
-    TableOnce {
-        key: String,
-    },
-    /// In this process, to be delivered to the table; with the idempotency key of the run.
-    InProcess {
-        key: Option<String>,
-    },
-    NotCharged,
-}
-
 /// The fate of the units that were charged for nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Refund {
@@ -44,14 +22,6 @@ pub struct Refund {
     pub given: u64,
     /// Units whose refund failed, or may have failed.
     pub lost: u64,
-}
-
-impl Receipt {
-    /// Returns the units that this run was charged: none if it is a replay of one that paid.
-    #[must_use]
-    pub const fn units(&self) -> u64 {
-        self.units
-    }
 }
 
 impl QuotaStore {

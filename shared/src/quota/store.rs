@@ -10,7 +10,7 @@ use super::idempotency_table::{AddedOnce, Recording};
 use super::outage::Fallback;
 use super::outage::keys::OutageKeys;
 use super::outage::shadow::{Reservation, Shadow};
-use super::refund::{ChargePlace, Receipt};
+use super::receipt::{ChargePlace, Receipt};
 use super::table::{Added, QuotaTable, Unanswered};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};

@@ -119,14 +119,14 @@ async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
         ("silence", "clearview-live-hit-rate tells nobody"),
         ("nobody", "UrgentTopic has no subscriber"),
         ("log", "/clearview/live/auth is kept for ever"),
-        ("settings", "UsageFunction looks for tables under"),
+        ("settings", "UsageFunction uses tables under"),
         ("switch", "AuthFunction is switched off"),
         ("secret", "AdminKeysSecret will be deleted"),
         ("firewall-log", "the firewall writes no log"),
         ("letters", "clearview-live-dead-letters is in ALARM"),
         ("schedule", "the schedule that closes the day is switched off"),
         ("throttle", "the gateway admits 5"),
-        ("budget", "the budget clearview-live is not there"),
+        ("budget", "the budget clearview-live is missing"),
     ] {
         assert!(found.iter().any(|line| line.contains(words)), "{bend}: {said:#?}");
     }

@@ -4,15 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tree::scan::{Code, production};
 
-/// Circles that are yet to be cut, each by one of its arrows.
-const EXEMPT: [(&str, &str); 5] = [
-    ("answers::entry", "answers::lease"),
-    ("answers::state", "answers::reply"),
-    ("classify::batch_window", "classify::ask"),
-    ("config::per_provider", "config::providers"),
-    ("quota::refund", "quota::store"),
-];
-
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 /// The modules that `from` leads to.
@@ -49,11 +40,7 @@ fn between_files(mut arrows: Arrows) -> Arrows {
 #[test]
 fn files_import_each_other_in_no_circle() {
     for directory in production() {
-        let mut arrows = between_files(Code::of(&directory).arrows());
-        for (from, to) in EXEMPT.iter().filter(|_| directory == "shared/src") {
-            let exempt = arrows.get_mut(*from).is_some_and(|named| named.remove(*to));
-            assert!(exempt, "{from} does not name {to} any more: take it off the list");
-        }
+        let arrows = between_files(Code::of(&directory).arrows());
         let circles = on_circles(&arrows);
         assert!(circles.is_empty(), "{directory}: {circles:?}");
     }

@@ -63,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "classify::batch_window",
             "classify::injection",
             "classify::prompt",
+            "classify::question",
             "identity::published",
             "identity::store",
             "models",
@@ -85,7 +86,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ),
     ("composition", &["app"]),
     ("use cases", &["account", "admission", "classify", "rank"]),
-    ("ways in", &["http", "invocation"]),
+    ("ways in", &["http", "invocation", "lambda"]),
 ];
 
 /// The place of a module among the layers.

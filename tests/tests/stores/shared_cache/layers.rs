@@ -14,12 +14,12 @@ use crate::shared_cache::fleet::{Fleet, classify, entry, judge, key, update};
 async fn a_verdict_learned_on_one_instance_is_a_hit_on_another_without_the_table_being_asked() {
     let fleet = Fleet::start().await;
     let first = classify(&fleet.app(), &["Buy bitcoin", "Sourdough"]).await;
-    assert_eq!(first.figures.judged, 2);
+    assert_eq!(first.work.counts.asked, 2);
 
     let recorder = Recorder::to(fleet.tables.address()).await;
     let second = fleet.plan.clone().with_tables_at(recorder.address).app();
     let answer = classify(&second, &["Sourdough", "Buy bitcoin"]).await;
-    assert_eq!((answer.figures.shared_hits, answer.figures.judged), (2, 0));
+    assert_eq!((answer.work.counts.shared_hits, answer.work.counts.asked), (2, 0));
     assert!(answer.outcomes.iter().all(|outcome| outcome.source == Source::Cache));
     let scores = |outcomes: &[shared::classify::Outcome]| -> Vec<f32> { outcomes.iter().map(|o| o.score).collect() };
     let mut turned = scores(&answer.outcomes);
@@ -33,7 +33,7 @@ async fn a_verdict_learned_on_one_instance_is_a_hit_on_another_without_the_table
     );
 
     let again = classify(&second, &["Buy bitcoin"]).await;
-    assert_eq!((again.figures.local_hits, again.figures.shared_hits), (1, 0));
+    assert_eq!((again.work.counts.local_hits, again.work.counts.shared_hits), (1, 0));
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_request_that_the_cache_answers_asks_the_cache_once_and_the_table_once
     classify(&app, &["another"]).await;
     let before = (cache.requests(), tables.requests());
     let answer = classify(&app, &texts).await;
-    assert_eq!(answer.figures.shared_hits, 50);
+    assert_eq!(answer.work.counts.shared_hits, 50);
     assert_eq!(
         (cache.requests() - before.0, tables.requests() - before.1),
         (1, 1),
@@ -66,9 +66,15 @@ async fn what_only_the_table_knows_is_told_to_the_shared_cache() {
     classify(&fleet.app(), &["Buy bitcoin"]).await;
     fleet.redis.flush();
     let from_table = classify(&fleet.app(), &["Buy bitcoin"]).await;
-    assert_eq!((from_table.figures.table_hits, from_table.figures.judged), (1, 0));
+    assert_eq!(
+        (from_table.work.counts.table_hits, from_table.work.counts.asked),
+        (1, 0)
+    );
     let from_cache = classify(&fleet.app(), &["Buy bitcoin"]).await;
-    assert_eq!((from_cache.figures.shared_hits, from_cache.figures.table_hits), (1, 0));
+    assert_eq!(
+        (from_cache.work.counts.shared_hits, from_cache.work.counts.table_hits),
+        (1, 0)
+    );
 }
 
 #[tokio::test]
@@ -165,9 +171,9 @@ async fn an_answer_of_another_version_is_asked_for_again_and_one_of_a_model_is_n
             ..update(&text, 0.75, at)
         };
         fleet.store(None, &[given]).await;
-        assert_eq!(classify(&app, &[&text]).await.figures.judged, judged, "{by}");
+        assert_eq!(classify(&app, &[&text]).await.work.counts.asked, judged, "{by}");
         // Its own answer has taken that one's place.
-        assert_eq!(classify(&fleet.app(), &[&text]).await.figures.judged, 0, "{by}");
+        assert_eq!(classify(&fleet.app(), &[&text]).await.work.counts.asked, 0, "{by}");
     }
 }
 
@@ -194,7 +200,7 @@ async fn a_value_that_makes_no_sense_is_a_miss_and_is_replaced() {
         fleet.tables.tables().clear(shared::table::ANSWERS).await;
         let answer = classify(&fleet.app(), &["Buy bitcoin"]).await;
         assert_eq!(
-            (answer.figures.judged, answer.degraded.as_slice()),
+            (answer.work.counts.asked, answer.degraded.as_slice()),
             (1, [].as_slice()),
             "{value:?}"
         );
@@ -208,8 +214,14 @@ async fn a_value_that_makes_no_sense_is_a_miss_and_is_replaced() {
     fleet.tables.tables().clear(shared::table::ANSWERS).await;
     let _ = fleet.redis.command(&["RPUSH", key("Buy bitcoin").as_str(), "a list"]);
     let answer = classify(&fleet.app(), &["Buy bitcoin"]).await;
-    assert_eq!((answer.figures.judged, answer.degraded.as_slice()), (1, [].as_slice()));
-    assert_eq!(classify(&fleet.app(), &["Buy bitcoin"]).await.figures.shared_hits, 1);
+    assert_eq!(
+        (answer.work.counts.asked, answer.degraded.as_slice()),
+        (1, [].as_slice())
+    );
+    assert_eq!(
+        classify(&fleet.app(), &["Buy bitcoin"]).await.work.counts.shared_hits,
+        1
+    );
 }
 
 #[tokio::test]
@@ -219,7 +231,7 @@ async fn a_time_that_makes_no_sense_does_not_block_the_table() {
     let ahead = update("post", 0.25, now.plus(Duration::from_hours(48)));
     table.write(&[ahead], LIFE.kept).await.unwrap();
     let answer = classify(&fleet.app(), &["post"]).await;
-    assert_eq!(answer.figures.judged, 1);
+    assert_eq!(answer.work.counts.asked, 1);
     assert_eq!(fleet.table_entry("post").await.unwrap().at, now);
 }
 
@@ -233,7 +245,7 @@ async fn a_stale_verdict_anywhere_yields_to_a_newer_one_elsewhere() {
     let newer = update("post", 0.75, fleet.now());
     fleet.table().write(&[newer], LIFE.kept).await.unwrap();
     let answer = classify(&there, &["post"]).await;
-    assert_eq!((answer.figures.table_hits, answer.figures.judged), (1, 0));
+    assert_eq!((answer.work.counts.table_hits, answer.work.counts.asked), (1, 0));
     assert!((answer.outcomes[0].score - 0.75).abs() < f32::EPSILON);
     assert_eq!(fleet.shared_entry("post").await, Some(entry(0.75, fleet.now())));
     assert_eq!(fleet.keys().len(), 1, "the lease was given back");
@@ -250,7 +262,13 @@ async fn a_hot_verdict_is_judged_anew_just_before_it_runs_out_by_one_who_asks_fo
         .advance(LIFE.fresh.saturating_sub(Duration::from_millis(1)));
     // Each is refreshed with a probability of a third at least, as judging took a millisecond or more.
     let mut asked = 0;
-    while classify(&app, &["Buy bitcoin", "Sourdough"]).await.figures.refreshed == 0 {
+    while classify(&app, &["Buy bitcoin", "Sourdough"])
+        .await
+        .work
+        .counts
+        .refreshed
+        == 0
+    {
         asked += 1;
         assert!(asked < 200, "never refreshed");
     }

@@ -10,7 +10,8 @@ use shared::answers::Update;
 use shared::answers::layers::Leases;
 use shared::answers::lease::{LENGTH, LeaseState, Token, Wish};
 use shared::app::App;
-use shared::classify::{Classified, Degraded, LIFE, Source};
+use shared::classify::{Classified, LIFE, Source};
+use shared::telemetry::Degraded;
 
 use crate::shared_cache::fleet::{Fleet, classify, entry, key, update};
 
@@ -49,7 +50,7 @@ impl Fleet {
 }
 
 fn judged(answers: &[Classified]) -> usize {
-    answers.iter().map(|answer| answer.figures.judged).sum()
+    answers.iter().map(|answer| answer.work.counts.asked).sum()
 }
 
 async fn all_classify(apps: &[App], text: &str) -> Vec<Classified> {
@@ -68,9 +69,9 @@ async fn fifty_instances_that_miss_one_key_at_once_judge_it_once() {
     for answer in &answers {
         assert!(answer.degraded.is_empty());
         assert!((answer.outcomes[0].score - score).abs() < f32::EPSILON);
-        let figures = &answer.figures;
+        let figures = &answer.work.counts;
         assert_eq!(
-            figures.judged + figures.joined + figures.shared_hits + figures.table_hits,
+            figures.asked + figures.joined + figures.shared_hits + figures.table_hits,
             1
         );
     }
@@ -143,7 +144,7 @@ async fn who_waits_takes_the_verdict_as_soon_as_it_is_there() {
     };
     let (answer, ()) = tokio::join!(classify(&app, &["post", "another"]), holder);
     assert_eq!(
-        (answer.figures.joined, answer.figures.judged),
+        (answer.work.counts.joined, answer.work.counts.asked),
         (1, 1),
         "its own it judged meanwhile"
     );
@@ -166,7 +167,7 @@ async fn a_frozen_holders_lease_lapses_and_what_it_stores_late_is_refused_everyw
     let answer = tokio::time::timeout(BOUND, classify(&other, &["post"]))
         .await
         .expect("the lease lapses");
-    assert_eq!(answer.figures.judged, 1);
+    assert_eq!(answer.work.counts.asked, 1);
 
     // It believes that its verdict is the newer one.
     let given = Update {
@@ -239,11 +240,11 @@ async fn who_has_a_stale_verdict_serves_it_once_nobody_judges_any_more() {
     let (answer, ()) = tokio::join!(classify(&app, &["post"]), holder);
     assert_eq!(answer.outcomes[0].source, Source::Stale);
     assert_eq!(
-        (answer.degraded.as_slice(), answer.figures.judged),
+        (answer.degraded.as_slice(), answer.work.counts.asked),
         ([Degraded::Model].as_slice(), 0)
     );
     // The first who comes upon it when nobody judges it does.
-    assert_eq!(classify(&app, &["post"]).await.figures.judged, 1);
+    assert_eq!(classify(&app, &["post"]).await.work.counts.asked, 1);
 }
 
 #[tokio::test]
@@ -265,7 +266,7 @@ async fn a_fresh_verdict_is_judged_anew_by_one_and_served_to_all_others() {
     for _ in 0..20 {
         let answer = classify(&app, &["post"]).await;
         assert_eq!(
-            (answer.figures.judged, answer.figures.local_hits),
+            (answer.work.counts.asked, answer.work.counts.local_hits),
             (0, 1),
             "another refreshes it"
         );

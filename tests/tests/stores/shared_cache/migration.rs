@@ -12,7 +12,7 @@ async fn a_fleet_that_writes_the_table_alone_leaves_no_trace_in_the_cache() {
     let fleet = Fleet::start().await.set(LAYERS, "table");
     classify(&fleet.app(), &["post"]).await;
     assert_eq!(fleet.keys(), [""; 0]);
-    assert_eq!(classify(&fleet.app(), &["post"]).await.figures.table_hits, 1);
+    assert_eq!(classify(&fleet.app(), &["post"]).await.work.counts.table_hits, 1);
 }
 
 #[tokio::test]
@@ -22,10 +22,16 @@ async fn while_both_are_written_either_may_be_read_first() {
     let _: Token = fleet.hold("post").await;
     classify(&fleet.app(), &["post"]).await;
     let from_table = classify(&fleet.app(), &["post"]).await;
-    assert_eq!((from_table.figures.table_hits, from_table.figures.shared_hits), (1, 0));
+    assert_eq!(
+        (from_table.work.counts.table_hits, from_table.work.counts.shared_hits),
+        (1, 0)
+    );
     let fleet = fleet.set(LAYERS, "shared+table");
     let from_cache = classify(&fleet.app(), &["post"]).await;
-    assert_eq!((from_cache.figures.table_hits, from_cache.figures.shared_hits), (0, 1));
+    assert_eq!(
+        (from_cache.work.counts.table_hits, from_cache.work.counts.shared_hits),
+        (0, 1)
+    );
 }
 
 #[tokio::test]
@@ -36,7 +42,7 @@ async fn after_the_cut_over_the_table_is_written_no_more() {
     let recorder = Recorder::to(fleet.tables.address()).await;
     let app = fleet.plan.clone().with_tables_at(recorder.address).app();
     let answer = classify(&app, &["before", "after"]).await;
-    assert_eq!((answer.figures.shared_hits, answer.figures.judged), (1, 1));
+    assert_eq!((answer.work.counts.shared_hits, answer.work.counts.asked), (1, 1));
     let asked = recorder.seen();
     let wrote = |action: &str| action.contains("Put") || action.contains("Write") || action.contains("Update");
     assert!(
@@ -47,7 +53,11 @@ async fn after_the_cut_over_the_table_is_written_no_more() {
     );
     assert_eq!(fleet.tables.tables().count("answers").await, 1);
     assert_eq!(
-        classify(&fleet.app(), &["before", "after"]).await.figures.shared_hits,
+        classify(&fleet.app(), &["before", "after"])
+            .await
+            .work
+            .counts
+            .shared_hits,
         2
     );
 }
@@ -69,7 +79,7 @@ async fn nobody_notices_a_migration() {
             assert!(answer.degraded.is_empty(), "{step}: {:?}", answer.degraded);
             // What anybody has judged before is judged by nobody again, but for the very first question.
             let new = usize::from(asked.len() == 2) + 1;
-            assert_eq!(answer.figures.judged, new, "{step}, instance {n}");
+            assert_eq!(answer.work.counts.asked, new, "{step}, instance {n}");
         }
         before = Some(after);
     }

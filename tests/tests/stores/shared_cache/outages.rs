@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::app::App;
-use shared::classify::{Classified, Degraded, Source};
+use shared::classify::{Classified, Source};
+use shared::telemetry::Degraded;
 use tests::proxy::{Mode, Proxy};
 
 use crate::shared_cache::fleet::{Fleet, classify};
@@ -69,15 +70,19 @@ async fn however_the_cache_fails_the_table_answers_and_the_next_reader_tells_the
             }
             let answer = setting.classify(&["known elsewhere", "new"]).await;
             assert_eq!(answer.degraded, [Degraded::Cache], "{what}");
-            assert_eq!((answer.figures.table_hits, answer.figures.judged), (1, 1), "{what}");
+            assert_eq!(
+                (answer.work.counts.table_hits, answer.work.counts.asked),
+                (1, 1),
+                "{what}"
+            );
             assert_eq!(answer.outcomes[0].source, Source::Cache, "{what}");
-            assert_eq!(setting.classify(&["new"]).await.figures.local_hits, 1, "{what}");
+            assert_eq!(setting.classify(&["new"]).await.work.counts.local_hits, 1, "{what}");
 
             setting.heal().await;
             let elsewhere = classify(&setting.fleet.app(), &["new"]).await;
-            assert_eq!(elsewhere.figures.judged, 0, "{what}");
+            assert_eq!(elsewhere.work.counts.asked, 0, "{what}");
             let after = classify(&setting.fleet.app(), &["new"]).await;
-            assert_eq!(after.figures.shared_hits, 1, "{what}");
+            assert_eq!(after.work.counts.shared_hits, 1, "{what}");
         }
     }
 }
@@ -92,13 +97,13 @@ async fn after_a_restart_a_cache_fills_by_those_who_read() {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let answer = classify(&app, &texts).await;
     assert_eq!(
-        (answer.degraded.as_slice(), answer.figures.judged),
+        (answer.degraded.as_slice(), answer.work.counts.asked),
         ([Degraded::Cache].as_slice(), 40)
     );
     fleet.redis.restart();
     fleet.plan.clock().advance(NEXT_PROBE);
     let elsewhere = classify(&fleet.app(), &texts).await;
-    assert_eq!((elsewhere.figures.table_hits, elsewhere.figures.judged), (40, 0));
+    assert_eq!((elsewhere.work.counts.table_hits, elsewhere.work.counts.asked), (40, 0));
     assert_eq!(fleet.keys().len(), 40, "and no lease");
 }
 
@@ -113,7 +118,7 @@ async fn a_frozen_server_costs_each_request_a_deadline_at_most_and_thaws_without
             .await
             .expect("in time");
         assert_eq!(
-            (answer.degraded.as_slice(), answer.figures.judged),
+            (answer.degraded.as_slice(), answer.work.counts.asked),
             ([Degraded::Cache].as_slice(), 1)
         );
         // The next request probes it.
@@ -126,7 +131,7 @@ async fn a_frozen_server_costs_each_request_a_deadline_at_most_and_thaws_without
     let all = ["one", "two", "three", "after", "later"];
     let elsewhere = classify(&fleet.app(), &all).await;
     assert_eq!(
-        (elsewhere.figures.judged, elsewhere.degraded.as_slice()),
+        (elsewhere.work.counts.asked, elsewhere.degraded.as_slice()),
         (0, [].as_slice())
     );
 }
@@ -141,13 +146,13 @@ async fn a_cache_that_takes_no_writes_is_done_without_until_it_does() {
     full("1");
     let answer = classify(&app, &["post"]).await;
     assert_eq!(
-        (answer.degraded.as_slice(), answer.figures.judged),
+        (answer.degraded.as_slice(), answer.work.counts.asked),
         ([Degraded::Cache].as_slice(), 1)
     );
     let elsewhere = classify(&fleet.app(), &["post"]).await;
-    assert_eq!(elsewhere.figures.table_hits, 1, "the table has it");
+    assert_eq!(elsewhere.work.counts.table_hits, 1, "the table has it");
     full("0");
-    assert_eq!(classify(&fleet.app(), &["post"]).await.figures.table_hits, 1);
+    assert_eq!(classify(&fleet.app(), &["post"]).await.work.counts.table_hits, 1);
     assert!(fleet.shared_entry("post").await.is_some(), "told by a reader");
 }
 
@@ -171,7 +176,7 @@ async fn a_cache_that_flaps_changes_no_verdict() {
     let texts: Vec<String> = (0..20).map(|round| format!("post {round}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let elsewhere = classify(&setting.fleet.app(), &texts).await;
-    assert_eq!(elsewhere.figures.judged, 0, "nothing was lost");
+    assert_eq!(elsewhere.work.counts.asked, 0, "nothing was lost");
 }
 
 #[tokio::test]
@@ -187,7 +192,7 @@ async fn who_waits_for_another_judges_when_the_cache_goes_away() {
         };
         let (answer, ()) = tokio::join!(setting.classify(&["post"]), cache);
         assert_eq!(answer.degraded, [Degraded::Cache], "{mode:?}");
-        assert_eq!(answer.figures.judged, 1, "{mode:?}");
+        assert_eq!(answer.work.counts.asked, 1, "{mode:?}");
     }
 }
 

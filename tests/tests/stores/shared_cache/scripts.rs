@@ -11,10 +11,13 @@ async fn every_script_runs_on_a_cluster() {
     let texts: Vec<String> = (0..50).map(|n| format!("post {n}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let first = classify(&fleet.app(), &texts).await;
-    assert_eq!((first.figures.judged, first.degraded.as_slice()), (50, [].as_slice()));
+    assert_eq!(
+        (first.work.counts.asked, first.degraded.as_slice()),
+        (50, [].as_slice())
+    );
     let second = classify(&fleet.app(), &texts).await;
     assert_eq!(
-        (second.figures.shared_hits, second.degraded.as_slice()),
+        (second.work.counts.shared_hits, second.degraded.as_slice()),
         (50, [].as_slice())
     );
 

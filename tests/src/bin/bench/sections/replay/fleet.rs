@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use shared::admission;
 use shared::app::App;
-use shared::classify::{self, Batch, Classified, Degraded};
+use shared::classify::{self, Batch, Classified};
 use shared::clock::Timestamp;
 use shared::identity::Principal;
 use shared::plan::Meter;
+use shared::telemetry::Degraded;
 use tests::dice::Dice;
 use tests::redis::Redis;
 use tests::service::{Plan, Tables};
@@ -97,14 +98,14 @@ impl Fleet {
             async move {
                 let classified = tokio::spawn(asked.of(app, now)).await.expect("no panic");
                 let as_expected = classified.degraded.iter().all(|one| cached.degraded().contains(one));
-                assert!(as_expected, "{:?} {:?}", classified.degraded, classified.figures);
+                assert!(as_expected, "{:?} {:?}", classified.degraded, classified.work);
                 classified
             }
         });
         let mut totals = Totals::default();
         let mut answers = stream::iter(requests).buffer_unordered(IN_FLIGHT);
         while let Some(classified) = answers.next().await {
-            totals.add(classified.outcomes.len(), &classified.figures);
+            totals.add(classified.outcomes.len(), &classified.work);
         }
         totals
     }
