@@ -59,7 +59,9 @@ struct ReadState<T> {
 impl<T> fmt::Debug for Refreshed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the value: it may be a secret.
-        f.debug_struct("Refreshed").field("rule", &self.rule).finish()
+        f.debug_struct("Refreshed")
+            .field("rule", &self.rule)
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,6 +196,7 @@ impl<T> Refreshed<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Ready, ready};
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::task::Poll;
 
@@ -217,13 +220,13 @@ mod tests {
     struct Source(AtomicU32);
 
     impl Source {
-        async fn read(&self) -> Result<u32, Outage> {
-            Ok(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+        fn read(&self) -> Ready<Result<u32, Outage>> {
+            ready(Ok(self.0.fetch_add(1, Ordering::Relaxed) + 1))
         }
 
-        async fn fail(&self) -> Result<u32, Outage> {
+        fn fail(&self) -> Ready<Result<u32, Outage>> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            Err(Outage("down".to_owned()))
+            ready(Err(Outage("down".to_owned())))
         }
 
         fn reads(&self) -> u32 {

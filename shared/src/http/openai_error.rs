@@ -13,7 +13,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// The longest wait that a client is told of: some sleep for however long they are told.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Adds the request's id under the name that these clients log.
 pub(super) fn name_request(headers: &mut HeaderMap, id: &str) {

@@ -100,10 +100,10 @@ impl Endpoints {
             ["api.aws", "amazonaws.com"]
         };
         let of_region = || names.map(|name| format!("https://bedrock-runtime.{region}.{name}"));
-        configured.map_or_else(|| Self::at(of_region()), |address| Self::at([address.to_owned()]))
+        configured.map_or_else(|| Self::at(&of_region()), |address| Self::at(&[address.to_owned()]))
     }
 
-    pub(super) fn at<const N: usize>(addresses: [String; N]) -> Self {
+    pub(super) fn at(addresses: &[String]) -> Self {
         Self {
             addresses: addresses.to_vec(),
             first: AtomicUsize::new(0),

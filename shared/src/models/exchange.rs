@@ -255,7 +255,7 @@ mod tests {
         let known = |name: &str| credentials.iter().find(|(of, _)| *of == name);
         let config = Config::read(|name| known(name).map(|(_, value)| (*value).to_owned())).unwrap();
         let mut exchange = Exchange::new(&config, None);
-        exchange.bedrock = bedrock::Endpoints::at(names.map(|name| format!("http://{name}")));
+        exchange.bedrock = bedrock::Endpoints::at(&names.map(|name| format!("http://{name}")));
         exchange
     }
 

@@ -293,8 +293,8 @@ impl QuotaStore {
         let Some(due) = request.due(charge.units) else {
             return self.known_here(charge, key, &request);
         };
-        let mut admitted = self.admit_alone(&charge.of(due), reservation, unanswered).await;
-        match &mut admitted {
+        let mut outcome = self.admit_alone(&charge.of(due), reservation, unanswered).await;
+        match &mut outcome {
             Ok(charged) => {
                 let used = charged.usage.as_ref().map_or(0, |usage| usage.used);
                 self.outage_keys.admitted(user, &key.key, used);
@@ -304,7 +304,7 @@ impl QuotaStore {
             }
             Err(_) => self.outage_keys.end(user, &key.key, due),
         }
-        admitted
+        outcome
     }
 
     /// Answers a request that need not be charged, as this process remembers its key from an outage.

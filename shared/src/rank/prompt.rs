@@ -120,8 +120,9 @@ fn most_output(items: usize, explain: bool) -> u32 {
 fn random_ids(count: usize) -> Result<Vec<String>, Error> {
     let mut ids: Vec<String> = Vec::with_capacity(count);
     while ids.len() < count {
-        let [a, b, c, d, e] = random_bytes::<5>()?;
-        let id = format!("i{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}");
+        let mut bits = [0; 8];
+        bits[3..].copy_from_slice(&random_bytes::<5>()?);
+        let id = format!("i{:010x}", u64::from_be_bytes(bits));
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -194,7 +195,7 @@ mod tests {
     fn the_version_changes_with_what_models_are_asked() {
         let words = format!("{SYSTEM}{EXPLAINED}{}{}", schema(&[], false), schema(&[], true));
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, words.as_bytes());
-        let digest: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = format!("{:016x}", u64::from_be_bytes(digest.as_ref()[..8].try_into().unwrap()));
         assert_eq!(
             (PROMPT_VERSION, digest.as_str()),
             ("1", "b401408e865ff3ff"),

@@ -84,7 +84,7 @@ pub fn listing(key: &Key, items: usize, sample: usize, samples: usize) -> Vec<us
     listing
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers from the same name.
+/// `SplitMix64` (Steele, Lea, Flood 2014): the same numbers from the same name.
 struct Random(u64);
 
 impl Random {

@@ -23,7 +23,7 @@ macro_rules! counts {
 
             /// Returns what each comes to, in the order of the metrics.
             fn values(&self) -> [u64; Self::METRICS.len()] {
-                [$(self.$field as u64,)+]
+                [$(u64::try_from(self.$field).unwrap_or(u64::MAX),)+]
             }
         }
 

@@ -161,7 +161,7 @@ async fn a_classification_uses_what_the_bill_says() {
     let line = second.logged(|line| line.contains("\"distinct\":20")).await;
     let record: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(
-        (&record["sharedHits"], &record["judged"]),
+        (&record["sharedHits"], &record["asked"]),
         (&json!(17), &json!(3)),
         "{line}"
     );
@@ -209,7 +209,7 @@ async fn a_verdict_in_the_shared_cache_is_as_large_as_the_bill_says() {
     let classify = meter.function("classify").await;
     answered(&classify, &batch(registration["accessToken"].as_str().unwrap(), 0..20)).await;
     let mut connection = meter.redis.connection();
-    let keys: Vec<String> = connection.keys("v:*").unwrap();
+    let keys: Vec<String> = connection.keys("a:*").unwrap();
     assert_eq!(keys.len(), 20, "{keys:?}");
     let sizes: f64 = keys
         .iter()

@@ -35,9 +35,9 @@ async fn metrics(setting: &Setting) -> [u64; 3] {
     let url = format!("http://{}/metrics", setting.service.address());
     let text = reqwest::get(url).await.unwrap().text().await.unwrap();
     [
-        "clearview_charged_posts_total{tier=\"free\"} ",
-        "clearview_refunded_posts_total ",
-        "clearview_refund_lost_posts_total ",
+        "clearview_charged_total{workload=\"classify\",tier=\"free\"} ",
+        "clearview_refunded_total{workload=\"classify\",tier=\"free\"} ",
+        "clearview_refund_lost_total{workload=\"classify\",tier=\"free\"} ",
     ]
     .map(|name| {
         let value = text.lines().find_map(|line| line.strip_prefix(name));
