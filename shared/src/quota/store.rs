@@ -296,8 +296,8 @@ impl QuotaStore {
         let mut outcome = self.admit_alone(&charge.of(due), reservation, unanswered).await;
         match &mut outcome {
             Ok(charged) => {
-                let used = charged.usage.as_ref().map_or(0, |usage| usage.used);
-                self.outage_keys.admitted(user, &key.key, used);
+                let count = charged.usage.as_ref().map_or(0, |usage| usage.used);
+                self.outage_keys.admitted(user, &key.key, count);
                 charged.receipt.place = ChargePlace::InProcess {
                     key: Some(key.key.clone()),
                 };
