@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly cost check contract evaluate audit gateway api sbom fmt mutants package bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run test nightly cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -56,6 +56,12 @@ mutants: ## Changes the quota rules a line at a time and expects a test to fail 
 
 package: venv ## Builds the packages that `sam deploy` uploads, in .aws-sam/build; for arm64, or with ARCH=x86_64 for that
 	PATH="$(CURDIR)/$(VENV):$$PATH" SAM_CLI_TELEMETRY=0 sam build --parameter-overrides Architecture=$(ARCH)
+
+sizes: ## The zipped sizes of the packaged functions, after `make package`
+	@for file in .aws-sam/build/*/bootstrap; do \
+		printf '%-20s %6.2f MB  %s\n' "$$(basename "$$(dirname "$$file")")" "$$(gzip -6 -c "$$file" | wc -c)e-6" \
+			"$$(od -An -tx1 -j18 -N1 "$$file" | sed 's/ 3e/x86_64/; s/ b7/arm64/')"; \
+	done
 
 rie: venv ## Runs one function in SAM CLI's runtime interface emulator, against a local server
 	$(CARGO) build --workspace --bins

@@ -1,4 +1,4 @@
-//! `clearview admin …`: signs and sends what an operator asks of a deployment.
+//! `clearview admin …`: signs and sends an operator's requests to a deployment.
 
 #![expect(
     clippy::print_stderr,
@@ -16,16 +16,16 @@ use std::process::ExitCode;
 use clap::Args;
 use shared::clock::Clock;
 
-pub use ask::Ask;
+pub use ask::AdminCall;
 use client::Client;
 
-/// Exit code of an answer that repeating cannot change: a refusal, a user who is not there.
+/// Exit code of an answer that repeating cannot change: a refusal, an unknown user.
 const REFUSED: u8 = 1;
 
-/// Exit code of what may succeed later: no answer, 429, 5xx.
+/// Exit code of a request that may succeed later: no answer, 429, 5xx.
 const UNAVAILABLE: u8 = 3;
 
-/// Sends signed admin requests to a deployment; prints the answer, and why there is none
+/// Sends signed admin requests to a deployment; prints the answer, or the reason why there is none
 ///
 /// Exit codes: 0 done; 1 refused, or nothing to sign with; 2 a mistake in the command; 3 worth trying again.
 #[derive(Debug, Clone, Args)]
@@ -43,36 +43,36 @@ pub struct AdminCommand {
     keyid: Option<String>,
 
     #[command(subcommand)]
-    ask: Ask,
+    ask: AdminCall,
 }
 
-/// Why a command came to nothing.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The answer, or what keeps the request from being sent.
+pub(crate) enum AdminFailure {
+    /// A refusal, or a reason why the request cannot be sent.
     #[error("{0}")]
     Refused(String),
-    /// No answer, or one that may be another in a while.
+    /// No answer, or a failure that may pass.
     #[error("{0}")]
     Unavailable(String),
 }
 
 impl AdminCommand {
-    /// Carries the command out; the answer goes to standard output.
+    /// Runs the command; the answer goes to standard output.
     pub async fn run(&self) -> ExitCode {
         match self.send().await {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
                 eprintln!("{failure}");
                 ExitCode::from(match failure {
-                    Failure::Refused(_) => REFUSED,
-                    Failure::Unavailable(_) => UNAVAILABLE,
+                    AdminFailure::Refused(_) => REFUSED,
+                    AdminFailure::Unavailable(_) => UNAVAILABLE,
                 })
             }
         }
     }
 
-    async fn send(&self) -> Result<(), Failure> {
+    async fn send(&self) -> Result<(), AdminFailure> {
         let signer = keys::signer(self.keys.as_deref(), self.keyid.as_deref(), &Clock::system())?;
         let client = Client::new(&self.url, signer)?;
         let mut request = Some(self.ask.request()?);

@@ -1,8 +1,8 @@
-//! How many requests are worked on at a time: as many as the processors keep up with, and no more than memory has room for.
+//! Bounds the requests worked on at a time: as many as the processors keep up with, and no more than memory has room for.
 //!
-//! A request that finds no slot waits for one, unread, and is refused at once where too many wait already. How many slots there
-//! are follows from how late a timer fires. In a process with more to do than it can, everything waits its turn, also the
-//! answers of caches and tables: their calls would time out.
+//! A request that finds no slot waits for one, unread, and is refused at once if too many wait already. The number of slots
+//! follows from how late a timer fires. In an overloaded process everything waits its turn, including the answers of caches and
+//! tables: their calls would time out.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ const FIRST: usize = 64;
 /// The fewest slots, unless fewer are the most.
 const LEAST: usize = 16;
 
-/// How often the number of slots is looked at while requests wait.
+/// How often the number of slots is adjusted while requests wait.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How late a timer may fire in a process that keeps up.
@@ -30,24 +30,24 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A body takes a slot for each started part of this size, so that the slots bound the memory of bodies too.
 const BYTES_PER_SLOT: u64 = 640 * 1024;
 
-/// What a server can do at a time.
+/// The slots of a server and the queue for them.
 #[derive(Debug)]
 pub(crate) struct Capacity {
     most: usize,
     longest_wait: Duration,
-    state: Mutex<State>,
+    state: Mutex<Occupancy>,
     waiting: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct Occupancy {
     slots: usize,
     taken: usize,
-    queue: VecDeque<Waiter>,
+    queue: VecDeque<QueuedRequest>,
 }
 
 #[derive(Debug)]
-struct Waiter {
+struct QueuedRequest {
     since: Stopwatch,
     slots: usize,
     granted: oneshot::Sender<Slot>,
@@ -58,7 +58,7 @@ struct Waiter {
 pub(crate) struct Slot {
     slots: usize,
     capacity: Arc<Capacity>,
-    /// Whether the request has waited for it.
+    /// True if the request had to wait for it.
     pub(crate) waited: bool,
 }
 
@@ -70,13 +70,13 @@ impl Drop for Slot {
 }
 
 impl Capacity {
-    /// Allows for `most` requests at a time and half as many that wait, none for longer than a request may take.
+    /// Allows `most` requests at a time and half as many that wait, none for longer than a request may take.
     #[must_use]
     pub(crate) fn new(most: usize, request_timeout: Duration) -> Arc<Self> {
         Arc::new(Self {
             most,
             longest_wait: LONGEST_WAIT.min(request_timeout),
-            state: Mutex::new(State {
+            state: Mutex::new(Occupancy {
                 slots: most.min(FIRST),
                 taken: 0,
                 queue: VecDeque::new(),
@@ -98,7 +98,7 @@ impl Capacity {
                 return None;
             }
             let (granted, slot) = oneshot::channel();
-            state.queue.push_back(Waiter {
+            state.queue.push_back(QueuedRequest {
                 since: Stopwatch::start(),
                 slots,
                 granted,
@@ -109,11 +109,11 @@ impl Capacity {
         tokio::time::timeout(self.longest_wait, granted).await.ok()?.ok()
     }
 
-    /// Whether so many wait, or the first of them for so long, that one more had better come again later.
-    fn is_full(&self, queue: &mut VecDeque<Waiter>) -> bool {
-        // Those whose clients have left, or that were refused since, still stand in it.
+    /// Reports that another request should come later: too many wait, or the first of them waits too long.
+    fn is_full(&self, queue: &mut VecDeque<QueuedRequest>) -> bool {
+        // Requests whose clients have left, or that were refused since, still stand in the queue.
         while queue.pop_front_if(|first| first.granted.is_closed()).is_some() {}
-        let too_long = |first: &Waiter| first.since.elapsed() > self.longest_wait / 2;
+        let too_long = |first: &QueuedRequest| first.since.elapsed() > self.longest_wait / 2;
         queue.len() >= self.most.div_ceil(2) || queue.front().is_some_and(too_long)
     }
 
@@ -136,7 +136,7 @@ impl Capacity {
         })
     }
 
-    /// Gives free slots to those who have waited longest.
+    /// Gives free slots to the requests that have waited longest.
     fn grant(self: &Arc<Self>) {
         loop {
             let waiter = {
@@ -151,8 +151,8 @@ impl Capacity {
                 }
                 state.queue.pop_front().filter(|_| !gone)
             };
-            if let Some(Waiter { slots, granted, .. }) = waiter {
-                // One that leaves just now drops it, which gives it back.
+            if let Some(QueuedRequest { slots, granted, .. }) = waiter {
+                // A request that leaves at this moment drops the slot, which returns it.
                 drop(granted.send(self.slot(slots, true)));
             }
         }
@@ -166,24 +166,24 @@ impl Capacity {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Occupancy> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Occupancy {
     const fn has_room_for(&self, slots: usize) -> bool {
         self.taken + slots <= self.slots
     }
 }
 
-/// How many slots a request takes; never more than there always are.
+/// Returns the slots that a request takes; never more than there always are.
 fn slots_of(length: u64, most: usize) -> usize {
     let parts = usize::try_from(length.div_ceil(BYTES_PER_SLOT)).unwrap_or(usize::MAX);
     parts.clamp(1, least(most))
 }
 
-/// How many slots there are next, where requests wait and a timer fired so `late`.
+/// Returns the next number of slots, given that requests wait and that a timer fired so `late`.
 fn adjusted(slots: usize, most: usize, late: Duration) -> usize {
     let step = slots.div_ceil(8);
     if late > LATE {
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// Whether a future is not ready when it is asked once.
+    /// True if a future is not ready when it is polled once.
     async fn waits<F: Future + Unpin>(future: &mut F) -> bool {
         tokio::time::timeout(Duration::ZERO, future).await.is_err()
     }

@@ -1,5 +1,5 @@
-//! The way to the embedded tables for this process: the SDK's requests are answered where they are made. Over the network each
-//! would be signed, sent, read and checked as if the tables were far away, which took a third of a cached request.
+//! A shortcut to the embedded tables for this process: the SDK's requests are answered where they are made. Over the network
+//! each would be signed, sent, read and checked as if the tables were remote, which took a third of a cached request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,19 +24,20 @@ use shared::table;
 /// The operations that write nothing.
 const READS: [&str; 4] = ["GetItem", "Query", "Scan", "BatchGetItem"];
 
-/// What precedes an operation's name in a request.
+/// The prefix of an operation's name in a request.
 const TARGET: &str = "DynamoDB_20120810.";
 
-/// What a probe writes: enough that no space left over from before has room for it.
+/// The size of a probe's item: no leftover space has room for it.
 const PROBE_BYTES: usize = 64 * 1024;
 
-/// A client whose requests `disk` answers without a network.
+/// Returns a client whose requests `disk` answers without a network.
 #[must_use]
 pub(crate) fn client(config: &Config, disk: Disk) -> Client {
     connected(config, Direct { disk, probing: false })
 }
 
-/// The same for health: after a write has failed, a read fails too until a write succeeds, which it tries itself.
+/// Returns the same for health: after a failed write, a read fails too until a write succeeds. The client tries that write
+/// itself.
 #[must_use]
 pub(crate) fn probing_client(config: &Config, disk: Disk) -> Client {
     connected(config, Direct { disk, probing: true })
@@ -50,7 +51,7 @@ fn connected(config: &Config, direct: Direct) -> Client {
     Client::from_conf(settings.build())
 }
 
-/// The embedded tables, and whether their last write failed: a full disk can still be read.
+/// The embedded tables, and the state of their last write: a full disk can still be read.
 #[derive(Clone)]
 pub(crate) struct Disk {
     database: Database,
@@ -58,14 +59,14 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// The disk that `database` is on.
+    /// Returns the disk that `database` is on.
     #[must_use]
     pub(crate) fn of(database: Database) -> Self {
         let failing = Arc::default();
         Self { database, failing }
     }
 
-    /// Makes a call, and takes down how a write went.
+    /// Makes a call, and remembers how a write went.
     fn answer(&self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
         let answer = answer(&self.database, operation, body);
         if !READS.contains(&operation) {
@@ -136,7 +137,7 @@ impl HttpConnector for Direct {
     }
 }
 
-/// Every operation that ClearView makes.
+/// Carries out one of the operations that ClearView uses.
 fn answer(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
     match operation {
         "GetItem" => call(body, |request| database.get_item(request)),

@@ -1,8 +1,8 @@
-//! `clearview doctor`: reads a deployed stack and says what is not as it should be; reads an account before the first deployment
-//! and says what will not fit.
+//! `clearview doctor`: reads a deployed stack and reports its faults; reads an account before the first deployment and reports
+//! what will not fit.
 //!
-//! It asks through the AWS CLI, which knows the operator's profiles, sign-ins and regions. Nothing is changed. Each check is a pure
-//! function over what was read.
+//! It asks through the AWS CLI, which knows the operator's profiles, sign-ins and regions. Nothing is changed. Each check is a
+//! pure function over the values that were read.
 
 #![expect(
     clippy::print_stderr,
@@ -19,8 +19,9 @@ mod probe;
 mod stack;
 mod watching;
 
-use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{fmt, fs};
 
 use clap::Args;
 use futures_util::future::join_all;
@@ -30,40 +31,44 @@ use serde_json::Value;
 use aws::Aws;
 use stack::Stack;
 
-/// Exit code when something is not as it should be.
+/// Exit code if there are faults.
 const FAULTS: u8 = 1;
 
-/// Exit code when something could not be read.
+/// Exit code if something could not be read.
 const UNREAD: u8 = 3;
 
-/// Reads a deployed stack by the AWS CLI, and says what is not as it should be; changes nothing
+/// Reads a deployed stack through the AWS CLI and reports its faults; changes nothing
 ///
-/// Exit codes: 0 all is well; 1 something is not; 2 a mistake in the command; 3 something could not be read.
+/// Exit codes: 0 no faults; 1 faults; 2 a mistake in the command; 3 something could not be read.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorCommand {
     /// Name of the stack
     #[arg(long, default_value = "clearview")]
     stack: String,
 
-    /// Read the account before the first deployment instead: what will not fit
+    /// Read the account before the first deployment instead, and report what will not fit
     #[arg(long)]
     before: bool,
 
-    /// The value of the parameter Stage that will be deployed, with --before
+    /// The value of the parameter Stage of the coming deployment, with --before
     #[arg(long, default_value = "live", value_name = "STAGE")]
     stage: String,
 
-    /// Where the API answers [default: the output `ApiUrl` of the stack]
+    /// SAM's own file, with the parameters that will be deployed, with --before
+    #[arg(long, default_value = "samconfig.toml", value_name = "FILE")]
+    config_file: PathBuf,
+
+    /// Address of the API [default: the output `ApiUrl` of the stack]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
 
-/// What a check says.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// As it should be.
+    /// No fault.
     Well(String),
-    /// Not as it should be, and what to do.
+    /// A fault, and what to do.
     Fault(String),
     /// It could not be read, and why.
     Unread(String),
@@ -79,7 +84,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What a check found: all is well if there are no faults.
+/// Turns the faults of a check into findings: without faults, one that says `well`.
 pub(crate) fn findings(well: &str, faults: Vec<String>) -> Vec<Finding> {
     if faults.is_empty() {
         vec![Finding::Well(well.to_owned())]
@@ -89,11 +94,12 @@ pub(crate) fn findings(well: &str, faults: Vec<String>) -> Vec<Finding> {
 }
 
 impl DoctorCommand {
-    /// Carries the command out; what it finds goes to standard output.
+    /// Runs the command; its findings go to standard output.
     pub async fn run(&self) -> ExitCode {
         let aws = Aws::new();
         let found = if self.before {
-            account::check(&aws, &self.stage).await
+            let settings = fs::read_to_string(&self.config_file).unwrap_or_default();
+            account::check(&aws, &self.stage, &settings).await
         } else {
             match Stack::read(&aws, &self.stack).await {
                 Ok(stack) => self.check(&aws, &stack).await,
@@ -105,7 +111,7 @@ impl DoctorCommand {
         }
         let any = |is: fn(&Finding) -> bool| found.iter().any(is);
         if any(|finding| matches!(finding, Finding::Fault(_))) {
-            eprintln!("Something is not as it should be; docs/OPERATIONS.md says what each part is for.");
+            eprintln!("There are faults; docs/OPERATIONS.md explains each part.");
             ExitCode::from(FAULTS)
         } else if any(|finding| matches!(finding, Finding::Unread(_))) {
             ExitCode::from(UNREAD)
@@ -127,7 +133,7 @@ impl DoctorCommand {
     }
 }
 
-/// Asks for each of some things, and says what is wrong with them.
+/// Checks each of several things, and collects their faults.
 async fn of_each<T>(
     aws: &Aws,
     well: &str,

@@ -1,4 +1,4 @@
-//! The coding of a body, which API Gateway takes off before a function sees it: gzip or deflate.
+//! Decodes a body's `Content-Encoding`, gzip or deflate, as API Gateway does before a function sees the body.
 
 use std::io::Read;
 
@@ -8,13 +8,14 @@ use hyper::header::{self, HeaderMap};
 use shared::error::Error;
 use shared::http::LARGEST_BODY;
 
-use crate::server::LARGEST_REQUEST;
+/// API Gateway's own limit on a request: what is larger is not even read.
+pub(crate) const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
 
-/// Decodes a body as its `Content-Encoding` says.
+/// Decodes a body by its `Content-Encoding`.
 ///
 /// # Errors
-/// [`Error::UnsupportedMediaType`] for any other coding, or a body that is not in the one named; [`Error::PayloadTooLarge`] when it
-/// is larger than a request may be.
+/// [`Error::UnsupportedMediaType`] for any other coding, or a body that is not in the one named; [`Error::PayloadTooLarge`]
+/// when it is larger than a request may be.
 pub fn decode(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let (coding, more) = (codings.next(), codings.next());
@@ -31,7 +32,7 @@ pub fn decode(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error> {
     }
 }
 
-/// Reads no more than a request may have: a few bytes can stand for gigabytes.
+/// Reads no more than the largest request: a few bytes can stand for gigabytes.
 fn read(decoder: impl Read) -> Result<Bytes, Error> {
     let mut plain = Vec::new();
     let read = decoder.take(LARGEST_REQUEST + 1).read_to_end(&mut plain);

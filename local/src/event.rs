@@ -1,7 +1,7 @@
 //! A request as the event that API Gateway makes of it (REST API, Lambda proxy), and a function's answer as a response.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::query_map::QueryMap;
@@ -17,24 +17,34 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// What an event says of a request beyond the request itself.
+/// The two ends of a connection, as an event names them.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The other end.
+    pub address: SocketAddr,
+    /// The port at this end.
+    pub port: u16,
+}
+
+/// The parts of an event beyond the request itself.
 #[derive(Debug, Clone)]
 pub struct Origin<'a> {
     /// The path of its route in the API's definition.
     pub resource: &'a str,
-    /// What the request has where the route leaves a part of the path open.
+    /// The values of the open parts of the route's path.
     pub path_parameters: HashMap<String, String>,
-    /// Whom it came from: the connection's other end, whatever the headers say.
+    /// The sender: the connection's other end, whatever the headers say.
     pub source_ip: IpAddr,
-    /// The port that it came to.
+    /// The port that it arrived at.
     pub port: u16,
     /// The gateway's own id for it.
     pub request_id: &'a str,
-    /// When it came.
+    /// The time of its arrival.
     pub now: Timestamp,
 }
 
-/// What `path` has where `route`, such as `/v1/users/{userId}`, leaves a part open; `None` if it is no path of this route.
+/// Returns the values of the open parts of `route`, such as `/v1/users/{userId}`, in `path`; `None` if it is no path of
+/// this route.
 #[must_use]
 pub fn path_parameters(route: &str, path: &str) -> Option<HashMap<String, String>> {
     let (mut parts, mut parameters) = (path.split('/'), HashMap::new());
@@ -50,7 +60,7 @@ pub fn path_parameters(route: &str, path: &str) -> Option<HashMap<String, String
     parts.next().is_none().then_some(parameters)
 }
 
-/// The event of a request, as JSON.
+/// Builds the event of a request, as JSON.
 ///
 /// # Errors
 /// When a part of it has no JSON form.
@@ -132,7 +142,7 @@ fn as_text(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| value.clone())
 }
 
-/// The response that a function's answer, as JSON, stands for; `None` where API Gateway would call it malformed.
+/// Turns a function's answer, as JSON, into a response; `None` if API Gateway would call it malformed.
 #[must_use]
 pub fn to_response(answer: &str) -> Option<Response<Bytes>> {
     let answer: ApiGatewayProxyResponse = serde_json::from_str(answer).ok()?;

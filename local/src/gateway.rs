@@ -1,6 +1,9 @@
-//! What API Gateway does: finds the function of a path, throttles, hands over an event, answers by itself where it must.
+//! Does API Gateway's work: finds the function of a path, throttles, passes an event on, and answers by itself if it
+//! must.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +12,15 @@ use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
+use lambda_http::{Adapter, Body, Context, LambdaEvent, Request, Response as Answer, Service, service_fn};
 use shared::app::App;
 use shared::error::{Error, Outage};
-use shared::http::{Verbatim, gateway_answer, new_correlation_id, with_every_header};
+use shared::http::{Route, Verbatim, add_cors, correlation_id, refusal, with_every_header};
+use shared::ids::new_correlation_id;
 
 use crate::capacity::Slot;
-use crate::event::{self, Origin};
+use crate::event::{self, Caller, Origin};
 use crate::invocations;
-use crate::server::Caller;
 
 mod throttle;
 
@@ -26,45 +29,63 @@ pub use throttle::Throttle;
 /// How long a function may take: `timeoutInMillis` in openapi.yaml.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(9);
 
+/// Handles one request.
+type Handle = fn(Arc<App>, Request) -> Pin<Box<dyn Future<Output = Answer<Body>> + Send>>;
+
 /// A function behind the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    /// What operators change and look at.
-    Admin,
-    /// Registration, refresh, revocation, public keys.
-    Auth,
-    /// Verdicts.
-    Classify,
-    /// Health.
-    Health,
-    /// Quota.
-    Usage,
+#[derive(Clone)]
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+    /// Its methods and paths.
+    pub routes: Vec<(Method, &'static str)>,
+    handle: Handle,
 }
 
-/// Every route: its method, its path, its function. The functions' own tables, put together.
-pub fn routes() -> impl Iterator<Item = (Method, &'static str, Function)> {
-    let admin = admin::ROUTES
-        .into_iter()
-        .map(|(method, path, _)| (method, path, Function::Admin));
-    let auth = auth::ROUTES
-        .into_iter()
-        .map(|(method, path, _)| (method, path, Function::Auth));
-    let classify = classify::ROUTES
-        .into_iter()
-        .map(|(method, path, ())| (method, path, Function::Classify));
-    let health = health::ROUTES
-        .into_iter()
-        .map(|(method, path, _)| (method, path, Function::Health));
-    let usage = usage::ROUTES
-        .into_iter()
-        .map(|(method, path, ())| (method, path, Function::Usage));
-    admin.chain(auth).chain(classify).chain(health).chain(usage)
+impl Function {
+    fn of<A>(name: &'static str, routes: impl IntoIterator<Item = Route<A>>, handle: Handle) -> Self {
+        let routes = routes.into_iter().map(|(method, path, _)| (method, path)).collect();
+        Self { name, routes, handle }
+    }
+}
+
+/// Every function behind the gateway.
+#[must_use]
+pub fn functions() -> [Function; 6] {
+    [
+        Function::of(admin::NAME, admin::ROUTES, |app, request| {
+            Box::pin(async move { admin::handle(&app, request).await })
+        }),
+        Function::of(auth::NAME, auth::ROUTES, |app, request| {
+            Box::pin(async move { auth::handle(&app, request).await })
+        }),
+        Function::of(classify::NAME, classify::ROUTES, |app, request| {
+            Box::pin(async move { classify::handle(&app, request).await })
+        }),
+        Function::of(health::NAME, health::ROUTES, |app, request| {
+            Box::pin(async move { health::handle(&app, request).await })
+        }),
+        Function::of(rank::NAME, rank::ROUTES, |app, request| {
+            Box::pin(async move { rank::handle(&app, request).await })
+        }),
+        Function::of(usage::NAME, usage::ROUTES, |app, request| {
+            Box::pin(async move { usage::handle(&app, request).await })
+        }),
+    ]
+}
+
+/// Every route: its method, its path, the name of its function.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
+    functions().into_iter().flat_map(|function| {
+        let routes = function.routes.into_iter();
+        routes.map(move |(method, path)| (method, path, function.name))
+    })
 }
 
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    routes: Vec<(&'static str, Function)>,
+    functions: [Function; 6],
     throttle: Option<Throttle>,
 }
 
@@ -74,8 +95,7 @@ impl Gateway {
     pub fn new(app: App, throttle: Option<Throttle>) -> Self {
         Self {
             app: Arc::new(app),
-            // Like `ANY` on each path: which methods there are, the function says.
-            routes: routes().map(|(_, path, function)| (path, function)).collect(),
+            functions: functions(),
             throttle,
         }
     }
@@ -90,7 +110,7 @@ impl Gateway {
     /// Answers a request by itself.
     #[must_use]
     pub fn refuse(&self, error: &Error, request: &HeaderMap) -> Response<Bytes> {
-        gateway_answer(error, request, &self.app.config.cors_origins).map(Into::into)
+        refuse(error, request, &self.app.config.cors_origins)
     }
 
     /// Before the process ends, as the function does before its environment does.
@@ -98,10 +118,22 @@ impl Gateway {
         self.app.quota.settle().await;
     }
 
+    /// Finds the route and the function of a path, like `ANY` on each path: the function itself says which methods there are.
+    fn find(&self, path: &str) -> Option<(&'static str, &Function, HashMap<String, String>)> {
+        let of = |function: &Function| {
+            let mut routes = function.routes.iter();
+            routes.find_map(|(_, route)| Some((*route, event::path_parameters(route, path)?)))
+        };
+        self.functions.iter().find_map(|function| {
+            let (route, parameters) = of(function)?;
+            Some((route, function, parameters))
+        })
+    }
+
     /// Answers a request whose body has been read, and holds its `slot` until all work on it has ended.
     ///
     /// # Errors
-    /// What the gateway answers by itself.
+    /// The gateway's own answer.
     pub(crate) async fn answer(
         &self,
         parts: &Parts,
@@ -113,13 +145,9 @@ impl Gateway {
         if let Some(function) = invocations::invoked(&parts.method, path) {
             return Ok(invocations::invoke(&self.app, function, body).await);
         }
-        let matching = self.routes.iter().find_map(|(route, function)| {
-            let parameters = event::path_parameters(route, path)?;
-            Some((*route, *function, parameters))
-        });
-        let (resource, function, path_parameters) = matching.ok_or(Error::NotFound)?;
+        let (resource, function, path_parameters) = self.find(path).ok_or(Error::NotFound)?;
         if let Some(throttle) = &self.throttle {
-            throttle.admit(function)?;
+            throttle.admit(resource)?;
         }
         let origin = Origin {
             resource,
@@ -131,7 +159,7 @@ impl Gateway {
         };
         let event = event::of_request(parts, body, &origin).map_err(|error| Error::Internal(Box::new(error)))?;
         // A task of its own: it ends what it has begun although the client hangs up, and its panic is its own.
-        let invocation = invoke(Arc::clone(&self.app), function, event);
+        let invocation = answer(Arc::clone(&self.app), function.handle, event);
         let invocation = tokio::spawn(async move {
             let answer = invocation.await;
             drop(slot);
@@ -148,27 +176,33 @@ impl Gateway {
     }
 }
 
+/// Returns what API Gateway answers by itself, in the form of every other error, which pages of `origins` may read.
+#[must_use]
+pub fn refuse(error: &Error, request: &HeaderMap, origins: &[String]) -> Response<Bytes> {
+    let mut response = refusal(error, &correlation_id(request));
+    add_cors(origins, request, response.headers_mut());
+    response.map(Into::into)
+}
+
 fn defect(what: &str) -> Error {
     Error::Internal(Box::new(Outage(what.to_owned())))
 }
 
-/// One invocation, as the Lambda runtime makes it: event in, answer out, both JSON.
+/// Invokes the function `name` as the Lambda runtime does: event in, answer out, both JSON.
 ///
 /// # Errors
-/// When the event is none of API Gateway's.
-pub async fn invoke(app: Arc<App>, function: Function, event: String) -> Result<String, serde_json::Error> {
+/// When there is no such function, or the event is none of API Gateway's.
+pub async fn invoke(app: Arc<App>, name: &str, event: String) -> Result<String, serde_json::Error> {
+    let found = functions().into_iter().find(|function| function.name == name);
+    let function = found.ok_or_else(|| serde::de::Error::custom(format!("there is no function {name}")))?;
+    answer(app, function.handle, event).await
+}
+
+async fn answer(app: Arc<App>, handle: Handle, event: String) -> Result<String, serde_json::Error> {
     let request: LambdaRequest = serde_json::from_str(&event)?;
-    let mut adapter = Adapter::from(service_fn(move |request: lambda_http::Request| {
-        let app = Arc::clone(&app);
-        async move {
-            Ok::<_, Infallible>(Verbatim(match function {
-                Function::Admin => admin::handle(&app, request).await,
-                Function::Auth => auth::handle(&app, request).await,
-                Function::Classify => classify::handle(&app, request).await,
-                Function::Health => health::handle(&app, request).await,
-                Function::Usage => usage::handle(&app, request).await,
-            }))
-        }
+    let mut adapter = Adapter::from(service_fn(move |request: Request| {
+        let answer = handle(Arc::clone(&app), request);
+        async move { Ok::<_, Infallible>(Verbatim(answer.await)) }
     }));
     let event = with_every_header(LambdaEvent::new(request, Context::default()));
     let Ok(answer) = adapter.call(event).await;

@@ -1,4 +1,4 @@
-//! Lambda's own Invoke API, for the functions that no gateway calls: what a schedule or an operator sends by hand.
+//! Lambda's own Invoke API, for the functions that no gateway calls: the events of a schedule or an operator, sent by hand.
 //!
 //! `aws lambda invoke --endpoint-url http://127.0.0.1:3000 --function-name quota-reset …` works as it does in AWS.
 
@@ -9,22 +9,23 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::invocation::Failure;
 
-/// What the function names stand between in the paths of the API.
+/// The parts of an API path before and after a function's name.
 const PATH: (&str, &str) = ("/2015-03-31/functions/", "/invocations");
 
-/// Says that the body is a function's error.
+/// Marks a body as a function's error.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 
-/// The function that a request wants to invoke, if that is what it wants.
+/// Returns the function that a request invokes, if it is such a request.
 #[must_use]
 pub fn invoked<'a>(method: &Method, path: &'a str) -> Option<&'a str> {
     let name = path.strip_prefix(PATH.0)?.strip_suffix(PATH.1)?;
     (*method == Method::POST).then_some(name)
 }
 
-/// Invokes `function` with the event in `body`; 404 for one that is called through the gateway, or not there.
+/// Invokes `function` with the event in `body`. Answers 404 for a function that is called through the gateway, or does not
+/// exist.
 pub async fn invoke(app: &App, function: &str, body: &[u8]) -> Response<Bytes> {
-    if function != "quota-reset" {
+    if function != quota_reset::NAME {
         let message = "Function not found: quota-reset is the only one that is invoked directly";
         return answer(StatusCode::NOT_FOUND, &json!({"Type": "User", "message": message}));
     }

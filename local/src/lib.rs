@@ -1,21 +1,21 @@
-//! ClearView on one machine: the functions' own handlers behind a server that speaks to them as API Gateway does.
+//! ClearView on one machine: the functions' own handlers behind a server that calls them as API Gateway does.
 //!
 //! # Layout
-//! | module | what lives there |
+//! | module | content |
 //! |---|---|
 //! | [`options`] | the command line |
 //! | [`admin`], [`signer`] | `clearview admin`: signed requests of operators |
-//! | [`doctor`] | `clearview doctor`: whether a deployed stack is as it should be |
+//! | [`doctor`] | `clearview doctor`: the faults of a deployed stack |
 //! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
-//! | `capacity` | how many requests are worked on at a time |
-//! | [`gateway`] | routes, throttling, what API Gateway answers by itself |
+//! | `capacity` | the bound on requests worked on at a time |
+//! | [`gateway`] | routes, throttling, the gateway's own answers |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
 //! | [`invocations`] | the scheduled functions, invoked by hand |
 //! | [`upstream`] | a scripted provider |
-//! | `direct` | the way to the embedded DynamoDB for this process |
+//! | `direct` | a shortcut to the embedded DynamoDB for this process |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
-//! | [`verify`] | an export of the audit log, verified |
+//! | [`verify`] | verifies an export of the audit log |
 
 pub mod admin;
 pub(crate) mod capacity;

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use local::gateway::functions;
 use local::options::{Command, CommandLine, Options};
 use local::server::Server;
 use local::state::StartError;
@@ -47,18 +48,19 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<(), StartError> {
     let config = Config::from_env().map_err(|error| StartError(error.to_string()))?;
-    let log = telemetry::init_in_background(&config);
+    let behind_the_gateway = functions().map(|function| function.name);
+    let log = telemetry::init_in_background(&config, &[&behind_the_gateway[..], &[quota_reset::NAME]].concat());
     let outcome = serve(options, config).await;
     log.finish();
     outcome
 }
 
-/// Answers requests until a signal ends it.
+/// Answers requests until a signal ends the server.
 async fn serve(options: &Options, config: Config) -> Result<(), StartError> {
     let unusable = |error| StartError(format!("signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
-    // `nohup` has it ignored; to listen to it would undo that.
+    // `nohup` ignores SIGHUP; a listener would undo that.
     let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()));
     let hang_up = hang_up.transpose().map_err(unusable)?;
     let server = Server::start(options, config, Clock::system()).await?;
@@ -82,7 +84,7 @@ async fn received(signal: Option<Signal>) {
     }
 }
 
-/// Whether this process was started with SIGHUP ignored, as far as the system says.
+/// True if this process was started with SIGHUP ignored, as far as the system can say.
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -90,7 +92,8 @@ fn ignores_hang_up() -> bool {
         .is_some_and(|mask| mask & 1 != 0)
 }
 
-/// Writes to standard error, as the log has standard output. Nothing waits for it: it may be closed, or a pipe that nobody reads.
+/// Writes to standard error, because the log has standard output. Nothing waits for it: it may be closed, or a pipe without a
+/// reader.
 fn say(text: String) {
     std::thread::spawn(move || writeln!(std::io::stderr(), "{text}"));
 }

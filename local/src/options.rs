@@ -12,16 +12,16 @@ use crate::doctor::DoctorCommand;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "clearview", version, args_conflicts_with_subcommands = true)]
 pub struct CommandLine {
-    /// Serves without one.
+    /// The command; without one, the program serves.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// How to serve.
+    /// Options of the server.
     #[command(flatten)]
     pub options: Options,
 }
 
-/// A command other than to serve.
+/// A command other than serving.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Verify an export of the audit log: the answers of GET /v1/admin/audit, one after the other
@@ -31,7 +31,7 @@ pub enum Command {
     },
     /// Sign and send an admin request
     Admin(AdminCommand),
-    /// Read a deployed stack, or an account before the first deployment, and say what is not as it should be
+    /// Read a deployed stack, or an account before the first deployment, and report its faults
     Doctor(DoctorCommand),
 }
 
@@ -71,13 +71,14 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
 
-    /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50/s for auth
+    /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50 registrations/s
     #[arg(long)]
     pub throttle: bool,
 }
 
 impl Options {
-    /// Where the embedded table listens. It asks for no credential, so who does not ask for its port keeps it to this machine.
+    /// Returns the address of the embedded table. It asks for no credential, so without an explicit port it stays on this
+    /// machine.
     #[must_use]
     pub fn table_address(&self) -> SocketAddr {
         match self.table_port {

@@ -15,7 +15,7 @@ use shared::tls;
 /// Longer than any request of the service may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A client that trusts whom this machine trusts.
+/// A client that trusts the certificate authorities of this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbound(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
@@ -35,7 +35,7 @@ impl Outbound {
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors
-    /// Why there is no answer in time, in words.
+    /// The reason why there is no answer in time, in words.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let silent = |why: &dyn Display| format!("{host} does not answer: {why}");

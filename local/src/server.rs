@@ -26,22 +26,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::capacity::Capacity;
-use crate::encoding;
+use crate::encoding::{self, LARGEST_REQUEST};
+use crate::event::Caller;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
 use crate::state::{self, Embedded, StartError};
 use crate::upstream::Upstream;
 
-/// API Gateway's own limit on a request: what is larger is not even read.
-pub(crate) const LARGEST_REQUEST: u64 = 10 * 1024 * 1024;
-
-/// What is read and thrown away of a larger one, so that a client which sends before it listens still gets its answer.
+/// The part of a larger one that is read and discarded, so that a client which sends before it listens still gets its
+/// answer.
 const MOST_DISCARDED: u64 = 256 * 1024 * 1024;
 
 /// How long a client may take for its headers, and again for its body.
 const SLOWEST_SENDER: Duration = Duration::from_secs(30);
 
-/// How many connections beyond those that are served are told so at a time. Still more are not accepted until one of them is gone.
+/// Refused connections that are answered at a time. Further ones are not accepted until one of them is gone.
 const TURNED_AWAY: usize = 60;
 
 /// How long such a connection may take for its headers.
@@ -52,15 +51,6 @@ const LARGEST_BUFFER: usize = 64 * 1024;
 
 /// How long requests under way may take at the end.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
-
-/// The two ends of a connection, as far as an event tells of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Caller {
-    /// The other end.
-    pub address: SocketAddr,
-    /// The port at this end.
-    pub port: u16,
-}
 
 /// A running server.
 pub struct Server {
@@ -79,7 +69,7 @@ impl Server {
     /// Starts a server; it answers once this returns.
     ///
     /// # Errors
-    /// What cannot be used, in words: a port, a directory, a key file, a table service.
+    /// The part that cannot be used, in words: a port, a directory, a key file, a table service.
     pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let upstream = match &options.script {
             None => None,

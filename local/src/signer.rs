@@ -1,14 +1,14 @@
-//! Signatures of requests by RFC 9421, for `clearview admin` and for the tests.
+//! Signs requests by RFC 9421, for `clearview admin` and for the tests.
 //!
-//! Written from the RFC and not from the verifier, so that a mistake of the verifier is not repeated here.
+//! It was written from the RFC and not from the verifier, so that a mistake of the verifier is not repeated here.
 
 use aws_lc_rs::{digest, hmac};
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine};
 use shared::clock::{Clock, Timestamp};
-use shared::http::new_correlation_id;
+use shared::ids::new_correlation_id;
 
-/// Who signs, and with what time.
+/// A key and the clock to sign with.
 #[derive(Debug)]
 pub struct Signer {
     /// The name of the key.
@@ -29,7 +29,7 @@ pub struct SignatureHeaders {
 }
 
 impl Signer {
-    /// Returns a signer with a key as it is given out, in base64.
+    /// Returns a signer with a key in base64, as keys are given out.
     ///
     /// # Errors
     /// The key is not base64.
@@ -42,13 +42,13 @@ impl Signer {
         })
     }
 
-    /// A nonce that nobody has used.
+    /// Returns a fresh nonce.
     #[must_use]
     pub fn nonce() -> String {
         new_correlation_id()
     }
 
-    /// The parameters of a signature made at `now`.
+    /// Returns the parameters of a signature made at `now`.
     #[must_use]
     pub fn parameters(&self, now: Timestamp, nonce: &str) -> String {
         let keyid = &self.keyid;

@@ -1,4 +1,4 @@
-//! Where state lives: the embedded `DynamoDB`, or a service elsewhere; its tables; the keys that sign tokens.
+//! The state of the local server: the embedded `DynamoDB` or a service elsewhere, its tables, and the keys that sign tokens.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -14,8 +14,9 @@ use aws_sdk_dynamodb::types::{
 use dynoxide::Database;
 use shared::config::providers::ProviderName;
 use shared::config::{AwsCredentials, Config, Secret, SharedCache};
+use shared::elasticache;
 use shared::identity::keys::KeySet;
-use shared::table::{self, Schema};
+use shared::table::{self, TableSchema};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -25,16 +26,16 @@ use crate::options::Options;
 use crate::upstream::Upstream;
 use crate::upstream::script::Script;
 
-/// How often expired items are removed. Nothing relies on it: expiry is checked wherever it counts.
+/// The interval at which expired items are removed. Nothing relies on it: expiry is checked wherever it matters.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
-/// How long a table service may take to make a table, and how often it is asked until it does.
+/// The time limit for making a table, and the interval between tries.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// How long it may take to find a cache by its name.
+/// The time limit for finding a cache by its name.
 const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
 
-/// Why the server cannot start.
+/// The reason why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StartError(pub String);
@@ -45,7 +46,7 @@ fn failed(what: &str, cause: impl std::fmt::Display) -> StartError {
 
 /// An embedded `DynamoDB` that serves the SDK's own protocol on a port of this machine.
 pub struct Embedded {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     disk: Disk,
     stop: oneshot::Sender<()>,
@@ -55,7 +56,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts it, in memory or in `data_dir`, where `listen` says; port 0 is a free one.
+    /// Starts it, in memory or in `data_dir`, on the address `listen`; port 0 is a free one.
     ///
     /// # Errors
     /// When the directory or the port cannot be used, or another process uses the directory.
@@ -83,7 +84,7 @@ impl Embedded {
             listener,
             database.clone(),
             async {
-                // Dropped or sent, both say stop.
+                // A dropped sender stops it as a message does.
                 let _ = stopped.await;
             },
         ));
@@ -97,13 +98,13 @@ impl Embedded {
         })
     }
 
-    /// A client of it in this process.
+    /// Returns a client of it in this process.
     #[must_use]
     pub fn client(&self, config: &Config) -> Client {
         direct::client(config, self.disk.clone())
     }
 
-    /// A client that says of a table which has failed to write whether it can do so again.
+    /// Returns a client for health, which reports a failed write until a write succeeds again.
     #[must_use]
     pub fn probing_client(&self, config: &Config) -> Client {
         direct::probing_client(config, self.disk.clone())
@@ -140,16 +141,16 @@ async fn sweep(database: Database) {
     }
 }
 
-/// Finds the shared caches that `config` has the name of, but no URL. It asks with the credentials of the environment.
+/// Finds the shared caches that `config` names without a URL, with the credentials of the environment.
 ///
 /// # Errors
-/// When `ElastiCache` does not answer in some seconds, or knows of no such cache.
+/// When `ElastiCache` does not answer in some seconds, or has no such cache.
 pub async fn find_caches(config: &mut Config) -> Result<(), StartError> {
     let caches = &config.cache;
     let together = caches.limits == caches.shared;
     if let Some(name) = caches.shared_name.clone().filter(|_| caches.shared.is_none()) {
         let found = find_cache(config, "CLEARVIEW_CACHE_NAME", name).await?;
-        // Limits live there too, unless they have a cache of their own.
+        // Limits are kept there too, unless they have a cache of their own.
         if together {
             config.cache.limits = Some(found.clone());
         }
@@ -167,14 +168,14 @@ pub async fn find_caches(config: &mut Config) -> Result<(), StartError> {
 }
 
 async fn find_cache(config: &Config, variable: &str, name: String) -> Result<SharedCache, StartError> {
-    let endpoint = health::elasticache::endpoint(config, &name, LONGEST_LOOK_UP).await;
+    let endpoint = elasticache::endpoint(config, &name, LONGEST_LOOK_UP).await;
     Ok(SharedCache {
         endpoint: endpoint.map_err(|error| failed(variable, error))?,
         name: Some(name),
     })
 }
 
-/// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol and Bedrock. Where no
+/// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol and Bedrock. If no
 /// provider beyond this process is configured, it is the only one.
 ///
 /// # Errors
@@ -186,19 +187,22 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, St
     let upstream = Upstream::start(script).await.map_err(|error| named(&error))?;
     config.providers.openai.base_url = upstream.base_url();
     config.providers.bedrock_endpoint = Some(format!("http://{}", upstream.address));
-    // It checks no signature, but none is asked without one.
+    // It checks no signature, but no request is made without one.
     config.credentials.get_or_insert_with(|| AwsCredentials {
         access_key_id: "local".to_owned(),
         secret_access_key: Secret::new("local"),
         session_token: None,
     });
-    if config.providers.chain == [ProviderName::Local] {
-        config.providers.chain = vec![ProviderName::OpenAi("scripted".into())];
+    let settings = &mut config.providers;
+    for chains in [&mut settings.chains, &mut settings.rank] {
+        if chains.base == [ProviderName::Local] {
+            chains.base = vec![ProviderName::OpenAi("scripted".into())];
+        }
     }
     Ok(upstream)
 }
 
-/// Makes the tables that are not there.
+/// Creates the tables that are missing.
 ///
 /// # Errors
 /// When the service refuses or does not answer within a second.
@@ -212,7 +216,7 @@ pub async fn create_missing_tables(client: &Client, prefix: &str) -> Result<(), 
     Ok(())
 }
 
-/// Makes the tables as soon as their service, which may start later than this server, lets it.
+/// Creates the tables as soon as their service, which may start later than this server, allows it.
 pub async fn keep_creating_tables(client: Client, prefix: String) {
     let mut every = tokio::time::interval(RETRY_EVERY);
     loop {
@@ -223,7 +227,7 @@ pub async fn keep_creating_tables(client: Client, prefix: String) {
     }
 }
 
-async fn create_if_missing(client: &Client, name: &str, schema: Schema) -> Result<(), StartError> {
+async fn create_if_missing(client: &Client, name: &str, schema: TableSchema) -> Result<(), StartError> {
     let failure = |cause: &dyn std::fmt::Display| failed(&format!("table {name}"), cause);
     let mut create = client
         .create_table()
@@ -269,7 +273,8 @@ async fn create_if_missing(client: &Client, name: &str, schema: Schema) -> Resul
     Ok(())
 }
 
-/// The keys that sign tokens: of the environment, else of a file (made when absent), else new ones that end with the process.
+/// Returns the keys that sign tokens: those of the environment, else of a file (made when absent), else new ones that end with
+/// the process.
 ///
 /// # Errors
 /// When the file cannot be read or made.
@@ -307,7 +312,7 @@ fn new_keys() -> Result<Secret, StartError> {
     KeySet::generate().map_err(|error| failed("new token keys", error))
 }
 
-/// For its owner's eyes alone.
+/// Writes a file that only its owner can read.
 fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,6 +1,7 @@
-//! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and does what a script says. For
+//! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and follows a script. It is for
 //! demonstrations (`--script FILE`) and for tests.
 
+pub mod ranking;
 pub mod script;
 
 use std::convert::Infallible;
@@ -19,16 +20,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::script::{Act, Asked, Script, content, refuses, wait};
+use self::ranking::AskedRanking;
+use self::script::{Act, AskedQuestion, Script, refuses, wait};
 
-/// A call that has come.
+/// A call that was received.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub struct ReceivedCall {
     /// Its path.
     pub path: String,
     /// Its query; empty if there was none.
@@ -41,23 +44,25 @@ pub struct Call {
     pub traceparent: String,
     /// Its body.
     pub body: Value,
-    /// The question in it; `None` if there was none that could be read.
-    pub asked: Option<Asked>,
+    /// The question in it; `None` if there was no readable one.
+    pub asked: Option<AskedQuestion>,
+    /// The question of rank in it, if it is one.
+    pub ranking: Option<AskedRanking>,
 }
 
 /// A running scripted provider.
 pub struct Upstream {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<UpstreamState>,
     accepting: JoinHandle<()>,
 }
 
-struct State {
+struct UpstreamState {
     script: Mutex<Script>,
-    /// What Secrets Manager's only secret holds, which it serves too.
+    /// The only secret of the Secrets Manager that it serves too.
     secret: Mutex<String>,
-    calls: watch::Sender<Vec<Call>>,
+    calls: watch::Sender<Vec<ReceivedCall>>,
 }
 
 impl Upstream {
@@ -68,7 +73,7 @@ impl Upstream {
     pub async fn start(script: Script) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
+        let state = Arc::new(UpstreamState {
             script: Mutex::new(script),
             secret: Mutex::new("sk-from-the-secret".to_owned()),
             calls: watch::Sender::default(),
@@ -94,7 +99,7 @@ impl Upstream {
         })
     }
 
-    /// What clients of OpenAI's protocol call the base URL.
+    /// Returns the base URL for clients of OpenAI's protocol.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
@@ -110,13 +115,13 @@ impl Upstream {
         secret.clone_into(&mut self.state.secret());
     }
 
-    /// The calls that have come, in order.
+    /// Returns the calls received so far, in order.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<ReceivedCall> {
         self.state.calls.borrow().clone()
     }
 
-    /// Waits until so many calls have come in all.
+    /// Waits until `times` calls were received in all.
     pub async fn called(&self, times: usize) {
         // The sender lives as long as this.
         let _ = self
@@ -134,7 +139,7 @@ impl Drop for Upstream {
     }
 }
 
-impl State {
+impl UpstreamState {
     fn secret(&self) -> MutexGuard<'_, String> {
         self.secret.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,9 +149,9 @@ impl State {
     }
 }
 
-/// An error ends the connection without an answer; `before` calls have come on it already.
+/// Serves one call. An error ends the connection without an answer; `before` calls came on it already.
 async fn serve(
-    state: &State,
+    state: &UpstreamState,
     request: Request<Incoming>,
     before: usize,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
@@ -163,17 +168,19 @@ async fn serve(
         ));
     }
     let converse = parts.uri.path().ends_with("/converse");
-    let asked = asked(&body, converse);
+    let asked: Option<AskedQuestion> = asked(&body, converse);
+    let ranking: Option<AskedRanking> = self::asked(&body, converse);
     state
         .calls
-        .send_modify(|calls| calls.push(call(&parts, &body, asked.clone())));
+        .send_modify(|calls| calls.push(call(&parts, &body, asked.clone(), ranking.clone())));
     let act = state.script().take();
     tokio::time::sleep(wait(&act)).await;
-    match (&act, asked) {
+    let is_refused = refuses(&act, &body, asked.as_ref());
+    match (&act, content(&act, asked.as_ref(), ranking.as_ref())) {
         (Act::Cut, _) => Err(std::io::Error::other("cut")),
         (Act::Once, _) if before > 0 => Err(std::io::Error::other("closed")),
         (Act::Redirect { status, location }, _) => Ok(redirect(*status, location)),
-        (Act::Refuse { status, error, .. }, asked) if refuses(&act, &body, asked.as_ref()) => {
+        (Act::Refuse { status, error, .. }, _) if is_refused => {
             let mut response = json_response(error);
             *response.status_mut() = status_code(*status);
             Ok(response)
@@ -185,10 +192,10 @@ async fn serve(
         (Act::Status { status, retry_after }, _) => Ok(status_response(*status, *retry_after)),
         (Act::Junk, _) => Ok(Response::new(Full::from("\u{0}\u{1}{{{ no JSON"))),
         (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
-        // What is not asked as the contract says is not answered.
+        // A call that is not as the contract says gets no answer but 400.
         (_, None) => Ok(status_response(400, None)),
-        (act, Some(asked)) => {
-            let mut answer = answer(&body, &content(act, &asked), converse);
+        (act, Some(content)) => {
+            let mut answer = answer(&body, &content, converse);
             match act {
                 Act::Usage { usage } => answer["usage"] = usage.clone(),
                 Act::Parts => {
@@ -203,9 +210,9 @@ async fn serve(
     }
 }
 
-fn call(parts: &Parts, body: &Value, asked: Option<Asked>) -> Call {
+fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Option<AskedRanking>) -> ReceivedCall {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    Call {
+    ReceivedCall {
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization").unwrap_or_default().to_owned(),
@@ -213,11 +220,18 @@ fn call(parts: &Parts, body: &Value, asked: Option<Asked>) -> Call {
         traceparent: header("traceparent").unwrap_or_default().to_owned(),
         body: body.clone(),
         asked,
+        ranking,
     }
 }
 
-/// The question in a body: the user message, which must be one JSON object and nothing else.
-fn asked(body: &Value, converse: bool) -> Option<Asked> {
+/// Returns the reply to whichever question was asked.
+fn content(act: &Act, asked: Option<&AskedQuestion>, ranking: Option<&AskedRanking>) -> Option<String> {
+    let verdicts = asked.map(|asked| script::content(act, asked));
+    verdicts.or_else(|| ranking.map(|ranking| ranking::content(act, ranking)))
+}
+
+/// Returns the question in a body: the user message, which must be one JSON object and nothing else.
+fn asked<T: DeserializeOwned>(body: &Value, converse: bool) -> Option<T> {
     let messages = body["messages"].as_array()?;
     let mut of_user = messages.iter().filter(|message| message["role"] == "user");
     let (message, None) = (of_user.next()?, of_user.next()) else {
@@ -234,9 +248,10 @@ fn asked(body: &Value, converse: bool) -> Option<Asked> {
 fn answer(body: &Value, content: &str, converse: bool) -> Value {
     let (read, written) = (body.to_string().len() / 4, content.len() / 4);
     if converse {
+        let tool = &body["toolConfig"]["tools"][0]["toolSpec"]["name"];
         let said = match serde_json::from_str::<Value>(content) {
             Ok(input) if body["toolConfig"].is_object() => {
-                json!({"toolUse": {"toolUseId": "tooluse_1", "name": "verdicts", "input": input}})
+                json!({"toolUse": {"toolUseId": "tooluse_1", "name": tool, "input": input}})
             }
             _ => json!({"text": content}),
         };

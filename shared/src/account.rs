@@ -1,4 +1,4 @@
-//! Data of one user in all tables: shown to the user, erased, or, of today's use, set to zero.
+//! One user's data in all tables: exports it, erases it, and sets the use of today to zero.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
 use crate::plan::Meter;
 use crate::quota::Counter;
-use crate::quota::counters::Count;
+use crate::quota::table::Count;
 use crate::usage::HistoryEntry;
 
-/// Everything that is kept of a user.
+/// Everything kept about a user.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Export {
@@ -27,9 +27,9 @@ pub struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     device_hash: Option<String>,
     sessions: Vec<ShownSession>,
-    /// What has been counted, and not yet been removed.
+    /// Counters that TTL has not removed yet.
     counters: Vec<Count>,
-    /// What was used on closed days.
+    /// The use of closed days.
     history: Vec<HistoryEntry>,
 }
 
@@ -41,9 +41,9 @@ pub struct ShownSession {
     created_at: String,
     refreshed_at: String,
     expires_at: String,
-    /// Whether it is bound to a device fingerprint.
+    /// True if it is bound to a device fingerprint.
     bound: bool,
-    /// Whether the request was made in it.
+    /// True for the session of this request.
     current: bool,
 }
 
@@ -60,7 +60,7 @@ impl ShownSession {
     }
 }
 
-/// The sessions of an account that live, the oldest first.
+/// Returns the live sessions of an account, oldest first.
 #[must_use]
 pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -> Vec<ShownSession> {
     let mut living: Vec<&Session> = account.sessions.iter().filter(|session| session.lives(now)).collect();
@@ -71,13 +71,13 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
         .collect()
 }
 
-/// Everything that is kept of `user`.
+/// Returns everything kept about `user`.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history) = tokio::try_join!(app.quota.counters().all_of(user), app.usage.history(user, now.day()))
+    let (counters, history) = tokio::try_join!(app.quota.table().all_of(user), app.usage.history(user, now.day()))
         .map_err(Error::Unavailable)?;
     Ok(Export {
         user_id: user.clone(),
@@ -94,7 +94,7 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
     })
 }
 
-/// Sets a user's counters of a day to zero, and returns what each held.
+/// Sets a user's counters of a day to zero, and returns the units that each held.
 ///
 /// # Errors
 /// When the quota table is down: some may be at zero, and the same call again resets the rest.
@@ -111,9 +111,9 @@ pub async fn reset_day(app: &App, user: &UserId, day: Day) -> Result<BTreeMap<Me
     Ok(before)
 }
 
-/// Ends a session that is known to be `user`'s, its access tokens included: those are denied until they have expired. Denied first:
-/// when the table is down, whoever asks tries again and may keep nothing meanwhile. Whether the whole fleet was told; this
-/// process denies them all the same, and others learn of it when the tokens are refreshed.
+/// Ends a session that is known to be `user`'s, and denies its access tokens until they expire. The denial comes first: if the
+/// table is down, the client tries again and keeps nothing meanwhile. Returns true if the whole fleet was informed. Otherwise
+/// only this process denies the tokens, and others learn of the end when the tokens are refreshed.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the identity table is down: the session may still be refreshed.
@@ -123,8 +123,8 @@ pub async fn end_session(app: &App, user: &UserId, session: &SessionId, now: Tim
     Ok(told)
 }
 
-/// Erases everything that is kept of `user` but the audit entries, which name the user by the id alone. `last` is the session of
-/// whoever asks, which goes last: an erasure that was interrupted can be asked for again.
+/// Erases everything kept about `user` except the audit entries, which name the user by id alone. `last` is the session of this
+/// request; it goes last, so that an interrupted erasure can be repeated.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
@@ -134,7 +134,7 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
         app.limits.revoke(user, &session.id, note.now).await;
     }
     let (rows, counters) =
-        tokio::try_join!(app.usage.erase(user), app.quota.counters().erase(user)).map_err(Error::Unavailable)?;
+        tokio::try_join!(app.usage.erase(user), app.quota.table().erase(user)).map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
     let change = Change {
         actor: note.actor,
@@ -150,13 +150,13 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     app.audit.note(&change, note.now).await
 }
 
-/// Who asks, for the audit log.
+/// The request behind an erasure, for the audit log.
 #[derive(Debug, Clone, Copy)]
 pub struct Note<'a> {
-    /// Who.
+    /// The user or admin.
     pub actor: &'a str,
-    /// In which request.
+    /// The request's correlation id.
     pub correlation_id: &'a str,
-    /// When.
+    /// The time of the request.
     pub now: Timestamp,
 }

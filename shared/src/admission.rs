@@ -1,281 +1,149 @@
-//! Who may go on: the credential, then the limits, then the charge. Every workload starts here.
+//! Admission, where every workload starts: the credential, then the limits ([`enter`]), then the charge
+//! ([`Admitted::charge`]). At the end, [`finish`] gives back the units that were not used.
+
+mod credential;
+
+pub use self::credential::{
+    Token, authenticate, authenticate_admin, check_user_signature, honour_in_grace, require_session,
+};
 
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::identity::keys::PublicKeys;
-use crate::identity::published::{Found, Published};
-use crate::identity::signature::Signature;
-use crate::identity::token::Refusal;
-use crate::identity::{Fingerprint, Principal};
-use crate::plan::{self, Meter};
-use crate::quota::outage::Reservation;
-use crate::quota::replay::IdempotencyKey;
+use crate::identity::Principal;
+use crate::limits::store::{Passage, Rejection, UserLimits};
+use crate::limits::{Origin, Standing};
+use crate::plan::{Allowance, Meter};
+use crate::quota::idempotency::IdempotencyKey;
+use crate::quota::outage::shadow::Reservation;
+use crate::quota::receipt::Receipt;
+use crate::quota::refund::Refund;
 use crate::quota::store::Charged;
 use crate::quota::{Charge, Counter};
-use crate::rate_limit::Source;
-use crate::rate_limit::store::{Admitted, Burst, Refused, Visit};
 
-/// What a bearer token says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Token {
-    /// It speaks for this principal.
-    Good(Principal),
-    /// It did lately. Only while the identity table is down is it honoured, see [`honour_in_grace`].
-    Expired(Principal),
-}
-
-/// Reads the principal of a request from its bearer token and device fingerprint. Without I/O, but when the published keys are
-/// read: when a token names one that this process has not seen, once a minute at most, and when what it knows is some minutes old.
-///
-/// # Errors
-/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when no keys are known here and they cannot be read.
-pub async fn authenticate(
-    app: &App,
-    bearer: Option<&str>,
-    fingerprint: Option<&str>,
+/// A request of a user that the limits have admitted, with all that its charge needs.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The standings of the limits that it met.
+    pub standings: Vec<Standing>,
+    /// True if the limits' cache was down.
+    pub degraded: bool,
+    charge: Charge,
+    /// True if the plan has a figure by day.
+    by_day: bool,
+    reservation: Option<Reservation>,
     now: Timestamp,
-) -> Result<Token, Error> {
-    let bearer = bearer.ok_or(Error::Unauthenticated("no bearer token"))?;
-    let fingerprint = fingerprint.map(Fingerprint::of);
-    let verify = || app.known_keys.verify(&app.parties, bearer, fingerprint.as_ref(), now);
-    if app.known_keys.are_old(now) && app.known_keys.may_read(now) {
-        // Whose token names a key that came since waits for this reading.
-        let _reading = app.known_keys.reading().await;
-        read_published_keys(app, now).await?;
-    }
-    let mut verified = verify();
-    if verified == Err(Refusal::UnknownKey) {
-        let _reading = app.known_keys.reading().await;
-        verified = verify();
-        if verified == Err(Refusal::UnknownKey) && app.known_keys.may_read(now) {
-            read_published_keys(app, now).await?;
-            verified = verify();
-        }
-    }
-    match verified {
-        Ok(principal) => Ok(Token::Good(principal)),
-        Err(Refusal::Expired(principal)) => Ok(Token::Expired(*principal)),
-        Err(Refusal::UnknownKey) => Err(Error::Unauthenticated("the key is unknown")),
-        Err(Refusal::Invalid(cause)) => Err(Error::Unauthenticated(cause)),
-    }
 }
 
-/// Honours a token that expired lately while the identity table is down: nobody can refresh then. It takes more than one failed
-/// read of the session to know that.
+/// Admits a user's request that uses `units` of a meter; one of 0 units only looks. Counts it in all of its limits, or
+/// in none.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] while the table answers; [`Error::Unavailable`] when it does not, but is not known to be down.
-pub async fn honour_in_grace(app: &App, principal: &Principal, now: Timestamp) -> Result<(), Error> {
-    match app.identity.lives(&principal.user, &principal.session, now).await {
-        Ok(_) => Err(Error::Unauthenticated("the token has expired")),
-        Err(_) if app.identity.is_down() => Ok(()),
-        Err(outage) => Err(Error::Unavailable(outage)),
-    }
-}
-
-/// Requires that the session of a principal lives, for those who change what belongs to the user.
-///
-/// # Errors
-/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when the identity table is down.
-pub async fn require_session(app: &App, principal: &Principal, now: Timestamp) -> Result<(), Error> {
-    match app.identity.lives(&principal.user, &principal.session, now).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::Unauthenticated("the session has ended")),
-        Err(outage) => Err(Error::Unavailable(outage)),
-    }
-}
-
-/// Holds the signature of a user's request against the keys of the session; a request without one counts if the deployment lets it.
-///
-/// # Errors
-/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when keys or nonces cannot be read.
-pub async fn check_user_signature(
+/// As [`LimitStore::admit`](crate::limits::store::LimitStore::admit); [`Error::Forbidden`] if the plan has none of the
+/// meter: then the address alone counts it.
+pub async fn enter(
     app: &App,
+    origin: Origin<'_>,
     principal: &Principal,
-    signature: Option<Result<Signature, &'static str>>,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let Some(signature) = signature else {
-        return if app.config.require_signatures {
-            Err(Error::Unauthenticated("the request is not signed"))
-        } else {
-            Ok(())
-        };
+    meter: Meter,
+    units: u64,
+) -> Result<Admitted, Rejection> {
+    let allowance = match allowance(app, principal, meter, units, origin.now).await {
+        Ok(allowance) => allowance,
+        Err(error) => {
+            let Passage { standings, .. } = visit(app, &origin, false).await?;
+            return Err(Rejection { standings, error });
+        }
     };
-    let signature = signature.map_err(Error::Unauthenticated)?;
-    if signature.keyid != principal.session.as_str() {
-        return Err(Error::Unauthenticated("the signature is of another session"));
-    }
-    let keys = app.signing_keys.current(now).await.map_err(Error::Unavailable)?;
-    if !keys.of(&principal.session, now).iter().any(|key| signature.is_by(key)) {
-        return Err(Error::Unauthenticated("the signature is wrong"));
-    }
-    spend_nonce(app, &signature, now).await
-}
-
-/// The admin who signed a request.
-///
-/// # Errors
-/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when keys or nonces cannot be read.
-pub async fn authenticate_admin(
-    app: &App,
-    signature: Option<Result<Signature, &'static str>>,
-    now: Timestamp,
-) -> Result<String, Error> {
-    let signature = signature
-        .ok_or(Error::Unauthenticated("the request is not signed"))?
-        .map_err(Error::Unauthenticated)?;
-    let keys = app.admin_keys.current(now).await.map_err(Error::Unavailable)?;
-    let key = keys
-        .find(&signature.keyid)
-        .ok_or(Error::Unauthenticated("the key is unknown"))?;
-    if !signature.is_by(key) {
-        return Err(Error::Unauthenticated("the signature is wrong"));
-    }
-    spend_nonce(app, &signature, now).await?;
-    Ok(signature.keyid)
-}
-
-/// Only once a signature is known to be right: nobody else can fill the table.
-async fn spend_nonce(app: &App, signature: &Signature, now: Timestamp) -> Result<(), Error> {
-    if app
-        .identity
-        .spend_nonce(&signature.keyid, &signature.nonce, now)
-        .await?
-    {
-        Ok(())
-    } else {
-        Err(Error::Unauthenticated("the nonce was used before"))
-    }
-}
-
-async fn read_published_keys(app: &App, now: Timestamp) -> Result<(), Error> {
-    let known = &app.known_keys;
-    let outcome = match app.published_keys.read().await {
-        Ok(Found {
-            newest: Some(published),
-            everywhere,
-        }) => take_published_keys(app, &published, everywhere, now),
-        Ok(Found { newest: None, .. }) => Ok(()),
-        Err(outage) => Err(Error::Unavailable(outage)),
+    let user = UserLimits {
+        principal,
+        meter,
+        units,
+        per_minute: allowance.per_minute,
+        by_day: allowance.per_day.is_some(),
     };
-    outcome.or_else(|error| {
-        // The next request reads again: where no key is known, none of them is told that its token is no good.
-        known.retry_read();
-        // With some keys known, the token is simply not signed by one of them as far as can be told.
-        if known.are_none() { Err(error) } else { Ok(()) }
+    let passage = app.limits.admit(&origin, false, Some(user)).await?;
+    Ok(Admitted {
+        standings: passage.standings,
+        degraded: passage.degraded,
+        reservation: passage.reservation,
+        ..Admitted::of(principal, meter, units, allowance, origin.now)
     })
 }
 
-fn take_published_keys(app: &App, published: &Published, everywhere: bool, now: Timestamp) -> Result<(), Error> {
-    let known = &app.known_keys;
-    let keys = PublicKeys::parse(&published.jwks).map_err(|error| Error::Internal(Box::new(error)))?;
-    // Its own keys stay, as what this process signs it accepts; unless a newer set says otherwise.
-    let keys = match app.token_keys.known() {
-        Some(own) if own.version() > published.version => own.public().clone(),
-        Some(own) if own.version() == published.version => keys.and(own.public().clone()),
-        _ => keys,
-    };
-    // The one place that answers may have missed what this process has heard of already.
-    if everywhere || known.version() <= published.version {
-        known.replace(keys, published.version, now);
-    }
-    Ok(())
-}
-
-/// Where a request comes from, as the limits see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    /// The subscriber.
-    pub source: &'a Source,
-    /// Which endpoint is asked; `None` if the address was counted before.
-    pub endpoint: Option<&'a str>,
-}
-
-/// How a request comes in, as the limits see it.
-#[derive(Debug, Clone, Copy)]
-pub enum Entrance<'a> {
-    /// By its address alone.
-    Visit,
-    /// By its address, to register a device.
-    Registration,
-    /// With a user, to see how things stand.
-    Look(&'a Principal, Meter),
-    /// With a user, to use so many units.
-    Use(&'a Principal, Meter, u64),
-}
-
-/// Lets a request on if all of its limits do, or counts it nowhere.
+/// Admits work by its charge to the day alone, such as a job's: no limit by minute counts it.
 ///
 /// # Errors
-/// As [`LimitStore::admit`](crate::rate_limit::store::LimitStore::admit).
-pub async fn limit(app: &App, origin: Origin<'_>, entrance: Entrance<'_>, now: Timestamp) -> Result<Admitted, Refused> {
-    let visit = |registers, burst| Visit {
-        source: origin.source,
-        endpoint: origin.endpoint,
-        registers,
-        burst,
-    };
-    let (principal, meter, units) = match entrance {
-        Entrance::Visit => return app.limits.admit(&visit(false, None), now).await,
-        Entrance::Registration => return app.limits.admit(&visit(true, None), now).await,
-        Entrance::Look(principal, meter) => (principal, meter, 0),
-        Entrance::Use(principal, meter, units) => (principal, meter, units),
-    };
-    let plans = app.plans.current(now).await;
-    let burst = Burst {
-        principal,
-        counter: &counter(principal, meter, now),
-        per_minute: plans.allowance(&principal.tier, meter).per_minute.unwrap_or(plan::MOST),
-        units,
-    };
-    app.limits.admit(&visit(false, Some(burst)), now).await
+/// [`Error::Forbidden`] if the plan has none of the meter.
+pub async fn enter_by_day(
+    app: &App,
+    principal: &Principal,
+    meter: Meter,
+    units: u64,
+    now: Timestamp,
+) -> Result<Admitted, Error> {
+    let allowance = allowance(app, principal, meter, units, now).await?;
+    Ok(Admitted::of(principal, meter, units, allowance, now))
 }
 
-/// Today's counter of a principal's meter.
-#[must_use]
-pub fn counter(principal: &Principal, meter: Meter, now: Timestamp) -> Counter {
-    Counter {
-        user: principal.user.clone(),
-        meter,
-        day: now.day(),
+async fn allowance(
+    app: &App,
+    principal: &Principal,
+    meter: Meter,
+    units: u64,
+    now: Timestamp,
+) -> Result<Allowance, Error> {
+    let allowance = app.plans.current(now).await.allowance(&principal.tier, meter);
+    if allowance.is_none() && units > 0 {
+        return Err(Error::Forbidden(meter.name()));
     }
+    Ok(allowance)
 }
 
-/// What a request wants to use.
-#[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
-    /// Of what.
-    pub meter: Meter,
-    /// How much.
-    pub units: u64,
-    /// Under which name, if the client may send the same again.
-    pub idempotency: Option<&'a IdempotencyKey>,
-    /// What the limits have reserved for it.
-    pub reserved: Option<&'a Reservation>,
-}
-
-/// Charges a wish to a principal, whole or not at all.
+/// Admits a request by its address alone; one that `registers` a device also by the limit of registrations.
 ///
 /// # Errors
-/// As [`QuotaStore::charge`](crate::quota::store::QuotaStore::charge).
-pub async fn charge(app: &App, principal: &Principal, wish: Wish<'_>, now: Timestamp) -> Result<Charged, Error> {
-    let plans = app.plans.current(now).await;
-    let per_day = plans.allowance(&principal.tier, wish.meter).per_day;
-    let charge = Charge {
-        counter: counter(principal, wish.meter, now),
-        tier: principal.tier.clone(),
-        units: wish.units,
-        limit: per_day.unwrap_or(plan::MOST),
-    };
-    if per_day.is_none() {
-        app.plans.keep_fresh(now).await;
-        return Ok(Charged::uncounted(&charge));
+/// As [`LimitStore::admit`](crate::limits::store::LimitStore::admit).
+pub async fn visit(app: &App, origin: &Origin<'_>, registers: bool) -> Result<Passage, Rejection> {
+    app.limits.admit(origin, registers, None).await
+}
+
+impl Admitted {
+    fn of(principal: &Principal, meter: Meter, units: u64, allowance: Allowance, now: Timestamp) -> Self {
+        Self {
+            standings: Vec::new(),
+            degraded: false,
+            charge: Charge {
+                counter: Counter::today(&principal.user, meter, now),
+                tier: principal.tier.clone(),
+                units,
+                limit: allowance.per_day.unwrap_or(0),
+            },
+            by_day: allowance.per_day.is_some(),
+            reservation: None,
+            now,
+        }
     }
-    let (charged, ()) = tokio::join!(
-        app.quota.charge(&charge, wish.idempotency, wish.reserved, now),
-        app.plans.keep_fresh(now)
-    );
-    charged
+
+    /// Charges the units, whole or not at all; with an idempotency key once, however often the client sends the
+    /// request. It may run beside work that costs no money.
+    ///
+    /// # Errors
+    /// As [`QuotaStore::charge`](crate::quota::store::QuotaStore::charge).
+    pub async fn charge(&self, app: &App, key: Option<&IdempotencyKey>) -> Result<Charged, Error> {
+        if !self.by_day {
+            app.plans.keep_fresh(self.now).await;
+            return Ok(Charged::uncounted(&self.charge.counter));
+        }
+        let (charged, ()) = tokio::join!(
+            app.quota.charge(&self.charge, key, self.reservation, self.now),
+            app.plans.keep_fresh(self.now)
+        );
+        charged
+    }
+}
+
+/// Ends a charge, and gives back the unused units.
+pub async fn finish(app: &App, receipt: Receipt, unused: u64) -> Refund {
+    app.quota.finish(receipt, unused).await
 }

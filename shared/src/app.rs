@@ -1,61 +1,63 @@
-//! The long-lived things of a process. The only place where they are put together.
+//! The long-lived things of a process. Only this module puts them together.
 
 use std::cell::LazyCell;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use futures_util::future::join_all;
 
+use crate::answers::Answers;
+use crate::answers::table::AnswerTable;
+use crate::answers::valkey::SharedAnswers;
 use crate::audit::AuditLog;
-use crate::breaker::fleet::Fleet;
-use crate::breaker::store::Breakers;
-use crate::cache::report::Reports;
-use crate::cache::table::VerdictTable;
-use crate::cache::tiers::Cache;
-use crate::cache::valkey::SharedVerdicts;
+use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
 use crate::config::{Config, ConfigError, Secret};
-use crate::identity::keys::{KeyError, KeySet};
+use crate::identity::keys::{KeyError, KeySet, PublicKeys};
 use crate::identity::known_keys::KnownKeys;
 use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
-use crate::plan::store::PlanStore;
-use crate::provider::Providers;
-use crate::provider::remote::Remote;
+use crate::limits::store::LimitStore;
+use crate::models::Models;
+use crate::models::breaker::fleet::Fleet;
+use crate::models::breaker::store::Breakers;
+use crate::models::spend::store::SpendStore;
+use crate::plan_store::PlanStore;
+use crate::probes::Probes;
 use crate::quota::store::QuotaStore;
-use crate::rate_limit::store::LimitStore;
-use crate::secrets::{self, Held, Source, WhileUnreadable};
-use crate::spend::store::SpendStore;
+use crate::refreshed::{Refreshed, WhileUnreadable};
+use crate::secrets::{self, Held, Source};
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
 use crate::valkey::Valkey;
 
-/// One per process; handlers borrow it.
+/// The whole of a process; handlers borrow it.
 pub struct App {
     /// All settings.
     pub config: Config,
     /// The time.
     pub clock: Clock,
-    /// What is told of each request.
+    /// Writes a record of each request.
     pub telemetry: Telemetry,
-    /// Who issues tokens and for whom.
+    /// Issuer and audience of tokens.
     pub parties: Parties,
-    /// What signs tokens; only auth has it.
+    /// The keys that sign tokens; only auth has them.
     pub token_keys: Held<KeySet>,
-    /// What users' requests are signed with.
+    /// The masters of the keys that users sign requests with.
     pub signing_keys: Held<SigningKeys>,
-    /// What admins' requests are signed with.
+    /// The keys that admins sign requests with.
     pub admin_keys: Held<AdminKeys>,
-    /// What verifies tokens.
-    pub known_keys: KnownKeys,
+    /// The public keys that verify tokens.
+    pub known_keys: Refreshed<KnownKeys>,
     /// Where they are published.
     pub published_keys: PublishedKeys,
     /// Devices, users, sessions.
     pub identity: IdentityStore,
-    /// What each tier may use.
+    /// The plan of each tier.
     pub plans: PlanStore,
     /// Counters.
     pub quota: QuotaStore,
@@ -65,22 +67,20 @@ pub struct App {
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
     pub limits: LimitStore,
-    /// Verdicts.
-    pub cache: Cache,
-    /// Judges.
+    /// Remembered answers.
+    pub answers: Answers,
+    /// Models beyond this process, for every workload.
+    pub models: Arc<Models>,
+    /// Judges of posts.
     pub providers: Providers,
-    /// For health alone: a way to each table that requests need, and that no other request's failure shuts.
-    pub probes: Vec<Table>,
-    /// Likewise to each shared cache.
-    pub cache_probes: Vec<Valkey>,
-    /// The ways to the shared caches that requests use.
+    /// The clients of health, which no other request's failure skips.
+    pub probes: Probes,
+    /// The clients of the shared caches that requests use.
     caches: Vec<Valkey>,
-    /// What the caches' provider has said of them.
-    pub cache_reports: Reports,
 }
 
 impl App {
-    /// From the environment, on the system's clock.
+    /// Builds the app from the environment, on the system's clock.
     ///
     /// # Errors
     /// The first setting that cannot be used.
@@ -88,7 +88,7 @@ impl App {
         Self::from_config(Config::from_env()?)
     }
 
-    /// From settings, on the system's clock.
+    /// Builds the app from settings, on the system's clock.
     ///
     /// # Errors
     /// When configured keys cannot be used.
@@ -97,62 +97,31 @@ impl App {
         Self::new(config, Clock::system(), &client)
     }
 
-    /// From its parts.
+    /// Builds the app from its parts.
     ///
     /// # Errors
     /// When configured keys cannot be used.
     pub fn new(config: Config, clock: Clock, client: &Client) -> Result<Self, ConfigError> {
-        let token_keys = config.token_keys.as_ref().map(KeySet::parse).transpose();
-        let token_keys = token_keys.map_err(unusable("CLEARVIEW_TOKEN_KEYS"))?;
-        let signing_keys = config.signing_keys.as_ref().map(SigningKeys::parse).transpose();
-        let signing_keys = signing_keys.map_err(unusable("CLEARVIEW_SIGNING_KEYS"))?;
-        let admin_keys = config.admin_keys.as_ref().map(AdminKeys::parse).transpose();
-        let admin_keys = admin_keys.map_err(unusable("CLEARVIEW_ADMIN_KEYS"))?;
-        let signing_keys = match (signing_keys, &config.signing_keys_secret) {
-            (None, None) => token_keys.as_ref().map(SigningKeys::of_key_set),
-            (keys, _) => keys,
-        };
-        // Without any, nobody is an admin.
-        let admin_keys = match (admin_keys, &config.admin_keys_secret) {
-            (None, None) => Some(AdminKeys::default()),
-            (keys, _) => keys,
-        };
-        // One for all secrets, which so share a connection; none is made where no secret is named.
-        let secrets = LazyCell::new(|| secrets::client(&config));
-        let source = |name: &Option<String>| match name {
-            Some(name) => Source::Named(Box::new((*secrets).clone()), name.clone()),
-            None => Source::Nowhere,
-        };
-        let public = token_keys
-            .as_ref()
-            .map(|keys| keys.public().clone())
-            .unwrap_or_default();
+        let keys = Keys::of(&config)?;
         let open = |schema| Table::new(client.clone(), schema, &config, clock.clone());
         let caches = Caches::of(&config, &clock);
-        let cache_probes = Caches::of(&config, &clock).each;
+        let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
-        let shared = caches.shared.map(SharedVerdicts::new);
-        let sources = [
-            &config.token_keys_secret,
-            &config.signing_keys_secret,
-            &config.admin_keys_secret,
-        ]
-        .map(source);
-        let [token_source, signing_source, admin_source] = sources;
-        let (key, key_secret) = (
-            &config.providers.openai.api_key,
-            &config.providers.openai.api_key_secret,
-        );
-        // A key that was replaced is refused by the provider itself.
-        let model_key = (key.is_some() || key_secret.is_some())
-            .then(|| Held::new(source(key_secret), parse_model_key, WhileUnreadable::Keep).or_fixed(key.clone()));
+        let shared = caches.shared.map(SharedAnswers::new);
+        let models = Arc::new(Models::new(
+            &config,
+            clock.clone(),
+            keys.model,
+            Breakers::new(config.providers.forced.clone(), fleet),
+            SpendStore::new(open(table::SETTINGS), &config),
+        ));
         Ok(Self {
             telemetry: Telemetry::new(&config),
             parties: Parties {
                 issuer: config.issuer.clone(),
                 audience: config.audience.clone(),
             },
-            known_keys: KnownKeys::new(public),
+            known_keys: KnownKeys::starting_with(keys.public),
             published_keys: PublishedKeys::new(client, &config, &clock),
             identity: IdentityStore::new(open(table::IDENTITY)),
             plans: PlanStore::new(open(table::SETTINGS), config.plans.clone()),
@@ -160,52 +129,43 @@ impl App {
             limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
-            cache: Cache::new(shared, VerdictTable::new(open(table::VERDICTS)), config.cache_layers),
-            providers: Providers::new(
-                config.providers.clone(),
-                Remote::new(
-                    &config,
-                    clock.clone(),
-                    model_key,
-                    Breakers::new(config.providers.forced.clone(), fleet),
-                    SpendStore::new(open(table::SETTINGS), &config),
-                ),
-            ),
-            probes: probes(client, &config, &clock),
-            cache_probes,
+            answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
+            providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
+            models,
+            probes,
             caches: caches.each,
-            cache_reports: Reports::default(),
-            // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
-            token_keys: Held::new(token_source, parse_token_keys, WhileUnreadable::Keep).or_fixed(token_keys),
-            signing_keys: Held::new(signing_source, parse_signing_keys, WhileUnreadable::FailClosed)
-                .or_fixed(signing_keys),
-            admin_keys: Held::new(admin_source, parse_admin_keys, WhileUnreadable::FailClosed).or_fixed(admin_keys),
+            token_keys: keys.token,
+            signing_keys: keys.signing,
+            admin_keys: keys.admin,
             config,
             clock,
         })
     }
 
-    /// Lets health look at the tables through a client of its own.
+    /// Gives health a client of its own for the tables.
     pub fn probe_through(&mut self, client: &Client) {
-        self.probes = probes(client, &self.config, &self.clock);
+        let caches = std::mem::take(&mut self.probes.caches);
+        self.probes = Probes::new(client, caches, &self.config, &self.clock);
     }
 
-    /// Connects to the shared caches while the start costs nobody anything. The first request learns of a failure.
+    /// Connects to the shared caches, and reads the keys where tokens are signed, while the start costs no user anything. The
+    /// first request reports a failure.
     pub async fn connect(&self) {
-        join_all(self.caches.iter().map(Valkey::connect)).await;
+        let now = self.clock.now();
+        let keys = async {
+            if self.config.token_keys_secret.is_some() {
+                let _ = tokio::join!(self.token_keys.current(now), self.signing_keys.current(now));
+            }
+        };
+        tokio::join!(join_all(self.caches.iter().map(Valkey::connect)), keys);
     }
 }
 
-fn probes(client: &Client, config: &Config, clock: &Clock) -> Vec<Table> {
-    let open = |schema| Table::new(client.clone(), schema, config, clock.clone());
-    [table::QUOTA, table::IDENTITY, table::VERDICTS].map(open).into()
-}
-
-/// The ways to the shared caches: one connection each, also where one cache serves both purposes.
+/// The clients of the shared caches: one connection each, also if one cache serves both purposes.
 struct Caches {
     shared: Option<Valkey>,
     limits: Option<Valkey>,
-    /// Every cache that there is, once.
+    /// Each cache once.
     each: Vec<Valkey>,
 }
 
@@ -225,6 +185,70 @@ impl Caches {
             each: shared.clone().into_iter().chain(own).collect(),
             shared,
         }
+    }
+}
+
+/// The keys of a process, from the settings or from Secrets Manager.
+struct Keys {
+    token: Held<KeySet>,
+    public: PublicKeys,
+    signing: Held<SigningKeys>,
+    admin: Held<AdminKeys>,
+    model: Option<Held<Secret>>,
+}
+
+impl Keys {
+    fn of(config: &Config) -> Result<Self, ConfigError> {
+        let token = config.token_keys.as_ref().map(KeySet::parse).transpose();
+        let token = token.map_err(unusable("CLEARVIEW_TOKEN_KEYS"))?;
+        let signing = config.signing_keys.as_ref().map(SigningKeys::parse).transpose();
+        let signing = signing.map_err(unusable("CLEARVIEW_SIGNING_KEYS"))?;
+        let admin = config.admin_keys.as_ref().map(AdminKeys::parse).transpose();
+        let admin = admin.map_err(unusable("CLEARVIEW_ADMIN_KEYS"))?;
+        let signing = match (signing, &config.signing_keys_secret) {
+            (None, None) => token.as_ref().map(SigningKeys::of_key_set),
+            (keys, _) => keys,
+        };
+        // Without any, nobody is an admin.
+        let admin = match (admin, &config.admin_keys_secret) {
+            (None, None) => Some(AdminKeys::default()),
+            (keys, _) => keys,
+        };
+        // One for all secrets, which so share a connection; none is made where no secret is named.
+        let secrets = LazyCell::new(|| secrets::client(config));
+        let source = |name: &Option<String>| match name {
+            Some(name) => Source::Named(Box::new((*secrets).clone()), name.clone()),
+            None => Source::Nowhere,
+        };
+        let (key, key_secret) = (
+            &config.providers.openai.api_key,
+            &config.providers.openai.api_key_secret,
+        );
+        let of_model = || Held::new(source(key_secret), parse_model_key, WhileUnreadable::Keep).or_fixed(key.clone());
+        let of_admins = Held::new(
+            source(&config.admin_keys_secret),
+            parse_admin_keys,
+            WhileUnreadable::FailClosed,
+        );
+        Ok(Self {
+            public: token.as_ref().map(|keys| keys.public().clone()).unwrap_or_default(),
+            // A key that was withdrawn still signs meanwhile, and whoever verifies refuses it.
+            token: Held::new(
+                source(&config.token_keys_secret),
+                parse_token_keys,
+                WhileUnreadable::Keep,
+            )
+            .or_fixed(token),
+            signing: Held::new(
+                source(&config.signing_keys_secret),
+                parse_signing_keys,
+                WhileUnreadable::FailClosed,
+            )
+            .or_fixed(signing),
+            admin: of_admins.or_fixed(admin),
+            // A key that was replaced is refused by the provider itself.
+            model: (key.is_some() || key_secret.is_some()).then(of_model),
+        })
     }
 }
 

@@ -1,8 +1,8 @@
-//! The audit log: who changed what, kept so that an edit, a gap, a cut or a new order shows.
+//! The audit log: every change with its author, kept so that an edit, a gap, a cut or a new order shows.
 //!
-//! Each process is a writer, with a chain of its own for each day: an entry carries the hash of the one before it, and a head per
-//! chain, written in the same transaction, names the last. The log has the hashes too: whoever rewrites a whole chain with its
-//! head has not rewritten that.
+//! Each process is a writer, with a chain of its own for each day. An entry carries the hash of the one before it. A head per
+//! chain, written in the same transaction, names the last entry. The function's log has the hashes too, so rewriting a whole
+//! chain with its head is not enough.
 
 mod chain;
 
@@ -19,24 +19,24 @@ use crate::error::{Error, Outage};
 use crate::ids::random_bytes;
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
-pub use self::chain::{Broken, Entry, Head, Walk, verify};
+pub use self::chain::{AuditEntry, Broken, Head, Walk, verify};
 
-/// How long changes by admins, schedules and erasures are kept, after the end of their day.
+/// How long changes by admins, schedules and erasures are kept after the end of their day.
 const CHANGES_KEPT: Duration = Duration::from_hours(400 * 24);
 
-/// How long the ordinary life of sessions is kept, after the end of its day: it is nearly all there is.
+/// How long the ordinary life of sessions is kept after the end of its day: it is most of the log.
 pub const SESSIONS_KEPT: Duration = Duration::from_hours(30 * 24);
 
-/// The ordinary life of sessions. What is suspect, such as a refresh token shown twice, is a change.
+/// The ordinary life of sessions. A suspicious event, such as a refresh token shown twice, counts as a change.
 const OF_SESSIONS: [&str; 3] = ["device.register", "session.revoke", "token.refresh"];
 
-/// What the names of their chains start with. It sorts behind every other chain, and a chain is kept or gone as a whole.
+/// The prefix of their chains' names. It sorts behind every other chain, and a chain is kept or removed as a whole.
 const SESSIONS: &str = "sessions-";
 
-/// What the writers of all other chains begin with: less than [`SESSIONS`].
+/// The prefix of all other chains' names; it sorts before [`SESSIONS`].
 const CHANGES: &str = "changes-";
 
-/// Behind the names of all chains.
+/// Sorts behind the names of all chains.
 const LAST: &str = "~~";
 
 /// The most entries of a page.
@@ -45,19 +45,19 @@ const PAGE: i32 = 200;
 /// A change to be noted.
 #[derive(Debug, Clone)]
 pub struct Change<'a> {
-    /// Who did it: `schedule`, `operator`, an admin key's id, a user's.
+    /// The author: `schedule`, `operator`, the id of an admin's key or of a user.
     pub actor: &'a str,
-    /// What was done, such as `quota.reset`.
+    /// The action, such as `quota.reset`.
     pub action: &'static str,
-    /// To whom or what.
+    /// The user or thing that was changed.
     pub target: &'a str,
-    /// What it was before.
+    /// The value before.
     pub before: Value,
-    /// What it is now.
+    /// The value now.
     pub after: Value,
-    /// Why, in the words of who did it.
+    /// The author's reason.
     pub reason: Option<&'a str>,
-    /// The request's name in the log.
+    /// The request's correlation id.
     pub correlation_id: &'a str,
 }
 
@@ -78,7 +78,7 @@ struct Chain {
 }
 
 impl AuditLog {
-    /// On `table`; a chain starts with its first entry.
+    /// Creates the log on `table`; a chain starts with its first entry.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
@@ -91,7 +91,8 @@ impl AuditLog {
     /// Notes a change.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table is down: then nobody can say whether it is noted, and this process starts a new chain.
+    /// [`Error::Unavailable`] when the table is down. The entry may or may not be stored then, and this process starts a new
+    /// chain.
     pub async fn note(&self, change: &Change<'_>, now: Timestamp) -> Result<(), Error> {
         let json = serde_json::json!({
             "at": now.to_string(),
@@ -103,7 +104,7 @@ impl AuditLog {
             "reason": change.reason,
             "correlationId": change.correlation_id,
         });
-        // Held over the write: the next entry needs this one's hash.
+        // The lock is held over the write, because the next entry needs this one's hash.
         let (chain, prefix, kept) = if OF_SESSIONS.contains(&change.action) {
             (&self.sessions, SESSIONS, SESSIONS_KEPT)
         } else {
@@ -119,8 +120,8 @@ impl AuditLog {
                 last: String::new(),
             },
         };
-        let entry = Entry::following(&current.writer, current.sequence + 1, &current.last, json.to_string());
-        // Of the whole chain the same, so that it goes at once.
+        let entry = AuditEntry::following(&current.writer, current.sequence + 1, &current.last, json.to_string());
+        // The same for the whole chain, so that it expires at once.
         let ttl = now.day().next().start().plus(kept);
         self.write(&entry, now.day(), ttl).await.map_err(Error::Unavailable)?;
         tracing::info!(
@@ -149,7 +150,7 @@ impl AuditLog {
         }
     }
 
-    async fn write(&self, entry: &Entry, day: Day, ttl: Timestamp) -> Result<(), Outage> {
+    async fn write(&self, entry: &AuditEntry, day: Day, ttl: Timestamp) -> Result<(), Outage> {
         let ttl = number(ttl.seconds());
         let put = |day: &str, name: String| {
             Put::builder()
@@ -165,7 +166,7 @@ impl AuditLog {
             .item("writer", text(&entry.writer))
             .item("change", text(&entry.change))
             .item("previous", text(&entry.previous))
-            // An entry is never written over.
+            // An entry is never overwritten.
             .condition_expression("attribute_not_exists(#day)")
             .expression_attribute_names("#day", "day")
             .build()
@@ -184,8 +185,8 @@ impl AuditLog {
         Ok(())
     }
 
-    /// A page of a day's entries, those behind `cursor`, by chain and in each by place. `now` tells which chains are still kept:
-    /// the table forgets entries one by one, some days late.
+    /// Returns a page of a day's entries behind `cursor`, ordered by chain and sequence. `now` decides which chains are still
+    /// kept, because the table removes expired entries one by one and some days late.
     ///
     /// # Errors
     /// When the table is down.
@@ -199,7 +200,7 @@ impl AuditLog {
         if from.is_some_and(|from| from >= end) {
             return Ok(Page::default());
         }
-        // Before the entries: what is written meanwhile is no longer in the heads, and not the other way round.
+        // Heads first: an entry written meanwhile is then missing from the heads, and not the other way round.
         let mut heads = self.heads(day, from, end).await?;
         let start = cursor.map(|cursor| key(&day.to_string(), place(&cursor.writer, cursor.sequence)));
         let call = self
@@ -216,7 +217,7 @@ impl AuditLog {
             .consistent_read(true)
             .limit(PAGE);
         let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
-        let mut entries: Vec<Entry> = output.items().iter().filter_map(read_entry).collect();
+        let mut entries: Vec<AuditEntry> = output.items().iter().filter_map(read_entry).collect();
         if entries.len() != output.items().len() {
             return Err(Outage(format!("an entry of {day} cannot be read")));
         }
@@ -238,12 +239,12 @@ impl AuditLog {
         Ok(Page { entries, heads, next })
     }
 
-    /// Whether a whole day holds together; if not, what is wrong first.
+    /// Verifies a whole day; returns the first entry that is wrong.
     ///
     /// # Errors
     /// When the table is down.
     pub async fn verify(&self, day: Day, now: Timestamp) -> Result<Result<(), Broken>, Outage> {
-        let (mut cursor, mut behind): (Option<Cursor>, Option<Entry>) = (None, None);
+        let (mut cursor, mut behind): (Option<Cursor>, Option<AuditEntry>) = (None, None);
         loop {
             let mut page = self.page(day, cursor.as_ref(), now).await?;
             if let Err(broken) = page.verify(behind.as_ref()) {
@@ -257,11 +258,11 @@ impl AuditLog {
         }
     }
 
-    /// The entry that a page starts behind.
+    /// Returns the entry that a page starts behind; `None` if there is no such entry.
     ///
     /// # Errors
-    /// When the table is down. `Ok(None)` if there is no such entry.
-    pub async fn entry(&self, day: Day, cursor: &Cursor) -> Result<Option<Entry>, Outage> {
+    /// When the table is down.
+    pub async fn entry(&self, day: Day, cursor: &Cursor) -> Result<Option<AuditEntry>, Outage> {
         let call = self
             .table
             .client()
@@ -272,7 +273,7 @@ impl AuditLog {
         Ok(output.item.as_ref().and_then(read_entry))
     }
 
-    /// The heads of the chains from that of `from` on, up to but without that of `to`: those that a page ends.
+    /// Returns the heads of the chains from that of `from` up to, but without, that of `to`: those that end on a page.
     async fn heads(&self, day: Day, from: Option<&str>, to: &str) -> Result<Vec<Head>, Outage> {
         let (mut heads, mut start) = (Vec::new(), None);
         loop {
@@ -304,20 +305,20 @@ impl AuditLog {
 /// A place in a day's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// Which chain.
+    /// The chain.
     pub writer: String,
-    /// Which entry of it.
+    /// The entry's place in it.
     pub sequence: u64,
 }
 
-/// Some of a day's entries.
+/// A page of a day's entries.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// By chain and place.
-    pub entries: Vec<Entry>,
+    /// Ordered by chain and sequence.
+    pub entries: Vec<AuditEntry>,
     /// The heads of the chains that end on this page.
     pub heads: Vec<Head>,
-    /// Where the next page starts, if there is one.
+    /// The start of the next page, if there is one.
     pub next: Option<Cursor>,
 }
 
@@ -326,7 +327,7 @@ impl Page {
     ///
     /// # Errors
     /// The first entry that is wrong or missing.
-    pub fn verify(&self, behind: Option<&Entry>) -> Result<(), Broken> {
+    pub fn verify(&self, behind: Option<&AuditEntry>) -> Result<(), Broken> {
         let mut walk = behind.map(Walk::behind).unwrap_or_default();
         for entry in &self.entries {
             walk.step(entry)?;
@@ -348,8 +349,8 @@ fn key(day: &str, entry: String) -> Item {
     Item::from([("day".to_owned(), text(day)), ("entry".to_owned(), text(entry))])
 }
 
-fn read_entry(item: &Item) -> Option<Entry> {
-    Some(Entry {
+fn read_entry(item: &Item) -> Option<AuditEntry> {
+    Some(AuditEntry {
         writer: read_text(item, "writer")?.to_owned(),
         sequence: read_number(item, "sequence")?,
         change: read_text(item, "change")?.to_owned(),

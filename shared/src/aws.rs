@@ -1,4 +1,4 @@
-//! What every AWS client of ours is made with, by hand: the SDK's own loader of settings costs a cold start 4 ms.
+//! The settings of every AWS client, made by hand: the SDK's own loader costs a cold start 4 ms.
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
 use aws_types::SdkConfig;
@@ -7,10 +7,10 @@ use crate::config::{AwsCredentials, Config};
 use crate::http_client::Http1;
 use crate::tls;
 
-/// The settings of a client, for AWS's own endpoint or for another.
+/// Returns a client's settings, for AWS's own endpoint or for another.
 #[must_use]
 pub fn settings(config: &Config, endpoint: Option<&str>) -> SdkConfig {
-    // Another endpoint is somebody's own.
+    // Another endpoint may have a certificate of any authority.
     let roots = if endpoint.is_none() {
         tls::amazon_roots
     } else {
@@ -29,7 +29,7 @@ pub fn settings(config: &Config, endpoint: Option<&str>) -> SdkConfig {
     settings.build()
 }
 
-/// The process's credentials as the SDK and its signer take them.
+/// Returns the process's credentials in the form of the SDK and its signer.
 #[must_use]
 pub fn for_sdk(credentials: &AwsCredentials) -> Credentials {
     let token = credentials.session_token.as_ref();

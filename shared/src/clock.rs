@@ -1,4 +1,4 @@
-//! The only reader of the time: [`Clock`], and the values that it gives ([`Timestamp`], [`Day`]).
+//! The only reader of the time: [`Clock`], and its values [`Timestamp`] and [`Day`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The point `millis` milliseconds after the epoch.
+    /// Returns the point `millis` milliseconds after the epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// The point `seconds` seconds after the epoch; beyond what fits, the last one that does.
+    /// Returns the point `seconds` seconds after the epoch; the last possible one if that does not fit.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns milliseconds since the epoch.
     #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since the epoch, rounded down.
+    /// Returns whole seconds since the epoch, rounded down.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
@@ -49,7 +49,7 @@ impl Timestamp {
             .map(Self)
     }
 
-    /// This point, `span` later.
+    /// Returns this point, `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(
@@ -58,7 +58,7 @@ impl Timestamp {
         )
     }
 
-    /// This point, `span` earlier.
+    /// Returns this point, `span` earlier.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(
@@ -67,13 +67,13 @@ impl Timestamp {
         )
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// Returns the time since `earlier`; zero if this is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// The UTC day that this point lies in.
+    /// Returns the UTC day of this point.
     #[must_use]
     pub fn day(self) -> Day {
         // Within i32 for every time that a clock can show (the year 5.8 million).
@@ -82,7 +82,7 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, with milliseconds where they are not zero.
+    /// RFC 3339 in UTC, with milliseconds unless they are zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .ok()
@@ -104,25 +104,25 @@ impl Day {
         (day.to_string() == text).then_some(day)
     }
 
-    /// Its first moment, 00:00:00Z.
+    /// Returns its first moment, 00:00:00Z.
     #[must_use]
     pub const fn start(self) -> Timestamp {
         Timestamp(self.0 as i64 * MILLIS_PER_DAY)
     }
 
-    /// The day after it.
+    /// Returns the day after it.
     #[must_use]
     pub const fn next(self) -> Self {
         self.plus(1)
     }
 
-    /// The day so many days later.
+    /// Returns the day `days` later.
     #[must_use]
     pub const fn plus(self, days: u32) -> Self {
         Self(self.0.saturating_add_unsigned(days))
     }
 
-    /// The day so many days earlier.
+    /// Returns the day `days` earlier.
     #[must_use]
     pub const fn minus(self, days: u32) -> Self {
         Self(self.0.saturating_sub_unsigned(days))
@@ -139,52 +139,52 @@ impl fmt::Display for Day {
     }
 }
 
-/// Tells the time. The system's, or in tests one that is set by hand.
+/// A source of the time: the system's, or in tests one that is set by hand.
 #[derive(Debug, Clone)]
-pub struct Clock(Inner);
+pub struct Clock(ClockSource);
 
 #[derive(Debug, Clone)]
-enum Inner {
+enum ClockSource {
     System,
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The system's clock.
+    /// Returns the system's clock.
     #[must_use]
     pub const fn system() -> Self {
-        Self(Inner::System)
+        Self(ClockSource::System)
     }
 
-    /// A clock that stands at `now` until [`Clock::advance`] moves it; its clones move with it.
+    /// Returns a clock that stands at `now` until [`Clock::advance`] moves it; its clones move with it.
     #[must_use]
     pub fn manual(now: Timestamp) -> Self {
-        Self(Inner::Manual(Arc::new(AtomicI64::new(now.0))))
+        Self(ClockSource::Manual(Arc::new(AtomicI64::new(now.0))))
     }
 
-    /// The time now.
+    /// Returns the time now.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one reader of the system's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Inner::System => {
+            ClockSource::System => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
-            Inner::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
+            ClockSource::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
         }
     }
 
     /// Moves a manual clock forward; the system's clock is not ours to move.
     pub fn advance(&self, span: Duration) {
-        if let Inner::Manual(now) = &self.0 {
+        if let ClockSource::Manual(now) = &self.0 {
             let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
             now.fetch_add(millis, Ordering::SeqCst);
         }
     }
 }
 
-/// Measures how long something took, unmoved by changes of the clock.
+/// Measures a duration, unaffected by changes of the clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);
 
@@ -196,14 +196,14 @@ impl Stopwatch {
         Self(std::time::Instant::now())
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
 }
 
-/// How long a request may still wait.
+/// The time that a request may still wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     started: Stopwatch,
@@ -211,20 +211,20 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// A deadline that is this far away.
+    /// Returns a deadline `span` from now.
     #[must_use]
     pub fn after(limit: Duration) -> Self {
         let started = Stopwatch::start();
         Self { started, limit }
     }
 
-    /// What is left until then; zero once it has passed.
+    /// Returns the time left; zero once it has passed.
     #[must_use]
     pub fn left(self) -> Duration {
         self.limit.saturating_sub(self.started.elapsed())
     }
 
-    /// Whether no more than a quarter of the time is left.
+    /// True if no more than a quarter of the time is left.
     #[must_use]
     pub fn is_near(self) -> bool {
         self.left() <= self.limit / 4

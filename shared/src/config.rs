@@ -8,6 +8,7 @@ mod layers;
 mod openai;
 mod origin;
 mod per_provider;
+mod provider_name;
 pub mod providers;
 
 use std::cell::{Cell, RefCell};
@@ -24,9 +25,9 @@ pub use self::address::AddressLimits;
 pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
 pub use self::endpoint::Endpoint;
-pub use self::layers::{CacheLayers, CacheReads, CacheWrites};
+pub use self::layers::CacheLayers;
 
-/// A value that must not be shown: its `Debug` and `Display` say nothing.
+/// A value that must not be shown: its `Debug` and `Display` are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -36,7 +37,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself, for the one place that needs it.
+    /// Returns the value itself, for the one place that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -49,53 +50,53 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A setting that cannot be used: the variable's name and what is wrong with its value.
+/// A setting that cannot be used: the variable's name and the problem of its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
 pub struct ConfigError {
     /// The environment variable.
     pub variable: &'static str,
-    /// What is wrong, without the value where that is secret.
+    /// The problem, without the value if that is secret.
     pub problem: String,
 }
 
-/// How much is logged.
+/// The level of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
     /// Nothing at all, not even a record per request.
     Off,
     /// Failures alone.
     Error,
-    /// Failures and what is odd.
+    /// Also oddities.
     Warn,
-    /// And one record per request.
+    /// Also one record per request.
     Info,
-    /// And what the libraries have to say, short of what they send.
+    /// Also messages of libraries, without the data that they send.
     Debug,
 }
 
 /// All settings; docs/SETTINGS.md lists them.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `CLEARVIEW_TABLE_PREFIX`: what the tables' names start with (`clearview-`).
+    /// `CLEARVIEW_TABLE_PREFIX`: the start of every table's name (`clearview-`).
     pub table_prefix: String,
-    /// `AWS_ENDPOINT_URL_DYNAMODB`: another place than AWS's own for the tables.
+    /// `AWS_ENDPOINT_URL_DYNAMODB`: another endpoint for the tables (AWS's own).
     pub table_endpoint: Option<String>,
-    /// `CLEARVIEW_TABLE_TIMEOUT_MS`: the longest that one call to a table may take (1000).
+    /// `CLEARVIEW_TABLE_TIMEOUT_MS`: the time limit of one call to a table (1000).
     pub table_timeout: Duration,
     /// `CLEARVIEW_CACHE_…`, `CLEARVIEW_LIMITS_…` and the limits by address.
     pub cache: CacheSettings,
-    /// `CLEARVIEW_CACHE_WRITE` and `CLEARVIEW_CACHE_READ`.
+    /// `CLEARVIEW_CACHE_LAYERS`.
     pub cache_layers: CacheLayers,
     /// `CLEARVIEW_REQUEST_TIMEOUT_MS`: the longest that a request may wait for its verdicts (8000).
     pub request_timeout: Duration,
-    /// `CLEARVIEW_FLEET_SIZE`: by how many instances a limit is shared while no store answers (10).
+    /// `CLEARVIEW_FLEET_SIZE`: the number of instances among which a limit is divided while no store answers (10).
     pub fleet_size: u32,
-    /// Who judges: `CLEARVIEW_PROVIDERS` and what belongs to it.
+    /// `CLEARVIEW_PROVIDERS` and its companions.
     pub providers: ProviderSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
-    /// `CLEARVIEW_PLANS`: what each tier may use, as JSON.
+    /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
     pub plans: Plans,
     /// `CLEARVIEW_CORS_ORIGINS`: origins that browsers and web views may call from, separated by commas (none).
     pub cors_origins: Vec<String>,
@@ -107,7 +108,7 @@ pub struct Config {
     pub token_keys: Option<Secret>,
     /// `CLEARVIEW_TOKEN_KEYS_SECRET`: the Secrets Manager secret that holds that key set instead; for the auth function alone.
     pub token_keys_secret: Option<String>,
-    /// `CLEARVIEW_SIGNING_KEYS`: the masters of request-signing keys, as JSON (derived from the token keys, where there are any).
+    /// `CLEARVIEW_SIGNING_KEYS`: the masters of request-signing keys, as JSON (derived from the token keys, if there are any).
     pub signing_keys: Option<Secret>,
     /// `CLEARVIEW_SIGNING_KEYS_SECRET`: the Secrets Manager secret that holds them instead.
     pub signing_keys_secret: Option<String>,
@@ -115,18 +116,18 @@ pub struct Config {
     pub admin_keys: Option<Secret>,
     /// `CLEARVIEW_ADMIN_KEYS_SECRET`: the Secrets Manager secret that holds them instead.
     pub admin_keys_secret: Option<String>,
-    /// `CLEARVIEW_REQUIRE_SIGNATURES`: whether requests with a bearer token must be signed too (`off`).
+    /// `CLEARVIEW_REQUIRE_SIGNATURES`: requires a signature on every request with a bearer token (`off`).
     pub require_signatures: bool,
-    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`: another place than AWS's own for these secrets.
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`: another endpoint for these secrets (AWS's own).
     pub secrets_endpoint: Option<String>,
-    /// `CLEARVIEW_METRICS_NAMESPACE`: the CloudWatch namespace of the fleet's metrics. With it, the log carries them and
-    /// `/metrics` is the fleet's, for signed requests alone; without it, `/metrics` is this process's, for everybody (none).
+    /// `CLEARVIEW_METRICS_NAMESPACE`: the CloudWatch namespace of the fleet's metrics (none). With it, the log carries metrics,
+    /// and `/metrics` shows the fleet's, to signed requests alone. Without it, `/metrics` shows this process's, to everybody.
     pub metrics_namespace: Option<String>,
-    /// `AWS_ENDPOINT_URL_CLOUDWATCH`: another place than AWS's own for those metrics.
+    /// `AWS_ENDPOINT_URL_CLOUDWATCH`: another endpoint for those metrics (AWS's own).
     pub metrics_endpoint: Option<String>,
-    /// `CLEARVIEW_ADDRESS_KEY`: what the hashes of address blocks in the records are keyed with (none: no hashes).
+    /// `CLEARVIEW_ADDRESS_KEY`: the key of the hashes of address blocks in the records (none: no hashes).
     pub address_key: Option<Secret>,
-    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: megabytes of this function, which what it costs is computed with (256).
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: megabytes of this function, by which the cost of a request is computed (256).
     pub memory_megabytes: u32,
     /// `CLEARVIEW_LOG`: `off`, `error`, `warn`, `info` or `debug` (`info`).
     pub log: LogLevel,
@@ -134,7 +135,7 @@ pub struct Config {
     pub region: String,
     /// `AWS_ACCESS_KEY_ID` and its companions.
     pub credentials: Option<AwsCredentials>,
-    /// Settings without an effect, to be told at the start.
+    /// Settings without an effect, to be reported at the start.
     pub warnings: Vec<String>,
 }
 
@@ -153,7 +154,7 @@ impl Config {
             value.inspect_err(|_| unreadable.set(Some(name))).ok()
         };
         let config = Self::read(lookup);
-        // The Lambda runtime reads this one itself, and would take it for absent.
+        // The Lambda runtime reads this one itself, and would treat a bad value as absent.
         lookup("AWS_LAMBDA_MAX_CONCURRENCY");
         if let Some(variable) = unreadable.get() {
             return Err(ConfigError {
@@ -208,7 +209,7 @@ impl Config {
     }
 }
 
-/// A warning for each of our variables that no setting is read from: its name is misspelt.
+/// Warns of each of our variables that no setting is read from: its name is misspelt.
 fn unread(set: impl Iterator<Item = String>, read: &BTreeSet<&str>) -> impl Iterator<Item = String> {
     set.filter(|name| name.starts_with("CLEARVIEW_") && !read.contains(name.as_str()))
         .map(|name| format!("{name} is no setting: it has no effect"))

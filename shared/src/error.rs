@@ -1,4 +1,4 @@
-//! Every way in which a request can fail, in the terms of the product. What status code that is, `http.rs` knows.
+//! Every way in which a request can fail, in the terms of the product. `http.rs` gives each a status code.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use serde::Serialize;
 
 use crate::plan::Usage;
 
-/// What went wrong with a value in the request, and where.
+/// A fault of a value in the request, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
     pub pointer: String,
-    /// What is wrong there, in words for the client's developer.
+    /// The fault, in words for the client's developer.
     pub detail: String,
 }
 
 impl Violation {
-    /// A violation at `pointer`.
+    /// Creates a violation at `pointer`.
     pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             pointer: pointer.into(),
@@ -25,98 +25,104 @@ impl Violation {
     }
 }
 
-/// A store or a provider did not answer, or not with sense. Its text goes to the log, never to a client.
+/// A store or a provider that did not answer, or not sensibly. Its text goes to the log, never to a client.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Outage(pub String);
 
-/// The name of the day's limit, the quota.
+/// The policy name of the day's quota.
 pub const DAILY: &str = "daily";
 
-/// Why a request was not answered as asked.
+/// The reason why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request breaks a rule that the client can read in the contract.
     #[error("the request is not valid")]
     Invalid(Vec<Violation>),
-    /// No credential, or not a good one. The cause is for the log alone: a client learns nothing from which check failed.
+    /// No credential, or a bad one. The cause is for the log alone, so that a client cannot learn which check failed.
     #[error("a valid credential is required")]
     Unauthenticated(&'static str),
-    /// A spent refresh token was shown again: its whole session family is revoked.
+    /// A spent refresh token was shown again: its whole session is revoked.
     #[error("this refresh token was used before; its session is revoked")]
     TokenReused,
-    /// There is nothing at this path.
-    #[error("there is nothing at this path")]
+    /// The user's plan has none of this meter.
+    #[error("this plan has no {0}")]
+    Forbidden(&'static str),
+    /// Nothing exists at this path.
+    #[error("nothing exists at this path")]
     NotFound,
     /// The path exists, but not with this method.
-    #[error("this path does not answer to this method")]
+    #[error("this path does not support this method")]
     MethodNotAllowed,
     /// The body is larger than a request may be.
     #[error("the body is larger than {limit_bytes} bytes")]
     PayloadTooLarge {
-        /// The most that is accepted.
+        /// The most bytes that are accepted.
         limit_bytes: usize,
     },
-    /// The body is not declared as what this endpoint reads.
-    #[error("the body must be declared as application/json in UTF-8, and be plain or compressed with gzip or deflate")]
+    /// The content type or coding of the body is not one that this endpoint reads.
+    #[error("the body must be application/json in UTF-8, plain or compressed with gzip or deflate")]
     UnsupportedMediaType,
     /// Another request of this user is in the way: the first with the same idempotency key, or one that is charged to the same
     /// counter.
     #[error("another request of this user is under way; try again soon")]
     Conflict {
-        /// When trying again makes sense.
+        /// The time after which trying again makes sense.
         retry_after: Duration,
     },
-    /// The device is registered, and the request does not show that it comes from it.
+    /// The device is registered, and the request does not prove that it comes from it.
     #[error("this device is registered: send its recoverySecret or a live refreshToken, or make a new device id")]
     DeviceKnown,
     /// This idempotency key was used for another request.
     #[error("this idempotency key was used with another request")]
     IdempotencyMismatch,
-    /// More requests than are let through at a time.
+    /// More requests than are admitted at a time.
     #[error("too many requests at once")]
     RateLimitExceeded {
         /// The limit that refused: `ip`, `burst`, or `gateway`.
         limit: &'static str,
-        /// When trying again makes sense.
+        /// The time after which trying again makes sense.
         retry_after: Duration,
     },
-    /// The batch does not fit into what is left of the day.
+    /// The batch does not fit into the rest of the day's quota.
     #[error("the daily quota does not allow this batch")]
     QuotaExceeded {
-        /// What is used and what would be allowed.
+        /// The units used, and the limit.
         usage: Usage,
-        /// Until the next day starts.
+        /// The time until the next day starts.
         retry_after: Duration,
     },
-    /// A limit is kept conservatively because its store is down, and this request would overrun it.
-    #[error("limits are kept conservatively at the moment; try again soon")]
+    /// The store of a limit is down, and the request exceeds the share that may be admitted without it.
+    #[error("the service has reduced capacity at the moment; try again soon")]
     ReducedCapacity {
         /// The limit that refused: `ip`, `burst` or [`DAILY`].
         limit: &'static str,
-        /// What that limit allows when its store is there.
+        /// The limit in normal times.
         allows: u64,
-        /// When trying again makes sense.
+        /// The time after which trying again makes sense.
         retry_after: Duration,
     },
     /// More requests than this server works on at a time. Nothing was done for this one.
-    #[error("there are more requests than can be answered at the moment; try again soon")]
+    #[error("the server has more requests than it can answer at the moment; try again soon")]
     Overloaded,
-    /// What this endpoint cannot do without is down.
-    #[error("this is unavailable at the moment; try again soon")]
-    Unavailable(#[source] Outage),
+    /// No configured model answered, and nothing honest can stand in. Nothing was charged.
+    #[error("no model could answer; nothing was charged; try again soon")]
+    ModelUnavailable(#[source] Outage),
+    /// A dependency that this endpoint needs is down.
+    #[error("this part of the service is unavailable at the moment; try again soon")]
+    Unavailable(#[from] Outage),
     /// A defect of ours.
     #[error("something went wrong on our side")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
-    /// A single violation.
+    /// Creates an error of a single violation.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation::at(pointer, detail)])
     }
 
-    /// Whether the same request can succeed later without being changed.
+    /// True if the same request can succeed later without being changed.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
@@ -125,12 +131,14 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
             | Self::DeviceKnown
             | Self::IdempotencyMismatch
             | Self::Unauthenticated(_)
             | Self::TokenReused
+            | Self::Forbidden(_)
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
@@ -139,11 +147,12 @@ impl Error {
         }
     }
 
-    /// What it means to the user, for the log: nothing, if the app made a mistake; a wait; a new sign-in; no answer.
+    /// Returns the impact on the user, for the log: none, if the app made a mistake; a wait; a new sign-in; no answer.
     #[must_use]
     pub const fn user_impact(&self) -> &'static str {
         match self {
             Self::Invalid(_)
+            | Self::Forbidden(_)
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
@@ -154,13 +163,14 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => "mustWait",
             Self::Unauthenticated(_) | Self::TokenReused | Self::DeviceKnown => "signedOut",
             Self::Internal(_) => "failed",
         }
     }
 
-    /// How long the client should wait, where waiting helps.
+    /// Returns how long the client should wait, if waiting helps.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -170,12 +180,12 @@ impl Error {
             | Self::ReducedCapacity { retry_after, .. } => Some(*retry_after),
             Self::Overloaded => Some(Duration::from_secs(1)),
             // Longer than a dependency is skipped after a failure, so that a retry finds it probed.
-            Self::Unavailable(_) => Some(Duration::from_secs(5)),
+            Self::ModelUnavailable(_) | Self::Unavailable(_) => Some(Duration::from_secs(5)),
             _ => None,
         }
     }
 
-    /// The limit that refused the request, if one did.
+    /// Returns the limit that refused the request, if one did.
     #[must_use]
     pub const fn refused_by(&self) -> Option<&'static str> {
         match self {
@@ -185,14 +195,14 @@ impl Error {
         }
     }
 
-    /// What the log should say beyond the code: the cause that the client is not told.
+    /// Returns the cause for the log, which the client does not get.
     #[must_use]
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Unauthenticated(cause) => Some((*cause).to_owned()),
-            Self::Unavailable(outage) => Some(outage.to_string()),
+            Self::ModelUnavailable(outage) | Self::Unavailable(outage) => Some(outage.to_string()),
             Self::Internal(source) => Some(source.to_string()),
-            // Only how many: a pointer may hold a field name, and a detail a value, that the user wrote.
+            // Only the number: a pointer may hold a field name, and a detail a value, that the user wrote.
             Self::Invalid(violations) => Some(format!("{} violations", violations.len())),
             _ => None,
         }

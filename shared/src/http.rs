@@ -8,6 +8,7 @@ mod credential;
 mod event;
 mod json;
 mod limits;
+mod openai_error;
 mod problem;
 mod reply;
 
@@ -19,24 +20,25 @@ use lambda_http::http::header::{self, HeaderMap, HeaderName};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 
-use crate::admission::{self, Entrance, Origin};
+use crate::admission::{self, Admitted};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
-use crate::plan::Usage;
-use crate::quota::replay::IdempotencyKey;
-use crate::rate_limit::store::Admitted;
-use crate::rate_limit::{Source, Standing};
+use crate::identity::Principal;
+use crate::limits::store::Rejection;
+use crate::limits::{Origin, Source, Standing};
+use crate::plan::{Meter, Usage};
+use crate::quota::idempotency::IdempotencyKey;
 use crate::telemetry::trace::Trace;
-use crate::telemetry::{Record, VERSION};
+use crate::telemetry::{Degraded, Record};
 
-pub use self::answer::gateway_answer;
-pub use self::correlation::new_correlation_id;
+pub use self::answer::refusal;
+pub use self::correlation::correlation_id;
+pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
-pub use self::reply::{Allowance, Reply};
+pub use self::reply::{DayUsage, Reply};
 
-use self::correlation::correlation_id;
 use self::credential::Signed;
 
 /// The largest body that a function reads, after base64 was taken off.
@@ -44,50 +46,55 @@ pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 const FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// What the limits are called in the list of what was done without.
-const LIMITER: &str = "rateLimit";
-
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A method and path that a function answers, and what that is to it.
+/// A method and path that a function answers, and the function's action for it.
 pub type Route<A> = (Method, &'static str, A);
 
 /// One request, from its arrival to its answer.
 pub struct Call {
     /// The time of this request: the day of its charge, its token's age and its headers agree on it.
     pub now: Timestamp,
-    /// What will be logged.
+    /// The record that will be logged.
     pub record: Record,
     /// The daily quota, once it is known: it goes into the headers of every answer.
     pub usage: Option<Usage>,
-    /// How the limits stand that it met: likewise.
+    /// The standings of the limits that it met, for the headers too.
     standings: Vec<Standing>,
     source: Source,
-    /// Whether its address has yet to be counted: from the route on, once.
+    /// True if its address has yet to be counted: once, from the route on.
     uncounted: bool,
     stopwatch: Stopwatch,
     method: Method,
+    /// The route's path as in the contract.
+    route: String,
     headers: HeaderMap,
     query: Vec<(String, String)>,
     path_parameters: Vec<(String, String)>,
-    /// What a signature covers, if there is one.
+    /// The parts that a signature can cover, if there is one.
     signed: Option<Signed>,
+    /// True if the gateway has authenticated a caller by IAM: it does so on routes of that kind alone, and no client can say so.
+    has_iam_caller: bool,
     body: Body,
     allow: Vec<Method>,
+    /// True if errors have `OpenAI`'s form.
+    openai_errors: bool,
 }
 
 impl Call {
-    /// Takes a request in.
+    /// Opens the call of a request.
     #[must_use]
     pub fn open(app: &App, endpoint: &'static str, request: Request) -> Self {
         let stopwatch = Stopwatch::start();
         let now = app.clock.now();
-        let (route, source) = match request.request_context_ref() {
-            // Without the stage, whatever that is called.
-            Some(RequestContext::ApiGatewayV1(context)) => {
-                (context.resource_path.clone(), context.identity.source_ip.as_deref())
-            }
-            _ => (None, None),
+        let (route, source, has_iam_caller) = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV1(context)) => (
+                // Without the stage, whatever that is called.
+                context.resource_path.clone(),
+                context.identity.source_ip.as_deref(),
+                context.identity.user_arn.as_deref().is_some_and(|arn| !arn.is_empty()),
+            ),
+            _ => (None, None, false),
         };
         let address_block = app.telemetry.address_block(source);
         let source = Source::of(source);
@@ -100,16 +107,9 @@ impl Call {
         let (parts, body) = request.into_parts();
         let w3c = parts.headers.get(TRACE_PARENT).and_then(|value| value.to_str().ok());
         let record = Record {
-            time: now.to_string(),
-            time_millis: now.millis(),
             trace: Trace::of(amazon.as_deref(), w3c),
-            correlation_id: correlation_id(&parts.headers),
-            endpoint,
-            method: parts.method.to_string(),
-            route: route.unwrap_or_else(|| parts.uri.path().to_owned()),
-            version: VERSION,
             address_block,
-            ..Record::default()
+            ..Record::of(endpoint, correlation_id(&parts.headers), now)
         };
         Self {
             now,
@@ -120,25 +120,39 @@ impl Call {
             uncounted: false,
             stopwatch,
             method: parts.method,
+            route: route.unwrap_or_else(|| parts.uri.path().to_owned()),
             headers: parts.headers,
             query,
             path_parameters,
             signed,
+            has_iam_caller,
             body,
             allow: Vec::new(),
+            openai_errors: false,
         }
     }
 
-    /// What is asked for; `None` for a preflight (answer with [`Reply::preflight`]).
+    /// Reports whether the path, with whatever method, is one of those that mean `action`.
+    #[must_use]
+    pub fn is_for<A: PartialEq>(&self, routes: &[Route<A>], action: &A) -> bool {
+        routes.iter().any(|(_, path, of)| *path == self.route && of == action)
+    }
+
+    /// Makes every error of this request one of `OpenAI`'s form.
+    pub const fn use_openai_errors(&mut self) {
+        self.openai_errors = true;
+    }
+
+    /// Returns the action of the request; `None` for a preflight (answer with [`Reply::preflight`]).
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::MethodNotAllowed`], [`Error::PayloadTooLarge`].
     pub fn route<A: Copy>(&mut self, routes: &[Route<A>]) -> Result<Option<A>, Error> {
-        let of_path = || routes.iter().filter(|(_, path, _)| *path == self.record.route);
+        let of_path = || routes.iter().filter(|(_, path, _)| *path == self.route);
         let mut allow: Vec<Method> = of_path().map(|(method, ..)| method.clone()).collect();
         if allow.is_empty() {
             // A path that nobody defined may hold anything: it is not logged.
-            self.record.route.clear();
+            self.route.clear();
             return Err(Error::NotFound);
         }
         let is_head = self.method == Method::HEAD;
@@ -162,7 +176,7 @@ impl Call {
         Ok(found)
     }
 
-    /// The body, for [`parse`]; declared as JSON if it is not empty. There is none left after this.
+    /// Takes the body, for [`parse`]; it is declared as JSON if it is not empty.
     ///
     /// # Errors
     /// [`Error::UnsupportedMediaType`].
@@ -174,54 +188,98 @@ impl Call {
         }
     }
 
-    /// A part of the path that the route leaves open; empty if it has none of this name.
+    /// Returns an open part of the route's path; empty if it has none of this name.
     #[must_use]
     pub fn path_parameter(&self, name: &str) -> &str {
         let mut named = self.path_parameters.iter().filter(|(named, _)| named == name);
         named.next().map_or("", |(_, value)| value)
     }
 
-    /// All values of a parameter of the query.
+    /// Returns all values of a parameter of the query.
     #[must_use]
     pub fn query(&self, name: &str) -> Vec<&str> {
         let named = self.query.iter().filter(|(named, _)| named == name);
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Lets the request on if its limits do; how they stand goes into the headers of every answer.
+    /// Admits a user's request that uses `units` of a meter; the standings of its limits go into the headers of every
+    /// answer.
     ///
     /// # Errors
-    /// As [`admission::limit`].
-    pub async fn admit(&mut self, app: &App, entrance: Entrance<'_>) -> Result<Admitted, Error> {
-        let origin = Origin {
+    /// As [`admission::enter`].
+    pub async fn enter(
+        &mut self,
+        app: &App,
+        principal: &Principal,
+        meter: Meter,
+        units: u64,
+    ) -> Result<Admitted, Error> {
+        let counted = std::mem::take(&mut self.uncounted);
+        let entered = admission::enter(app, self.origin(counted), principal, meter, units).await;
+        let admitted = entered.map_err(|rejection| self.note_rejection(rejection))?;
+        self.note_passage(&admitted.standings, admitted.degraded);
+        Ok(admitted)
+    }
+
+    /// Counts a request by its address alone.
+    ///
+    /// # Errors
+    /// As [`admission::visit`].
+    pub async fn visit(&mut self, app: &App) -> Result<(), Error> {
+        self.pass(app, false).await
+    }
+
+    /// Counts a request by its address, and as a registration.
+    ///
+    /// # Errors
+    /// As [`admission::visit`].
+    pub async fn register(&mut self, app: &App) -> Result<(), Error> {
+        self.pass(app, true).await
+    }
+
+    async fn pass(&mut self, app: &App, registers: bool) -> Result<(), Error> {
+        let counted = std::mem::take(&mut self.uncounted);
+        let passed = admission::visit(app, &self.origin(counted), registers).await;
+        let passage = passed.map_err(|rejection| self.note_rejection(rejection))?;
+        self.note_passage(&passage.standings, passage.degraded);
+        Ok(())
+    }
+
+    /// Returns the arrival, with the endpoint if the address is to be counted.
+    const fn origin(&self, counts_address: bool) -> Origin<'_> {
+        Origin {
             source: &self.source,
-            endpoint: std::mem::take(&mut self.uncounted).then_some(self.record.endpoint),
-        };
-        match admission::limit(app, origin, entrance, self.now).await {
-            Ok(admitted) => {
-                self.standings.extend_from_slice(&admitted.standings);
-                if admitted.degraded && !self.record.degraded.contains(&LIMITER) {
-                    self.record.degraded.push(LIMITER);
-                }
-                Ok(admitted)
-            }
-            Err(refused) => {
-                self.standings.extend(refused.standings);
-                Err(refused.error)
-            }
+            endpoint: if counts_address {
+                Some(self.record.endpoint)
+            } else {
+                None
+            },
+            now: self.now,
         }
+    }
+
+    fn note_passage(&mut self, standings: &[Standing], degraded: bool) {
+        self.standings.extend_from_slice(standings);
+        if degraded {
+            self.record.note(Degraded::RateLimit);
+        }
+    }
+
+    fn note_rejection(&mut self, rejection: Rejection) -> Error {
+        self.standings.extend(rejection.standings);
+        rejection.error
     }
 
     /// Counts the address of a request whose handler has ended before any limit: for its credential, most likely. Over the
     /// limit, that is the answer.
     async fn count(&mut self, app: &App, outcome: Result<Reply, Error>) -> Result<Reply, Error> {
         if self.uncounted && !matches!(outcome, Err(Error::UnsupportedMediaType)) {
-            self.admit(app, Entrance::Visit).await?;
+            self.visit(app).await?;
         }
         outcome
     }
 
-    /// What the request says of its device.
+    /// Returns the device fingerprint that the request sends.
     #[must_use]
     pub fn fingerprint(&self) -> Option<&str> {
         self.headers.get(FINGERPRINT).and_then(|value| value.to_str().ok())
@@ -252,7 +310,7 @@ impl Call {
         };
         let head = (
             self.method.as_str(),
-            &self.record.route,
+            &self.route,
             sorted(&self.path_parameters),
             sorted(&self.query),
         );
@@ -262,7 +320,7 @@ impl Call {
         Ok(Some(IdempotencyKey::of(key, &request)))
     }
 
-    /// A query parameter that is on or off; `default` where it is absent.
+    /// Reads a query parameter that is on or off; `default` if it is absent.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is neither `true` nor `false`, or there twice.
@@ -281,7 +339,7 @@ fn pairs(map: Option<&QueryMap>) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Whether a body is declared as `application/json`, in UTF-8 if a charset is named. Some clients spell that `utf8`.
+/// True if a body is declared as `application/json`, in UTF-8 if a charset is named. Some clients spell that `utf8`.
 fn declares_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -299,7 +357,7 @@ fn declares_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Rounded up: a client that waits as long as it is told is not too early.
+/// Rounds up, so that a client that waits this long is not too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
-//! The HTTP client under the AWS SDK and under the calls to models: HTTP/1.1 over rustls, connections kept and shared.
+//! The HTTP client under the AWS SDK and under the calls to models: HTTP/1.1 over rustls, with connections kept and shared.
 //!
-//! The SDK's own client brings HTTP/2 and proxies along, a third of a megabyte that no endpoint of ours speaks. This one
-//! is made of the same libraries; deadlines are the callers', and nothing here tries anything again that was sent.
+//! The SDK's own client brings HTTP/2 and proxies along, a third of a megabyte that no endpoint of ours speaks. This one is
+//! made of the same libraries. Callers set the deadlines, and nothing that was sent is retried here.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -27,7 +27,7 @@ use crate::tls;
 /// An idle connection older than this is not used again: its other end may be gone since the environment was frozen.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// The longest that a connection may take. Without a route a packet is dropped and not refused: a name that answers over IPv4
+/// The time limit of a connection attempt. Without a route a packet is dropped and not refused: a name that answers over IPv4
 /// alone would otherwise cost a call all of its time.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -36,9 +36,9 @@ type Hyper = Client<HttpsConnector<HttpConnector>, SdkBody>;
 /// The client. Clones share its connections.
 #[derive(Clone)]
 pub(crate) struct Http1 {
-    /// Whom it trusts.
+    /// The trusted authorities.
     roots: fn() -> RootCertStore,
-    /// Made at the first call: a process that makes none never reads a root. Whatever is wrong is the error of each call.
+    /// Made at the first call: a process that makes none never reads a root. A problem with it is the error of each call.
     client: Arc<OnceLock<Result<Hyper, rustls::Error>>>,
 }
 
@@ -102,7 +102,7 @@ impl Connector for Http1 {
     }
 }
 
-/// How the SDK keeps a connection from further use on which a call has failed.
+/// Lets the SDK keep a connection from further use after a failed call.
 fn connection(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
     captured.connection_metadata().as_ref()?;
     let captured = captured.clone();
@@ -117,14 +117,14 @@ fn connection(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
     Some(metadata.build())
 }
 
-/// The two ends of a connection.
+/// Returns the two ends of a connection.
 fn ends(captured: &CaptureConnection) -> Option<HttpInfo> {
     let mut extras = Extensions::new();
     captured.connection_metadata().as_ref()?.get_extras(&mut extras);
     extras.remove()
 }
 
-/// Whether a call failed before there was a connection, so that nothing can have been sent.
+/// True if a call failed before there was a connection, so that nothing can have been sent.
 pub(crate) fn is_unconnected(error: &ConnectorError) -> bool {
     let source = std::error::Error::source(error);
     let error = source.and_then(|source| source.downcast_ref::<hyper_util::client::legacy::Error>());

@@ -1,10 +1,11 @@
-//! Who is calling: [`Principal`], and the rules for access tokens, refresh tokens and signatures of requests.
+//! Authenticates callers: [`Principal`], and the rules for access tokens, refresh tokens and signatures of requests.
 //!
 //! Keys live in [`keys`] and [`signing_keys`], sessions in [`store`]. Nothing here does I/O.
 
 pub mod device;
 pub mod keys;
 pub mod known_keys;
+pub mod lifetimes;
 pub mod published;
 pub mod session;
 pub mod signature;
@@ -12,37 +13,37 @@ pub mod signing_keys;
 pub mod store;
 pub mod token;
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::digest::sha256_base64url;
 use crate::error::Error;
 use crate::ids::{SessionId, UserId, random_bytes};
 use crate::plan::Tier;
 
-/// Whom a valid access token speaks for.
+/// The user, session and tier of a valid access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// The user.
     pub user: UserId,
     /// The session that the token was issued in.
     pub session: SessionId,
-    /// The plan as of the token's issue.
+    /// The plan at the time of the token's issue.
     pub tier: Tier,
 }
 
-/// A device fingerprint as it is kept and compared: the SHA-256 of what the client sent, in base64url.
+/// A device fingerprint as it is kept and compared: the SHA-256 of the client's text, in base64url.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The digest of what a client calls its fingerprint.
+    /// Hashes the fingerprint that a client sends.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        Self(sha256(text.as_bytes()))
+        Self(sha256_base64url(text.as_bytes()))
     }
 
-    /// A digest that was stored.
+    /// Takes a digest that was stored.
     #[must_use]
     pub const fn stored(digest: String) -> Self {
         Self(digest)
@@ -55,13 +56,7 @@ impl Fingerprint {
     }
 }
 
-/// The SHA-256 of `bytes`, in base64url: 43 characters.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, bytes))
-}
-
-/// What a new session's refresh tokens are derived with: 128 random bits in base64url.
+/// Draws the salt of a new session's refresh tokens: 128 random bits in base64url.
 ///
 /// # Errors
 /// When the kernel gives no random bytes.

@@ -1,4 +1,4 @@
-//! The names of users and sessions, and the random bytes that names and nonces are made of.
+//! The ids of users and sessions, and the random bytes for ids and nonces.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Outage};
 
-/// A user's id: `u_` and 22 of the base64url alphabet. Says nothing about the device.
+/// A user's id: `u_` and 22 of the base64url alphabet. It reveals nothing about the device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct UserId(Arc<str>);
 
@@ -18,7 +18,7 @@ pub struct UserId(Arc<str>);
 pub struct SessionId(Arc<str>);
 
 impl UserId {
-    /// A new id of 128 random bits.
+    /// Draws a new id of 128 random bits.
     ///
     /// # Errors
     /// When the kernel gives no random bytes.
@@ -26,13 +26,13 @@ impl UserId {
         random_id("u_").map(Self)
     }
 
-    /// `text` as an id, if it may be one.
+    /// Parses `text` as an id, if it has the form of one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_id(text, "u_").then(|| Self(Arc::from(text)))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -40,7 +40,7 @@ impl UserId {
 }
 
 impl SessionId {
-    /// A new id of 128 random bits.
+    /// Draws a new id of 128 random bits.
     ///
     /// # Errors
     /// When the kernel gives no random bytes.
@@ -48,13 +48,13 @@ impl SessionId {
         random_id("s_").map(Self)
     }
 
-    /// `text` as an id, if it may be one.
+    /// Parses `text` as an id, if it has the form of one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_id(text, "s_").then(|| Self(Arc::from(text)))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -73,7 +73,16 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Bytes from the kernel's generator. Not AWS-LC's: its first use costs a cold start more than everything else together.
+/// Returns a new name for a request: 32 hexadecimal digits.
+#[must_use]
+pub fn new_correlation_id() -> String {
+    // Without random bytes the request is still worth answering; it just cannot be found by this name.
+    let bytes = random_bytes::<16>().unwrap_or_default();
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// Returns bytes from the kernel's generator. The first use of AWS-LC's own would cost a cold start more than everything else
+/// together.
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| Error::Internal(Box::new(Outage(error.to_string()))))?;

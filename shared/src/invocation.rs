@@ -1,39 +1,48 @@
-//! Functions that no gateway stands before: how they are run with events of their own, and what is told of each.
+//! Runs functions that no gateway calls, with events of their own, and writes a record of each.
 
 use std::fmt::Display;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use lambda_http::LambdaEvent;
-use lambda_http::lambda_runtime::{self, Diagnostic, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::App;
 use crate::clock::Stopwatch;
-use crate::telemetry::millis;
+use crate::ids::new_correlation_id;
+use crate::lambda;
+use crate::telemetry::{ErrorRecord, Record};
 
-/// Why an event was not handled, as the caller is told.
+/// The reason why an event was not handled, for the caller.
 pub trait Failure: Display {
     /// The `errorType`.
     fn code(&self) -> &'static str;
+
+    /// True if the same event can be handled later.
+    fn retryable(&self) -> bool;
 }
 
-/// Runs such a function for as long as Lambda has events for it.
+/// Runs the function `name` for as long as Lambda has events for it.
 ///
 /// # Errors
-/// What ends the runtime.
-pub async fn run<H, F, S, E>(app: Arc<App>, handle: H) -> Result<(), lambda_http::Error>
+/// A setting that cannot be used, or what ends the runtime.
+pub async fn run<H, F, S, E>(name: &'static str, handle: H) -> Result<(), lambda_runtime::Error>
 where
     H: Fn(Arc<App>, Value) -> F + Clone + Send + 'static,
     F: Future<Output = Result<S, E>> + Send + 'static,
     S: Serialize + Send + 'static,
     E: Failure + Send + 'static,
 {
+    let app = lambda::start(name).await?;
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
-        let answer = handle(Arc::clone(&app), event.payload);
+        let (app, handle) = (Arc::clone(&app), handle.clone());
         // Boxed: with the runtime's own around it, the type is deeper than the compiler follows.
-        async move { answer.await.map_err(|failure| diagnostic(&failure)) }.boxed()
+        async move {
+            let outcome = handle(app, event.payload).await;
+            outcome.map_err(|failure| diagnostic(&failure))
+        }
+        .boxed()
     }))
     .await
 }
@@ -45,24 +54,34 @@ fn diagnostic(failure: &impl Failure) -> Diagnostic {
     }
 }
 
-/// The record of one event: what was done, or why it was not, and how long it took.
-pub fn record<S: Serialize, E: Failure>(function: &'static str, stopwatch: &Stopwatch, outcome: &Result<S, E>) {
-    let duration = millis(stopwatch.elapsed());
-    match outcome {
+/// Handles an event, and writes its record: what was done, or why it was not.
+///
+/// # Errors
+/// As `handling`.
+pub async fn recorded<S: Serialize, E: Failure>(
+    app: &App,
+    name: &'static str,
+    handling: impl Future<Output = Result<S, E>>,
+) -> Result<S, E> {
+    let stopwatch = Stopwatch::start();
+    let mut record = Record::of(name, new_correlation_id(), app.clock.now());
+    let outcome = handling.await;
+    match &outcome {
         Ok(summary) => {
-            let record = serde_json::to_string(summary).unwrap_or_default();
-            tracing::info!(function, outcome = "ok", durationMs = duration, record, "event");
+            record.outcome = "ok";
+            record.summary = serde_json::to_value(summary).ok();
         }
         Err(failure) => {
-            let (code, error) = (failure.code(), failure.to_string());
-            tracing::error!(
-                function,
-                outcome = "failed",
-                durationMs = duration,
-                code,
-                error,
-                "event"
-            );
+            (record.outcome, record.level, record.failed) = ("failed", "error", 1);
+            record.error = Some(ErrorRecord {
+                code: failure.code(),
+                retryable: failure.retryable(),
+                user_impact: "none",
+                cause: Some(failure.to_string()),
+            });
         }
     }
+    record.took(stopwatch);
+    app.telemetry.emit(&mut record);
+    outcome
 }

@@ -1,58 +1,67 @@
-//! What ClearView's functions share.
+//! The parts that ClearView's functions share.
 //!
 //! # Layout
 //! Decide purely, then do: rules are plain functions over values, and the store below each carries them out.
 //!
-//! | module | what lives there |
+//! | module | content |
 //! |---|---|
 //! | [`app`] | the long-lived things of a process, put together |
 //! | [`config`], [`clock`] | the only readers of the environment and of the time |
+//! | [`text`], [`money`] | forms of a text; sums and prices |
 //! | [`error`] | every way in which a request can fail |
+//! | [`refreshed`] | values that are re-read every few minutes |
 //! | [`http`] | status codes, headers, bodies |
-//! | [`invocation`] | functions that are called with events of their own |
+//! | [`invocation`], `lambda` | functions that are called with events of their own; a function's process |
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
-//! | [`classify`] | the use case: cache, judge, refund |
+//! | [`rank`] | the use case: charge, remembered answers, ask for samples, combine them, refund |
+//! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
-//! | [`ids`], [`plan`] | users and sessions by name; what each tier may use |
+//! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
+//! | [`plan`], [`plan_store`] | what each tier may use; the plans in force |
 //! | [`identity`] | principals, access tokens, sessions and their refresh tokens, signatures of requests |
 //! | [`quota`] | charges, the counter's conditional write, the ledger of an outage |
-//! | [`rate_limit`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
+//! | [`limits`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
 //! | [`usage`] | what was used on closed days |
 //! | [`audit`] | who changed what, in chains that show tampering |
-//! | [`cache`] | keys and freshness of verdicts; layers; questions under way |
-//! | [`provider`] | who judges; which verdicts may be shared |
-//! | [`breaker`] | whether a provider is asked at all, judged over the fleet |
-//! | [`spend`], [`money`] | what models cost, and what may be spent in a day |
+//! | [`answers`] | answers of models that are remembered; questions that are asked once |
+//! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
-//! | [`table`], [`valkey`], [`secrets`], [`gate`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
+//! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
 pub mod admission;
+pub mod answers;
 pub mod app;
 pub mod audit;
 pub mod aws;
-pub mod breaker;
-pub mod cache;
 pub mod classify;
 pub mod clock;
 pub mod config;
+pub mod dependency_breaker;
+pub mod digest;
+pub mod elasticache;
 pub mod error;
-pub mod gate;
 pub mod http;
 mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+mod lambda;
+pub mod limits;
+pub mod models;
 pub mod money;
 pub mod plan;
-pub mod provider;
+pub mod plan_store;
+pub mod probes;
 pub mod quota;
-pub mod rate_limit;
+pub mod rank;
+pub mod refreshed;
 pub mod secrets;
-pub mod spend;
 pub mod table;
 pub mod telemetry;
+pub mod text;
 pub mod tls;
 pub mod usage;
 pub mod valkey;

@@ -1,4 +1,4 @@
-//! What model calls cost: [`Tokens`], their [`Price`], and [`Money`].
+//! The cost of model calls: [`Tokens`], their [`Price`], and [`Money`].
 
 use std::fmt;
 use std::ops::{Add, AddAssign};
@@ -6,7 +6,7 @@ use std::ops::{Add, AddAssign};
 /// Nano-dollars in a dollar.
 const NANOS: f64 = 1e9;
 
-/// The most that a sum is read as: a billion dollars.
+/// The largest sum that is read: a billion dollars.
 const MOST_DOLLARS: f64 = 1e9;
 
 /// A sum in US dollars, kept in whole nano-dollars: a token of a model at $0.25 per million costs 250 of them.
@@ -14,13 +14,13 @@ const MOST_DOLLARS: f64 = 1e9;
 pub struct Money(u64);
 
 impl Money {
-    /// A sum of nano-dollars.
+    /// Returns a sum of nano-dollars.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// A sum of dollars, if it is one: not negative, and below a billion.
+    /// Returns a sum of dollars, if it is not negative and below a billion.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -33,25 +33,25 @@ impl Money {
             .then(|| Self((dollars * NANOS).round() as u64))
     }
 
-    /// Nano-dollars.
+    /// Returns the sum in nano-dollars.
     #[must_use]
     pub const fn nanos(self) -> u64 {
         self.0
     }
 
-    /// What is left of this sum after `spent`; nothing when more was spent.
+    /// Returns the rest of this sum after `spent`; nothing if more was spent.
     #[must_use]
     pub const fn minus(self, spent: Self) -> Self {
         Self(self.0.saturating_sub(spent.0))
     }
 
-    /// This many hundredths of this sum.
+    /// Returns this many hundredths of this sum.
     #[must_use]
     pub const fn percent(self, hundredths: u64) -> Self {
         Self((self.0 / 100).saturating_mul(hundredths))
     }
 
-    /// One of `shares` equal parts, rounded down.
+    /// Returns one of `shares` equal parts, rounded down.
     #[must_use]
     pub const fn share(self, shares: u32) -> Self {
         Self(self.0 / if shares == 0 { 1 } else { shares as u64 })
@@ -79,7 +79,7 @@ impl fmt::Display for Money {
     }
 }
 
-/// What a call read and wrote.
+/// The tokens that a call read and wrote.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tokens {
     /// Tokens of the question.
@@ -95,7 +95,7 @@ impl AddAssign for Tokens {
     }
 }
 
-/// What a model's tokens cost.
+/// The price of a model's tokens.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     input: Money,
@@ -103,7 +103,7 @@ pub struct Price {
 }
 
 impl Price {
-    /// From dollars per million tokens, as providers list them; to the thousandth of a dollar.
+    /// Reads dollars per million tokens, as providers list them, to the thousandth of a dollar.
     #[must_use]
     pub fn per_million(input: f64, output: f64) -> Option<Self> {
         let per_token = |dollars: f64| Money::from_dollars(dollars / 1e6);
@@ -113,7 +113,7 @@ impl Price {
         })
     }
 
-    /// What so many tokens cost.
+    /// Returns the cost of these tokens.
     #[must_use]
     pub const fn of(self, tokens: Tokens) -> Money {
         let input = self.input.0.saturating_mul(tokens.input);
@@ -121,7 +121,7 @@ impl Price {
         Money(input.saturating_add(output))
     }
 
-    /// Whether calls cost nothing.
+    /// True if calls cost nothing.
     #[must_use]
     pub const fn is_free(self) -> bool {
         self.input.0 == 0 && self.output.0 == 0

@@ -1,8 +1,7 @@
-//! Plans: how much each tier may use of each meter, and how much of a day is used. Defaults come from the environment;
-//! [`store`] lays the settings table's over them.
+//! Plans: the figures of each tier by meter, and the use of a day. Defaults come from the environment; the settings table's
+//! plans are laid over them.
 
 pub mod meter;
-pub mod store;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,19 +25,19 @@ impl Tier {
         Self(Arc::from("free"))
     }
 
-    /// The better of the two tiers that there are by default.
+    /// The better of the two default tiers.
     #[must_use]
     pub fn pro() -> Self {
         Self(Arc::from("pro"))
     }
 
-    /// The tier of devices that could not prove what they are: unless its plan says otherwise, a tenth of `free` by day.
+    /// The tier of devices that could not prove their identity: unless its plan says otherwise, a tenth of `free` by day.
     #[must_use]
     pub fn trial() -> Self {
         Self(Arc::from("trial"))
     }
 
-    /// `name` as a tier, if it may be one.
+    /// Parses `name` as a tier, if it has the form of one.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let fits = (1..=32).contains(&name.len())
@@ -48,7 +47,7 @@ impl Tier {
         fits.then(|| Self(Arc::from(name)))
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -66,7 +65,7 @@ impl fmt::Display for Tier {
 pub struct Fault {
     /// JSON pointer (RFC 6901) into the plan.
     pub pointer: String,
-    /// What is wrong there, in words.
+    /// The fault, in words.
     pub detail: String,
 }
 
@@ -82,8 +81,8 @@ impl Fault {
     }
 }
 
-/// What one tier may use, by meter. It need not name each meter, and keeps what it says of meters that this version does
-/// not know: a roll-back must not lose what a later version stored.
+/// The figures of one tier, by meter. It need not name each meter. Meters that this version does not know are kept: a roll-back
+/// must not lose figures that a later version stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     #[serde(flatten)]
@@ -93,11 +92,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The most bytes that a plan may say of unknown meters: all plans are one item of the settings table.
+    /// The most bytes of unknown meters in a plan: all plans are one item of the settings table.
     const MOST_UNKNOWN: usize = 4_096;
 
-    /// Reads a plan such as `{"posts":{"perDay":1000,"perMinute":50}}`. Returns it without the meters that cannot be used,
-    /// and what is wrong.
+    /// Reads a plan such as `{"posts":{"perDay":1000,"perMinute":50}}`. Returns it without the meters that cannot be used, and
+    /// their faults.
     #[must_use]
     pub fn read(json: Map<String, Value>) -> (Self, Vec<Fault>) {
         let (mut plan, mut faults) = (Self::default(), Vec::new());
@@ -157,7 +156,7 @@ impl Plans {
     /// Reads plans from JSON such as `{"free":{"posts":{"perDay":1000,"perMinute":50}}}`, over the defaults.
     ///
     /// # Errors
-    /// What is wrong, in words: not of this form, a tier named badly, a figure out of bounds.
+    /// The fault, in words: another form, a badly named tier, a figure out of bounds.
     pub fn parse(json: &str) -> Result<Self, String> {
         let named: BTreeMap<String, Map<String, Value>> =
             serde_json::from_str(json).map_err(|error| error.to_string())?;
@@ -180,7 +179,7 @@ impl Plans {
         self
     }
 
-    /// Returns whether there is a plan for `tier`.
+    /// Returns true if there is a plan for `tier`.
     #[must_use]
     pub fn has(&self, tier: &Tier) -> bool {
         *tier == Tier::trial() || self.0.contains_key(tier)
@@ -195,8 +194,8 @@ impl Plans {
         })
     }
 
-    /// Returns what `tier` may use of `meter`. A meter that its plan does not name is that of `free`; of `trial`, with a
-    /// tenth of the day.
+    /// Returns the figures of `tier` for `meter`. A meter that its plan does not name has the figures of `free`; for `trial`,
+    /// with a tenth of the day.
     #[must_use]
     pub fn allowance(&self, tier: &Tier, meter: Meter) -> Allowance {
         let of = |tier: &Tier| self.0.get(tier).and_then(|plan| plan.of(meter));
@@ -212,10 +211,18 @@ impl Plans {
     }
 }
 
-/// How much of a day is used.
+/// Returns what one process of `processes` may admit by itself while no store answers and `units` are left: its share of 80 %.
+#[must_use]
+pub fn conservative_share(units: u64, processes: u32) -> u64 {
+    // Widened, so that no plan is too large for the multiplication.
+    let share = u128::from(units) * 4 / 5 / u128::from(processes.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
+/// The use of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
-    /// Under which plan.
+    /// The tier whose plan applies.
     pub tier: Tier,
     /// Units used.
     pub used: u64,

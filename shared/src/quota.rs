@@ -1,31 +1,42 @@
 //! Quotas: what a charge asks for ([`Charge`]), and the rules that decide one.
 //!
 //! The rule of the day: a batch is admitted only as a whole, and only while `used + units <= limit`. The table decides that in
-//! one conditional write ([`store`]); while it does not answer, one ledger for the fleet does ([`outage`]), and without that an
-//! allowance in process ([`ledger`]).
+//! one conditional write ([`store`]); while it does not answer, a shadow count in the limits' cache does, and without that a
+//! share in process ([`outage`]).
 
-pub mod counters;
-pub mod fallback;
-pub mod ledger;
+pub mod idempotency;
+pub mod idempotency_table;
 pub mod outage;
-pub mod outage_keys;
+pub mod receipt;
 pub mod refund;
-pub mod replay;
 pub mod store;
+pub mod table;
 
-use crate::clock::Day;
+use crate::clock::{Day, Timestamp};
 use crate::ids::UserId;
 use crate::plan::{Meter, Tier};
 
-/// Whose counter, of what, on which day.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The name of a counter: user, meter and day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter {
     /// The user.
     pub user: UserId,
-    /// What is counted.
+    /// The meter.
     pub meter: Meter,
     /// The UTC day.
     pub day: Day,
+}
+
+impl Counter {
+    /// Returns today's counter of a user's meter.
+    #[must_use]
+    pub fn today(user: &UserId, meter: Meter, now: Timestamp) -> Self {
+        Self {
+            user: user.clone(),
+            meter,
+            day: now.day(),
+        }
+    }
 }
 
 /// A wish to use `units` of a counter up to `limit`.

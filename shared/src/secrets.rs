@@ -1,7 +1,7 @@
-//! Secrets that change while a process lives: from the environment, or from Secrets Manager, read anew every few minutes.
+//! Secrets that change while a process lives: from the environment, or from Secrets Manager, re-read every few minutes.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
@@ -12,24 +12,18 @@ use crate::aws;
 use crate::clock::Timestamp;
 use crate::config::{Config, Secret};
 use crate::error::Outage;
-use crate::gate::Gate;
+use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
 
-/// How old what is known may be before it is read anew: what is withdrawn counts no more within five minutes.
+/// The age at which a secret is re-read: a withdrawn one counts for five minutes at most.
 const GOOD_FOR: Duration = Duration::from_mins(4);
+
+/// How long nobody tries again after a failed read.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The longest that one reading may take: the first includes the connection.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What to do with what is known while it cannot be read anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhileUnreadable {
-    /// Go on with it: others decide what it is worth.
-    Keep,
-    /// Do without: it may have been withdrawn.
-    FailClosed,
-}
-
-/// Where a secret comes from.
+/// The source of a secret.
 #[derive(Debug)]
 pub enum Source {
     /// There is none.
@@ -42,27 +36,12 @@ pub enum Source {
 pub struct Held<T> {
     source: Source,
     parse: fn(&Secret) -> Result<T, String>,
-    otherwise: WhileUnreadable,
-    known: Mutex<Option<Known<T>>>,
-    gate: Gate,
+    /// Comes from the settings, and never changes.
+    fixed: Option<Arc<T>>,
+    read: Refreshed<T>,
 }
 
-struct Known<T> {
-    value: Arc<T>,
-    /// `None`: it never changes.
-    read_at: Option<Timestamp>,
-}
-
-impl<T> Clone for Known<T> {
-    fn clone(&self) -> Self {
-        Self {
-            value: Arc::clone(&self.value),
-            read_at: self.read_at,
-        }
-    }
-}
-
-/// A client for the secrets of a deployment. Making one connects to nothing.
+/// Makes the client for the secrets of a deployment, without connecting.
 #[must_use]
 pub fn client(config: &Config) -> Client {
     let settings = aws::settings(config, config.secrets_endpoint.as_deref());
@@ -70,7 +49,7 @@ pub fn client(config: &Config) -> Client {
     Client::from_conf(settings.build())
 }
 
-/// The text of the version of a secret that is in force.
+/// Reads the text of a secret's version in force.
 ///
 /// # Errors
 /// When it cannot be read in time.
@@ -90,7 +69,7 @@ pub async fn read(client: &Client, name: &str) -> Result<Secret, Outage> {
     Ok(Secret::new(text))
 }
 
-/// A call to Secrets Manager within the deadline.
+/// Makes a call to Secrets Manager within the deadline.
 ///
 /// # Errors
 /// When it takes longer.
@@ -99,7 +78,7 @@ pub async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, Outage> {
     tokio::time::timeout(TIMEOUT, call).await.map_err(late)
 }
 
-/// What an error of a call means for whoever asked.
+/// Turns the error of a call into an outage.
 pub fn outage(error: &(impl std::error::Error + Sync)) -> Outage {
     Outage(format!("Secrets Manager: {}", DisplayErrorContext(error)))
 }
@@ -111,92 +90,63 @@ impl<T> fmt::Debug for Held<T> {
 }
 
 impl<T> Held<T> {
-    /// From `source`; `parse` says what is wrong with a secret without anything of its content.
+    /// Holds the secret of `source`; `parse` reports a fault without anything of its content.
     #[must_use]
-    pub fn new(source: Source, parse: fn(&Secret) -> Result<T, String>, otherwise: WhileUnreadable) -> Self {
+    pub fn new(source: Source, parse: fn(&Secret) -> Result<T, String>, while_unreadable: WhileUnreadable) -> Self {
         Self {
             source,
             parse,
-            otherwise,
-            known: Mutex::new(None),
-            gate: Gate::default(),
+            fixed: None,
+            read: Refreshed::new(Rule {
+                every: GOOD_FOR,
+                good_for: GOOD_FOR,
+                retry_after: RETRY_AFTER,
+                while_unreadable,
+            }),
         }
     }
 
-    /// The same, which never changes, if there is a value.
+    /// Holds `value` for good instead, if there is one.
     #[must_use]
     pub fn or_fixed(self, value: Option<T>) -> Self {
-        if let Some(value) = value {
-            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
-                value: Arc::new(value),
-                read_at: None,
-            });
+        Self {
+            fixed: value.map(Arc::new),
+            ..self
         }
-        self
     }
 
-    /// What is known, without asking.
+    /// Returns the known secret, without a call.
     #[must_use]
     pub fn known(&self) -> Option<Arc<T>> {
-        self.peek().map(|known| known.value)
+        self.fixed.clone().or_else(|| self.read.known())
     }
 
-    fn peek(&self) -> Option<Known<T>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The secret in force at `now`: as it was read at most a few minutes ago, else read anew.
+    /// Returns the secret in force at `now`, as it was read at most a few minutes ago.
     ///
     /// # Errors
     /// When there is none, or it cannot be read and must not be older.
     pub async fn current(&self, now: Timestamp) -> Result<Arc<T>, Outage> {
-        let known = self.peek();
-        if let Some(known) = &known
-            && known.read_at.is_none_or(|at| at <= now && now.since(at) < GOOD_FOR)
-        {
-            return Ok(Arc::clone(&known.value));
-        }
-        match (self.refresh(now).await, known) {
-            (Ok(value), _) => Ok(value),
-            (Err(error), Some(known)) if self.otherwise == WhileUnreadable::Keep => {
-                tracing::warn!(%error, "going on with the secret as it was");
-                Ok(known.value)
-            }
-            (Err(error), _) => Err(error),
+        match &self.fixed {
+            Some(value) => Ok(Arc::clone(value)),
+            None => self.read.current(now, || self.read()).await,
         }
     }
 
-    /// The secret as it is now, however lately it was read.
+    /// Returns the secret as it is now, however lately it was read.
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
     pub async fn refresh(&self, now: Timestamp) -> Result<Arc<T>, Outage> {
-        let Source::Named(client, name) = &self.source else {
-            return self
-                .known()
-                .ok_or_else(|| Outage("this process has no such secret".to_owned()));
-        };
-        if !self.gate.admits(now) {
-            return Err(Outage("a secret is not asked for after a failure".to_owned()));
+        match &self.fixed {
+            Some(value) => Ok(Arc::clone(value)),
+            None => self.read.renew(Duration::ZERO, now, || self.read()).await,
         }
-        let read = match read(client, name).await {
-            Ok(secret) => (self.parse)(&secret).map_err(Outage),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(value) => {
-                self.gate.succeed();
-                let value = Arc::new(value);
-                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
-                    value: Arc::clone(&value),
-                    read_at: Some(now),
-                });
-                Ok(value)
-            }
-            Err(error) => {
-                self.gate.fail(now);
-                Err(error)
-            }
+    }
+
+    async fn read(&self) -> Result<T, Outage> {
+        match &self.source {
+            Source::Nowhere => Err(Outage("this process has no such secret".to_owned())),
+            Source::Named(client, name) => (self.parse)(&read(client, name).await?).map_err(Outage),
         }
     }
 }

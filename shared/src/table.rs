@@ -1,4 +1,4 @@
-//! The way to DynamoDB: one client, a deadline on every call, no retries by the SDK, and what the tables look like.
+//! The client of `DynamoDB`: a deadline on every call, no retries by the SDK, and the keys of the tables.
 
 mod outcome;
 mod partition;
@@ -19,11 +19,11 @@ use self::outcome::of_call;
 use crate::aws;
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
+use crate::dependency_breaker::DependencyBreaker;
 use crate::error::Outage;
-use crate::gate::Gate;
 use crate::ids::random_bytes;
 
-/// How often a write is attempted that certainly was not done.
+/// How often a write that was certainly not done is attempted.
 const ATTEMPTS: u32 = 6;
 
 /// The longest wait before the second attempt, doubled for each further one: about as long as a transaction takes.
@@ -34,7 +34,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(160);
 
 /// A table as template.yaml defines it and as the local server creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schema {
+pub struct TableSchema {
     /// Its name without the prefix.
     pub name: &'static str,
     /// The partition key, a string.
@@ -50,75 +50,75 @@ const PROBE_KEY: &str = "health";
 pub const TTL: &str = "ttl";
 
 /// Counters of use.
-pub const QUOTA: Schema = Schema {
+pub const QUOTA: TableSchema = TableSchema {
     name: "quota",
     hash: "user",
     range: Some("meter#day"),
 };
 
 /// Devices, users, sessions and the public keys.
-pub const IDENTITY: Schema = Schema {
+pub const IDENTITY: TableSchema = TableSchema {
     name: "identity",
     hash: "owner",
     range: Some("item"),
 };
 
-/// Verdicts: the cache's last layer.
-pub const VERDICTS: Schema = Schema {
-    name: "verdicts",
+/// Remembered answers of models.
+pub const ANSWERS: TableSchema = TableSchema {
+    name: "answers",
     hash: "key",
     range: None,
 };
 
 /// Plans, by the name of the setting.
-pub const SETTINGS: Schema = Schema {
+pub const SETTINGS: TableSchema = TableSchema {
     name: "settings",
     hash: "name",
     range: None,
 };
 
 /// Use of closed days, by user and in total.
-pub const USAGE: Schema = Schema {
+pub const USAGE: TableSchema = TableSchema {
     name: "usage",
     hash: "user",
     range: Some("day#meter"),
 };
 
 /// Every change of identity, plan and quota.
-pub const AUDIT: Schema = Schema {
+pub const AUDIT: TableSchema = TableSchema {
     name: "audit",
     hash: "day",
     range: Some("entry"),
 };
 
 /// All tables.
-pub const ALL: [Schema; 6] = [QUOTA, IDENTITY, VERDICTS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
 
-/// One table: its name, and whether it has answered lately.
+/// One table: its name, and its recent failures.
 #[derive(Debug)]
 pub struct Table {
     client: Client,
-    schema: Schema,
+    schema: TableSchema,
     name: String,
     timeout: Duration,
     clock: Clock,
-    gate: Gate,
+    breaker: DependencyBreaker,
 }
 
-/// Why a call to a table gave no result.
+/// The reason why a call to a table gave no result.
 #[derive(Debug)]
 pub enum Failure<E> {
     /// A condition did not hold. Nothing was done.
     Refused(E),
     /// Another write was at the same items. Nothing was done, and the table is well.
     Contended(Outage),
-    /// The table does not take this request, which is a defect of ours. Nothing was done.
+    /// The table does not accept this request, which is a defect of ours. Nothing was done.
     Rejected(Outage),
     /// The table is too busy. Nothing was done.
     Throttled(Outage),
-    /// The table was not asked: no connection could be made, or it has just failed. Nothing was done.
+    /// The table was not called: no connection could be made, or it has just failed. Nothing was done.
     Unasked(Outage),
-    /// The table did not answer, or not with sense. The request may have been carried out all the same.
+    /// The table did not answer, or not sensibly. The request may have been carried out all the same.
     Down(Outage),
 }
 
@@ -137,32 +137,32 @@ impl<E: fmt::Debug> Failure<E> {
 }
 
 impl Table {
-    /// The table of `schema` under the configured prefix.
+    /// Returns the table of `schema` under the configured prefix.
     #[must_use]
-    pub fn new(client: Client, schema: Schema, config: &Config, clock: Clock) -> Self {
+    pub fn new(client: Client, schema: TableSchema, config: &Config, clock: Clock) -> Self {
         Self {
             client,
             schema,
             name: format!("{}{}", config.table_prefix, schema.name),
             timeout: config.table_timeout,
             clock,
-            gate: Gate::default(),
+            breaker: DependencyBreaker::default(),
         }
     }
 
-    /// The SDK's client, to build a call with.
+    /// Returns the SDK's client, to build a call with.
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The table's full name.
+    /// Returns the table's full name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether the table answers a read.
+    /// Checks that the table answers a read.
     ///
     /// # Errors
     /// When it does not.
@@ -176,13 +176,13 @@ impl Table {
         Ok(())
     }
 
-    /// Returns whether the table is known to be down: a call that failed once says little.
+    /// Returns true if the table is known to be down: one failed call says little.
     #[must_use]
     pub fn is_down(&self) -> bool {
-        self.gate.is_down()
+        self.breaker.is_down()
     }
 
-    /// Makes one call within the deadline, unless the table has just failed. Writes are made with [`Table::write`].
+    /// Makes one call within the deadline, unless the table has just failed. Use [`Table::write`] for writes.
     ///
     /// # Errors
     /// [`Failure`].
@@ -201,7 +201,7 @@ impl Table {
         }
     }
 
-    /// Makes a write within the deadline, unless the table has just failed. A write that certainly was not done, because of
+    /// Makes a write within the deadline, unless the table has just failed. A write that was certainly not done, because of
     /// another one or of load, is attempted again after a random wait.
     ///
     /// # Errors
@@ -228,7 +228,7 @@ impl Table {
     }
 
     fn enter<E>(&self) -> Result<(), Failure<E>> {
-        if self.gate.admits(self.clock.now()) {
+        if self.breaker.admits(self.clock.now()) {
             return Ok(());
         }
         Err(Failure::Unasked(Outage(format!(
@@ -237,7 +237,7 @@ impl Table {
         ))))
     }
 
-    /// Makes a call within `limit`. The SDK's future has some 20 KB: it lies on the heap, else each of its callers would hold it.
+    /// Makes a call within `limit`. The SDK's future has some 20 KB: it is boxed, so that its callers need not hold it.
     async fn ask<T, E>(
         &self,
         call: Pin<Box<impl Future<Output = Result<T, SdkError<E, HttpResponse>>>>>,
@@ -256,30 +256,30 @@ impl Table {
         }
     }
 
-    /// Notes what an outcome says of the table's health.
+    /// Records an outcome in the table's breaker.
     fn leave<T, E>(&self, outcome: Result<T, Failure<E>>) -> Result<T, Failure<E>> {
         match outcome {
-            Ok(_) | Err(Failure::Refused(_) | Failure::Contended(_) | Failure::Rejected(_)) => self.gate.succeed(),
-            Err(Failure::Throttled(_) | Failure::Unasked(_) | Failure::Down(_)) => self.gate.fail(self.clock.now()),
+            Ok(_) | Err(Failure::Refused(_) | Failure::Contended(_) | Failure::Rejected(_)) => self.breaker.succeed(),
+            Err(Failure::Throttled(_) | Failure::Unasked(_) | Failure::Down(_)) => self.breaker.fail(self.clock.now()),
         }
         outcome
     }
 }
 
-/// Returns a random wait, so that writes that met do not meet again.
+/// Returns a random wait, so that writes that collided do not collide again.
 fn wait_after(attempts: u32) -> Duration {
     let longest = (FIRST_WAIT * 2_u32.pow(attempts - 1)).min(LONGEST_WAIT);
     let chance = random_bytes::<1>().map_or(u8::MAX, |[chance]| chance);
     longest * u32::from(chance) / u32::from(u8::MAX)
 }
 
-/// The client for all tables.
+/// Returns the client for all tables.
 #[must_use]
 pub fn client(config: &Config) -> Client {
     Client::from_conf(settings(config).build())
 }
 
-/// What that client is made with.
+/// Returns the settings of that client.
 #[must_use]
 pub fn settings(config: &Config) -> Builder {
     let settings = aws::settings(config, config.table_endpoint.as_deref());
@@ -287,12 +287,12 @@ pub fn settings(config: &Config) -> Builder {
     Builder::from(&settings).retry_config(RetryConfig::disabled())
 }
 
-/// A string attribute.
+/// Makes a string attribute.
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-/// A number attribute.
+/// Makes a number attribute.
 pub(crate) fn number(value: impl fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -300,12 +300,12 @@ pub(crate) fn number(value: impl fmt::Display) -> AttributeValue {
 /// An item as the SDK gives it.
 pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// The string `name` of an item.
+/// Reads the string `name` of an item.
 pub(crate) fn read_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// The number `name` of an item.
+/// Reads the number `name` of an item.
 pub(crate) fn read_number<N: std::str::FromStr>(item: &Item, name: &str) -> Option<N> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }

@@ -1,14 +1,17 @@
-//! What is told of each request: one JSON line ([`Record`]) that CloudWatch also reads metrics from, and the process's own figures.
-//! Whatever else is worth a line has one too.
+//! Telemetry: one JSON line per request ([`Record`]), from which CloudWatch also reads metrics, and the process's own
+//! figures. Other events have a line too.
 
 mod address;
 pub mod cost;
+mod degraded;
 mod emf;
 pub mod figures;
+mod metric;
 pub mod open_metrics;
 mod output;
 mod record;
 pub mod trace;
+mod work;
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -30,9 +33,12 @@ use crate::telemetry::output::Queue;
 
 use self::address::AddressKey;
 
-pub use self::emf::{METRICS, Metric, SIGNALS, Shape, Unit, names_of_degraded};
-pub use self::output::Log;
-pub use self::record::{ClassifiedRecord, ErrorRecord, Record, Signal};
+pub use self::degraded::Degraded;
+pub use self::emf::metrics;
+pub use self::metric::{Metric, MetricShape, Unit};
+pub use self::output::LogHandle;
+pub use self::record::{ErrorRecord, Http, Record, Signal};
+pub use self::work::{Counts, ModelCounts, Spans, Work};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -46,10 +52,10 @@ pub fn millis(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Tells what happens in this process.
+/// Writes the log and counts the figures of this process.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    /// What has happened since the start.
+    /// The figures since the start.
     pub figures: Figures,
     directives: Option<emf::Directives>,
     addresses: Option<AddressKey>,
@@ -57,7 +63,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// As the settings want it: with a namespace, lines carry metrics.
+    /// Makes telemetry by the settings: with a namespace, lines carry metrics.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -68,13 +74,16 @@ impl Telemetry {
         }
     }
 
-    /// Returns what a record holds in place of an address: a keyed hash of its block.
+    /// Returns the stand-in for an address in a record: a keyed hash of its block.
     pub(crate) fn address_block(&self, address: Option<&str>) -> Option<String> {
         self.addresses.as_ref()?.block(address?)
     }
 
     /// Writes the record of a request, and counts it.
     pub fn emit(&self, record: &mut Record) {
+        if let Some(work) = &mut record.work {
+            work.sum_up();
+        }
         record.cost_micro_usd = cost::micro_usd(&record.measured(), self.memory_megabytes);
         self.figures.count(record);
         match (emf::line(record, self.directives.as_ref()), record.level) {
@@ -85,7 +94,7 @@ impl Telemetry {
         }
     }
 
-    /// Tells of something that no request's record tells of.
+    /// Raises a signal.
     pub fn raise(&self, signal: Signal, now: Timestamp) {
         self.figures.raise(signal);
         let line = emf::signal(signal, now, self.directives.as_ref());
@@ -93,24 +102,25 @@ impl Telemetry {
     }
 }
 
-/// Starts the log on standard output. Later calls change nothing.
+/// Starts the log of `function` on standard output. Later calls change nothing.
 ///
-/// A line is written when this process is told of it: what is left for later behind an answer, Lambda may never let run.
-pub fn init(config: &Config) {
-    start(config, BoxMakeWriter::new(std::io::stdout));
+/// A line is written before its request is answered: Lambda freezes the process after the answer, and a line left for later may
+/// never be written. Nothing waits for a reader, because Lambda's runtime drains standard output.
+pub fn init(config: &Config, function: &str) {
+    start(config, &[function], BoxMakeWriter::new(std::io::stdout));
 }
 
-/// The same for a process that nobody freezes: no request waits for a line to be written.
+/// Starts the log of some functions in a process that is never frozen: no request waits for a line to be written.
 #[must_use]
-pub fn init_in_background(config: &Config) -> Log {
+pub fn init_in_background(config: &Config, functions: &[&str]) -> LogHandle {
     let queue = Queue::to(std::io::stdout());
     let log = queue.log();
-    start(config, BoxMakeWriter::new(queue));
+    start(config, functions, BoxMakeWriter::new(queue));
     log
 }
 
 /// Records that carry metrics are written at every level but `off`: without them the alarms would be blind.
-fn start(config: &Config, output: BoxMakeWriter) {
+fn start(config: &Config, functions: &[&str], output: BoxMakeWriter) {
     let level = config.log;
     let ours = match level {
         LogLevel::Off => LevelFilter::OFF,
@@ -119,7 +129,7 @@ fn start(config: &Config, output: BoxMakeWriter) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // The libraries' own debug lines hold requests, and so what users write.
+    // The libraries' own debug lines hold requests, and so texts of users.
     let theirs = match level {
         LogLevel::Debug => LevelFilter::INFO,
         _ => ours.min(LevelFilter::WARN),
@@ -128,17 +138,11 @@ fn start(config: &Config, output: BoxMakeWriter) {
         .with_default(theirs)
         // The embedded table warns of every refused condition, which is how quotas work.
         .with_target("dynoxide", theirs.min(LevelFilter::ERROR));
-    let ours_by_name = ["clearview", "shared", "local"].into_iter();
-    let functions = [
-        "admin",
-        "auth",
-        "classify",
-        "health",
-        "key_rotation",
-        "quota_reset",
-        "usage",
-    ];
-    let targets = ours_by_name
+    // A target starts with the name of its crate.
+    let functions = functions.iter().map(|name| name.replace('-', "_"));
+    let targets = ["clearview", "shared", "local"]
+        .map(str::to_owned)
+        .into_iter()
         .chain(functions)
         .fold(targets, |targets, name| targets.with_target(name, ours));
     let records = match (level, &config.metrics_namespace) {

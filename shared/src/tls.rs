@@ -1,4 +1,4 @@
-//! TLS to whatever this process calls: AWS-LC's cryptography, and whom it trusts.
+//! TLS for every outgoing call: AWS-LC's cryptography, and the trusted authorities.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 /// The roots of AWS's own endpoints. Parsing the system's some 140 would take longer than the rest of a cold start.
 static AMAZON_ROOTS: &str = include_str!("../certificates/amazon-roots.pem");
 
-/// Why roots cannot be read.
+/// The reason why roots cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RootsError {
     /// The file, or its form.
@@ -21,7 +21,7 @@ pub(crate) enum RootsError {
     Certificate(#[from] rustls::Error),
 }
 
-/// A client's settings.
+/// Returns a client's settings.
 ///
 /// # Errors
 /// The cryptography has no version of TLS in common with the library.
@@ -33,15 +33,15 @@ pub fn client(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
         .with_no_client_auth())
 }
 
-/// Who signs the certificates of AWS's endpoints.
+/// Returns the authorities that sign the certificates of AWS's endpoints.
 pub(crate) fn amazon_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    // A test holds that all of them can be read.
+    // A test checks that all of them can be read.
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()).flatten());
     roots
 }
 
-/// Whom the system trusts. Of its roots some cannot be read on some machines; the rest are good.
+/// Returns the authorities that the system trusts. Some of them cannot be read on some machines; the rest are good.
 #[must_use]
 pub fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
@@ -49,7 +49,7 @@ pub fn system_roots() -> RootCertStore {
     roots
 }
 
-/// Those of a file.
+/// Returns the authorities of a file.
 ///
 /// # Errors
 /// It, or one of its certificates, cannot be read.

@@ -1,5 +1,5 @@
-//! Use of closed days: of each user ([`DayUse`]) and of each tier ([`Totals`]), by meter. Written by the day's close alone, each
-//! row overwritten and never added to, so that closing a day twice changes nothing.
+//! Use of closed days: of each user ([`DayUse`]) and of each tier ([`Totals`]), by meter. Only the day's close writes it. It
+//! overwrites each row and never adds to one, so that closing a day twice changes nothing.
 
 pub mod store;
 
@@ -11,7 +11,7 @@ use crate::clock::{Day, Timestamp};
 use crate::ids::UserId;
 use crate::plan::{Meter, Tier};
 
-/// For how many days a user's history is kept and shown.
+/// Days for which a user's history is kept and shown.
 pub const HISTORY_DAYS: u32 = 90;
 
 /// One user's use of one meter on one day.
@@ -19,13 +19,13 @@ pub const HISTORY_DAYS: u32 = 90;
 pub struct DayUse {
     /// The user.
     pub user: UserId,
-    /// What was used.
+    /// The meter.
     pub meter: Meter,
     /// The plan, as of the last charge.
     pub tier: Tier,
     /// Units.
     pub used: u64,
-    /// Whether some of them were admitted while the quota table was down, and came later: perhaps after a first close.
+    /// True if some of them were admitted while the quota table was down, and came later: perhaps after a first close.
     pub late: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct DayUse {
 pub struct HistoryEntry {
     /// `YYYY-MM-DD`.
     pub day: String,
-    /// By meter, those alone of which anything was used.
+    /// By meter; only those that were used.
     pub meters: BTreeMap<String, MeterUse>,
 }
 
@@ -73,7 +73,8 @@ pub fn history(rows: impl IntoIterator<Item = Row>) -> Vec<HistoryEntry> {
     days
 }
 
-/// Use by meter. Meters are names here: what one version has counted, another reads, even if it does not know the meter.
+/// Use by meter. Meters are names here, so that one version can read the counts of another, even of a meter that it does not
+/// know.
 pub type ByMeter = BTreeMap<String, MeterTotal>;
 
 /// Use of each tier, by meter.
@@ -84,7 +85,7 @@ pub struct Totals(BTreeMap<String, ByMeter>);
 /// Use of one meter by several users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeterTotal {
-    /// How many of them used any of it.
+    /// The number of them who used it.
     pub users: u64,
     /// Units.
     pub units: u64,
@@ -98,7 +99,7 @@ impl MeterTotal {
 }
 
 impl Totals {
-    /// Counts one user's use of one meter in.
+    /// Adds one user's use of one meter.
     pub fn count(&mut self, day_use: &DayUse) {
         let DayUse { tier, meter, used, .. } = day_use;
         let meters = self.0.entry(tier.to_string()).or_default();
@@ -127,29 +128,29 @@ impl Totals {
     }
 }
 
-/// How far the close of a day has come in one segment of the scan.
+/// The progress of a close in one segment of the scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// How many pages are done.
+    /// The number of pages done.
     pub pages: u64,
-    /// Where the next page starts; `None` at the start, and when all is done.
+    /// The start of the next page; `None` at the start, and when all is done.
     pub next: Option<String>,
-    /// Whether the segment is done.
+    /// True if the segment is done.
     pub done: bool,
     /// The totals of the pages that are done.
     pub totals: Totals,
 }
 
-/// Which part of the quota table a scan reads.
+/// A part of the quota table that a scan reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Whose counters.
+    /// The day of its counters.
     pub day: Day,
-    /// The close that reads it, by its schedule's own time: each counts the day anew.
+    /// The close that reads it, by its schedule's own time: each counts the day again.
     pub close: Timestamp,
     /// Its number, from 0.
     pub number: u32,
-    /// How many there are.
+    /// The number of segments.
     pub of: u32,
 }
 

@@ -1,11 +1,11 @@
-//! The way to Valkey (or Redis): one connection, no retries, skipped for a while once it is known to be away.
+//! The client of Valkey (or Redis): one connection, no retries, skipped for a while once the cache is known to be down.
 //!
 //! Each call is a pipeline of commands that stay in one hash slot each, so a cluster behind one endpoint (ElastiCache
 //! Serverless) takes them as a single server does. Transactions and blocking commands do not belong here.
 //!
-//! A late answer is no outage. A call waits while its connection brings the answers to others. When that has been silent for
-//! the configured time, or has ended, the process asks on a new connection, once for all calls, whether the cache is there.
-//! Only a cache that does not answer this either is away: then all calls fail at once, and further ones are not sent.
+//! A late answer is no outage. A call waits while its connection brings answers to others. When the connection has been silent
+//! for the configured time, or has ended, the process probes the cache on a new connection, once for all calls. Only if the
+//! cache does not answer this either does it count as down: then all calls fail at once, and further ones are not sent.
 
 mod connection;
 mod patience;
@@ -18,69 +18,70 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use redis::aio::ConnectionLike;
 use redis::{Pipeline, Value};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, SharedCache};
+use crate::dependency_breaker::DependencyBreaker;
 use crate::error::Outage;
-use crate::gate::Gate;
 
 pub use self::script::{Invocation, Script};
 
-use self::connection::{Connection, Door};
-use self::patience::{Next, Patience, TURN, within};
+use self::connection::{Connection, Dialer};
+use self::patience::{Patience, TURN, WaitStep, within};
 
-/// The longest that a new connection may take, signing in included. Calls wait for it while nothing speaks against the cache.
+/// The time limit of a new connection, signing in included. Calls wait for it while nothing speaks against the cache.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// The longest that the request waits which probes a cache that is known to be away. Its attempt may end well later.
+/// How long the request that probes a cache known to be down waits. Its attempt may end well later.
 const PROBE: Duration = Duration::from_millis(40);
 
-/// A connection that was idle for this long may have been given up by the other side while this environment was frozen: a new
-/// one costs less than finding that out by a timeout.
+/// Idle time after which a connection is replaced. The other side may have given it up while this environment was frozen, and a
+/// new one costs less than finding that out by a timeout.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// After this long without a call the runtime is given a turn to notice that the other side has ended the connection.
+/// Time without a call after which the runtime gets a turn to notice that the other side has ended the connection.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// `ElastiCache` ends a connection 12 hours after it signed in. Ours are replaced before that.
 const LONGEST_LIFE: Duration = Duration::from_hours(11);
 
-/// What a server answers to a script that it does not know yet: a step on the way, not a failure.
+/// The answer of a server that does not know a script yet: an intermediate step, not a failure.
 const NO_SCRIPT: &str = "NOSCRIPT";
 
 /// One cache. Its clones share the connection.
 #[derive(Clone)]
-pub struct Valkey(Arc<Inner>);
+pub struct Valkey(Arc<CacheLink>);
 
-struct Inner {
-    door: Door,
+struct CacheLink {
+    dialer: Dialer,
     /// How long a connection may be silent, and then the cache to a new one.
     timeout: Duration,
     clock: Clock,
-    gate: Gate,
+    breaker: DependencyBreaker,
     /// Held by the one attempt to connect.
     connecting: Arc<tokio::sync::Mutex<()>>,
     current: Mutex<Option<Arc<Connection>>>,
-    /// How many calls were answered, on whichever connection.
+    /// The number of calls that were answered, on any connection.
     answered: AtomicU64,
 }
 
-/// Why a call gave no result.
+/// The reason why a call gave no result.
 #[derive(Debug, Clone)]
 pub enum Failure {
-    /// The commands were not sent, as the cache is away. Nothing was done.
+    /// The commands were not sent, because the cache is down. Nothing was done.
     Unasked(Outage),
-    /// The cache is known to be away since, or has answered with an error. The commands may have been carried out, in part too.
+    /// The cache is down now, or answered with an error. The commands may have been carried out, in part too.
     Failed(Outage),
-    /// The answer is lost, or there is no connection, while the cache answers others. The commands may have been carried out, in
-    /// part too.
+    /// The answer is lost, or there is no connection, while the cache answers others. The commands may have been carried out,
+    /// in part too.
     Unknown(Outage),
 }
 
 impl Failure {
-    /// The outage.
+    /// Returns the outage.
     #[must_use]
     pub fn into_outage(self) -> Outage {
         match self {
@@ -91,31 +92,31 @@ impl Failure {
 
 impl fmt::Debug for Valkey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Valkey").field(&self.0.door.place()).finish()
+        f.debug_tuple("Valkey").field(&self.0.dialer.place()).finish()
     }
 }
 
 impl Valkey {
-    /// Makes the way to `cache`, which connects at the first call.
+    /// Makes the client of `cache`, which connects at the first call.
     #[must_use]
     pub fn new(cache: &SharedCache, config: &Config, clock: Clock) -> Self {
-        Self(Arc::new(Inner {
-            door: Door::new(cache, config),
+        Self(Arc::new(CacheLink {
+            dialer: Dialer::new(cache, config),
             timeout: config.cache.timeout,
             clock,
-            gate: Gate::default(),
+            breaker: DependencyBreaker::default(),
             connecting: Arc::default(),
             current: Mutex::new(None),
             answered: AtomicU64::new(0),
         }))
     }
 
-    /// Connects while that costs nobody anything. Of a failure the next call learns.
+    /// Connects while that costs no user anything. The next call reports a failure.
     pub async fn connect(&self) {
         let _ = self.0.connection(self.0.clock.now()).await;
     }
 
-    /// Whether the cache answers.
+    /// Checks that the cache answers.
     ///
     /// # Errors
     /// When it does not.
@@ -124,8 +125,8 @@ impl Valkey {
         answered.map(|_| ()).map_err(Failure::into_outage)
     }
 
-    /// Sends `commands` at once; their replies, one each and in their order. The only error of the server among them is that it
-    /// does not know a script.
+    /// Sends `commands` together; returns their replies in the same order. The only server error among them is that a script is
+    /// unknown.
     ///
     /// # Errors
     /// [`Failure`]; also when the server answers a command with an error.
@@ -133,14 +134,39 @@ impl Valkey {
         let inner = &self.0;
         let now = inner.clock.now();
         let connection = inner.connection(now).await?;
-        let replies = inner.answer(&connection, commands, now).await?;
-        inner.gate.succeed();
-        inner.answered.fetch_add(1, Ordering::Relaxed);
-        connection.note_answer(now);
-        inner.check(replies)
+        let mut sender = connection.sender();
+        let mut sending = pin!(sender.req_packed_commands(commands, 0, commands.len()));
+        let mut patience = Patience::new(inner.timeout, connection.heard());
+        // Until the answer is there, the cache is known to be away, or patience ends.
+        let answer = loop {
+            match tokio::time::timeout(TURN, &mut sending).await {
+                Ok(answer) => break answer.map_err(|error| error.to_string()),
+                Err(_) if !inner.breaker.is_closed() => break Err("no answer".to_owned()),
+                Err(_) => {}
+            }
+            match patience.after_turn(connection.heard()) {
+                WaitStep::Wait => {}
+                WaitStep::GiveUp => break Err("no answer".to_owned()),
+                WaitStep::Check => tokio::select! {
+                    biased;
+                    answer = &mut sending => break answer.map_err(|error| error.to_string()),
+                    // Its result is in the breaker.
+                    _ = inner.replace(Some(&connection), inner.timeout, now) => {}
+                },
+            }
+        };
+        match answer {
+            Ok(replies) => {
+                inner.breaker.succeed();
+                inner.answered.fetch_add(1, Ordering::Relaxed);
+                connection.note_answer(now);
+                inner.check(replies)
+            }
+            Err(problem) => Err(inner.lost(&connection, &problem, now).await),
+        }
     }
 
-    /// Runs scripts at once, as [`Valkey::ask`] sends commands. Those that the server does not know are sent to it in full.
+    /// Runs scripts together, as [`Valkey::ask`] sends commands. Scripts that the server does not know are sent to it in full.
     ///
     /// # Errors
     /// As [`Valkey::ask`].
@@ -165,13 +191,13 @@ impl Valkey {
     }
 }
 
-impl Inner {
-    /// The connection in use, or a new one. A cache that was away has to answer on a new one first.
+impl CacheLink {
+    /// Returns the connection in use, or a new one. A cache that was down must answer on a new one first.
     async fn connection(self: &Arc<Self>, now: Timestamp) -> Result<Arc<Connection>, Failure> {
-        if !self.gate.admits(now) {
+        if !self.breaker.admits(now) {
             return Err(self.unasked("skipped after a failure"));
         }
-        if !self.gate.is_open() {
+        if !self.breaker.is_closed() {
             let patience = PROBE.min(self.timeout);
             return self.replace(None, patience, now).await;
         }
@@ -188,58 +214,29 @@ impl Inner {
         }
     }
 
-    /// Waits for the answer to `commands` until it is there, the cache is known to be away, or patience ends.
-    async fn answer(
-        self: &Arc<Self>,
-        connection: &Arc<Connection>,
-        commands: &Pipeline,
-        now: Timestamp,
-    ) -> Result<Vec<Value>, Failure> {
-        let mut sending = pin!(connection.send(commands));
-        let mut patience = Patience::new(self.timeout, connection.heard());
-        let problem = loop {
-            match tokio::time::timeout(TURN, &mut sending).await {
-                Ok(Ok(replies)) => return Ok(replies),
-                Ok(Err(error)) => break error.to_string(),
-                Err(_) if !self.gate.is_open() => break "no answer".to_owned(),
-                Err(_) => {}
-            }
-            match patience.after_turn(connection.heard()) {
-                Next::Wait => {}
-                Next::GiveUp => break "no answer".to_owned(),
-                Next::Check => tokio::select! {
-                    biased;
-                    answered = &mut sending => match answered {
-                        Ok(replies) => return Ok(replies),
-                        Err(error) => break error.to_string(),
-                    },
-                    // What it finds is in the gate.
-                    _ = self.replace(Some(connection), self.timeout, now) => {}
-                },
-            }
-        };
-        // Lost alone, or with the cache?
-        if self.gate.is_open() {
+    /// Returns the meaning of a lost answer: it was lost alone, or with the cache.
+    async fn lost(self: &Arc<Self>, connection: &Arc<Connection>, problem: &str, now: Timestamp) -> Failure {
+        if self.breaker.is_closed() {
             let _ = self.replace(Some(connection), self.timeout, now).await;
         }
-        let outage = self.outage(&problem);
-        Err(if self.gate.is_open() {
+        let outage = self.outage(problem);
+        if self.breaker.is_closed() {
             Failure::Unknown(outage)
         } else {
             Failure::Failed(outage)
-        })
+        }
     }
 
-    /// A connection other than `old` on which the cache has answered. Whoever needs one waits for the same attempt, `patience` at
-    /// most: then the cache is away, unless it has answered others meanwhile. The attempt itself goes on, so that a slow handshake
-    /// is not begun anew by each probe.
+    /// Returns a connection other than `old` on which the cache has answered. Callers wait for the same attempt, `patience` at
+    /// most: then the cache counts as down, unless it has answered others meanwhile. The attempt itself continues, so that each
+    /// probe need not begin a slow handshake again.
     async fn replace(
         self: &Arc<Self>,
         old: Option<&Arc<Connection>>,
         patience: Duration,
         now: Timestamp,
     ) -> Result<Arc<Connection>, Failure> {
-        let probes = !self.gate.is_open();
+        let probes = !self.breaker.is_closed();
         let answered = self.answered.load(Ordering::Relaxed);
         let found = || {
             let found = self.sound(now);
@@ -251,7 +248,7 @@ impl Inner {
             if let Some(connection) = found() {
                 return Ok(connection);
             }
-            if !probes && !self.gate.is_open() {
+            if !probes && !self.breaker.is_closed() {
                 return Err("it has been found away".to_owned());
             }
             let attempt = tokio::spawn(Arc::clone(self).attempt(lock, now));
@@ -264,7 +261,7 @@ impl Inner {
                 self.forget(old);
             }
             self.fail_unless_answered(answered);
-            if self.gate.is_open() {
+            if self.breaker.is_closed() {
                 Failure::Unknown(self.outage(&problem))
             } else {
                 self.unasked(&problem)
@@ -272,10 +269,10 @@ impl Inner {
         })
     }
 
-    /// Connects, and hears a first answer within the time of any other. The gate knows the outcome before the next attempt.
+    /// Connects, and waits for a first answer within the usual time. The breaker knows the outcome before the next attempt.
     async fn attempt(self: Arc<Self>, lock: OwnedMutexGuard<()>, now: Timestamp) -> Result<(), String> {
         let answered = self.answered.load(Ordering::Relaxed);
-        let outcome = match within(CONNECT, self.door.open(now)).await {
+        let outcome = match within(CONNECT, self.dialer.open(now)).await {
             Some(Ok(connection)) => match within(self.timeout, connection.ping()).await {
                 Some(answered) => answered.map(|()| connection).map_err(|outage| outage.to_string()),
                 None => Err(format!("no answer within {} ms", self.timeout.as_millis())),
@@ -285,7 +282,7 @@ impl Inner {
         };
         let outcome = outcome.map(|connection| {
             *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(connection));
-            self.gate.succeed();
+            self.breaker.succeed();
         });
         if outcome.is_err() {
             self.fail_unless_answered(answered);
@@ -294,14 +291,14 @@ impl Inner {
         outcome
     }
 
-    /// Takes the cache for away, unless it has answered a call since there were so many answers.
+    /// Marks the cache as down, unless it has answered a call since `answered` was read.
     fn fail_unless_answered(&self, answered: u64) {
         if self.answered.load(Ordering::Relaxed) == answered {
-            self.gate.fail(self.clock.now());
+            self.breaker.fail(self.clock.now());
         }
     }
 
-    /// The connection in use, if a command may be risked on it.
+    /// Returns the connection in use, if a command may be risked on it.
     fn sound(&self, now: Timestamp) -> Option<Arc<Connection>> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let found = current.take_if(|connection| {
@@ -311,7 +308,7 @@ impl Inner {
         current.clone()
     }
 
-    /// Uses `connection` no more, unless it was replaced already.
+    /// Stops using `connection`, unless it was replaced already.
     fn forget(&self, connection: &Arc<Connection>) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         current.take_if(|current| Arc::ptr_eq(current, connection));
@@ -323,7 +320,7 @@ impl Inner {
             _ => None,
         });
         match error {
-            // The server is well and quick: it need not be skipped.
+            // The server is up and quick: it need not be skipped.
             Some(error) => {
                 let details = error.details().unwrap_or_default();
                 Err(Failure::Failed(self.outage(&format!("{} {details}", error.code()))))
@@ -337,7 +334,7 @@ impl Inner {
     }
 
     fn outage(&self, problem: &str) -> Outage {
-        Outage(format!("{}: {problem}", self.door.place()))
+        Outage(format!("{}: {problem}", self.dialer.place()))
     }
 }
 

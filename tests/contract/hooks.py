@@ -60,7 +60,7 @@ def sign(request):
             body=body if isinstance(body, bytes) and body else None,
         )
     except Exception:
-        # What cannot be signed is sent as it is, and refused.
+        # A request that cannot be signed is sent as it is, and refused.
         pass
 
 

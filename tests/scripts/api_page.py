@@ -70,8 +70,10 @@ class Page:
         """A type with its bounds, in a few words."""
         schema = self.merged(schema)
         if "enum" in schema:
-            return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+            return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
         kind = schema.get("type", "any JSON")
+        if "enum" in schema.get("items", {}):
+            return f"list of {self.kind(schema['items'])}"
         words = [{"integer": "integer", "array": "list", "boolean": "true or false"}.get(kind, kind)]
         if schema.get("format") in ("date-time", "date"):
             words = ["time, RFC 3339" if schema["format"] == "date-time" else "date"]

@@ -1,4 +1,4 @@
-"""What a month of ClearView costs, line by line: `make cost`.
+"""The cost of a month of ClearView, line by line: `make cost`.
 
 Prices with their dates and sources are in tests/prices/us-east-1.json, what is used in tests/prices/units.json; the
 alarms are counted in template.yaml. `--figure` prints nothing but dollars of infrastructure for 20,000 daily users; `--check` fails if the traffic of 20,000 daily users costs more than it may.
@@ -24,10 +24,18 @@ def unit(name):
     return next(group[name]["value"] for group in UNITS.values() if isinstance(group, dict) and name in group)
 
 
+def dollars_of(written):
+    """A price: a number, or the name of the constant that records are priced with."""
+    if not isinstance(written, str):
+        return written
+    source = (ROOT / "shared/src/telemetry/cost.rs").read_text()
+    return float(re.search(rf"pub const {written}: f64 = ([0-9._]+);", source)[1].replace("_", ""))
+
+
 def price(name, amount):
     """Dollars for an amount in the unit of the price, beyond what is free."""
     of = PRICES["prices"][name]
-    return max(0.0, amount - of.get("freePerMonth", 0)) * of["price"]
+    return max(0.0, amount - of.get("freePerMonth", 0)) * dollars_of(of["price"])
 
 
 def gateway(requests):
@@ -35,7 +43,7 @@ def gateway(requests):
     dollars, left = 0.0, requests
     for size, per_million in PRICES["prices"]["gatewayRequestsMillion"]["tiers"]:
         here = left if size is None else min(left, size)
-        dollars += here / 1e6 * per_million
+        dollars += here / 1e6 * dollars_of(per_million)
         left -= here
     return dollars
 
@@ -49,7 +57,7 @@ def alarms():
 
 
 def month(users):
-    """What a month of so many daily users uses."""
+    """Returns the units that so many daily users use in a month."""
     classify = users * unit("classifyRequestsPerUserDay") * DAYS
     posts = users * unit("postsPerUserDay") * DAYS
     judged = posts * (1 - unit("hitRate"))
@@ -76,10 +84,12 @@ def month(users):
 def infrastructure(users, waf=True, cache=True):
     """The lines of the bill for infrastructure: what, how much of it, dollars."""
     m = month(users)
-    writes = m["classify"] * unit("writesPerClassify") + m["judged"] * unit("writesPerJudgedPost")
+    keyed = m["classify"] * unit("keyedShare")
+    writes = (m["classify"] - keyed) * unit("writesPerClassify") + keyed * unit("writesPerKeyedClassify")
+    writes += m["judged"] * unit("writesPerJudgedPost")
     writes += m["refreshes"] * unit("writesPerRefresh") + m["registrations"] * unit("writesPerRegistration")
     writes += users * DAYS * unit("writesPerUserDayClosed")
-    reads = m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
+    reads = keyed * unit("readsPerKeyedClassify") + m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
     noted = (m["refreshes"] + m["registrations"]) / DAYS * unit("auditDaysOfSessions")
     stored = users / 1e6 * unit("tableGigabytesPerMillionUsers") + noted * unit("bytesPerAuditEntry") / 1e9
     lines = m["classify"] * unit("bytesLoggedPerClassify") + m["others"] * unit("bytesLoggedPerOther")
@@ -142,7 +152,7 @@ def show(users):
 
 
 def detect(per_second=20_000):
-    """What the workload detect would cost at its full rate, every second of a month."""
+    """Returns the cost of the workload detect at its full rate, every second of a month."""
     requests = per_second * 86_400 * DAYS
     seconds = requests * 0.02 * unit("memoryGigabytes")
     called = requests * (1 - unit("detectCallsSaved"))
@@ -161,6 +171,20 @@ def detect(per_second=20_000):
     print("  frames deduplicated there, and the model run on own hardware before a rate like this makes sense.")
 
 
+def rank(requests=1_000_000):
+    """Print the cost of so many requests for a ranking of 10 items, by the samples of each."""
+    base = gateway(requests) + price("invocationsMillion", requests / 1e6) + price("tableWritesMillion", requests / 1e6)
+    called = requests * (1 - unit("rankHitRate"))
+    print(f"\nrank: {requests:,} requests for a ranking of 10 items, {unit('rankHitRate'):.0%} of them known")
+    for samples in (1, 3):
+        calls = called * samples
+        dollars = price("modelInputTokensMillion", calls * unit("rankTokensRead") / 1e6)
+        dollars += price("modelOutputTokensMillion", calls * unit("rankTokensWritten") / 1e6)
+        # Samples are asked side by side: a request waits for one.
+        waiting = price("gigabyteSecondArm", called * unit("millisPerModelCall") / 1e3 * unit("memoryGigabytes"))
+        print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
+
+
 def main():
     if "--figure" in sys.argv:
         print(f"{total(infrastructure(20_000)):.2f}")
@@ -170,10 +194,24 @@ def main():
     print(f"\nidle: {idle:,.2f} with the template's defaults; {bare:,.2f} with Waf=off Cache=none")
     for users in SCALES:
         show(users)
+    rank()
     detect()
+    if "--check" in sys.argv:
+        check()
+
+
+def check():
+    """Fails where 20,000 daily users cost more than was asked for, or docs/OPERATIONS.md says something else than this bill."""
     of_20k = total(infrastructure(20_000))
-    if "--check" in sys.argv and of_20k > MOST_FOR_20K:
+    if of_20k > MOST_FOR_20K:
         sys.exit(f"infrastructure for 20,000 daily users costs {of_20k:.2f}, more than {MOST_FOR_20K:.0f}")
+    page = (ROOT / "docs/OPERATIONS.md").read_text()
+    bare = total(infrastructure(0, waf=False, cache=False))
+    rows = [f"| none | {total(infrastructure(0)):,.0f} USD ({bare:,.0f} with `Waf=off Cache=none`) |"]
+    rows += [f"| {users:,} | {total(infrastructure(users)):,.0f} USD |" for users in SCALES]
+    for row in rows:
+        if row not in page:
+            sys.exit(f"docs/OPERATIONS.md, The bill, has no row that begins with {row}")
 
 
 if __name__ == "__main__":

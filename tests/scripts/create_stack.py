@@ -3,7 +3,7 @@
     .venv/bin/python tests/scripts/create_stack.py Cache=none Waf=off
 
 Prints one JSON object: what was made and what was not, each function's environment and role, tables, logs, secrets, outputs.
-Fails when something refers to what is not there, or a service would not take the properties.
+Fails when something refers to a missing resource, or a service would not take the properties.
 """
 
 import io
@@ -28,8 +28,8 @@ from translated import SUBSTITUTED, Conditions, check, dependencies, references,
 STACK, REGION, ACCOUNT = "clearview", "us-east-1", "123456789012"
 BUCKET, KEY = "code", "functions.zip"
 
-# What moto's CloudFormation does not know, and its API does, with the call that CloudFormation would make: the parameter that is
-# the resource's name, and the properties that the call has no parameter for.
+# Resources that moto's CloudFormation does not know, and its API does, with the call that CloudFormation would make: the
+# parameter that is the resource's name, and the properties that the call has no parameter for.
 CALLED = {
     "AWS::ApiGateway::Deployment": ("apigateway", "create_deployment", None, set()),
     "AWS::ApiGateway::RestApi": ("apigateway", "import_rest_api", None, {"EndpointConfiguration", "MinimumCompressionSize", "Name", "Parameters"}),
@@ -53,8 +53,13 @@ CALLED = {
     "AWS::WAFv2::WebACLAssociation": ("wafv2", "associate_web_acl", None, set()),
 }
 
-# What nobody here can make: why; the call that would, whose parameters are checked; the attributes that others may ask of it, by
-# CloudFormation's reference.
+# Types that moto's CloudFormation knows, but makes before the API: the call, for those that refer to it.
+CALLED_AFTER_THE_API = {
+    "AWS::IAM::ManagedPolicy": ("iam", "create_policy", "PolicyName", set()),
+}
+
+# Resources that cannot be made here: the reason; the call that would make them, whose parameters are checked; the attributes
+# that others may ask of them, by CloudFormation's reference.
 UNMADE = {
     "AWS::ApiGateway::Account": ("moto has one for itself", None, ()),
     "AWS::Backup::BackupPlan": ("the API has other names for its parts", None, ()),
@@ -81,8 +86,17 @@ UNKNOWN_TO_MOTO = {
 }
 
 
+def call_of(resources, name):
+    """The call that makes a resource; None where moto's CloudFormation does."""
+    kind = resources.get(name, {}).get("Type")
+    kinds_referred_to = (resources.get(other, {}).get("Type") for other, _ in references(resources.get(name, {})))
+    if kind in CALLED_AFTER_THE_API and "AWS::ApiGateway::RestApi" in kinds_referred_to:
+        return CALLED_AFTER_THE_API[kind]
+    return CALLED.get(kind)
+
+
 def stand_in(kind, name, attribute):
-    """What the reference to a resource that is not made resolves to: of the right form, and recognisable."""
+    """Returns the stand-in for a reference to a resource that is not made: of the right form, and recognisable."""
     assert attribute is None or attribute in UNMADE[kind][2], f"{kind} has no attribute {attribute}"
     if attribute and attribute.upper() == "ARN":
         return f"arn:aws:unmade:{REGION}:{ACCOUNT}:{name}"
@@ -137,6 +151,8 @@ def shaped(value, shape, left_out=frozenset()):
         return str(value).lower() == "true"
     if shape.type_name == "blob":
         return json.dumps(value).encode()
+    if shape.type_name == "string" and isinstance(value, dict):
+        return json.dumps(value)
     types = {"integer": int, "long": int, "double": float, "float": float, "string": str}
     return types.get(shape.type_name, lambda same: same)(value)
 
@@ -148,11 +164,11 @@ class Calls:
         self.resources, self.answers = resources, {}
 
     def known(self, name, attribute):
-        """What a reference resolves to; None where moto's CloudFormation knows."""
+        """Resolves a reference; None if moto's CloudFormation knows it."""
         kind = self.resources.get(name, {}).get("Type")
         if kind in UNMADE:
             return stand_in(kind, name, attribute)
-        if kind in CALLED:
+        if call_of(self.resources, name):
             return self.made(name)
         return UNKNOWN_TO_MOTO.get((kind, attribute))
 
@@ -176,7 +192,7 @@ class Calls:
         """Makes a resource, and those that it refers to, unless that was done; what a reference to it gives."""
         if name not in self.answers:
             kind = self.resources[name]["Type"]
-            service, operation, named, left_out = CALLED[kind]
+            service, operation, named, left_out = call_of(self.resources, name)
             parameters, shape = self.parameters(name, service, operation, left_out)
             if named:
                 parameters.setdefault(named, name)
@@ -193,6 +209,7 @@ class Calls:
                 "AWS::ApiGateway::Stage": parameters.get("stageName"),
                 "AWS::CloudWatch::Alarm": parameters.get("AlarmName"),
                 "AWS::CodeDeploy::Application": parameters.get("applicationName"),
+                "AWS::IAM::ManagedPolicy": answer.get("Policy", {}).get("Arn"),
                 "AWS::Lambda::Alias": answer.get("AliasArn"),
                 "AWS::SecretsManager::Secret": answer.get("ARN"),
                 "AWS::WAFv2::WebACL": answer.get("Summary", {}).get("ARN"),
@@ -233,7 +250,7 @@ def make(arguments):
     resources, outputs = conditions.live(template["Resources"]), conditions.live(template["Outputs"])
     check(resources, outputs, values)
     unmade = {name: of["Type"] for name, of in resources.items() if of["Type"] in UNMADE}
-    called = [name for name, of in resources.items() if of["Type"] in CALLED]
+    called = [name for name in resources if call_of(resources, name)]
     ours = {name: of for name, of in resources.items() if name not in unmade and name not in called}
     calls = Calls(resources)
     there = {

@@ -1,6 +1,6 @@
 """Rehearses the loss of a whole stack in moto: copies of its tables are restored under their names, and its old keys are forgotten.
 
-What moto cannot do is not rehearsed: AWS Backup's own restore jobs, and the import of the tables into a new stack.
+Not rehearsed, because moto cannot do it: AWS Backup's own restore jobs, and the import of the tables into a new stack.
 """
 
 import sys

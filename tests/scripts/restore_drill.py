@@ -87,7 +87,7 @@ def drill(client, live, rehearsed, poll_seconds):
         restored = keys(client, copy)
     finally:
         client.delete_table(TableName=copy)
-    # What was noted and is not in the copy was deleted in between, if the live table has lost it too.
+    # An item noted before and missing in the copy was deleted in between, if the live table has lost it too.
     missing = expected - restored
     missing = len(missing & keys(client, live)) if missing else 0
     return {

@@ -17,7 +17,7 @@ restorable = restore_drill.restorable
 
 
 def with_moving_time(client, live):
-    """What the drill asks, once moto's clock was moved on."""
+    """The drill's client, once moto's clock was moved on."""
     backups = dynamodb_backends["123456789012"]["us-east-1"].tables[live].continuous_backups
     backups["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"] = datetime.now(timezone.utc).timestamp()
     return restorable(client, live)

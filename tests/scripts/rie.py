@@ -117,7 +117,7 @@ def post(url, body, headers=None):
 
 
 def judgements(answer):
-    """What must be alike, whoever was asked first."""
+    """Returns the part of an answer that does not depend on which was asked first."""
     return [[result.get(name) for name in ("id", "label", "score", "reason", "matched")] for result in answer["results"]]
 
 

@@ -2,7 +2,10 @@
 
     .venv/bin/python tests/scripts/serve_stack.py Cache=none
 
-Prints the server's address, then `bent` after each line. What moto lacks is not there: composite alarms, ElastiCache.
+    .venv/bin/python tests/scripts/serve_stack.py --left-behind clearview-live-quota
+
+Prints the server's address, then `bent` after each line. Moto has no composite alarms and no ElastiCache. With
+--left-behind there is no stack, but a table of an earlier one.
 """
 
 import sys
@@ -22,7 +25,7 @@ def client(service):
 
 
 def as_in_aws(made, outputs):
-    """What CloudFormation would have done and moto does not: outputs, rotation, expiry, recovery, settings of functions and methods."""
+    """Does the work of CloudFormation that moto leaves out: outputs, rotation, expiry, recovery, settings of functions and methods."""
     for name in (name for name in made if name.endswith("Table")):
         expiry = {"Enabled": True, "AttributeName": "ttl"}
         client("dynamodb").update_time_to_live(TableName=made[name], TimeToLiveSpecification=expiry)
@@ -79,17 +82,36 @@ def bends(made, outputs):
             AlarmName=made["DeadLetters"], StateValue="ALARM", StateReason="a day was not closed"
         ),
         "schedule": lambda: client("scheduler").update_schedule(State="DISABLED", **kept),
+        "budget": lambda: client("budgets").delete_budget(AccountId=ACCOUNT, BudgetName="clearview-live"),
         "throttle": lambda: update_stage(
             outputs, [{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "5"}]
         ),
     }
 
 
+def stack(parameters):
+    """Makes the stack; the ways to bend it."""
+    _, made, _, outputs = make(parameters)
+    as_in_aws(made, outputs)
+    return bends(made, outputs)
+
+
+def left_behind(table):
+    """Makes a table and nothing else, of which nothing can be bent."""
+    key = {"AttributeName": "key"}
+    client("dynamodb").create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[key | {"AttributeType": "S"}],
+        KeySchema=[key | {"KeyType": "HASH"}],
+    )
+    return {}
+
+
 def main():
     with mock_aws():
-        _, made, _, outputs = make(sys.argv[1:])
-        as_in_aws(made, outputs)
-        ways = bends(made, outputs)
+        alone = sys.argv[1:2] == ["--left-behind"]
+        ways = left_behind(sys.argv[2]) if alone else stack(sys.argv[1:])
         server = ThreadedMotoServer(port=0, verbose=False)
         server.start()
         host, port = server.get_host_and_port()

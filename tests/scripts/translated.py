@@ -20,7 +20,7 @@ def translate(parameters, code):
     include = api["DefinitionBody"]["Fn::Transform"]
     assert include["Name"] == "AWS::Include", include
     api["DefinitionBody"] = yaml_parse((ROOT / include["Parameters"]["Location"]).read_text())
-    # What `sam package` does once it has built and uploaded the functions.
+    # As `sam package` does once it has built and uploaded the functions.
     template["Globals"]["Function"]["CodeUri"] = code
     unknown = set(parameters) - set(template["Parameters"])
     assert not unknown, f"no such parameters: {unknown}"
@@ -91,7 +91,7 @@ def references(value):
 
 
 def dependencies(resource):
-    """What a resource says that it depends on."""
+    """Returns the names that a resource depends on."""
     named = resource.get("DependsOn", [])
     return [named] if isinstance(named, str) else named
 

@@ -37,7 +37,8 @@ impl Answer {
         self.body["error"].as_str().unwrap_or_default()
     }
 
-    /// What a header says of one limit, such as `r=12;t=7` of `ratelimit` or `q=50;w=60` of `ratelimit-policy`; empty if nothing.
+    /// Returns the part of a header about one limit, such as `r=12;t=7` of `ratelimit` or `q=50;w=60` of `ratelimit-policy`;
+    /// empty if there is none.
     #[must_use]
     pub fn limit(&self, header: &str, name: &str) -> &str {
         let mut members = self.header(header).split(", ");
@@ -66,7 +67,7 @@ pub struct Device {
     pub access: String,
     /// Its refresh token.
     pub refresh: String,
-    /// What it may sign its requests with.
+    /// The key that it may sign its requests with.
     pub signing_key: String,
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use local::gateway::Function;
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
@@ -68,12 +67,13 @@ impl Template {
         self.resource(id)["Properties"]["AutoPublishAlias"].as_str()
     }
 
-    /// What a caller invokes, as `Fn::Sub` names it: the alias's resource, which SAM makes, or the function's ARN.
+    /// Returns the target of a caller, as `Fn::Sub` writes it: the function's ARN, with its alias where it has one. `sam local` finds
+    /// a function by its `.Arn` alone.
     #[must_use]
     pub fn invoked(&self, id: &str) -> String {
         match self.alias(id) {
-            Some(alias) => format!("{id}Alias{alias}"),
-            None => format!("{id}.Arn"),
+            Some(alias) => format!("${{{id}.Arn}}:{alias}"),
+            None => format!("${{{id}.Arn}}"),
         }
     }
 
@@ -157,24 +157,12 @@ impl Template {
         })
     }
 
-    /// What the functions are told that all tables' names start with.
+    /// Returns the prefix of all tables' names that the functions are given.
     #[must_use]
     pub fn table_prefix(&self) -> String {
         let variables = &self.0["Globals"]["Function"]["Environment"]["Variables"];
         let prefix = variables["CLEARVIEW_TABLE_PREFIX"]["Fn::Sub"].as_str();
         prefix.expect("a table prefix for all functions").to_owned()
-    }
-}
-
-/// The binary of a function behind the gateway.
-#[must_use]
-pub const fn binary_of(function: Function) -> &'static str {
-    match function {
-        Function::Admin => "admin",
-        Function::Auth => "auth",
-        Function::Classify => "classify",
-        Function::Health => "health",
-        Function::Usage => "usage",
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 /// The name of the one cache that there is.
 pub const NAME: &str = "clearview-test";
 
-/// What the service does.
+/// The behaviour of the service.
 #[derive(Debug, Clone)]
 pub enum Api {
     /// Tells of the cache [`NAME`] in this state, at this address; of every other name, that there is no such cache.

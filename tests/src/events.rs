@@ -8,7 +8,7 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 39] = [
+pub const EXPECTED: [(&str, u16, &str); 47] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/tier-unsigned", 401, "UNAUTHENTICATED"),
@@ -45,6 +45,14 @@ pub const EXPECTED: [(&str, u16, &str); 39] = [
     ("health/health", 200, ""),
     ("health/shallow", 200, ""),
     ("health/unknown-path", 404, "NOT_FOUND"),
+    ("rank/brands", 200, ""),
+    ("rank/explained", 200, ""),
+    ("rank/get", 405, "METHOD_NOT_ALLOWED"),
+    ("rank/no-token", 401, "UNAUTHENTICATED"),
+    ("rank/one-item", 400, "INVALID_REQUEST"),
+    ("rank/rerank", 200, ""),
+    ("rank/rerank-no-documents", 400, "invalid_request"),
+    ("rank/rerank-v2", 200, ""),
     ("usage/no-token", 401, "UNAUTHENTICATED"),
     ("usage/post", 405, "METHOD_NOT_ALLOWED"),
     ("usage/today", 200, ""),

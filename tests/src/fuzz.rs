@@ -1,7 +1,7 @@
-//! What every parser is held to, whatever bytes it is given: it does not panic, and it accepts nothing that it must not.
+//! The duties of every parser for any bytes: it does not panic, and it accepts nothing that it must not.
 //!
-//! `tests/tests/stores/fuzz.rs` feeds them a bounded number of inputs on every run; the targets under `tests/fuzz` are the same functions for
-//! cargo-fuzz, which needs a nightly compiler: `cargo +nightly fuzz run tokens` there.
+//! `tests/tests/stores/fuzz.rs` feeds them a bounded number of inputs on every run. The targets under `tests/fuzz` are the same
+//! functions for cargo-fuzz, which needs a nightly compiler: `cargo +nightly fuzz run tokens` there.
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,12 +9,12 @@ use aws_lc_rs::hmac;
 use judge::Judge;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Context, LambdaEvent, Request};
+use shared::classify::answer::{self, Expected};
 use shared::clock::Timestamp;
 use shared::identity::keys::PublicKeys;
 use shared::identity::session::RefreshToken;
 use shared::identity::signature::{self, Message};
 use shared::identity::token::{self, Parties};
-use shared::provider::answer::{self, Expected};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_300_000);
 

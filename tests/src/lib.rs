@@ -1,11 +1,11 @@
-//! What the test binaries share: the real thing, started on free ports; a client; a network that fails on demand.
+//! Shared by the test binaries: the real thing, started on free ports; a client; a network that fails on demand.
 //!
 //! # Layout
-//! | module | what lives there |
+//! | module | content |
 //! |---|---|
 //! | [`service`] | a ClearView server in this process, with a clock set by hand |
-//! | [`client`] | requests to it, and what comes back |
-//! | [`signer`] | signatures of requests, written anew from the RFC |
+//! | [`client`] | requests to it, and its answers |
+//! | [`signer`] | signatures of requests, written from the RFC |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles, and answers as a busy DynamoDB does |
 //! | [`dice`] | chance that is the same for the same seed |
 //! | [`runs`] | how long random tests go on |
@@ -13,11 +13,12 @@
 //! | [`upstream`] | a provider that follows a script |
 //! | [`program`] | the built programs as processes of their own |
 //! | [`runtime_api`] | Lambda's side of a function: starts the built binary, hands it events, freezes and thaws it |
-//! | [`recorder`] | a table service that notes who asked for what |
+//! | [`recorder`] | a table service that notes the calls of each role |
 //! | [`secrets_manager`] | a Secrets Manager, and the Python of the project |
 //! | [`elasticache`] | ElastiCache's API, as far as looking a cache up by its name |
-//! | [`events`] | the captured events, and how each must be answered |
-//! | [`fuzz`] | what every parser is held to |
+//! | [`events`] | the captured events, and the answer expected for each |
+//! | [`trips`] | how often a request waits for a network |
+//! | [`fuzz`] | the duties of every parser |
 //! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
 #![expect(
     clippy::expect_used,
@@ -42,4 +43,5 @@ pub mod runtime_api;
 pub mod secrets_manager;
 pub mod service;
 pub mod signer;
+pub mod trips;
 pub mod upstream;

@@ -48,7 +48,7 @@ fn profile_directory() -> PathBuf {
 pub struct LocalServer {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What it said when it started.
+    /// The lines that it printed at its start.
     pub greeting: Vec<String>,
     process: Child,
     stderr: Lines<BufReader<ChildStderr>>,

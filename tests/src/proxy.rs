@@ -12,8 +12,9 @@ use tokio::task::JoinHandle;
 
 pub use crate::refusal::No;
 use crate::refusal::{Refusal, is_whole};
+use crate::trips::Trips;
 
-/// What the network does.
+/// The behaviour of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Passes everything on.
@@ -57,6 +58,7 @@ pub struct Proxy {
     mode: watch::Sender<Mode>,
     connections: Arc<watch::Sender<Connections>>,
     refusal: Arc<Mutex<Option<Refusal>>>,
+    trips: Arc<Mutex<Option<Trips>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -86,9 +88,11 @@ impl Proxy {
         let counted = Arc::clone(&connections);
         let refusal = Arc::new(Mutex::default());
         let refused = Arc::clone(&refusal);
+        let trips = Arc::<Mutex<Option<Trips>>>::default();
+        let noted = Arc::clone(&trips);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let connection = Connection::open(Arc::clone(&counted), Arc::clone(&refused));
+                let connection = Connection::open(Arc::clone(&counted), Arc::clone(&refused), Arc::clone(&noted));
                 tokio::spawn(connect(client, target, modes.clone(), connection));
             }
         });
@@ -97,8 +101,14 @@ impl Proxy {
             mode,
             connections,
             refusal,
+            trips,
             accepting,
         }
+    }
+
+    /// Notes trips from now on: each from a piece that is sent while a connection is silent to the first piece that comes back.
+    pub fn note(&self, trips: &Trips) {
+        *self.trips.lock().unwrap_or_else(PoisonError::into_inner) = Some(trips.clone());
     }
 
     /// Answers the next writes to a table that hold some text, `times` of them, in the table's place.
@@ -193,16 +203,44 @@ struct Connection {
     number: u64,
     all: Arc<watch::Sender<Connections>>,
     refusal: Arc<Mutex<Option<Refusal>>>,
+    trips: Arc<Mutex<Option<Trips>>>,
+    /// The trip under way.
+    trip: Mutex<Option<usize>>,
 }
 
 impl Connection {
-    fn open(all: Arc<watch::Sender<Connections>>, refusal: Arc<Mutex<Option<Refusal>>>) -> Self {
+    fn open(
+        all: Arc<watch::Sender<Connections>>,
+        refusal: Arc<Mutex<Option<Refusal>>>,
+        trips: Arc<Mutex<Option<Trips>>>,
+    ) -> Self {
         all.send_modify(|connections| {
             connections.open += 1;
             connections.accepted += 1;
         });
         let number = all.borrow().accepted;
-        Self { number, all, refusal }
+        Self {
+            number,
+            all,
+            refusal,
+            trips,
+            trip: Mutex::default(),
+        }
+    }
+
+    fn begin_trip(&self) {
+        let mut trip = self.trip.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Some(trips)) = (*trip, &*self.trips.lock().unwrap_or_else(PoisonError::into_inner)) {
+            *trip = Some(trips.begin());
+        }
+    }
+
+    fn end_trip(&self) {
+        let mut trip = self.trip.lock().unwrap_or_else(PoisonError::into_inner);
+        let trips = self.trips.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(number), Some(trips)) = (trip.take(), &*trips) {
+            trips.end(number);
+        }
     }
 
     fn refuses(&self) -> bool {
@@ -267,6 +305,7 @@ async fn requests(
             return;
         }
         connection.all.send_modify(|connections| connections.received += 1);
+        connection.begin_trip();
         if connection.refuses() {
             while !is_whole(&buffer[..length])
                 && let Ok(more @ 1..) = from.read(&mut buffer[length..]).await
@@ -318,6 +357,7 @@ async fn replies(
             Mode::Error500 => b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\n{}",
             _ => &buffer[..length],
         };
+        connection.end_trip();
         if to.write_all(reply).await.is_err() {
             return;
         }

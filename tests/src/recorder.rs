@@ -30,7 +30,7 @@ pub struct Access {
     pub leading: BTreeSet<String>,
 }
 
-/// What happens to the calls to one table; what happens on the way to all of them, a [`Proxy`](crate::proxy::Proxy) does.
+/// The fate of calls to one table. A [`Proxy`](crate::proxy::Proxy) decides that of all calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// They are answered 500 at once, and never made.
@@ -39,7 +39,7 @@ pub enum Fault {
     Hangs,
 }
 
-/// What was consumed of a table service, in the units that DynamoDB bills.
+/// The consumption of a table service, in the units that DynamoDB bills.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Consumed {
     /// Read units.
@@ -48,7 +48,7 @@ pub struct Consumed {
     pub writes: f64,
 }
 
-/// What a recorder has noted, and what it does.
+/// The notes and the behaviour of a recorder.
 #[derive(Debug, Default)]
 struct State {
     seen: BTreeSet<Access>,
@@ -101,13 +101,13 @@ impl Recorder {
         };
     }
 
-    /// What was asked for so far.
+    /// Returns the calls so far.
     #[must_use]
     pub fn seen(&self) -> BTreeSet<Access> {
         locked(&self.state).seen.clone()
     }
 
-    /// What was consumed since this was last asked.
+    /// Returns the consumption since the last time this was called.
     #[must_use]
     pub fn take_consumed(&self) -> Consumed {
         std::mem::take(&mut locked(&self.state).consumed)
@@ -211,7 +211,7 @@ fn consumed(answer: &Bytes) -> f64 {
     }
 }
 
-/// What an operation of DynamoDB asks for, by the documentation of its IAM actions.
+/// Returns the rights that an operation of DynamoDB needs, by the documentation of its IAM actions.
 fn accesses(operation: &str, asked: &Value) -> Vec<Access> {
     let access = |action: &str, on: &Value, table: Option<&str>| {
         let named = on["TableName"].as_str().or(table).unwrap_or_default();

@@ -190,6 +190,24 @@ impl Redis {
         command.query(&mut self.connection()).expect("an answer")
     }
 
+    /// Counts the commands that it has carried out, those inside scripts among them, but for questions about itself.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        let text: String = redis::cmd("INFO")
+            .arg("commandstats")
+            .query(&mut self.connection())
+            .expect("statistics");
+        let of_line = |line: &str| {
+            let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            let calls = figures.split(',').next()?.parse::<u64>().ok()?;
+            (!matches!(name, "info" | "hello" | "client|setinfo")).then_some(calls)
+        };
+        text.lines().filter_map(of_line).sum()
+    }
+
     /// The keys that it holds, sorted.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What a proxy answers in a table's place: the errors that DynamoDB has and the embedded table never gives.
+//! A proxy's answers in a table's place: the errors that DynamoDB has and the embedded table never gives.
 
 use serde_json::{Value, json};
 

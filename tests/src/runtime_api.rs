@@ -1,7 +1,7 @@
 //! Lambda's side of a function: the built binary in environments of its own, and the Runtime API that it asks for events.
 //!
-//! A [`Function`] is what is deployed. Each [`Environment`] is one process of it with its own Runtime API, as in Lambda: it is
-//! started, invoked, frozen, thawed and told to end. Whatever hangs is given up after [`LONGEST_WAIT`].
+//! A [`Function`] is the deployed program. Each [`Environment`] is one process of it with its own Runtime API, as in Lambda: it
+//! is started, invoked, frozen, thawed and told to end. A step that hangs is given up after [`LONGEST_WAIT`].
 
 mod process;
 mod server;
@@ -58,7 +58,7 @@ pub enum InvokeFailure {
     TimedOut,
 }
 
-/// What a function says of a failure.
+/// A function's report of a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Its `errorType`.

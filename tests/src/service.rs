@@ -38,10 +38,10 @@ const QUIET_AND_GENEROUS: [(&str, &str); 4] = [
 /// The one admin of every test.
 const ADMIN: &str = "alice";
 
-/// What she signs with.
+/// The admin's signing key.
 const ADMIN_KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC1zZWNyZXQ=";
 
-/// What a server is started with.
+/// The settings of a server.
 #[derive(Debug, Clone)]
 pub struct Plan {
     settings: HashMap<String, String>,
@@ -227,7 +227,7 @@ pub struct Service {
     pub client: Client,
     /// Its clock.
     pub clock: Clock,
-    /// What it was started with.
+    /// The plan it was started with.
     pub plan: Plan,
     server: Server,
 }
@@ -321,7 +321,7 @@ impl Tables {
         &self.client
     }
 
-    /// What the quota table holds as used by a user on the day of `now`; 0 if there is no counter.
+    /// Returns the units that the quota table counts for a user on the day of `now`; 0 if there is no counter.
     pub async fn used(&self, user: &str, now: Timestamp) -> u64 {
         let output = self
             .client
@@ -338,7 +338,7 @@ impl Tables {
     }
 
     /// Empties a table.
-    pub async fn clear(&self, schema: table::Schema) {
+    pub async fn clear(&self, schema: table::TableSchema) {
         let name = format!("clearview-{}", schema.name);
         let scanned = self.client.scan().table_name(&name).send().await;
         for item in scanned.expect("the table answers").items() {

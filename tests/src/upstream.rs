@@ -1,7 +1,7 @@
 //! A scripted provider for tests, and a plan whose providers are all there.
 
 pub use local::upstream::script::{Act, Script, Step};
-pub use local::upstream::{Call, Upstream};
+pub use local::upstream::{ReceivedCall, Upstream};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 

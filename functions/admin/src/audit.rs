@@ -1,10 +1,10 @@
-//! The audit log of a day, page by page, each verified.
+//! Lists the audit log of a day, page by page, and verifies each page.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 use shared::app::App;
-use shared::audit::{Broken, Cursor, Entry, Head};
+use shared::audit::{AuditEntry, Broken, Cursor, Head};
 use shared::error::Error;
 use shared::http::{Call, Reply};
 use shared::telemetry::Signal;
@@ -12,11 +12,11 @@ use shared::telemetry::Signal;
 use crate::{Noted, day, note};
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct AuditListing<'a> {
     day: String,
-    entries: &'a [Entry],
+    entries: &'a [AuditEntry],
     heads: &'a [Head],
-    chain: Chain,
+    chain: ChainState,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }
@@ -24,7 +24,7 @@ struct Listed<'a> {
 /// `"intact"`, or the first entry that is wrong or missing.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Chain {
+enum ChainState {
     Intact(&'static str),
     Broken(Broken),
 }
@@ -56,15 +56,15 @@ pub(crate) async fn list(app: &App, call: &Call, admin: &str) -> Result<Reply, E
         reason: None,
     };
     note(app, call, admin, noted).await?;
-    let listed = Listed {
+    let listed = AuditListing {
         day: day.to_string(),
         entries: &page.entries,
         heads: &page.heads,
         chain: match page.verify(behind.as_ref()) {
-            Ok(()) => Chain::Intact("intact"),
+            Ok(()) => ChainState::Intact("intact"),
             Err(broken) => {
                 app.telemetry.raise(Signal::AuditChainBroken, call.now);
-                Chain::Broken(broken)
+                ChainState::Broken(broken)
             }
         },
         cursor: page.next.as_ref().map(write_cursor),
@@ -76,7 +76,7 @@ fn no_cursor() -> Error {
     Error::invalid("?cursor", "must be the cursor of the page before, once")
 }
 
-/// Of characters that no client has to encode.
+/// Uses only characters that no client has to encode.
 fn write_cursor(cursor: &Cursor) -> String {
     format!("{}.{}", cursor.writer, cursor.sequence)
 }

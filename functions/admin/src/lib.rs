@@ -1,4 +1,4 @@
-//! `/v1/admin/*`: what operators change and look at. Every request is signed with an admin's key, and every change is noted.
+//! `/v1/admin/*`: changes and reports for operators. Every request is signed with an admin's key, and every change is noted.
 
 mod audit;
 mod plans;
@@ -14,42 +14,49 @@ use shared::clock::Day;
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 
-/// What is asked of this function.
+/// The operations of this function.
 #[derive(Debug, Clone, Copy)]
-pub enum Action {
-    /// Another tier for a user.
+pub enum AdminAction {
+    /// Puts a user on another tier.
     SetTier,
-    /// A user's day starts over.
+    /// Starts a user's day over.
     ResetQuota,
-    /// All sessions of a user end.
+    /// Ends all sessions of a user.
     RevokeUser,
-    /// Nothing is kept of a user.
+    /// Erases everything kept about a user.
     EraseUser,
-    /// The plan of a tier.
+    /// Shows the plan of a tier.
     Plan,
-    /// Another plan for a tier.
+    /// Replaces the plan of a tier.
     SetPlan,
-    /// What was changed on a day.
+    /// Lists the changes of a day.
     Audit,
-    /// Use of a day, by tier and meter.
+    /// Shows the totals of a day, by tier and meter.
     Usage,
 }
 
-/// What this function answers.
-pub const ROUTES: [Route<Action>; 8] = [
-    (Method::PUT, "/v1/admin/users/{userId}/tier", Action::SetTier),
-    (Method::POST, "/v1/admin/users/{userId}/quota/reset", Action::ResetQuota),
-    (Method::POST, "/v1/admin/users/{userId}/revoke", Action::RevokeUser),
-    (Method::DELETE, "/v1/admin/users/{userId}", Action::EraseUser),
-    (Method::GET, "/v1/admin/plans/{tier}", Action::Plan),
-    (Method::PUT, "/v1/admin/plans/{tier}", Action::SetPlan),
-    (Method::GET, "/v1/admin/audit", Action::Audit),
-    (Method::GET, "/v1/admin/usage", Action::Usage),
+/// The name of this function.
+pub const NAME: &str = "admin";
+
+/// The routes that this function answers.
+pub const ROUTES: [Route<AdminAction>; 8] = [
+    (Method::PUT, "/v1/admin/users/{userId}/tier", AdminAction::SetTier),
+    (
+        Method::POST,
+        "/v1/admin/users/{userId}/quota/reset",
+        AdminAction::ResetQuota,
+    ),
+    (Method::POST, "/v1/admin/users/{userId}/revoke", AdminAction::RevokeUser),
+    (Method::DELETE, "/v1/admin/users/{userId}", AdminAction::EraseUser),
+    (Method::GET, "/v1/admin/plans/{tier}", AdminAction::Plan),
+    (Method::PUT, "/v1/admin/plans/{tier}", AdminAction::SetPlan),
+    (Method::GET, "/v1/admin/audit", AdminAction::Audit),
+    (Method::GET, "/v1/admin/usage", AdminAction::Usage),
 ];
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "admin", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -61,14 +68,14 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let admin = format!("admin:{}", call.admin(app).await?);
     match action {
-        Action::SetTier => users::set_tier(app, call, &admin, &body).await,
-        Action::ResetQuota => users::reset_quota(app, call, &admin, &body).await,
-        Action::RevokeUser => users::revoke(app, call, &admin).await,
-        Action::EraseUser => users::erase(app, call, &admin).await,
-        Action::Plan => plans::show(app, call).await,
-        Action::SetPlan => plans::set(app, call, &admin, &body).await,
-        Action::Audit => audit::list(app, call, &admin).await,
-        Action::Usage => usage::show(app, call).await,
+        AdminAction::SetTier => users::set_tier(app, call, &admin, &body).await,
+        AdminAction::ResetQuota => users::reset_quota(app, call, &admin, &body).await,
+        AdminAction::RevokeUser => users::revoke(app, call, &admin).await,
+        AdminAction::EraseUser => users::erase(app, call, &admin).await,
+        AdminAction::Plan => plans::show(app, call).await,
+        AdminAction::SetPlan => plans::set(app, call, &admin, &body).await,
+        AdminAction::Audit => audit::list(app, call, &admin).await,
+        AdminAction::Usage => usage::show(app, call).await,
     }
 }
 
@@ -81,7 +88,7 @@ fn day(call: &Call) -> Result<Day, Error> {
     day.ok_or_else(|| Error::invalid("?day", "must be a day such as 2026-11-21, once"))
 }
 
-/// What is noted of a change.
+/// A change as the audit log has it.
 struct Noted<'a> {
     action: &'static str,
     target: &'a str,
@@ -90,7 +97,7 @@ struct Noted<'a> {
     reason: Option<&'a str>,
 }
 
-/// Notes a change that was made. If it cannot be noted, the request has failed: made again it changes nothing, and is noted.
+/// Notes a change that was made. If that fails, the request fails: sent again, it changes nothing and is noted.
 async fn note(app: &App, call: &Call, admin: &str, noted: Noted<'_>) -> Result<(), Error> {
     let change = Change {
         actor: admin,

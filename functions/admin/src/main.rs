@@ -1,14 +1,10 @@
 //! The Lambda function `admin`.
 
-use std::sync::Arc;
-
-use shared::app::App;
-use shared::telemetry;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let app = Arc::new(App::from_env()?);
-    telemetry::init(&app.config);
-    lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
-    shared::http::run(app, |app, request| async move { admin::handle(&app, request).await }).await
+    shared::http::run(
+        admin::NAME,
+        |app, request| async move { admin::handle(&app, request).await },
+    )
+    .await
 }

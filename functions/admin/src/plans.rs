@@ -1,4 +1,4 @@
-//! Plans: what each tier may use. A change is in force everywhere within a minute.
+//! Plans: the figures of each tier. A change takes effect everywhere within a minute.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use shared::plan::{Plan, Tier};
 use crate::{Noted, note};
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct PlanResponse<'a> {
     tier: &'a Tier,
     plan: Plan,
 }
@@ -33,14 +33,14 @@ async fn in_force(app: &App, tier: &Tier) -> Result<Option<Plan>, Error> {
     Ok(plans.of(tier))
 }
 
-/// Shows the plan in force, with the meters that have their default figures.
+/// Shows the plan in force, including the meters with default figures.
 pub(crate) async fn show(app: &App, call: &Call) -> Result<Reply, Error> {
     let tier = tier(call)?;
     let plan = in_force(app, &tier).await?.ok_or(Error::NotFound)?;
-    Reply::json(StatusCode::OK, &Shown { tier: &tier, plan })
+    Reply::json(StatusCode::OK, &PlanResponse { tier: &tier, plan })
 }
 
-/// Makes or replaces the plan of a tier. Meters that it does not name have their default figures again.
+/// Creates or replaces the plan of a tier. Meters that it does not name return to their default figures.
 pub(crate) async fn set(app: &App, call: &Call, admin: &str, body: &[u8]) -> Result<Reply, Error> {
     let tier = tier(call)?;
     let (plan, faults) = Plan::read(http::parse(body)?);
@@ -51,7 +51,7 @@ pub(crate) async fn set(app: &App, call: &Call, admin: &str, body: &[u8]) -> Res
         return Err(Error::Invalid(violations.collect()));
     }
     let before = in_force(app, &tier).await?;
-    // If the answer is lost it may be stored; storing it again does no harm.
+    // A lost answer may mean that the plan is stored; storing it again does no harm.
     app.plans.put(&tier, &plan).await.map_err(Error::Unavailable)?;
     let plan = in_force(app, &tier).await?.ok_or(Error::NotFound)?;
     let noted = Noted {

@@ -1,4 +1,4 @@
-//! Use of a closed day: how many users used how much of each meter, by tier.
+//! Totals of a closed day: users and units of each meter, by tier.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -10,9 +10,9 @@ use shared::usage::{ByMeter, Totals};
 use crate::day;
 
 #[derive(Serialize)]
-struct Shown {
+struct DayUsageResponse {
     day: String,
-    /// True once the day's close has come to its end; until then there are no totals.
+    /// True once the day's close has finished; there are no totals before.
     closed: bool,
     tiers: Totals,
     meters: ByMeter,
@@ -23,7 +23,7 @@ pub(crate) async fn show(app: &App, call: &Call) -> Result<Reply, Error> {
     let totals = app.usage.totals(day).await.map_err(Error::Unavailable)?;
     let closed = totals.is_some();
     let tiers = totals.unwrap_or_default();
-    let shown = Shown {
+    let shown = DayUsageResponse {
         day: day.to_string(),
         closed,
         meters: tiers.by_meter(),

@@ -14,7 +14,7 @@ use shared::plan::{Meter, Tier};
 
 use crate::{Noted, note};
 
-/// The longest reason that is taken.
+/// The most characters of a reason.
 const LONGEST_REASON: usize = 500;
 
 #[derive(Deserialize)]
@@ -25,7 +25,7 @@ struct AskedTier {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AskedReset {
+struct ResetRequest {
     reason: String,
 }
 
@@ -39,7 +39,7 @@ struct ChangedTier<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reset<'a> {
+struct ResetResponse<'a> {
     user_id: &'a UserId,
     before: BTreeMap<Meter, u64>,
 }
@@ -51,12 +51,12 @@ struct Revoked<'a> {
     revoked_sessions: usize,
 }
 
-/// The user of the path. One that cannot exist is not there.
+/// Returns the user of the path. An id that cannot exist is not found.
 fn user(call: &Call) -> Result<UserId, Error> {
     UserId::parse(call.path_parameter("userId")).ok_or(Error::NotFound)
 }
 
-/// In force at the user's next refresh.
+/// Changes the tier; it takes effect at the user's next refresh.
 pub(crate) async fn set_tier(app: &App, call: &Call, admin: &str, body: &[u8]) -> Result<Reply, Error> {
     let user = user(call)?;
     let asked: AskedTier = http::parse(body)?;
@@ -82,7 +82,7 @@ pub(crate) async fn set_tier(app: &App, call: &Call, admin: &str, body: &[u8]) -
 
 pub(crate) async fn reset_quota(app: &App, call: &Call, admin: &str, body: &[u8]) -> Result<Reply, Error> {
     let user = user(call)?;
-    let asked: AskedReset = http::parse(body)?;
+    let asked: ResetRequest = http::parse(body)?;
     if !(1..=LONGEST_REASON).contains(&asked.reason.chars().count()) {
         let bound = format!("must have 1 to {LONGEST_REASON} characters");
         return Err(Error::invalid("/reason", bound));
@@ -99,7 +99,7 @@ pub(crate) async fn reset_quota(app: &App, call: &Call, admin: &str, body: &[u8]
         reason: Some(&asked.reason),
     };
     note(app, call, admin, noted).await?;
-    let reset = Reset { user_id: &user, before };
+    let reset = ResetResponse { user_id: &user, before };
     Reply::json(StatusCode::OK, &reset)
 }
 

@@ -1,4 +1,4 @@
-//! Tokens are issued here: with which keys, and what a client is told.
+//! Issues tokens: the keys they are made with, and the answer that carries them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use shared::identity::keys::KeySet;
 use shared::identity::published::{Publication, Published};
 use shared::identity::session::{RefreshToken, Session};
 use shared::identity::signing_keys::SigningKeys;
-use shared::identity::{Fingerprint, Principal, new_salt, token};
+use shared::identity::{Fingerprint, Principal, lifetimes, new_salt, token};
 use shared::ids::{SessionId, UserId};
 use shared::plan::Tier;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Tokens {
+pub(crate) struct IssuedTokens {
     user_id: UserId,
     tier: Tier,
     token_type: &'static str,
@@ -27,12 +27,13 @@ pub(crate) struct Tokens {
     refresh_token: String,
     refresh_expires_in: u64,
     signing_key: String,
-    /// The one that was made for the device, which asked for none by itself.
+    /// The secret made for a device that sent none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recovery_secret: Option<String>,
 }
 
-/// The keys that tokens are issued with, read before anything is written: a registration that has been written gets its answer.
+/// The keys that tokens are issued with. They are read before anything is written, so that a stored registration gets its
+/// answer.
 pub(crate) struct Issuer {
     pub(crate) keys: Arc<KeySet>,
     signing_keys: Arc<SigningKeys>,
@@ -46,7 +47,7 @@ impl Issuer {
         })
     }
 
-    /// Makes a session and its first refresh token. Neither is stored.
+    /// Creates a session and its first refresh token. Neither is stored.
     pub(crate) fn open_session(
         &self,
         user: UserId,
@@ -78,17 +79,17 @@ impl Issuer {
         session: &Session,
         tier: Tier,
         refresh_token: &RefreshToken,
-    ) -> Result<Tokens, Error> {
+    ) -> Result<IssuedTokens, Error> {
         let principal = Principal {
             user: session.user.clone(),
             session: session.id.clone(),
             tier,
         };
         let fingerprint = session.fingerprint.as_ref();
-        let tokens = Tokens {
+        let tokens = IssuedTokens {
             access_token: token::issue(&self.keys, &app.parties, &principal, fingerprint, call.now)?,
             token_type: "Bearer",
-            expires_in: token::LIFETIME_SECONDS,
+            expires_in: lifetimes::ACCESS_TOKEN_SECONDS,
             refresh_token: refresh_token.reveal(),
             refresh_expires_in: Duration::as_secs(&session.expires_at().since(call.now)),
             signing_key: self.signing_keys.give(&session.id, call.now)?,
@@ -102,7 +103,7 @@ impl Issuer {
     }
 }
 
-/// The refresh token of `generation`; a session whose master was withdrawn has none any more.
+/// Derives the refresh token of `generation`. A session whose master was withdrawn has none.
 pub(crate) fn derive(keys: &KeySet, session: &Session, generation: u64) -> Result<RefreshToken, Error> {
     RefreshToken::derive(keys, session, generation).ok_or(Error::Unauthenticated("the session's master is withdrawn"))
 }
@@ -111,7 +112,7 @@ pub(crate) async fn token_keys(app: &App, call: &Call) -> Result<Arc<KeySet>, Er
     app.token_keys.current(call.now).await.map_err(Error::Unavailable)
 }
 
-/// The keys in force. No token is given out before those who verify it can know its key.
+/// Returns the keys in force, after publishing them: no token is given out before its key can be known.
 async fn publish(app: &App, call: &Call) -> Result<Arc<KeySet>, Error> {
     let keys = token_keys(app, call).await?;
     if publish_public(app, &keys).await? {
@@ -126,8 +127,8 @@ async fn publish(app: &App, call: &Call) -> Result<Arc<KeySet>, Error> {
     Err(Error::Unavailable(Outage(old.to_owned())))
 }
 
-/// Publishes the public keys of a set. `false` if those of a newer set are published: then a key of this one may have been
-/// withdrawn.
+/// Publishes the public keys of a set. Returns `false` if those of a newer set are published: a key of this set may then have
+/// been withdrawn.
 async fn publish_public(app: &App, keys: &KeySet) -> Result<bool, Error> {
     let published = Published {
         jwks: keys.public().to_jwks().to_string(),
@@ -135,7 +136,7 @@ async fn publish_public(app: &App, keys: &KeySet) -> Result<bool, Error> {
     };
     let publication = app.published_keys.publish(&published).await;
     match publication.map_err(Error::Unavailable)? {
-        // Whoever verifies tokens asks both places.
+        // Verifiers read both places.
         Publication::Everywhere | Publication::Partly(_) => Ok(true),
         Publication::Overtaken => Ok(false),
     }

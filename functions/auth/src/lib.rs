@@ -1,5 +1,4 @@
-//! `/v1/auth/*` and the public keys: devices register, refresh their tokens, end their sessions; users see and erase what is kept
-//! of them.
+//! `/v1/auth/*` and the public keys: devices register, refresh tokens and end sessions; users export and erase their data.
 
 mod issuer;
 mod me;
@@ -10,63 +9,66 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::account;
-use shared::admission::Entrance;
 use shared::app::App;
 use shared::audit::Change;
 use shared::error::Error;
 use shared::http::{self, Call, Reply, Route};
 use shared::identity::Fingerprint;
-use shared::identity::session::{Decision, RefreshToken, Session, decide};
+use shared::identity::session::{RefreshDecision, RefreshToken, Session, decide};
 use shared::identity::store::Rotation;
 use shared::ids::{SessionId, UserId};
+use shared::telemetry::Degraded;
 
 use self::issuer::{Issuer, derive, token_keys};
 
-/// What is asked of this function.
+/// The operations of this function.
 #[derive(Debug, Clone, Copy)]
-pub enum Action {
-    /// A device wants tokens.
+pub enum AuthAction {
+    /// Registers a device.
     Register,
-    /// A session wants new tokens.
+    /// Exchanges a refresh token for new tokens.
     Refresh,
-    /// A session ends.
+    /// Ends the session of a refresh token.
     Revoke,
-    /// A user wants to see the sessions.
+    /// Lists the user's sessions.
     Sessions,
-    /// A user ends a session.
+    /// Ends one of the user's sessions.
     EndSession,
-    /// A user wants to see what is kept.
+    /// Exports everything kept about the user.
     Export,
-    /// A user wants nothing to be kept.
+    /// Erases everything kept about the user.
     Erase,
-    /// Anybody wants the public keys.
+    /// Lists the public keys.
     PublicKeys,
 }
 
-/// What this function answers.
-pub const ROUTES: [Route<Action>; 8] = [
-    (Method::POST, "/v1/auth/register", Action::Register),
-    (Method::POST, "/v1/auth/refresh", Action::Refresh),
-    (Method::POST, "/v1/auth/revoke", Action::Revoke),
-    (Method::GET, "/v1/auth/sessions", Action::Sessions),
-    (Method::DELETE, "/v1/auth/sessions/{sid}", Action::EndSession),
-    (Method::GET, "/v1/auth/me", Action::Export),
-    (Method::DELETE, "/v1/auth/me", Action::Erase),
-    (Method::GET, "/.well-known/jwks.json", Action::PublicKeys),
+/// The name of this function.
+pub const NAME: &str = "auth";
+
+/// The routes that this function answers.
+pub const ROUTES: [Route<AuthAction>; 8] = [
+    (Method::POST, "/v1/auth/register", AuthAction::Register),
+    (Method::POST, "/v1/auth/refresh", AuthAction::Refresh),
+    (Method::POST, "/v1/auth/revoke", AuthAction::Revoke),
+    (Method::GET, "/v1/auth/sessions", AuthAction::Sessions),
+    (Method::DELETE, "/v1/auth/sessions/{sid}", AuthAction::EndSession),
+    (Method::GET, "/v1/auth/me", AuthAction::Export),
+    (Method::DELETE, "/v1/auth/me", AuthAction::Erase),
+    (Method::GET, "/.well-known/jwks.json", AuthAction::PublicKeys),
 ];
 
-/// The longest refresh token that is looked at; ours have about 100 characters.
+/// The longest refresh token that is parsed; ours have about 100 characters.
 const LONGEST_TOKEN: usize = 512;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Shown {
+struct ShownToken {
     refresh_token: String,
 }
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "auth", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -76,15 +78,15 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         return Ok(Reply::preflight());
     };
     match action {
-        Action::Register => register::register(app, call).await,
-        Action::Refresh => refresh(app, call).await,
-        Action::Revoke => revoke(app, call).await,
-        Action::Sessions => me::sessions(app, call).await,
-        Action::EndSession => me::end_session(app, call).await,
-        Action::Export => me::export(app, call).await,
-        Action::Erase => me::erase(app, call).await,
-        Action::PublicKeys => {
-            call.admit(app, Entrance::Visit).await?;
+        AuthAction::Register => register::register(app, call).await,
+        AuthAction::Refresh => refresh(app, call).await,
+        AuthAction::Revoke => revoke(app, call).await,
+        AuthAction::Sessions => me::sessions(app, call).await,
+        AuthAction::EndSession => me::end_session(app, call).await,
+        AuthAction::Export => me::export(app, call).await,
+        AuthAction::Erase => me::erase(app, call).await,
+        AuthAction::PublicKeys => {
+            call.visit(app).await?;
             let keys = token_keys(app, call).await?;
             Ok(Reply::json(StatusCode::OK, &keys.public().clone().at(call.now).to_jwks())?.public())
         }
@@ -94,7 +96,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
 async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let shown = read_shown(&http::parse(&body)?)?;
-    call.admit(app, Entrance::Visit).await?;
+    call.visit(app).await?;
     let Some(shown) = shown else {
         return Err(Error::Unauthenticated("the refresh token is malformed"));
     };
@@ -104,11 +106,11 @@ async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let (mut session, tier) = stored.ok_or(Error::Unauthenticated("there is no such session"))?;
     loop {
         match decide(&issuer.keys, &session, &shown, fingerprint.as_ref(), call.now) {
-            Decision::Spend => {
+            RefreshDecision::Spend => {
                 let successor = derive(&issuer.keys, &session, session.generation + 1)?;
                 match app.identity.rotate(&session, successor.hash(), call.now).await? {
                     Rotation::Done(spent) => session = spent,
-                    // Decided anew on the session as the quicker request left it: what was shown is no longer the newest.
+                    // Decides again on the session as the quicker request left it: the token shown is no longer the newest.
                     Rotation::Overtaken(Some(as_left)) => {
                         session = as_left;
                         continue;
@@ -116,9 +118,9 @@ async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
                     Rotation::Overtaken(None) => return Err(Error::Unauthenticated("the session is gone")),
                 }
             }
-            Decision::GiveNewest => {}
-            Decision::Reused => return Err(end_for_reuse(app, call, &session, shown.generation).await?),
-            Decision::Refuse(cause) => return Err(Error::Unauthenticated(cause)),
+            RefreshDecision::GiveNewest => {}
+            RefreshDecision::Reused => return Err(end_for_reuse(app, call, &session, shown.generation).await?),
+            RefreshDecision::Refuse(cause) => return Err(Error::Unauthenticated(cause)),
         }
         let newest = derive(&issuer.keys, &session, session.generation)?;
         let tokens = issuer.tokens(app, call, &session, tier, &newest)?;
@@ -129,7 +131,7 @@ async fn refresh(app: &App, call: &mut Call) -> Result<Reply, Error> {
     }
 }
 
-/// Ends the session of a spent token that was shown again, and returns what the client is told.
+/// Ends the session of a spent token that was shown again, and returns the error for the client.
 async fn end_for_reuse(app: &App, call: &mut Call, session: &Session, generation: u64) -> Result<Error, Error> {
     end(app, call, &session.user, &session.id).await?;
     let (of, newest) = (json!({"generation": generation}), json!({"revoked": session.id}));
@@ -137,11 +139,11 @@ async fn end_for_reuse(app: &App, call: &mut Call, session: &Session, generation
     Ok(Error::TokenReused)
 }
 
-/// Ends the session of a refresh token that is good or was once. Whether there is one, nobody learns.
+/// Ends the session of a refresh token that is good or was once. The answer does not reveal if there was one.
 async fn revoke(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let body = call.take_json()?;
     let shown = read_shown(&http::parse(&body)?)?;
-    call.admit(app, Entrance::Visit).await?;
+    call.visit(app).await?;
     let Some(shown) = shown else {
         return Ok(Reply::empty());
     };
@@ -159,13 +161,13 @@ async fn revoke(app: &App, call: &mut Call) -> Result<Reply, Error> {
 
 async fn end(app: &App, call: &mut Call, user: &UserId, session: &SessionId) -> Result<(), Error> {
     if !account::end_session(app, user, session, call.now).await? {
-        call.record.degraded.push("rateLimit");
+        call.record.note(Degraded::RateLimit);
     }
     Ok(())
 }
 
-/// The refresh token of a body; `None` if it is none of ours by its form.
-fn read_shown(shown: &Shown) -> Result<Option<RefreshToken>, Error> {
+/// Parses the refresh token of a body; `None` if it has not the form of ours.
+fn read_shown(shown: &ShownToken) -> Result<Option<RefreshToken>, Error> {
     if !(1..=LONGEST_TOKEN).contains(&shown.refresh_token.chars().count()) {
         return Err(Error::invalid(
             "/refreshToken",
@@ -175,7 +177,7 @@ fn read_shown(shown: &Shown) -> Result<Option<RefreshToken>, Error> {
     Ok(RefreshToken::parse(&shown.refresh_token))
 }
 
-/// Notes what was done to a user's sessions. While the audit table is down, sessions go on, and the log has the entry.
+/// Notes a change to a user's sessions. While the audit table is down, sessions go on, and the log has the entry.
 async fn note(app: &App, call: &Call, action: &'static str, user: &UserId, before: Value, after: Value) {
     let change = Change {
         actor: user.as_str(),

@@ -1,4 +1,4 @@
-//! What a user may see and do with what is kept: sessions, export, erasure. The session of the token must be alive.
+//! A user's own data: sessions, export, erasure. The session of the token must be alive.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub(crate) async fn sessions(app: &App, call: &mut Call) -> Result<Reply, Error>
     Reply::json(StatusCode::OK, &Sessions { sessions })
 }
 
-/// Of the user's own: the key that is read has the user in it, so another's session is not there.
+/// The key that is read contains the user, so another user's session is not found.
 pub(crate) async fn end_session(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let principal = call.member(app).await?;
     let id = SessionId::parse(call.path_parameter("sid")).ok_or(Error::NotFound)?;

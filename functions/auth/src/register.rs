@@ -1,16 +1,15 @@
-//! `POST /v1/auth/register`: a device becomes a user, or shows that it is one.
+//! `POST /v1/auth/register`: a device becomes a user, or proves that it is a known one.
 
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::admission::Entrance;
 use shared::app::App;
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Reply};
 use shared::identity::Fingerprint;
 use shared::identity::device::{DeviceId, RecoveryHash, new_recovery_secret};
 use shared::identity::keys::KeySet;
-use shared::identity::session::{Decision, RefreshToken, decide};
+use shared::identity::session::{RefreshDecision, RefreshToken, decide};
 use shared::ids::UserId;
 use shared::plan::Tier;
 
@@ -33,7 +32,7 @@ pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error>
     let body = call.take_json()?;
     let asked: Registration = http::parse(&body)?;
     let device = validate(&asked)?;
-    call.admit(app, Entrance::Registration).await?;
+    call.register(app).await?;
     let issuer = Issuer::of(app, call).await?;
     let made = match &asked.recovery_secret {
         Some(_) => None,
@@ -62,7 +61,7 @@ pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error>
     Reply::json(StatusCode::CREATED, &tokens)
 }
 
-/// The device, if all members of a registration are within their bounds.
+/// Returns the device, if all members of a registration are within their bounds.
 fn validate(asked: &Registration) -> Result<DeviceId, Error> {
     let mut violations = Vec::new();
     let device = DeviceId::parse(&asked.device_id).map_err(|reason| Violation::at("/deviceId", reason));
@@ -90,10 +89,10 @@ fn validate(asked: &Registration) -> Result<DeviceId, Error> {
     }
 }
 
-/// Requires a refresh token of `user` that a refresh would take. It is not spent by this.
+/// Requires a refresh token of `user` that a refresh would accept. This does not spend it.
 ///
 /// # Errors
-/// [`Error::DeviceKnown`] without one; [`Error::TokenReused`] when it was spent before, as a refresh would say.
+/// [`Error::DeviceKnown`] without one; [`Error::TokenReused`] if it was spent before, as in a refresh.
 async fn require_live_token(
     app: &App,
     call: &mut Call,
@@ -111,8 +110,8 @@ async fn require_live_token(
     };
     let fingerprint = call.fingerprint().map(Fingerprint::of);
     match decide(keys, &session, &shown, fingerprint.as_ref(), call.now) {
-        Decision::Spend | Decision::GiveNewest => Ok(()),
-        Decision::Reused => Err(end_for_reuse(app, call, &session, shown.generation).await?),
-        Decision::Refuse(_) => Err(Error::DeviceKnown),
+        RefreshDecision::Spend | RefreshDecision::GiveNewest => Ok(()),
+        RefreshDecision::Reused => Err(end_for_reuse(app, call, &session, shown.generation).await?),
+        RefreshDecision::Refuse(_) => Err(Error::DeviceKnown),
     }
 }

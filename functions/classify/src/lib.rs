@@ -1,4 +1,4 @@
-//! `POST /v1/classify`: which of these posts does the user not want to see?
+//! `POST /v1/classify`: decides which posts to hide from a user.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,15 +7,17 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use shared::admission::Entrance;
 use shared::app::App;
-use shared::classify::{self, Batch, Classified, Degraded, Outcome, Source};
+use shared::classify::{self, Batch, Outcome, Source};
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Object, Reply, Route};
 use shared::plan::Meter;
-use shared::telemetry::{ClassifiedRecord, millis};
+use shared::telemetry::Degraded;
 
-/// What this function answers.
+/// The name of this function.
+pub const NAME: &str = "classify";
+
+/// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::POST, "/v1/classify", ())];
 
 const LONGEST_PREFERENCE: usize = 2_000;
@@ -29,37 +31,38 @@ const LONGEST_TEXT: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked<'a> {
+struct ClassifyBody<'a> {
     #[serde(borrow)]
     preference: Cow<'a, str>,
     #[serde(borrow)]
-    posts: Vec<Object<Post<'a>>>,
+    posts: Vec<Object<BodyPost<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Post<'a> {
+struct BodyPost<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
     text: Cow<'a, str>,
-    /// Nothing reads it, so nothing in it can be wrong.
+    /// Accepted and not used, so any value is valid.
     #[serde(default, rename = "lang")]
     _lang: IgnoredAny,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    results: Vec<Verdict<'a>>,
+struct ClassifyResponse<'a> {
+    results: Vec<PostVerdict<'a>>,
     preference_version: &'a str,
-    usage: http::Allowance<'a>,
-    degraded: &'a [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<http::DayUsage<'a>>,
+    degraded: &'a [Degraded],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Verdict<'a> {
+struct PostVerdict<'a> {
     id: &'a str,
     label: &'static str,
     score: f32,
@@ -74,7 +77,7 @@ struct Verdict<'a> {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "classify", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -85,7 +88,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     }
     let body = http::with_whole_characters(call.take_json()?);
     let principal = call.principal(app).await?;
-    let asked: Asked<'_> = http::parse(&body)?;
+    let asked: ClassifyBody<'_> = http::parse(&body)?;
     let explain = validate(&asked, call.switch("explain", false))?;
 
     let batch = Batch {
@@ -95,34 +98,33 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         idempotency: call.idempotency_key(&body)?,
         trace: call.record.trace.parent.clone(),
     };
-    let entrance = Entrance::Use(&principal, Meter::Posts, batch.posts.len() as u64);
-    let admitted = call.admit(app, entrance).await?;
+    let units = batch.posts.len() as u64;
+    let admitted = call.enter(app, &principal, Meter::Posts, units).await?;
     let classified = classify::run(app, &principal, &batch, &admitted, call.now).await?;
 
-    let degraded = classified.degraded.iter().copied().map(name_degraded);
-    call.record.degraded.extend(degraded);
-    call.record.classified = Some(record(&classified));
+    classified.degraded.iter().for_each(|mode| call.record.note(*mode));
+    call.record.work = Some(classified.work);
     let results = asked.posts.iter().zip(&classified.outcomes);
     let reply = Reply::json(
         StatusCode::OK,
-        &Answer {
+        &ClassifyResponse {
             results: results
                 .map(|(Object(post), outcome)| verdict(app, &post.id, outcome))
                 .collect(),
             preference_version: &classified.preference_version,
-            usage: http::Allowance::of(&classified.usage),
+            usage: classified.usage.as_ref().map(http::DayUsage::of),
             degraded: &call.record.degraded,
         },
     );
-    call.usage = Some(classified.usage);
+    call.usage = classified.usage;
     reply
 }
 
-/// Every bound of the contract that the body's form does not express, and the query; whether to explain.
-fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Error> {
+/// Checks every bound that the body's form does not express, and the query; returns whether to explain.
+fn validate(asked: &ClassifyBody<'_>, explain: Result<bool, Error>) -> Result<bool, Error> {
     let mut violations = Vec::new();
     let mut bound = |pointer: String, text: &str, most: usize| {
-        // Bytes first: counting the characters of an acceptable text is rarely needed.
+        // Bytes first: an acceptable text rarely needs its characters counted.
         if text.is_empty() || (text.len() > most && text.chars().count() > most) {
             violations.push(Violation::at(pointer, format!("must have 1 to {most} characters")));
         }
@@ -149,9 +151,9 @@ fn validate(asked: &Asked<'_>, explain: Result<bool, Error>) -> Result<bool, Err
     }
 }
 
-fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> Verdict<'a> {
+fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> PostVerdict<'a> {
     let explanation = outcome.explanation.as_deref();
-    Verdict {
+    PostVerdict {
         id,
         label: if outcome.score >= app.config.hide_threshold {
             "HIDE"
@@ -170,56 +172,5 @@ fn verdict<'a>(app: &App, id: &'a str, outcome: &'a Outcome) -> Verdict<'a> {
         failed_open: outcome.source == Source::Default,
         reason: explanation.map(|explanation| &*explanation.reason),
         matched: explanation.and_then(|explanation| explanation.matched.as_deref()),
-    }
-}
-
-const fn name_degraded(degraded: Degraded) -> &'static str {
-    match degraded {
-        Degraded::Cache => "cache",
-        Degraded::Quota => "quota",
-        Degraded::Model => "model",
-        Degraded::Spend => "spend",
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "at most 50")]
-fn record(classified: &Classified) -> ClassifiedRecord {
-    let figures = &classified.figures;
-    let posts = classified.outcomes.len();
-    let hits = figures.local_hits + figures.shared_hits + figures.table_hits + figures.joined;
-    ClassifiedRecord {
-        posts,
-        distinct: figures.distinct,
-        local_hits: figures.local_hits,
-        shared_hits: figures.shared_hits,
-        table_hits: figures.table_hits,
-        joined: figures.joined,
-        judged: figures.judged,
-        refreshed: figures.refreshed,
-        kept: figures.kept,
-        evicted: figures.evicted,
-        hit_rate: hits as f64 / figures.distinct.max(1) as f64,
-        charged: figures.charged,
-        refunded: figures.refunded,
-        refund_lost: figures.refund_lost,
-        ambiguous_charge: figures.ambiguous,
-        lookup_ms: millis(figures.spans.lookup),
-        judging_ms: millis(figures.spans.judging),
-        settling_ms: millis(figures.spans.settling),
-        own_ms: millis(figures.spans.lookup + figures.spans.settling),
-        model_status: match (&figures.model_failure, figures.judged) {
-            (Some(_), 0) => "failed",
-            (Some(_), _) => "partial",
-            (None, 0) => "notAsked",
-            (None, _) => "ok",
-        },
-        model_failure: figures.model_failure.clone(),
-        model_failures: figures.bill.failures,
-        model_timeouts: figures.bill.timeouts,
-        model_calls: figures.bill.calls,
-        model_retries: figures.bill.retries,
-        input_tokens: figures.bill.tokens.input,
-        output_tokens: figures.bill.tokens.output,
-        spent_nano_dollars: figures.bill.money.nanos(),
     }
 }

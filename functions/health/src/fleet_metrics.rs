@@ -1,4 +1,4 @@
-//! The fleet's figures from CloudWatch, which has them from every instance's log: what they came to in the last five whole minutes.
+//! The fleet's figures of the last five whole minutes, from CloudWatch, which collects them from every instance's log.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,36 +14,41 @@ use shared::aws;
 use shared::clock::Timestamp;
 use shared::config::Config;
 use shared::error::Outage;
-use shared::telemetry::figures::{ENDPOINTS, LIMITS, TIERS};
-use shared::telemetry::open_metrics::{self, Kind};
-use shared::telemetry::{METRICS, SIGNALS, Shape, Signal, Unit, names_of_degraded};
+use shared::telemetry::figures::{LIMITS, TIERS};
+use shared::telemetry::open_metrics::{self, MetricKind, snake_case};
+use shared::telemetry::{Degraded, MetricShape, Signal, Unit, metrics};
 
-/// The span that a figure is of, in seconds, and the grid that it lies on.
+/// The span of a figure in seconds; spans start at multiples of it.
 const SPAN_SECONDS: i32 = 300;
 
-/// The longest that CloudWatch may take.
+/// The time limit of CloudWatch's answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One figure: what is asked of CloudWatch, and how it is shown.
+/// The functions behind the gateway, whose figures are asked for.
+pub const ENDPOINTS: [&str; 6] = ["admin", "auth", "classify", "health", "rank", "usage"];
+
+/// Those of them that are workloads.
+pub const WORKLOADS: [&str; 2] = ["classify", "rank"];
+
+/// A figure: the question to CloudWatch, and the sample in `/metrics`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub struct FleetFigure {
     /// The metric in CloudWatch.
     pub metric: &'static str,
     /// `Sum`, `Average`, `SampleCount`, `p50`, `p95` or `p99`.
     pub statistic: &'static str,
-    /// What it is told apart by, with the value.
+    /// The dimension with its value, if the metric has one.
     pub dimension: Option<(&'static str, &'static str)>,
     /// Its name in `/metrics`.
     pub name: String,
-    /// What CloudWatch's number is multiplied by.
+    /// The factor applied to CloudWatch's number.
     pub factor: f64,
 }
 
-/// Every figure, those of one name together.
+/// Returns every figure, grouped by name.
 #[must_use]
-pub fn figures() -> Vec<Figure> {
-    let mut figures: Vec<Figure> = METRICS
-        .iter()
+pub fn figures() -> Vec<FleetFigure> {
+    let mut figures: Vec<FleetFigure> = metrics()
         .flat_map(|metric| {
             let statistics: &[(&str, &str, f64)] = match (metric.name, metric.unit) {
                 ("durationMs", _) => &[
@@ -61,7 +66,7 @@ pub fn figures() -> Vec<Figure> {
                     "" => snake_case(metric.name),
                     name => name.to_owned(),
                 };
-                dimensions(metric.shape).into_iter().map(move |dimension| Figure {
+                dimensions(metric.shape).into_iter().map(move |dimension| FleetFigure {
                     metric: metric.name,
                     statistic,
                     dimension,
@@ -71,10 +76,11 @@ pub fn figures() -> Vec<Figure> {
             })
         })
         .collect();
-    let once = names_of_degraded()
-        .map(|(_, name)| name)
-        .chain(SIGNALS.map(Signal::name));
-    figures.extend(once.map(|metric| Figure {
+    let once = Degraded::ALL
+        .map(Degraded::metric)
+        .into_iter()
+        .chain(Signal::ALL.map(Signal::name));
+    figures.extend(once.map(|metric| FleetFigure {
         metric,
         statistic: "Sum",
         dimension: None,
@@ -84,35 +90,24 @@ pub fn figures() -> Vec<Figure> {
     figures
 }
 
-/// The values of what a shape's metrics are told apart by; a tier's total is no sample, as the samples add up to it.
-fn dimensions(shape: Shape) -> Vec<Option<(&'static str, &'static str)>> {
+/// Returns the dimensions of a shape's metrics. A tier's total is no sample, because the samples add up to it.
+fn dimensions(shape: MetricShape) -> Vec<Option<(&'static str, &'static str)>> {
     let of = |dimension, values: &[&'static str]| {
         let known = values.iter().filter(|value| **value != "other");
         known.map(|value| Some((dimension, *value))).collect()
     };
     match shape {
-        Shape::Request => of("endpoint", &ENDPOINTS),
-        Shape::Classified => vec![None],
-        Shape::ByTier => of("tier", &TIERS),
-        Shape::Refused => of("refusedBy", &LIMITS),
+        MetricShape::Request => of("endpoint", &ENDPOINTS),
+        MetricShape::Work | MetricShape::Models => of("workload", &WORKLOADS),
+        MetricShape::ByTier => of("tier", &TIERS),
+        MetricShape::Refused => of("refusedBy", &LIMITS),
+        MetricShape::Logged => Vec::new(),
     }
 }
 
-/// `localHits` as `local_hits`.
-fn snake_case(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            text.push('_');
-        }
-        text.push(c.to_ascii_lowercase());
-    }
-    text
-}
-
-/// The figures as `/metrics` shows them. What CloudWatch has no value of is not shown: nothing of it happened.
+/// Renders the figures for `/metrics`. A figure without a value in CloudWatch is left out: nothing of it happened.
 #[must_use]
-pub fn show(figures: &[Figure], values: &BTreeMap<usize, f64>) -> String {
+pub fn show(figures: &[FleetFigure], values: &BTreeMap<usize, f64>) -> String {
     let mut text = open_metrics::start();
     let mut last = "";
     for (n, figure) in figures.iter().enumerate() {
@@ -122,7 +117,7 @@ pub fn show(figures: &[Figure], values: &BTreeMap<usize, f64>) -> String {
                 "{} of {} in the last five whole minutes.",
                 figure.statistic, figure.metric
             );
-            text.family(&figure.name, Kind::Gauge, &help);
+            text.family(&figure.name, MetricKind::Gauge, &help);
             last = &figure.name;
         }
         let labels: Vec<(&str, &str)> = figure.dimension.into_iter().collect();
@@ -131,10 +126,10 @@ pub fn show(figures: &[Figure], values: &BTreeMap<usize, f64>) -> String {
     text.finish()
 }
 
-/// Reads the figures of `namespace` from CloudWatch and shows them.
+/// Reads the figures of `namespace` from CloudWatch and renders them.
 ///
 /// # Errors
-/// When CloudWatch does not answer in 5 s, or not with figures.
+/// When CloudWatch does not answer within 5 s, or without figures.
 pub async fn read(config: &Config, namespace: &str, now: Timestamp) -> Result<String, Outage> {
     let figures = figures();
     let span = i64::from(SPAN_SECONDS);
@@ -158,7 +153,7 @@ pub async fn read(config: &Config, namespace: &str, now: Timestamp) -> Result<St
     Ok(show(&figures, &values.collect()))
 }
 
-fn query(number: usize, figure: &Figure, namespace: &str) -> MetricDataQuery {
+fn query(number: usize, figure: &FleetFigure, namespace: &str) -> MetricDataQuery {
     let dimension = figure
         .dimension
         .map(|(name, value)| Dimension::builder().name(name).value(value).build());
@@ -178,7 +173,7 @@ fn query(number: usize, figure: &Figure, namespace: &str) -> MetricDataQuery {
         .build()
 }
 
-/// By IPv6 where there is no other way out of the network (`Egress` in template.yaml).
+/// Uses IPv6 if there is no other way out of the network (`Egress` in template.yaml).
 fn client(config: &Config) -> Client {
     let endpoint = config.metrics_endpoint.as_deref();
     let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();

@@ -1,6 +1,5 @@
-//! `GET /health`: can requests be answered? `GET /metrics`: what has happened?
+//! `GET /health` shows if requests can be answered; `GET /metrics` shows figures.
 
-pub mod elasticache;
 pub mod fleet_metrics;
 
 use std::collections::BTreeMap;
@@ -9,40 +8,42 @@ use futures_util::future::join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::admission::Entrance;
 use shared::app::App;
-use shared::breaker::store::Condition;
-use shared::cache::report::Report;
 use shared::clock::{Stopwatch, Timestamp};
+use shared::elasticache::{self, Report};
 use shared::error::Error;
 use shared::http::{Call, Reply, Route};
+use shared::models::breaker::store::Condition;
 use shared::table::Table;
-use shared::telemetry::{VERSION, millis, open_metrics};
+use shared::telemetry::{Degraded, VERSION, millis, open_metrics};
 use shared::valkey::Valkey;
 
-/// What is asked for.
+/// The operations of this function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Whether requests can be answered.
+pub enum HealthAction {
+    /// Shows if requests can be answered.
     Health,
-    /// What has happened.
+    /// Shows the figures.
     Metrics,
 }
 
-/// What this function answers.
-pub const ROUTES: [Route<Action>; 2] = [
-    (Method::GET, "/health", Action::Health),
-    (Method::GET, "/metrics", Action::Metrics),
+/// The name of this function.
+pub const NAME: &str = "health";
+
+/// The routes that this function answers.
+pub const ROUTES: [Route<HealthAction>; 2] = [
+    (Method::GET, "/health", HealthAction::Health),
+    (Method::GET, "/metrics", HealthAction::Metrics),
 ];
 
 #[derive(Serialize)]
-struct Answer {
+struct HealthResponse {
     status: &'static str,
     version: &'static str,
     dependencies: Dependencies,
 }
 
-/// That this function runs and has good settings: it has looked at nothing else.
+/// The answer of a function that runs and has good settings; no dependency is checked.
 #[derive(Serialize)]
 struct Alive {
     status: &'static str,
@@ -53,11 +54,11 @@ struct Alive {
 #[derive(Serialize)]
 struct Dependencies {
     table: Dependency,
-    cache: Caches,
+    cache: CacheHealth,
     providers: BTreeMap<String, Provider>,
 }
 
-/// A provider, and the status of its last refusal if it has answered nothing since.
+/// A provider, and the status of its last refusal unless it has answered a call since.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Provider {
@@ -66,9 +67,9 @@ struct Provider {
     refused_with: Option<u16>,
 }
 
-/// The shared caches together, and what `ElastiCache` says of each that it knows by a name.
+/// The shared caches together, and `ElastiCache`'s report of each named one.
 #[derive(Serialize)]
-struct Caches {
+struct CacheHealth {
     #[serde(flatten)]
     all: Dependency,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -85,7 +86,7 @@ struct Dependency {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "health", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -94,20 +95,20 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let Some(action) = call.route(&ROUTES)? else {
         return Ok(Reply::preflight());
     };
-    call.admit(app, Entrance::Visit).await?;
+    call.visit(app).await?;
     match action {
-        Action::Health if call.switch("deep", true)? => health(app, call).await,
-        Action::Health => alive(),
-        Action::Metrics => metrics(app, call).await,
+        HealthAction::Health if call.switch("deep", true)? => health(app, call).await,
+        HealthAction::Health => alive(),
+        HealthAction::Metrics => metrics(app, call).await,
     }
 }
 
-/// The figures of this process for everybody, or those of the fleet for an operator.
+/// Shows the figures of this process to everybody, or those of the fleet to an operator.
 async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let text = match &app.config.metrics_namespace {
         None => open_metrics::of_process(&app.telemetry.figures),
         Some(namespace) => {
-            call.admin(app).await?;
+            call.operator(app).await?;
             fleet_metrics::read(&app.config, namespace, call.now)
                 .await
                 .map_err(Error::Unavailable)?
@@ -116,7 +117,7 @@ async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
     Ok(Reply::text(open_metrics::CONTENT_TYPE, text))
 }
 
-/// For monitors that ask every few seconds: no table is read for them, and nobody's outage is told.
+/// Liveness only: checks no dependency.
 fn alive() -> Result<Reply, Error> {
     let answer = Alive {
         status: "ok",
@@ -128,22 +129,22 @@ fn alive() -> Result<Reply, Error> {
 
 async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let (table, all, reports) = tokio::join!(probe_tables(app), probe_caches(app), reports(app, call.now));
-    let cache = Caches { all, reports };
+    let cache = CacheHealth { all, reports };
     let conditions = app.providers.status().await.into_iter();
     let providers: BTreeMap<String, Provider> = conditions
         .map(|(name, condition)| (name.to_string(), provider(condition)))
         .collect();
     if table.status != "ok" {
-        call.record.degraded.push("table");
+        call.record.note(Degraded::Table);
     }
     if cache.all.status == "down" || cache.reports.iter().any(Report::is_bad) {
-        call.record.degraded.push("cache");
+        call.record.note(Degraded::Cache);
     }
     if providers.values().any(|provider| provider.status != "ok") {
-        call.record.degraded.push("model");
+        call.record.note(Degraded::Model);
     }
-    let answer = Answer {
-        // Also with every table down a valid token gets its answer from classify: never 503 for that.
+    let answer = HealthResponse {
+        // Never 503 for a table: with every table down, a valid token still gets its answer from classify.
         status: if call.record.degraded.is_empty() {
             "ok"
         } else {
@@ -159,39 +160,43 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
     Reply::json(StatusCode::OK, &answer)
 }
 
-/// All tables at once: well if all are, as slow as the slowest.
+/// Probes all tables at once. The result is good if all are, and as slow as the slowest.
 async fn probe_tables(app: &App) -> Dependency {
     let stopwatch = Stopwatch::start();
-    let probes = join_all(app.probes.iter().map(Table::probe)).await;
+    let probes = join_all(app.probes.tables.iter().map(Table::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
-/// Likewise the shared caches; there may be none.
+/// Probes the shared caches in the same way; there may be none.
 async fn probe_caches(app: &App) -> Dependency {
-    if app.cache_probes.is_empty() {
+    if app.probes.caches.is_empty() {
         return Dependency {
             status: "none",
             latency_ms: None,
         };
     }
     let stopwatch = Stopwatch::start();
-    let probes = join_all(app.cache_probes.iter().map(Valkey::probe)).await;
+    let probes = join_all(app.probes.caches.iter().map(Valkey::probe)).await;
     let well = probes.iter().all(Result::is_ok);
     dependency(well, Some(millis(stopwatch.elapsed())))
 }
 
-/// What `ElastiCache` says of the caches that have a name there. That it does not answer is no fault of theirs.
+/// Returns `ElastiCache`'s report of the named caches. Its own silence says nothing about them.
 async fn reports(app: &App, now: Timestamp) -> Vec<Report> {
-    let purposes: Vec<_> = elasticache::named(&app.config)
-        .into_iter()
-        .map(|(purpose, _)| purpose)
-        .collect();
-    if purposes.is_empty() {
+    let named = elasticache::named(&app.config);
+    if named.is_empty() {
         return Vec::new();
     }
-    let ask = elasticache::report(&app.config);
-    app.cache_reports.current(&purposes, now, ask).await
+    let reports = app
+        .probes
+        .reports
+        .current(now, || elasticache::report(&app.config))
+        .await;
+    match reports {
+        Ok(reports) => reports.to_vec(),
+        Err(_) => named.iter().map(|(purpose, _)| Report::unknown(*purpose)).collect(),
+    }
 }
 
 const fn provider(condition: Condition) -> Provider {

@@ -1,14 +1,9 @@
 //! The Lambda function `health`.
 
-use std::sync::Arc;
-
-use shared::app::App;
-use shared::telemetry;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let app = Arc::new(App::from_env()?);
-    telemetry::init(&app.config);
-    lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
-    shared::http::run(app, |app, request| async move { health::handle(&app, request).await }).await
+    shared::http::run(health::NAME, |app, request| async move {
+        health::handle(&app, request).await
+    })
+    .await
 }

@@ -1,7 +1,7 @@
-//! New keys each month, in Secrets Manager's four steps; and the withdrawal of one key at once.
+//! Rotates keys each month, in Secrets Manager's four steps, and withdraws a single key at once.
 //!
-//! A new key is published a day before it signs, and the old one counts until no token of it can live: so nobody notices a
-//! rotation, and no step of it has to wait.
+//! A new key is published a day before it signs, and the old one stays valid until no token of it can live. So nobody notices a
+//! rotation, and none of its steps has to wait.
 
 mod steps;
 mod withdraw;
@@ -11,7 +11,6 @@ use aws_sdk_secretsmanager::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::App;
-use shared::clock::Stopwatch;
 use shared::config::Secret;
 use shared::error::{Error, Outage};
 use shared::identity::keys::KeySet;
@@ -19,15 +18,18 @@ use shared::identity::published::{Publication, Published};
 use shared::invocation;
 use shared::secrets;
 
-/// What the function is called with.
+/// The name of this function.
+pub const NAME: &str = "key-rotation";
+
+/// The events that the function accepts.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Event {
+enum RotationEvent {
     Rotation(SecretsManagerSecretRotationEvent),
     Withdrawal(Withdrawal),
 }
 
-/// By an operator.
+/// The event of an operator who withdraws a key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Withdrawal {
@@ -41,26 +43,26 @@ pub(crate) struct Withdraw {
     pub(crate) reason: String,
 }
 
-/// What was done.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Summary {
+pub struct RotationSummary {
     /// The step, or `withdraw`.
     pub done: String,
-    /// The public keys that count from now on; none where only masters changed.
+    /// The public keys valid from now on; none if only masters changed.
     pub keys: Vec<String>,
 }
 
-/// Why nothing was done. Secrets Manager calls again.
+/// The reason why nothing was done. Secrets Manager calls again.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The event is none that this function knows, or not for a secret of this deployment.
+pub enum RotationFailure {
+    /// The event is unknown, or for a secret of another deployment.
     #[error("the event is not valid: {0}")]
     Invalid(String),
     /// A service is down.
     #[error(transparent)]
     Unavailable(#[from] Outage),
-    /// The new secret does not do what it must.
+    /// The new secret cannot do its work.
     #[error("the new secret is not good: {0}")]
     Untested(String),
     /// Keys could not be made or noted.
@@ -68,7 +70,7 @@ pub enum Failure {
     Failed(#[from] Error),
 }
 
-impl invocation::Failure for Failure {
+impl invocation::Failure for RotationFailure {
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidEvent",
@@ -77,71 +79,74 @@ impl invocation::Failure for Failure {
             Self::Failed(_) => "Failed",
         }
     }
+
+    fn retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Failed(_))
+    }
 }
 
-/// Which secret is rotated.
+/// The secret that is rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// What signs tokens, and the masters of refresh tokens.
+enum SecretKind {
+    /// The keys that sign tokens, and the masters of refresh tokens.
     TokenKeys,
     /// The masters of request-signing keys.
     SigningKeys,
 }
 
-/// Does what an event says.
+/// Carries out an event.
 ///
 /// # Errors
-/// [`Failure`]; calling again with the same event does no harm.
-pub async fn handle(app: &App, event: Value) -> Result<Summary, Failure> {
-    let stopwatch = Stopwatch::start();
-    let outcome = act(app, event).await;
-    invocation::record("key-rotation", &stopwatch, &outcome);
-    outcome
+/// [`RotationFailure`]; calling again with the same event does no harm.
+pub async fn handle(app: &App, event: Value) -> Result<RotationSummary, RotationFailure> {
+    invocation::recorded(app, NAME, act(app, event)).await
 }
 
-async fn act(app: &App, event: Value) -> Result<Summary, Failure> {
+async fn act(app: &App, event: Value) -> Result<RotationSummary, RotationFailure> {
     let event = serde_json::from_value(event).map_err(|_| {
         let forms = r#"one of Secrets Manager's rotation, or {"withdraw":{"kid","reason"}}"#;
-        Failure::Invalid(format!("it must be {forms}"))
+        RotationFailure::Invalid(format!("it must be {forms}"))
     })?;
     let client = secrets::client(&app.config);
     match event {
-        Event::Rotation(rotation) => {
+        RotationEvent::Rotation(rotation) => {
             let kind = kind_of(app, &rotation.secret_id)?;
             steps::take(app, &client, kind, &rotation).await
         }
-        Event::Withdrawal(Withdrawal { withdraw }) => withdraw::run(app, &client, &withdraw).await,
+        RotationEvent::Withdrawal(Withdrawal { withdraw }) => withdraw::run(app, &client, &withdraw).await,
     }
 }
 
-fn kind_of(app: &App, secret: &str) -> Result<Kind, Failure> {
+fn kind_of(app: &App, secret: &str) -> Result<SecretKind, RotationFailure> {
     let is = |configured: &Option<String>| configured.as_deref() == Some(secret);
     if is(&app.config.token_keys_secret) {
-        Ok(Kind::TokenKeys)
+        Ok(SecretKind::TokenKeys)
     } else if is(&app.config.signing_keys_secret) {
-        Ok(Kind::SigningKeys)
+        Ok(SecretKind::SigningKeys)
     } else {
-        Err(Failure::Invalid(
+        Err(RotationFailure::Invalid(
             "SecretId: it is no secret of this deployment".to_owned(),
         ))
     }
 }
 
-fn parse(secret: &Secret) -> Result<KeySet, Failure> {
-    KeySet::parse(secret).map_err(|error| Failure::Untested(error.to_string()))
+fn parse(secret: &Secret) -> Result<KeySet, RotationFailure> {
+    KeySet::parse(secret).map_err(|error| RotationFailure::Untested(error.to_string()))
 }
 
-/// Publishes the public keys of a set, for everybody who verifies.
-async fn publish(app: &App, keys: &KeySet) -> Result<(), Failure> {
+/// Publishes the public keys of a set to all verifiers.
+async fn publish(app: &App, keys: &KeySet) -> Result<(), RotationFailure> {
     let published = Published {
         jwks: keys.public().to_jwks().to_string(),
         version: keys.version(),
     };
     match app.published_keys.publish(&published).await? {
         Publication::Everywhere => Ok(()),
-        // Done only when no place has an older set: whoever called calls again.
-        Publication::Partly(outage) => Err(Failure::Unavailable(outage)),
-        Publication::Overtaken => Err(Failure::Untested("the published keys are of a newer set".to_owned())),
+        // Done only when no place has an older set: the caller calls again.
+        Publication::Partly(outage) => Err(RotationFailure::Unavailable(outage)),
+        Publication::Overtaken => Err(RotationFailure::Untested(
+            "the published keys are of a newer set".to_owned(),
+        )),
     }
 }
 
@@ -149,7 +154,7 @@ fn ids(keys: &KeySet) -> Vec<String> {
     keys.public().ids().map(str::to_owned).collect()
 }
 
-/// A version of a secret, by its stage.
+/// Reads a version of a secret, by its stage.
 async fn version(client: &Client, secret: &str, version: Option<&str>, stage: &str) -> Result<Option<Secret>, Outage> {
     let call = client
         .get_secret_value()
@@ -163,7 +168,8 @@ async fn version(client: &Client, secret: &str, version: Option<&str>, stage: &s
     }
 }
 
-/// Also "you can't perform this operation on a secret without that version", which Secrets Manager calls an invalid request.
+/// Includes "you can't perform this operation on a secret without that version", which Secrets Manager reports as an invalid
+/// request.
 fn is_absent(error: &aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError) -> bool {
     error.is_resource_not_found_exception() || error.is_invalid_request_exception()
 }

@@ -1,14 +1,9 @@
 //! The Lambda function `key-rotation`.
 
-use std::sync::Arc;
-
-use shared::app::App;
-use shared::telemetry;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let app = Arc::new(App::from_env()?);
-    telemetry::init(&app.config);
-    lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
-    shared::invocation::run(app, |app, event| async move { key_rotation::handle(&app, event).await }).await
+    shared::invocation::run(key_rotation::NAME, |app, event| async move {
+        key_rotation::handle(&app, event).await
+    })
+    .await
 }

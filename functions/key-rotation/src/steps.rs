@@ -1,4 +1,4 @@
-//! Secrets Manager's four steps. Each can be taken again.
+//! Secrets Manager's four steps. Each can be repeated.
 
 use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent as Rotation;
 use aws_sdk_secretsmanager::Client;
@@ -11,51 +11,63 @@ use shared::identity::token;
 use shared::ids::SessionId;
 use shared::secrets;
 
-use crate::{Failure, Kind, Summary, ids, parse, publish, version};
+use crate::{RotationFailure, RotationSummary, SecretKind, ids, parse, publish, version};
 
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 
-pub(crate) async fn take(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Result<Summary, Failure> {
+pub(crate) async fn take(
+    app: &App,
+    client: &Client,
+    kind: SecretKind,
+    rotation: &Rotation,
+) -> Result<RotationSummary, RotationFailure> {
     let step = rotation.step.as_str();
     let keys = match step {
         "createSecret" => create(app, client, kind, rotation).await,
         "setSecret" => set(app, client, kind, rotation).await,
         "testSecret" => test(app, client, kind, rotation).await,
         "finishSecret" => finish(app, client, kind, rotation).await,
-        _ => Err(Failure::Invalid("Step: it is none of the four".to_owned())),
+        _ => Err(RotationFailure::Invalid("Step: it is none of the four".to_owned())),
     }?;
-    Ok(Summary {
+    Ok(RotationSummary {
         done: step.to_owned(),
         keys,
     })
 }
 
-async fn current(client: &Client, rotation: &Rotation) -> Result<Secret, Failure> {
+async fn current(client: &Client, rotation: &Rotation) -> Result<Secret, RotationFailure> {
     let current = version(client, &rotation.secret_id, None, CURRENT).await?;
-    current.ok_or_else(|| Failure::Invalid("SecretId: the secret has no value".to_owned()))
+    current.ok_or_else(|| RotationFailure::Invalid("SecretId: the secret has no value".to_owned()))
 }
 
-async fn pending(client: &Client, rotation: &Rotation) -> Result<Option<Secret>, Failure> {
+async fn pending(client: &Client, rotation: &Rotation) -> Result<Option<Secret>, RotationFailure> {
     let token = Some(rotation.client_request_token.as_str());
     Ok(version(client, &rotation.secret_id, token, PENDING).await?)
 }
 
-async fn must_be_pending(client: &Client, rotation: &Rotation) -> Result<Secret, Failure> {
+async fn must_be_pending(client: &Client, rotation: &Rotation) -> Result<Secret, RotationFailure> {
     let pending = pending(client, rotation).await?;
-    pending.ok_or_else(|| Failure::Untested("there is no pending version: a key was withdrawn meanwhile".to_owned()))
+    pending.ok_or_else(|| {
+        RotationFailure::Untested("there is no pending version: a key was withdrawn meanwhile".to_owned())
+    })
 }
 
-/// Makes the successor of what is in force, unless that was done before.
-async fn create(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Result<Vec<String>, Failure> {
+/// Makes the successor of the secret in force, unless an earlier call did.
+async fn create(
+    app: &App,
+    client: &Client,
+    kind: SecretKind,
+    rotation: &Rotation,
+) -> Result<Vec<String>, RotationFailure> {
     if pending(client, rotation).await?.is_some() {
         return Ok(Vec::new());
     }
     let current = current(client, rotation).await?;
     let now = app.clock.now();
     let next = match kind {
-        Kind::TokenKeys => keys::rotated(&current, now),
-        Kind::SigningKeys => SigningKeys::rotated(&current, now),
+        SecretKind::TokenKeys => keys::rotated(&current, now),
+        SecretKind::SigningKeys => SigningKeys::rotated(&current, now),
     }?;
     let call = client
         .put_secret_value()
@@ -69,10 +81,15 @@ async fn create(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> 
     Ok(Vec::new())
 }
 
-/// Publishes the next key, a day before it signs. Of masters nothing is published.
-async fn set(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Result<Vec<String>, Failure> {
+/// Publishes the next key, a day before it signs. Nothing of masters is published.
+async fn set(
+    app: &App,
+    client: &Client,
+    kind: SecretKind,
+    rotation: &Rotation,
+) -> Result<Vec<String>, RotationFailure> {
     let next = must_be_pending(client, rotation).await?;
-    if kind == Kind::SigningKeys {
+    if kind == SecretKind::SigningKeys {
         return Ok(Vec::new());
     }
     let next = parse(&next)?;
@@ -80,20 +97,25 @@ async fn set(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Res
     Ok(ids(&next))
 }
 
-/// Whoever has the next set can do all that whoever has the present one can, and everybody has its keys.
-async fn test(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Result<Vec<String>, Failure> {
+/// Checks that the next set can do all that the present one can, and that its keys are published.
+async fn test(
+    app: &App,
+    client: &Client,
+    kind: SecretKind,
+    rotation: &Rotation,
+) -> Result<Vec<String>, RotationFailure> {
     let (present, next) = (
         current(client, rotation).await?,
         must_be_pending(client, rotation).await?,
     );
-    // With the schedule's creation Secrets Manager tests a pending version that it made of the present one: nothing changes.
+    // When a schedule is created, Secrets Manager tests a pending version that equals the present one: nothing changes.
     if present.expose() == next.expose() {
         return Ok(Vec::new());
     }
     let now = app.clock.now();
-    let untested = |what: &str| Failure::Untested(what.to_owned());
-    if kind == Kind::SigningKeys {
-        let parse = |secret| SigningKeys::parse(secret).map_err(|error| Failure::Untested(error.to_string()));
+    let untested = |what: &str| RotationFailure::Untested(what.to_owned());
+    if kind == SecretKind::SigningKeys {
+        let parse = |secret| SigningKeys::parse(secret).map_err(|error| RotationFailure::Untested(error.to_string()));
         let (present, next) = (parse(&present)?, parse(&next)?);
         let session = SessionId::random()?;
         return if present.give(&session, now)? == next.give(&session, now)? {
@@ -121,7 +143,12 @@ async fn test(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Re
 }
 
 /// Puts the new version in force, and notes it.
-async fn finish(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> Result<Vec<String>, Failure> {
+async fn finish(
+    app: &App,
+    client: &Client,
+    kind: SecretKind,
+    rotation: &Rotation,
+) -> Result<Vec<String>, RotationFailure> {
     let call = client.describe_secret().secret_id(&rotation.secret_id);
     let described = secrets::in_time(call.send())
         .await?
@@ -136,16 +163,16 @@ async fn finish(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> 
     }
     let next = must_be_pending(client, rotation).await?;
     let keys = match kind {
-        Kind::TokenKeys => {
+        SecretKind::TokenKeys => {
             let (present, next) = (parse(&current(client, rotation).await?)?, parse(&next)?);
             if next.version() != present.version() + 1 {
-                return Err(Failure::Untested(
+                return Err(RotationFailure::Untested(
                     "it does not follow the set that is in force".to_owned(),
                 ));
             }
             ids(&next)
         }
-        Kind::SigningKeys => Vec::new(),
+        SecretKind::SigningKeys => Vec::new(),
     };
     let call = client
         .update_secret_version_stage()
@@ -160,8 +187,8 @@ async fn finish(app: &App, client: &Client, kind: Kind, rotation: &Rotation) -> 
         actor: "schedule",
         action: "keys.rotate",
         target: match kind {
-            Kind::TokenKeys => "token-keys",
-            Kind::SigningKeys => "signing-keys",
+            SecretKind::TokenKeys => "token-keys",
+            SecretKind::SigningKeys => "signing-keys",
         },
         before: serde_json::Value::Null,
         after: serde_json::json!({"keys": keys}),

@@ -1,4 +1,4 @@
-//! The emergency: a key is known to somebody else. From now on nothing that it signed is accepted.
+//! The emergency: a key has leaked. From now on nothing that it signed is accepted.
 
 use aws_sdk_secretsmanager::Client;
 use shared::app::App;
@@ -7,30 +7,33 @@ use shared::error::Error;
 use shared::identity::keys;
 use shared::secrets;
 
-use crate::{Failure, Summary, Withdraw, ids, parse, publish, version};
+use crate::{RotationFailure, RotationSummary, Withdraw, ids, parse, publish, version};
 
-/// The longest reason that is taken.
+/// The most characters of a reason.
 const LONGEST_REASON: usize = 500;
 
-/// Takes a key out of the set in force and publishes what is left. Everybody reads that within five minutes.
-pub(crate) async fn run(app: &App, client: &Client, asked: &Withdraw) -> Result<Summary, Failure> {
+/// Removes a key from the set in force and publishes the rest. Every instance reads that within five minutes.
+pub(crate) async fn run(app: &App, client: &Client, asked: &Withdraw) -> Result<RotationSummary, RotationFailure> {
     if !(1..=LONGEST_REASON).contains(&asked.reason.chars().count()) {
         let bound = format!("withdraw.reason: must have 1 to {LONGEST_REASON} characters");
-        return Err(Failure::Invalid(bound));
+        return Err(RotationFailure::Invalid(bound));
     }
     let secret = app.config.token_keys_secret.as_deref();
-    let secret = secret.ok_or_else(|| Failure::Invalid("this deployment has no secret of token keys".to_owned()))?;
+    let secret =
+        secret.ok_or_else(|| RotationFailure::Invalid("this deployment has no secret of token keys".to_owned()))?;
     let current = version(client, secret, None, "AWSCURRENT").await?;
-    let current = current.ok_or_else(|| Failure::Invalid("the secret has no value".to_owned()))?;
+    let current = current.ok_or_else(|| RotationFailure::Invalid("the secret has no value".to_owned()))?;
     let now = app.clock.now();
     let left = match keys::without(&current, &asked.kid, now) {
         Ok(left) => left,
         Err(Error::Invalid(_)) => {
-            // Perhaps it was taken out before, and could not be published.
+            // An earlier call may have removed it without being able to publish.
             publish(app, &parse(&current)?).await?;
-            return Err(Failure::Invalid("withdraw.kid: there is no such key".to_owned()));
+            return Err(RotationFailure::Invalid(
+                "withdraw.kid: there is no such key".to_owned(),
+            ));
         }
-        Err(error) => return Err(Failure::Failed(error)),
+        Err(error) => return Err(RotationFailure::Failed(error)),
     };
     cancel_rotation(client, secret).await?;
     let call = client
@@ -50,18 +53,18 @@ pub(crate) async fn run(app: &App, client: &Client, asked: &Withdraw) -> Result<
         before: serde_json::json!({"keys": ids(&parse(&current)?)}),
         after: serde_json::json!({"keys": ids(&left)}),
         reason: Some(&asked.reason),
-        correlation_id: &shared::http::new_correlation_id(),
+        correlation_id: &shared::ids::new_correlation_id(),
     };
     app.audit.note_or_log(&change, now).await;
     published?;
-    Ok(Summary {
+    Ok(RotationSummary {
         done: "withdraw".to_owned(),
         keys: ids(&left),
     })
 }
 
-/// A version that is pending has the key as well: it must not come into force.
-async fn cancel_rotation(client: &Client, secret: &str) -> Result<(), Failure> {
+/// Cancels a pending version: it contains the key as well, and must not come into force.
+async fn cancel_rotation(client: &Client, secret: &str) -> Result<(), RotationFailure> {
     let call = client.describe_secret().secret_id(secret);
     let described = secrets::in_time(call.send())
         .await?
@@ -69,7 +72,7 @@ async fn cancel_rotation(client: &Client, secret: &str) -> Result<(), Failure> {
     let versions = described.version_ids_to_stages.unwrap_or_default();
     let is = |stages: &[String], stage: &str| stages.iter().any(|of| of == stage);
     let pending = versions.iter().find(|(_, stages)| is(stages, "AWSPENDING"));
-    // After a rotation the version in force may still be called pending too.
+    // After a rotation the version in force may still be labelled pending too.
     if let Some((id, stages)) = pending
         && !is(stages, "AWSCURRENT")
     {

@@ -1,17 +1,18 @@
-//! The close of a day: a scan of the counters in segments, each of which notes after every page how far it has come.
+//! The close of a day: scans the counters in segments, each with a checkpoint after every page.
 //!
-//! Whatever kills a run, the next one of the same close goes on from the notes. A page that was read twice is written twice with the same content, and
-//! counted once: its totals are noted together with the place that it ended at, under the condition that nobody had come further.
+//! A run that is killed leaves its checkpoints, and the next run of the same close continues from them. A page that was read
+//! twice is written twice with the same content, and counted once. Its totals are stored together with the place where it
+//! ended, on the condition that no other run has come further.
 
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::app::App;
 use shared::clock::{Day, Timestamp};
-use shared::http::new_correlation_id;
+use shared::ids::new_correlation_id;
 use shared::usage::{Checkpoint, DayUse, Segment, Totals};
 
-use crate::Failure;
+use crate::QuotaResetFailure;
 
 /// Parts of the scan. A page is 1 MB, so a million counters of 150 bytes are ten pages in each.
 const SEGMENTS: u32 = 16;
@@ -25,19 +26,19 @@ const WRITES_AT_A_TIME: usize = 8;
 /// Rows per write.
 const ROWS_PER_WRITE: usize = 25;
 
-/// For how long a run has the day to itself; renewed by each page. A dead one delays the next by so much.
+/// How long a run has the day to itself; each page renews it. A dead run delays the next by this time.
 const LEASE: Duration = Duration::from_mins(1);
 
-/// What a close came to.
+/// The result of a close.
 pub(crate) struct Closed {
     pub(crate) totals: Totals,
     pub(crate) pages: u64,
 }
 
-/// Closes a day, or goes on with the close of this time. Another time counts the day anew: what was admitted while the quota
-/// table was down may have reached it since.
-pub(crate) async fn run(app: &App, day: Day, close: Timestamp) -> Result<Closed, Failure> {
-    let run = Run {
+/// Closes a day, or continues the close of this time. Another time counts the day again: units admitted while the quota table
+/// was down may have reached it since.
+pub(crate) async fn run(app: &App, day: Day, close: Timestamp) -> Result<Closed, QuotaResetFailure> {
+    let run = CloseRun {
         app,
         day,
         name: new_correlation_id(),
@@ -68,36 +69,36 @@ pub(crate) async fn run(app: &App, day: Day, close: Timestamp) -> Result<Closed,
     if !app.usage.write_totals(day, close, &closed.totals).await? {
         tracing::warn!(%day, %close, "a later close has counted this day already");
     }
-    // Free for whoever closes it again.
+    // Frees the day for the next close.
     run.lease(Duration::ZERO).await?;
     Ok(closed)
 }
 
-struct Run<'a> {
+struct CloseRun<'a> {
     app: &'a App,
     day: Day,
     name: String,
-    /// Then the rows are there, and only those change whose units came late.
+    /// The rows exist already, and only those with late units change.
     closed_before: bool,
 }
 
-impl Run<'_> {
-    async fn lease(&self, span: Duration) -> Result<(), Failure> {
+impl CloseRun<'_> {
+    async fn lease(&self, span: Duration) -> Result<(), QuotaResetFailure> {
         let now = self.app.clock.now();
         self.app
             .usage
             .lease(self.day, &self.name, now, now.plus(span))
             .await?
-            .map_err(Failure::Leased)
+            .map_err(QuotaResetFailure::Leased)
     }
 
-    /// Closes what is left of a segment; its last checkpoint, and how many pages this run read.
-    async fn close_segment(&self, segment: Segment) -> Result<(Checkpoint, u64), Failure> {
+    /// Closes the rest of a segment; returns its last checkpoint and the number of pages read by this run.
+    async fn close_segment(&self, segment: Segment) -> Result<(Checkpoint, u64), QuotaResetFailure> {
         let mut checkpoint = self.app.usage.checkpoint(segment).await?;
         let mut pages = 0;
         while !checkpoint.done {
             let from = checkpoint.next.as_deref();
-            let (uses, next) = self.app.quota.counters().page(segment, from).await?;
+            let (uses, next) = self.app.quota.table().page(segment, from).await?;
             let rows = uses.iter().filter(|day_use| day_use.late || !self.closed_before);
             let rows: Vec<DayUse> = rows.cloned().collect();
             let writes: Vec<Vec<DayUse>> = rows.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();
@@ -114,7 +115,7 @@ impl Run<'_> {
             checkpoint.done = next.is_none();
             checkpoint.next = next;
             if !self.app.usage.note(segment, before, &checkpoint).await? {
-                // Another run has come further: its notes count, not this one's.
+                // Another run has come further: its checkpoint counts, not this one's.
                 checkpoint = self.app.usage.checkpoint(segment).await?;
             }
             pages += 1;

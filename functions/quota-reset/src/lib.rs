@@ -1,6 +1,6 @@
 //! The scheduled function: closes the day before, or resets one user's day.
 //!
-//! Nobody's quota waits for it: a new day is a new counter. Closing a day means that what was used is written into the usage table.
+//! No user's quota waits for it: a new day is a new counter. Closing a day copies its counters into the usage table.
 
 mod close;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::account;
 use shared::app::App;
 use shared::audit::Change;
-use shared::clock::{Day, Stopwatch, Timestamp};
+use shared::clock::{Day, Timestamp};
 use shared::error::{Error, Outage};
 use shared::ids::UserId;
 use shared::invocation;
@@ -19,25 +19,28 @@ use shared::plan::Meter;
 use shared::telemetry::Signal;
 use shared::usage::{ByMeter, Totals};
 
-/// What the function is called with.
+/// The name of this function.
+pub const NAME: &str = "quota-reset";
+
+/// The events that the function accepts.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Event {
+enum QuotaResetEvent {
     Close(Schedule),
-    Reset(Reset),
+    Reset(ResetCommand),
 }
 
-/// By the scheduler: its own time, as a run can be 24 hours late.
+/// The scheduler's event. It carries the schedule's own time, because a run can be 24 hours late.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Schedule {
     scheduled_time: String,
 }
 
-/// By an operator.
+/// An operator's event.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reset {
+struct ResetCommand {
     reset: ResetOne,
 }
 
@@ -48,42 +51,42 @@ struct ResetOne {
     reason: String,
 }
 
-/// What was done.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", untagged)]
-pub enum Summary {
-    /// A day was closed.
+pub enum QuotaResetSummary {
+    /// The day was closed.
     #[serde(rename_all = "camelCase")]
     Closed {
-        /// Which, `YYYY-MM-DD`.
+        /// The day, `YYYY-MM-DD`.
         closed: String,
-        /// Use by tier and meter.
+        /// Users and units by tier and meter.
         tiers: Totals,
-        /// Use by meter.
+        /// Units by meter.
         meters: ByMeter,
-        /// Pages read in this run; none if a run before it had read them all.
+        /// Pages read in this run; none if an earlier run had read them all.
         pages: u64,
     },
     /// A user's day was reset.
     #[serde(rename_all = "camelCase")]
     Reset {
-        /// Whose.
+        /// The user.
         reset: UserId,
-        /// Units that each of its counters held.
+        /// Units of each counter before the reset.
         before: BTreeMap<Meter, u64>,
     },
 }
 
-/// Why nothing was done, or not all. The scheduler calls again.
+/// The reason why nothing was done, or not all. The scheduler calls again.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum QuotaResetFailure {
     /// The event is none of those in the contract.
     #[error("the event is not valid: {0}")]
     Invalid(String),
-    /// Another run is at it.
+    /// Another run is closing the day.
     #[error("another run closes this day until {0}")]
     Leased(Timestamp),
-    /// A table is down; what was done so far is kept.
+    /// A table is down; the progress so far is kept.
     #[error(transparent)]
     Unavailable(#[from] Outage),
     /// The change is made but could not be noted.
@@ -91,7 +94,7 @@ pub enum Failure {
     NotNoted(#[from] Error),
 }
 
-impl invocation::Failure for Failure {
+impl invocation::Failure for QuotaResetFailure {
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidEvent",
@@ -100,44 +103,45 @@ impl invocation::Failure for Failure {
             Self::NotNoted(_) => "NotNoted",
         }
     }
-}
 
-/// Does what an event says.
-///
-/// # Errors
-/// [`Failure`]; calling again with the same event goes on where this call ended.
-pub async fn handle(app: &App, event: Value) -> Result<Summary, Failure> {
-    let stopwatch = Stopwatch::start();
-    let outcome = act(app, event).await;
-    invocation::record("quota-reset", &stopwatch, &outcome);
-    outcome
-}
-
-async fn act(app: &App, event: Value) -> Result<Summary, Failure> {
-    match parse(event)? {
-        Event::Close(schedule) => close_day_before(app, &schedule.scheduled_time).await,
-        Event::Reset(Reset { reset }) => reset_user(app, &reset).await,
+    fn retryable(&self) -> bool {
+        !matches!(self, Self::Invalid(_))
     }
 }
 
-fn parse(event: Value) -> Result<Event, Failure> {
+/// Carries out an event.
+///
+/// # Errors
+/// [`QuotaResetFailure`]; calling again with the same event continues where this call ended.
+pub async fn handle(app: &App, event: Value) -> Result<QuotaResetSummary, QuotaResetFailure> {
+    invocation::recorded(app, NAME, act(app, event)).await
+}
+
+async fn act(app: &App, event: Value) -> Result<QuotaResetSummary, QuotaResetFailure> {
+    match parse(event)? {
+        QuotaResetEvent::Close(schedule) => close_day_before(app, &schedule.scheduled_time).await,
+        QuotaResetEvent::Reset(ResetCommand { reset }) => reset_user(app, &reset).await,
+    }
+}
+
+fn parse(event: Value) -> Result<QuotaResetEvent, QuotaResetFailure> {
     serde_json::from_value(event).map_err(|_| {
         let forms = r#"{"scheduledTime":"<RFC 3339>"} or {"reset":{"userId","reason"}}"#;
-        Failure::Invalid(format!("it must be {forms}"))
+        QuotaResetFailure::Invalid(format!("it must be {forms}"))
     })
 }
 
-async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure> {
+async fn close_day_before(app: &App, scheduled: &str) -> Result<QuotaResetSummary, QuotaResetFailure> {
     let scheduled = Timestamp::parse(scheduled)
-        .ok_or_else(|| Failure::Invalid(format!("scheduledTime: {scheduled:?} is not RFC 3339")))?;
+        .ok_or_else(|| QuotaResetFailure::Invalid(format!("scheduledTime: {scheduled:?} is not RFC 3339")))?;
     let day = scheduled.day().minus(1);
     if app.clock.now() < day.next().start() {
-        return Err(Failure::Invalid(format!("scheduledTime: {day} is not over")));
+        return Err(QuotaResetFailure::Invalid(format!("scheduledTime: {day} is not over")));
     }
     let closed = close::run(app, day, scheduled).await?;
     app.telemetry.raise(Signal::DayClosed, app.clock.now());
     verify_audit(app, day).await;
-    Ok(Summary::Closed {
+    Ok(QuotaResetSummary::Closed {
         closed: day.to_string(),
         meters: closed.totals.by_meter(),
         tiers: closed.totals,
@@ -145,8 +149,8 @@ async fn close_day_before(app: &App, scheduled: &str) -> Result<Summary, Failure
     })
 }
 
-/// Looks whether the audit log of a day holds together: else nobody would learn of it before somebody reads that day. The close has
-/// been done whatever comes of it; the next run looks again.
+/// Verifies the audit log of a day: otherwise nobody would learn of a break before reading that day. The close is done whatever
+/// the result; the next run verifies again.
 async fn verify_audit(app: &App, day: Day) {
     match app.audit.verify(day, app.clock.now()).await {
         Ok(Ok(())) => {}
@@ -158,11 +162,11 @@ async fn verify_audit(app: &App, day: Day) {
     }
 }
 
-async fn reset_user(app: &App, asked: &ResetOne) -> Result<Summary, Failure> {
-    let user =
-        UserId::parse(&asked.user_id).ok_or_else(|| Failure::Invalid("reset.userId: it is no user's id".to_owned()))?;
+async fn reset_user(app: &App, asked: &ResetOne) -> Result<QuotaResetSummary, QuotaResetFailure> {
+    let user = UserId::parse(&asked.user_id)
+        .ok_or_else(|| QuotaResetFailure::Invalid("reset.userId: it is no user's id".to_owned()))?;
     if !(1..=500).contains(&asked.reason.chars().count()) {
-        return Err(Failure::Invalid(
+        return Err(QuotaResetFailure::Invalid(
             "reset.reason: must have 1 to 500 characters".to_owned(),
         ));
     }
@@ -175,8 +179,8 @@ async fn reset_user(app: &App, asked: &ResetOne) -> Result<Summary, Failure> {
         before: json!({"used": before}),
         after: json!({"used": {}}),
         reason: Some(&asked.reason),
-        correlation_id: &shared::http::new_correlation_id(),
+        correlation_id: &shared::ids::new_correlation_id(),
     };
     app.audit.note(&change, now).await?;
-    Ok(Summary::Reset { reset: user, before })
+    Ok(QuotaResetSummary::Reset { reset: user, before })
 }

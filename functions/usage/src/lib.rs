@@ -1,35 +1,37 @@
-//! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members without a meter are those of
+//! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members outside `meters` are those of
 //! `PLAIN`.
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::admission::{self, Entrance};
+use shared::admission::Admitted;
 use shared::app::App;
 use shared::error::Error;
-use shared::http::{Allowance, Call, Reply, Route};
+use shared::http::{Call, DayUsage, Reply, Route};
 use shared::ids::UserId;
 use shared::plan::{Meter, Usage};
-use shared::rate_limit::store::Admitted;
+use shared::quota::Counter;
 use shared::usage::{HistoryEntry, MeterUse};
 
-/// What this function answers.
+/// The name of this function.
+pub const NAME: &str = "usage";
+
+/// The route that this function answers.
 pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
 
-/// The meter of the members that name none: they are older than the others.
+/// The meter of the members outside `meters`, which are older.
 const PLAIN: Meter = Meter::Posts;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct UsageResponse<'a> {
     user_id: &'a UserId,
     day: String,
     #[serde(flatten)]
-    usage: Allowance<'a>,
-    burst: Burst,
+    usage: DayUsage<'a>,
+    burst: BurstUsage,
     meters: BTreeMap<Meter, Today>,
     history: Vec<ClosedDay>,
 }
@@ -70,14 +72,14 @@ impl ClosedDay {
 }
 
 #[derive(Serialize)]
-struct Burst {
+struct BurstUsage {
     limit: u64,
     remaining: u64,
 }
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let mut call = Call::open(app, "usage", request);
+    let mut call = Call::open(app, NAME, request);
     let outcome = answer(app, &mut call).await;
     call.close(app, outcome).await
 }
@@ -87,27 +89,19 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         return Ok(Reply::preflight());
     }
     let principal = call.principal(app).await?;
-    let admitted = call.admit(app, Entrance::Look(&principal, PLAIN)).await?;
+    let admitted = call.enter(app, &principal, PLAIN, 0).await?;
     let day = call.now.day();
     let plans = app.plans.current(call.now).await;
-    let read = |(meter, limit): (Meter, u64)| {
-        let counter = admission::counter(&principal, meter, call.now);
-        async move {
-            let used = app.quota.used(&counter).await;
-            used.map(|used| (meter, Today::of(used, limit)))
-        }
-    };
-    let mut reads = Meter::daily()
-        .filter_map(|meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?)))
-        .map(read);
-    // One first: after an outage a table lets a single probe through, and refuses what comes beside it.
-    let first = match reads.next() {
-        Some(first) => Some(first.await.map_err(Error::Unavailable)?),
-        None => None,
-    };
-    let (rest, history) =
-        tokio::try_join!(try_join_all(reads), app.usage.history(&principal.user, day)).map_err(Error::Unavailable)?;
-    let meters: BTreeMap<Meter, Today> = first.into_iter().chain(rest).collect();
+    let daily = Meter::daily().filter_map(|meter| Some((meter, plans.allowance(&principal.tier, meter).per_day?)));
+    let (meters, limits): (Vec<Meter>, Vec<u64>) = daily.unzip();
+    let counters: Vec<Counter> = meters
+        .iter()
+        .map(|meter| Counter::today(&principal.user, *meter, call.now))
+        .collect();
+    let (used, history) = tokio::try_join!(app.quota.used_of(&counters), app.usage.history(&principal.user, day))
+        .map_err(Error::Unavailable)?;
+    let today = used.into_iter().zip(limits).map(|(used, limit)| Today::of(used, limit));
+    let meters: BTreeMap<Meter, Today> = meters.into_iter().zip(today).collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {
         used: plain.map_or(0, |today| today.used),
@@ -115,10 +109,10 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         reset_at: day.next().start(),
         tier: principal.tier,
     };
-    let answer = Answer {
+    let answer = UsageResponse {
         user_id: &principal.user,
         day: day.to_string(),
-        usage: Allowance::of(&usage),
+        usage: DayUsage::of(&usage),
         burst: burst(&admitted),
         meters,
         history: history.into_iter().map(ClosedDay::of).collect(),
@@ -128,12 +122,12 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     reply
 }
 
-fn burst(admitted: &Admitted) -> Burst {
+fn burst(admitted: &Admitted) -> BurstUsage {
     let standing = admitted
         .standings
         .iter()
         .find(|standing| standing.policy.name == "burst");
-    Burst {
+    BurstUsage {
         limit: standing.map_or(0, |standing| standing.policy.limit),
         remaining: standing.map_or(0, |standing| standing.remaining),
     }

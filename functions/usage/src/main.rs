@@ -1,17 +1,13 @@
 //! The Lambda function `usage`.
 
-use std::sync::Arc;
-
-use shared::app::App;
-use shared::telemetry;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let app = Arc::new(App::from_env()?);
-    telemetry::init(&app.config);
-    lambda_runtime::spawn_graceful_shutdown_handler(|| async {}).await;
-    shared::http::run(app, |app, request| async move { usage::handle(&app, request).await }).await
+    shared::http::run(
+        usage::NAME,
+        |app, request| async move { usage::handle(&app, request).await },
+    )
+    .await
 }

@@ -4,13 +4,13 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::client::Answer;
+use super::AdminFailure;
+use super::client::{AdminResponse, UnsignedRequest};
 
-/// What an operator asks.
+/// A call to the admin API.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Ask {
-    /// Put a user on another tier, in force at the next refresh of the token
+pub enum AdminCall {
+    /// Put a user on another tier, from the next refresh of its tokens
     Tier {
         /// The user, such as u_…
         user: String,
@@ -21,7 +21,7 @@ pub enum Ask {
     Reset {
         /// The user
         user: String,
-        /// Why, for the audit log
+        /// The reason, for the audit log
         #[arg(long)]
         reason: String,
     },
@@ -35,7 +35,7 @@ pub enum Ask {
         /// The user
         user: String,
     },
-    /// Show the plan of a tier, or set it, in force within a minute
+    /// Show the plan of a tier, or set it; it takes effect within a minute
     Plan {
         /// The tier
         tier: String,
@@ -48,7 +48,7 @@ pub enum Ask {
         /// The day, such as 2026-11-21
         day: String,
     },
-    /// Print what was used on a day, by tier and meter
+    /// Print the totals of a closed day, by tier and meter
     Usage {
         /// The day, such as 2026-11-21
         day: String,
@@ -67,24 +67,16 @@ pub enum Ask {
     },
 }
 
-/// A request before it is signed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    pub(crate) target: String,
-    pub(crate) body: Option<Value>,
-}
-
 fn json_value(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-impl Ask {
+impl AdminCall {
     /// Returns the first request.
     ///
     /// # Errors
     /// A name has a character that no user, tier or day has.
-    pub(crate) fn request(&self) -> Result<Request, Failure> {
+    pub(crate) fn request(&self) -> Result<UnsignedRequest, AdminFailure> {
         let (method, target, body) = match self {
             Self::Tier { user, tier } => (
                 Method::PUT,
@@ -107,29 +99,29 @@ impl Ask {
             Self::Metrics => (Method::GET, "/metrics".to_owned(), None),
             Self::Call { method, target, body } => (method.clone(), target.clone(), body.clone()),
         };
-        Ok(Request { method, target, body })
+        Ok(UnsignedRequest { method, target, body })
     }
 
     /// Returns the request for the page after this answer, if there is one.
-    pub(crate) fn next(&self, asked: &Request, answer: &Answer) -> Option<Request> {
+    pub(crate) fn next(&self, asked: &UnsignedRequest, answer: &AdminResponse) -> Option<UnsignedRequest> {
         let (Self::Audit { day }, Some(cursor)) = (self, answer.cursor()) else {
             return None;
         };
-        Some(Request {
+        Some(UnsignedRequest {
             target: format!("/v1/admin/audit?day={day}&cursor={cursor}"),
             ..asked.clone()
         })
     }
 }
 
-/// Returns the name if it needs no encoding in a path or a query: what is signed is then what is sent.
-fn plain(name: &str) -> Result<&str, Failure> {
+/// Returns the name if it needs no encoding in a path or a query: the request is then sent as it was signed.
+fn plain(name: &str) -> Result<&str, AdminFailure> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     if !name.is_empty() && name.bytes().all(fits) {
         Ok(name)
     } else {
-        Err(Failure::Refused(format!(
-            "{name:?} is no name of a user, a tier or a day"
+        Err(AdminFailure::Refused(format!(
+            "{name:?} is not a name of a user, a tier or a day"
         )))
     }
 }

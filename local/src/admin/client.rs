@@ -3,32 +3,39 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::http::uri::Authority;
-use hyper::{Request as HttpRequest, Response, Uri};
+use hyper::{Method, Request, Response, Uri};
 use serde_json::Value;
 
-use super::Failure;
-use super::ask::Request;
+use super::AdminFailure;
 use crate::outbound::Outbound;
 use crate::signer::Signer;
 
-/// A deployment, and who speaks to it.
+/// A deployment's address and the signer for it.
 pub(super) struct Client {
     http: Outbound,
     scheme: String,
     authority: Authority,
-    /// What precedes every path, such as the stage of an API in AWS.
+    /// The start of every path, such as the stage of an API in AWS.
     prefix: String,
     signer: Signer,
 }
 
+/// A request before it is signed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct UnsignedRequest {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) body: Option<Value>,
+}
+
 /// A good answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct AdminResponse {
     body: Bytes,
     json: Option<Value>,
 }
 
-impl Answer {
+impl AdminResponse {
     /// Returns the body for people: JSON is indented.
     pub(super) fn text(&self) -> String {
         match &self.json {
@@ -46,14 +53,14 @@ impl Answer {
 impl Client {
     /// # Errors
     /// The address is no URL.
-    pub(super) fn new(url: &str, signer: Signer) -> Result<Self, Failure> {
-        let refused = |problem: &str| Failure::Refused(format!("--url {url}: {problem}"));
+    pub(super) fn new(url: &str, signer: Signer) -> Result<Self, AdminFailure> {
+        let refused = |problem: &str| AdminFailure::Refused(format!("--url {url}: {problem}"));
         let uri: Uri = url.parse().map_err(|_| refused("no URL"))?;
         let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(refused("not of the form https://host/stage"));
         };
         Ok(Self {
-            http: Outbound::new().map_err(Failure::Refused)?,
+            http: Outbound::new().map_err(AdminFailure::Refused)?,
             scheme: scheme.to_owned(),
             authority: authority.clone(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
@@ -65,19 +72,19 @@ impl Client {
     ///
     /// # Errors
     /// No answer in time, or one that refuses.
-    pub(super) async fn send(&self, request: &Request) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, request: &UnsignedRequest) -> Result<AdminResponse, AdminFailure> {
         let answer = self.http.send(self.signed(request)?).await;
-        judged(answer.map_err(Failure::Unavailable)?)
+        judged(answer.map_err(AdminFailure::Unavailable)?)
     }
 
-    fn signed(&self, request: &Request) -> Result<HttpRequest<Full<Bytes>>, Failure> {
+    fn signed(&self, request: &UnsignedRequest) -> Result<Request<Full<Bytes>>, AdminFailure> {
         let target = format!("{}{}", self.prefix, request.target);
         let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
         let authority = self.authority.as_str();
         let headers = self
             .signer
             .sign(request.method.as_str(), authority, &target, body.as_bytes());
-        let mut http = HttpRequest::builder()
+        let mut http = Request::builder()
             .method(&request.method)
             .uri(format!("{}://{authority}{target}", self.scheme));
         for (name, value) in headers.pairs() {
@@ -87,16 +94,16 @@ impl Client {
             http = http.header("content-type", "application/json");
         }
         http.body(Full::from(body))
-            .map_err(|_| Failure::Refused(format!("{:?} is no path", request.target)))
+            .map_err(|_| AdminFailure::Refused(format!("{:?} is not a path", request.target)))
     }
 }
 
-/// Tells a good answer from a refusal and from one that may be another in a while.
-fn judged(answer: Response<Bytes>) -> Result<Answer, Failure> {
+/// Separates a good answer from a refusal, and from a failure that may pass.
+fn judged(answer: Response<Bytes>) -> Result<AdminResponse, AdminFailure> {
     let (status, body) = (answer.status(), answer.into_body());
     let json: Option<Value> = serde_json::from_slice(&body).ok();
     if status.is_success() {
-        return Ok(Answer { body, json });
+        return Ok(AdminResponse { body, json });
     }
     let problem = json.unwrap_or_default();
     let part = |name: &str| problem[name].as_str().unwrap_or("?").to_owned();
@@ -111,8 +118,8 @@ fn judged(answer: Response<Bytes>) -> Result<Answer, Failure> {
         said = format!("{said}\n  {}: {}", wrong["pointer"], wrong["detail"]);
     }
     if status.is_server_error() || status == hyper::StatusCode::TOO_MANY_REQUESTS {
-        Err(Failure::Unavailable(said))
+        Err(AdminFailure::Unavailable(said))
     } else {
-        Err(Failure::Refused(said))
+        Err(AdminFailure::Refused(said))
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use shared::clock::Clock;
 use shared::config::Config;
 
-use super::Failure;
+use super::AdminFailure;
 use crate::signer::Signer;
 
 /// The name of the first admin of a deployment.
@@ -17,7 +17,7 @@ const FIRST_ADMIN: &str = "operator";
 ///
 /// # Errors
 /// There is no such key, or none that can be used; no key is shown.
-pub(super) fn signer(file: Option<&Path>, keyid: Option<&str>, clock: &Clock) -> Result<Signer, Failure> {
+pub(super) fn signer(file: Option<&Path>, keyid: Option<&str>, clock: &Clock) -> Result<Signer, AdminFailure> {
     let text = if let Some(file) = file {
         fs::read_to_string(file).map_err(|error| refused(&format!("--keys {}: {error}", file.display())))?
     } else {
@@ -41,6 +41,6 @@ pub(super) fn signer(file: Option<&Path>, keyid: Option<&str>, clock: &Clock) ->
     Signer::new(keyid, key, clock).map_err(|_| refused(&format!("the key {keyid:?} is not base64")))
 }
 
-fn refused(problem: &str) -> Failure {
-    Failure::Refused(problem.to_owned())
+fn refused(problem: &str) -> AdminFailure {
+    AdminFailure::Refused(problem.to_owned())
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-/// How many are asked at once: each is a process.
+/// The most commands at a time: each is a process.
 const AT_ONCE: usize = 4;
 
 /// The AWS CLI with the operator's own settings: `AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`.
@@ -18,7 +18,7 @@ impl Aws {
     /// Returns the answer to a command such as `lambda list-functions`, whose words have no spaces; `Null` for an empty one.
     ///
     /// # Errors
-    /// What the CLI says, in one line.
+    /// The CLI's message, in one line.
     pub(super) async fn ask(&self, command: impl Into<String>) -> Result<Value, String> {
         let command = command.into();
         let _turn = self.0.acquire().await.map_err(|error| error.to_string())?;

@@ -6,17 +6,17 @@ use super::aws::Aws;
 use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
-/// The tables, and whether each can be derived again.
+/// The tables, and if each can be derived again.
 const TABLES: [(&str, bool); 6] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
-    ("VerdictsTable", true),
+    ("AnswersTable", true),
     ("SettingsTable", false),
     ("UsageTable", false),
     ("AuditTable", false),
 ];
 
-/// The outputs that name secrets, and whether each is rotated.
+/// The outputs that name secrets, and if each is rotated.
 const SECRETS: [(&str, bool); 4] = [
     ("TokenKeysSecret", true),
     ("SigningKeysSecret", true),
@@ -32,7 +32,7 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         |(id, _)| of_table(stack, "describe-time-to-live", id),
         |(id, _), answer| {
             (!expires(answer))
-                .then(|| format!("{id} forgets nothing: its time to live is off (Restore tables in AWS, step 4)"))
+                .then(|| format!("{id} keeps expired items: its time to live is off (docs/OPERATIONS.md, Restore tables in AWS, step 4)"))
         },
     );
     let kept: Vec<_> = TABLES.into_iter().filter(|(_, derived)| !derived).collect();
@@ -43,17 +43,11 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         |(id, _)| of_table(stack, "describe-continuous-backups", id),
         |(id, _), answer| {
             (!recovers(answer))
-                .then(|| format!("{id} cannot be restored: point-in-time recovery is off (step 4 there)"))
+                .then(|| format!("{id} cannot be restored: point-in-time recovery is off (docs/OPERATIONS.md, Restore tables in AWS, step 4)"))
         },
     );
-    let secrets = of_each(
-        aws,
-        "secrets",
-        &SECRETS,
-        |(output, _)| format!("secretsmanager describe-secret --secret-id {}", stack.output(output)),
-        |(output, rotated), answer| secret(stack, output, *rotated, answer),
-    );
-    let (expiry, recovery, secrets, caches) = futures_util::join!(expiry, recovery, secrets, caches(aws, stack));
+    let (expiry, recovery, secrets, caches) =
+        futures_util::join!(expiry, recovery, secrets(aws, stack), caches(aws, stack));
     [expiry, recovery, secrets, caches].concat()
 }
 
@@ -71,6 +65,22 @@ fn recovers(answer: &Value) -> bool {
     described["PointInTimeRecoveryStatus"] == "ENABLED"
 }
 
+async fn secrets(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    let listed = match aws.ask("secretsmanager list-secrets --include-planned-deletion").await {
+        Ok(listed) => listed,
+        Err(problem) => return vec![Finding::Unread(problem)],
+    };
+    let fault = |output: &str, rotated: bool| {
+        let mut known = listed["SecretList"].as_array().into_iter().flatten();
+        match known.find(|secret| secret["ARN"] == stack.output(output)) {
+            Some(described) => secret(stack, output, rotated, described),
+            None => Some(format!("{output} is missing: deploy again")),
+        }
+    };
+    let faults = SECRETS.iter().filter_map(|(output, rotated)| fault(output, *rotated));
+    findings("secrets", faults.collect())
+}
+
 fn secret(stack: &Stack, output: &str, rotated: bool, described: &Value) -> Option<String> {
     if !described["DeletedDate"].is_null() {
         return Some(format!(
@@ -81,14 +91,14 @@ fn secret(stack: &Stack, output: &str, rotated: bool, described: &Value) -> Opti
     if rotated && described["RotationEnabled"] != true {
         return Some(format!("{output} is not rotated: deploy again"));
     }
-    let is_first_value = described["VersionIdsToStages"]
+    let is_first_value = described["SecretVersionsToStages"]
         .as_object()
         .is_some_and(|versions| versions.len() == 1);
     let asks_openai = ["Providers", "ProModel"]
         .iter()
         .any(|name| stack.parameter(name).contains("openai:"));
     (output == "ModelKeySecret" && asks_openai && is_first_value)
-        .then(|| format!("{output} still has what it was made with: put the provider's key there"))
+        .then(|| format!("{output} still holds its initial value: put the provider's key there"))
 }
 
 async fn caches(aws: &Aws, stack: &Stack) -> Vec<Finding> {
@@ -121,9 +131,9 @@ fn cache_faults(stack: &Stack, caches: &Value, groups: &Value) -> Vec<String> {
             |name| match status(&caches["ServerlessCaches"], "ServerlessCacheName", &name) {
                 Some(status) if status == "available" => None,
                 Some(status) => Some(format!(
-                    "the cache {name} is {status}; if it cannot be made, name zones (ZoneA, ZoneB)"
+                    "the cache {name} is {status}; if it cannot be made, set ZoneA and ZoneB"
                 )),
-                None => Some(format!("the cache {name} is not there: deploy again")),
+                None => Some(format!("the cache {name} is missing: deploy again")),
             },
         )
         .collect();

@@ -28,14 +28,14 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     [gateway, firewall(aws, stack, &arn).await].concat()
 }
 
-/// The dashboards, an alarm and the tracing rule go by the API's name.
+/// The dashboards, an alarm and the tracing rule find the API by its name.
 fn named(stack: &Stack, api: &Value) -> Vec<String> {
     let (is, wanted) = (api["name"].as_str().unwrap_or_default(), stack.named(""));
     if is == wanted {
         Vec::new()
     } else {
         vec![format!(
-            "the API is called {is:?}, not {wanted:?}: the alarm gateway-errors and X-Ray's rule see nothing"
+            "the API is called {is:?}, not {wanted:?}: the alarm gateway-errors and X-Ray's rule find nothing"
         )]
     }
 }
@@ -52,7 +52,7 @@ fn settings(stack: &Stack, stage: &Value) -> Vec<String> {
     let wanted: f64 = stack.parameter("RequestsPerSecond").parse().unwrap_or_default();
     if all.as_f64().is_none_or(|rate| (rate - wanted).abs() > 0.5) {
         faults.push(format!(
-            "the gateway lets {all} requests/s through, not {wanted}: deploy again"
+            "the gateway admits {all} requests/s, not {wanted}: deploy again"
         ));
     }
     faults
@@ -70,9 +70,7 @@ async fn firewall(aws: &Aws, stack: &Stack, api: &str) -> Vec<Finding> {
         Err(problem) => return vec![Finding::Unread(problem)],
     };
     let Some(arn) = guard["WebACL"]["ARN"].as_str() else {
-        return vec![Finding::Fault(
-            "no firewall stands before the API: deploy again".to_owned(),
-        )];
+        return vec![Finding::Fault("the API has no firewall: deploy again".to_owned())];
     };
     let logging = aws
         .ask(format!("wafv2 get-logging-configuration --resource-arn {arn}"))

@@ -7,20 +7,21 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The functions by their logical ids, each with the parameter that reserves instances for it.
-const FUNCTIONS: [(&str, &str); 7] = [
+const FUNCTIONS: [(&str, &str); 8] = [
     ("AdminFunction", "AdminConcurrency"),
     ("AuthFunction", "AuthConcurrency"),
     ("ClassifyFunction", "ClassifyConcurrency"),
     ("HealthFunction", ""),
     ("KeyRotationFunction", "KeyRotationConcurrency"),
     ("QuotaResetFunction", ""),
+    ("RankFunction", ""),
     ("UsageFunction", ""),
 ];
 
-/// Those that users call, by an alias.
-const ALIASED: [&str; 3] = ["AuthFunction", "ClassifyFunction", "UsageFunction"];
+/// The functions that users call, by an alias.
+const ALIASED: [&str; 4] = ["AuthFunction", "ClassifyFunction", "RankFunction", "UsageFunction"];
 
-/// What Lambda keeps unreserved in an account; below it, nothing can be reserved.
+/// Concurrency that Lambda keeps unreserved in an account; below it, nothing can be reserved.
 const UNRESERVABLE: u64 = 100;
 
 pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
@@ -37,7 +38,10 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     )
     .await;
     let account = match aws.ask("lambda get-account-settings").await {
-        Ok(answer) => findings("functions: room in the account", account(&answer).into_iter().collect()),
+        Ok(answer) => findings(
+            "functions: concurrency of the account",
+            account(&answer).into_iter().collect(),
+        ),
         Err(problem) => vec![Finding::Unread(problem)],
     };
     let versions = of_each(
@@ -64,13 +68,13 @@ fn settings(stack: &Stack, listed: &Value) -> Vec<String> {
     for (id, _) in FUNCTIONS {
         let mut deployed = listed["Functions"].as_array().into_iter().flatten();
         let Some(function) = deployed.find(|function| function["FunctionName"] == stack.resource(id)) else {
-            faults.push(format!("{id} is not there: deploy again"));
+            faults.push(format!("{id} is missing: deploy again"));
             continue;
         };
         let prefix = &function["Environment"]["Variables"]["CLEARVIEW_TABLE_PREFIX"];
         if *prefix != stack.named("-") {
             faults.push(format!(
-                "{id} looks for tables under {prefix}: somebody changed its settings; deploy again"
+                "{id} uses tables under {prefix}: its settings were changed; deploy again"
             ));
         }
         if let Some(architecture) = function["Architectures"][0].as_str()
@@ -93,7 +97,7 @@ fn reserved(stack: &Stack, id: &str, parameter: &str, answer: &Value) -> Option<
     let is = answer["ReservedConcurrentExecutions"].as_u64();
     match is {
         Some(0) => Some(format!(
-            "{id} is switched off: 0 instances are reserved for it, and it may have no other"
+            "{id} is switched off: 0 instances are reserved for it, and it can have no others"
         )),
         is if is.unwrap_or(0) == wanted => None,
         is => Some(format!(
@@ -106,7 +110,7 @@ fn reserved(stack: &Stack, id: &str, parameter: &str, answer: &Value) -> Option<
 fn account(answer: &Value) -> Option<String> {
     let unreserved = answer["AccountLimit"]["UnreservedConcurrentExecutions"].as_u64()?;
     (unreserved < UNRESERVABLE).then(|| {
-        format!("the account has {unreserved} unreserved instances of functions: a few slow models use them up; raise the quota")
+        format!("the account has {unreserved} unreserved instances of functions: a few slow models would use them up; raise the quota")
     })
 }
 
@@ -114,10 +118,12 @@ fn alias_in_use(id: &str, alias: &Value) -> Option<String> {
     let weights = alias["RoutingConfig"]["AdditionalVersionWeights"].as_object();
     if weights.is_some_and(|weights| !weights.is_empty()) {
         Some(format!(
-            "{id}: traffic is on two versions: a deployment is under way, or was left half done"
+            "{id}: traffic is on two versions: a deployment is under way, or stopped half-way"
         ))
     } else if alias["FunctionVersion"] == "$LATEST" {
-        Some(format!("{id}: live is not a version: nothing can be rolled back"))
+        Some(format!(
+            "{id}: the alias live points to no version, so nothing can be rolled back"
+        ))
     } else {
         None
     }

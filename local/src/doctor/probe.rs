@@ -1,4 +1,4 @@
-//! The API from outside: what only requests can tell.
+//! The API from outside: checks that need a request.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::{Finding, findings};
 use crate::outbound::Outbound;
 
-/// Of a JSON body that is as large as a function reads, all of it quotes: as an event it is twice as long, and Lambda takes 6 MB.
+/// The size of a JSON body as large as a function reads, all of it quotes: as an event it is twice as long, and Lambda takes 6
+/// MB.
 const QUOTES: usize = 2 * 1024 * 1024 - 16;
 
 pub(super) async fn check(url: &str) -> Vec<Finding> {
@@ -24,7 +25,7 @@ pub(super) async fn check(url: &str) -> Vec<Finding> {
             .body(Full::from(body));
         match request {
             Ok(request) => http.send(request).await,
-            Err(_) => Err(format!("{url:?} is no address of an API")),
+            Err(_) => Err(format!("{url:?} is not the address of an API")),
         }
     };
     let health = match ask(Method::GET, "/health", String::new()).await {
@@ -60,13 +61,13 @@ fn health(answer: &Response<Bytes>) -> Vec<String> {
     for name in ["table", "cache"] {
         let status = &report["dependencies"][name]["status"];
         if ["down", "degraded"].iter().any(|bad| status == bad) {
-            faults.push(format!("{name} is {status} by /health"));
+            faults.push(format!("/health reports {name} as {status}"));
         }
     }
     for (provider, state) in report["dependencies"]["providers"].as_object().into_iter().flatten() {
         if state["status"] == "down" {
             faults.push(format!(
-                "the provider {provider} is down by /health: its key, its right, or its way (Egress)"
+                "/health reports the provider {provider} as down: check its key, the function's rights, and Egress"
             ));
         }
     }
@@ -83,10 +84,10 @@ fn challenge(answer: &Response<Bytes>) -> Option<String> {
         ));
     }
     let told = names.iter().any(|name| answer.headers().contains_key(*name));
-    (!told).then(|| "a 401 carries no challenge (WWW-Authenticate), under either of its names".to_owned())
+    (!told).then(|| "a 401 carries no challenge (WWW-Authenticate) under either of its names".to_owned())
 }
 
-/// The body is within the bound of the contract, so that the missing token is what is wrong with it; or it is refused as too large.
+/// The body is within the bound of the contract, so the missing token must be its only fault; or it is refused as too large.
 fn large_body(answer: &Response<Bytes>) -> Option<String> {
     let status = answer.status().as_u16();
     let fine = [401, 413].contains(&status);

@@ -1,4 +1,4 @@
-//! What CloudFormation knows of the stack: parameters, outputs, resources.
+//! The stack as CloudFormation knows it: parameters, outputs, resources.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl Stack {
         })
     }
 
-    /// Says whether CloudFormation is done with it.
+    /// Reports if CloudFormation has finished with it.
     pub(super) fn status(&self) -> Finding {
         let (name, status) = (&self.name, &self.status);
         match status.as_str() {
@@ -70,7 +70,7 @@ impl Stack {
         format!("clearview-{}{rest}", self.parameter("Stage"))
     }
 
-    /// Says whether a parameter has this value.
+    /// True if a parameter has this value.
     pub(super) fn has(&self, parameter: &str, value: &str) -> bool {
         self.parameter(parameter) == value
     }

@@ -1,4 +1,4 @@
-//! What watches: alarms, whom they tell, logs, the schedule.
+//! Alarms and their subscribers, logs, the schedule.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::aws::Aws;
 use super::stack::Stack;
 use super::{Finding, findings};
 
-/// The template, whose names of alarms and logs this program was built with.
+/// The template that this program was built with, for the names of alarms and logs.
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
@@ -14,12 +14,13 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         "cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-name-prefix {}",
         stack.named("-")
     );
-    let (alarms, logs, topics, schedule, metrics) = futures_util::join!(
+    let (alarms, logs, topics, schedule, metrics, budget) = futures_util::join!(
         aws.ask(described),
         aws.ask("logs describe-log-groups"),
         topics(aws, stack),
         schedule(aws, stack),
         metrics(aws, stack),
+        budget(aws, stack),
     );
     let of = |name: &str, answer: Result<Value, String>, check: fn(&Stack, &Value) -> Vec<String>| match answer {
         Ok(answer) => findings(name, check(stack, &answer)),
@@ -27,15 +28,16 @@ pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     };
     [
         of("alarms", alarms, alarm_faults),
-        of("logs: how long they are kept", logs, log_faults),
+        of("logs: retention", logs, log_faults),
         topics,
         schedule,
         metrics,
+        budget,
     ]
     .concat()
 }
 
-/// The names after a property in the template, without what precedes the stage's.
+/// Returns the names after a property in the template, without the prefix before the stage's.
 fn names_in_template<'a>(property: &str, before: &str) -> Vec<&'a str> {
     let start = format!("{property}: !Sub {before}");
     TEMPLATE
@@ -44,7 +46,7 @@ fn names_in_template<'a>(property: &str, before: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Whether an alarm is made under these parameters.
+/// True if an alarm is made under these parameters.
 fn is_made(stack: &Stack, alarm: &str) -> bool {
     match alarm {
         "-budget" | "-money" => !stack.has("DailySpendLimit", "0"),
@@ -61,7 +63,7 @@ fn alarm_faults(stack: &Stack, described: &Value) -> Vec<String> {
         let found = alarms.iter().find(|alarm| alarm["AlarmName"] == stack.named(name));
         match found {
             None if is_made(stack, name) => {
-                faults.push(format!("the alarm {} is not there: deploy again", stack.named(name)));
+                faults.push(format!("the alarm {} is missing: deploy again", stack.named(name)));
             }
             Some(alarm) if alarm["ActionsEnabled"] == false => {
                 faults.push(format!(
@@ -87,7 +89,7 @@ fn log_faults(stack: &Stack, described: &Value) -> Vec<String> {
     let wanted = |name: String, days: &str| {
         let found = groups.iter().find(|group| group["logGroupName"] == name);
         match found.map(|group| group["retentionInDays"].as_u64()) {
-            None => Some(format!("the log {name} is not there: deploy again")),
+            None => Some(format!("the log {name} is missing: deploy again")),
             Some(None) => Some(format!("the log {name} is kept for ever")),
             Some(Some(kept)) if kept.to_string() != days => {
                 Some(format!("the log {name} is kept {kept} days, not {days}"))
@@ -120,7 +122,7 @@ async fn topics(aws: &Aws, stack: &Stack) -> Vec<Finding> {
             Err(problem) => return vec![Finding::Unread(problem)],
         }
     }
-    findings("alarms: somebody is told", faults)
+    findings("alarms: subscribers", faults)
 }
 
 fn listener_fault(output: &str, answer: &Value) -> Option<String> {
@@ -134,12 +136,10 @@ fn listener_fault(output: &str, answer: &Value) -> Option<String> {
         None
     } else if listeners.is_empty() {
         Some(format!(
-            "nobody is told by {output}: give AlarmEmail, or subscribe a pager"
+            "{output} has no subscriber: set AlarmEmail, or subscribe a pager"
         ))
     } else {
-        Some(format!(
-            "nobody has confirmed to be told by {output}: look for AWS's mail"
-        ))
+        Some(format!("no subscription of {output} is confirmed: look for AWS's mail"))
     }
 }
 
@@ -148,7 +148,7 @@ async fn schedule(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         Ok(listed) => listed,
         Err(problem) => return vec![Finding::Unread(problem)],
     };
-    // Its name is CloudFormation's making; whom it calls is not.
+    // CloudFormation makes up its name, but not the function it calls.
     let function = stack.resource("QuotaResetFunction");
     let mut schedules = listed["Schedules"].as_array().into_iter().flatten();
     let found = schedules.find(|schedule| {
@@ -158,12 +158,36 @@ async fn schedule(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     let fault = match found.map(|schedule| schedule["State"].as_str()) {
         Some(Some("ENABLED")) => None,
         Some(_) => Some("the schedule that closes the day is switched off"),
-        None => Some("the schedule that closes the day is not there: deploy again"),
+        None => Some("the schedule that closes the day is missing: deploy again"),
     };
     findings("schedule", fault.map(str::to_owned).into_iter().collect())
 }
 
-/// AWS documents the names by which these are told apart, and no one has seen them of this stack before it is there.
+/// Checks the budget, which the stack makes where it knows whom to tell.
+async fn budget(aws: &Aws, stack: &Stack) -> Vec<Finding> {
+    if stack.has("AlarmEmail", "") || stack.has("MonthlyBudget", "0") {
+        return vec![Finding::Fault(
+            "the account's bill has no budget: set AlarmEmail and MonthlyBudget".to_owned(),
+        )];
+    }
+    // The account, as any ARN of the stack has it.
+    let account = stack.output("UrgentTopic").split(':').nth(4).unwrap_or_default();
+    let name = stack.named("");
+    match aws
+        .ask(format!("budgets describe-budgets --account-id {account}"))
+        .await
+    {
+        Ok(answer) => {
+            let mut budgets = answer["Budgets"].as_array().into_iter().flatten();
+            let there = budgets.any(|budget| budget["BudgetName"] == name);
+            let fault = (!there).then(|| format!("the budget {name} is missing: deploy again"));
+            findings("budget", fault.into_iter().collect())
+        }
+        Err(problem) => vec![Finding::Unread(problem)],
+    }
+}
+
+/// AWS documents the dimensions of these, but only a deployed stack can confirm them.
 async fn metrics(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     let mut expected = vec![("AWS/ApiGateway", "ApiName")];
     if stack.has("Cache", "serverless") {
@@ -175,10 +199,10 @@ async fn metrics(aws: &Aws, stack: &Stack) -> Vec<Finding> {
         let asked = format!("cloudwatch list-metrics --namespace {namespace} --dimensions {by}");
         found.push(match aws.ask(asked).await {
             Ok(answer) if answer["Metrics"].as_array().is_some_and(|metrics| !metrics.is_empty()) => {
-                Finding::Well(format!("metrics of {namespace} are told apart by {dimension}"))
+                Finding::Well(format!("metrics of {namespace} have the dimension {dimension}"))
             }
             Ok(_) => Finding::Unread(format!(
-                "{namespace} has no metric by {dimension} yet: send some requests and look again in ten minutes; alarms read it"
+                "{namespace} has no metric by {dimension} yet: send some requests and check again in ten minutes; alarms read it"
             )),
             Err(problem) => Finding::Unread(problem),
         });

@@ -1,15 +1,15 @@
-//! What a scripted provider does, call after call, and what it says.
+//! The script of a provider: its act for each call, and the answers it makes.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What is done with one call.
+/// An act: the reaction to one call.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Act {
-    /// Answers well, by simple rules: a post that shares a word of four letters or more with the preference is to be hidden.
+    /// Answers well, by simple rules: hides a post that shares a word of four letters or more with the preference.
     Answer,
     /// Answers well, later.
     Delay {
@@ -29,8 +29,8 @@ pub enum Act {
         #[serde(default)]
         retry_after: Option<u64>,
     },
-    /// Refuses calls in which a post contains `post`, or whose body has `member`; all calls, if neither is given. Answers
-    /// others well.
+    /// Refuses calls in which a post contains `post`, or whose body has `member`; without either, all calls. Answers others
+    /// well.
     Refuse {
         /// The status code.
         status: u16,
@@ -50,7 +50,7 @@ pub enum Act {
         /// The path.
         location: String,
     },
-    /// Answers well, and counts tokens so.
+    /// Answers well, with these token counts.
     Usage {
         /// The member of that name; none if it is null.
         usage: Value,
@@ -64,31 +64,35 @@ pub enum Act {
     },
     /// Answers well, in an array of text parts.
     Parts,
-    /// Answers well, with a body compressed by `gzip` that nobody asked for.
+    /// Answers well, with a body compressed by `gzip` that was not asked for.
     Gzip,
     /// Answers well once on each connection, and ends it at the second call.
     Once,
     /// Answers with bytes that are no JSON.
     Junk,
-    /// Answers 200 with a page of a proxy.
+    /// Answers 200 with the HTML page of a proxy.
     Html,
     /// Says something instead of giving verdicts.
     Prose,
     /// Ends in the middle of its answer.
     Truncated,
-    /// Gives a verdict on a post that nobody asked about.
+    /// Gives a verdict on a post that was not asked about.
     ForeignId,
     /// Gives two verdicts on a post.
     Twice,
-    /// Gives a score beyond 1.
+    /// Gives a score beyond 1, or a reason without end.
     OutOfRange,
     /// Leaves out the last post.
     LeaveOut,
     /// Leaves out every post but the first, always.
     OnlyFirst,
-    /// Gives its verdicts in reverse, with members that nobody asked for.
+    /// Gives its verdicts in reverse, with members that were not asked for.
+    /// A ranking in reverse is the opposite one.
     Reverse,
-    /// Follows orders: if a post contains one of these texts, every verdict of the call is the opposite.
+    /// Ranks items as they are listed, so that it disagrees with itself when they are listed otherwise. Verdicts are good.
+    AsListed,
+    /// Obeys instructions: if a post contains one of these texts, every verdict of the call is the opposite.
+    /// An item that contains one is ranked first.
     Obey {
         /// Parts of posts.
         orders: Vec<String>,
@@ -103,10 +107,10 @@ pub enum Act {
 /// A step of a script.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Step {
-    /// What is done.
+    /// The act.
     #[serde(flatten)]
     pub act: Act,
-    /// With how many calls.
+    /// The number of calls.
     #[serde(default = "once")]
     pub times: u32,
 }
@@ -115,14 +119,14 @@ const fn once() -> u32 {
     1
 }
 
-/// What is done with each call in turn.
+/// A script: the acts for calls in turn.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// In order.
+    /// The steps, in order.
     #[serde(default)]
     pub steps: Vec<Step>,
-    /// After the last step.
+    /// The act after the last step.
     #[serde(default = "answer")]
     pub then: Act,
 }
@@ -132,7 +136,7 @@ const fn answer() -> Act {
 }
 
 impl Script {
-    /// Always the same.
+    /// Returns a script of one act, for ever.
     #[must_use]
     pub const fn always(act: Act) -> Self {
         Self {
@@ -144,12 +148,12 @@ impl Script {
     /// Reads a script from JSON such as `{"steps":[{"do":"status","status":500,"times":3}],"then":{"do":"answer"}}`.
     ///
     /// # Errors
-    /// What is wrong, and where.
+    /// The mistake and its place.
     pub fn parse(json: &str) -> Result<Self, String> {
         serde_json::from_str(json).map_err(|error| error.to_string())
     }
 
-    /// What is done with the next call.
+    /// Takes the act for the next call.
     pub fn take(&mut self) -> Act {
         while let Some(step) = self.steps.first_mut() {
             if step.times > 0 {
@@ -165,7 +169,7 @@ impl Script {
 /// A question as a model reads it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct AskedQuestion {
     /// The user's words.
     pub preference: String,
     /// The posts.
@@ -182,7 +186,7 @@ pub struct AskedPost {
     pub text: String,
 }
 
-/// How long an act takes before it answers.
+/// Returns the time that an act takes before it answers.
 #[must_use]
 pub const fn wait(act: &Act) -> Duration {
     match act {
@@ -191,9 +195,9 @@ pub const fn wait(act: &Act) -> Duration {
     }
 }
 
-/// Tells whether a call with this body is refused.
+/// True if a call with this body is refused.
 #[must_use]
-pub fn refuses(act: &Act, body: &Value, asked: Option<&Asked>) -> bool {
+pub fn refuses(act: &Act, body: &Value, asked: Option<&AskedQuestion>) -> bool {
     let Act::Refuse { post, member, .. } = act else {
         return false;
     };
@@ -202,9 +206,9 @@ pub fn refuses(act: &Act, body: &Value, asked: Option<&Asked>) -> bool {
     (post.is_none() && member.is_none()) || post.as_ref().is_some_and(holds) || member.as_ref().is_some_and(has)
 }
 
-/// What a model says to a question, as text.
+/// Returns a model's answer to a question, as text.
 #[must_use]
-pub fn content(act: &Act, asked: &Asked) -> String {
+pub fn content(act: &Act, asked: &AskedQuestion) -> String {
     let mut verdicts: Vec<Value> = asked
         .posts
         .iter()

@@ -22,14 +22,14 @@ const SURE: u8 = 5;
 /// By key and subject: how strongly the one speaks for the other, as a code.
 pub(crate) type Entries = BTreeMap<(u64, Subject), u8>;
 
-/// What the files say.
+/// The content of the lexicon's files.
 #[derive(Default)]
 pub(crate) struct Lexicon {
     /// By subject: 1 for one whose words count only when they are said to somebody.
     pub(crate) directed: Vec<u8>,
-    /// What a preference's words name.
+    /// The subjects that a preference's words name.
     pub(crate) names: Entries,
-    /// What a post's words and phrases speak for.
+    /// The subjects that a post's words and phrases indicate.
     pub(crate) words: Entries,
     /// The same for beginnings of words.
     pub(crate) prefixes: Entries,
@@ -43,7 +43,7 @@ pub(crate) struct Reader {
     current: Option<Subject>,
     /// By subject: the words of phrases that speak against it.
     otherwise: BTreeSet<(u64, Subject)>,
-    /// What includes what, by name, and where that stands.
+    /// The parts of subjects, by name, each with its place in the files.
     parts: Vec<(Subject, String, String)>,
 }
 
@@ -131,10 +131,9 @@ impl Reader {
         Ok(())
     }
 
-    /// What gives a part away gives the whole away: football is sport.
+    /// Adds the parts to their wholes: evidence for football is evidence for sport.
     ///
     /// # Errors
-    ///
     /// A part that is no subject, with its place.
     pub(crate) fn finish(self) -> Result<Lexicon, String> {
         let mut lexicon = self.lexicon;

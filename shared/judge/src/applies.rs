@@ -9,7 +9,8 @@ use super::topic::Topic;
 pub(super) const HALF: f32 = 0.7;
 /// The log-odds that a post should be hidden, by the strength of the topic's subjects.
 const SUBJECT: f32 = 11.0;
-/// What another subject takes away whose words do not speak for this one, and its strength that takes half of it.
+/// The part that another subject takes away if its words do not indicate this one, and the strength at which it takes
+/// half of that.
 const RIVAL: f32 = 0.85;
 const RIVAL_HALF: f32 = 1.4;
 /// Posts just above the threshold are nearly all right and some below it are, for the intercept is cautious: so the
@@ -19,18 +20,20 @@ const BELOW: f32 = 0.55;
 /// From here on a keep clause weakens a hide clause; at one half it has won.
 const KEEP_FROM: f32 = 0.3;
 /// The share of a keep topic from which on it is what the post is about.
-const KEPT: f32 = 0.45;
-/// What a verb needs of the subject to stand for its deed.
+const KEPT: f32 = 0.38;
+/// The strength of the subject that a verb needs to stand for its noun.
 const DEED: f32 = 0.25;
-/// What a part of the topic's words adds to what the lexicon says.
+/// The weight that a part of the topic's words adds to the lexicon's.
 const PART: f32 = 4.5;
 /// The share of a name, and its strength in the lexicon, that stand for all of it.
 const SURNAME: f32 = 0.5;
+/// The share of a topic's words that is enough where the post speaks of the subject by another word as well.
+const HALF_OF_IT: f32 = 0.5;
 /// The score of a post that names a topic.
 const NAMED: f32 = 0.95;
 /// The same where the post means something else by its word.
 const ANOTHER_SENSE: f32 = 0.4;
-/// What a subject has by its own name alone, at most.
+/// The most that a subject gets by its own name alone.
 const ALONE_STRENGTH: f32 = 0.8;
 /// The strength of another subject that says that the word means something else: a word of which the lexicon knows that
 /// it does, one that only a form occurs of, any other.
@@ -51,9 +54,9 @@ pub(super) struct Applies {
     own: f32,
     /// Strength of another subject, by words that do not speak for this one.
     rival: f32,
-    /// Whether a word of the topic means something else as well.
+    /// True if a word of the topic means something else as well.
     ambiguous: bool,
-    /// Whether the topic is a name of several words.
+    /// True if the topic is a name of several words.
     is_name: bool,
 }
 
@@ -64,7 +67,7 @@ pub enum Part {
     Whole,
     /// The preference's own words alone.
     Plain,
-    /// What the lexicon says alone.
+    /// The lexicon's score alone.
     Lexicon,
 }
 
@@ -85,7 +88,8 @@ impl Applies {
         }
     }
 
-    /// What the topic's own words say and what the lexicon says, side by side: the one never speaks against the other.
+    /// Returns the greater of two scores: of the topic's own words, and of the lexicon. The lexicon never overrides the
+    /// words.
     pub(super) fn strength(&self, intercept: f32) -> f32 {
         self.plain().max(self.lexicon(intercept))
     }
@@ -94,8 +98,12 @@ impl Applies {
         // Where the lexicon does not say that the verb belongs to the deed, it may be any verb.
         let any_verb = self.named.form == Form::Deed && self.own < DEED;
         // "Musk" is enough of "Elon Musk" where the lexicon knows whose it is.
-        let surname = self.is_name && self.named.capital && self.named.share >= SURNAME && self.own >= SURNAME;
-        if !self.named.is_whole() && !surname || any_verb {
+        let surname = self.is_name
+            && self.named.share >= SURNAME
+            && (self.named.capital && self.own >= SURNAME || self.named.surname && !self.ambiguous);
+        // "Crash" is enough of "crash aérien" where the post speaks of the subject by another word as well.
+        let part = self.named.share >= HALF_OF_IT && self.own >= ALONE_STRENGTH;
+        if !self.named.is_whole() && !surname && !part && !self.named.telling || any_verb {
             0.0
         } else if self.is_another_sense() {
             ANOTHER_SENSE
@@ -110,7 +118,7 @@ impl Applies {
         chance(odds * if odds > 0.0 { ABOVE } else { BELOW })
     }
 
-    /// Whether the post itself says that it means something else by the topic's word.
+    /// True if the post itself says that it means something else by the topic's word.
     fn is_another_sense(&self) -> bool {
         let rival = match self.named.form {
             _ if self.ambiguous => RIVAL_OF_AMBIGUOUS,
@@ -126,7 +134,7 @@ impl Applies {
         if self.named.share >= KEPT {
             return 1.0;
         }
-        // What is only guessed to be wanted takes back a named word as an exception alone.
+        // A topic that is only guessed to be wanted cancels a named word only as an exception.
         if hidden.named.is_whole() && (!exception || self.subject <= hidden.subject) {
             return 0.0;
         }

@@ -12,7 +12,7 @@ use super::matcher::Tongue;
 use english::ENGLISH;
 use others::{FRENCH, GERMAN, ITALIAN, PORTUGUESE, SPANISH};
 
-/// What a clause asks for.
+/// The order of a clause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Action {
     #[default]
@@ -33,7 +33,7 @@ impl Action {
     }
 }
 
-/// What a cue does to the topics after it.
+/// The effect of a cue on the topics after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cue {
     /// hide, without, less, hate
@@ -69,6 +69,12 @@ pub(super) enum Cue {
     TrailingKeep,
     /// can go: the item before it is to be hidden
     TrailingHide,
+    /// I like, which I like: keeps the item before it where nothing follows, else what follows
+    Like,
+    /// good, interesting: keeps the item before it where nothing follows
+    Good,
+    /// only if, only when: after things to hide the exception from them
+    OnlyIf,
     /// nothing else: what was named is all that is kept
     NothingElse,
     /// just: only, where a preference starts so
@@ -80,7 +86,7 @@ pub(super) enum Cue {
     Filler,
 }
 
-/// What a word says of the item before it, at the end of that.
+/// Returns the meaning of a word for the item that it ends.
 pub(super) fn answer(word: &str) -> Option<Action> {
     match word {
         "no" | "nope" | "nein" | "non" | "nao" | "nada" | "nicht" | "pas" | "off" | "out" | "mai" | "never" | "nie"
@@ -91,7 +97,15 @@ pub(super) fn answer(word: &str) -> Option<Action> {
     }
 }
 
-/// Whether a word after such an answer is only polite.
+/// True if a word only strengthens what is said of an item: "are always fine".
+pub(super) fn is_adverb(word: &str) -> bool {
+    const ADVERBS: &str = "always still totally also too perfectly completely absolutely very pretty usually generally mostly \
+                           immer auch noch weiterhin trotzdem total aber siempre tambien muy toujours aussi tres \
+                           sempre anche molto tambem muito";
+    ADVERBS.split_ascii_whitespace().any(|adverb| adverb == word)
+}
+
+/// True if a word after such an answer is only polite.
 pub(super) fn is_polite(word: &str) -> bool {
     const POLITE: &str = "please pls plz thanks bitte danke gern gerne por favor gracias svp stp merci per favore grazie obrigado \
                           obrigada pfv lol tho though";
@@ -164,9 +178,15 @@ impl Languages {
         Self(words.iter().zip(Tongue::ALL).map(load).collect())
     }
 
-    /// The language most of whose markers and orders occur; the earlier one, so English first, when in doubt.
+    /// The language most of whose markers and orders occur, of equal ones that with more other words that say nothing;
+    /// the earlier one, so English first, when in doubt.
     pub(super) fn guess(&self, words: &[&str]) -> Option<&Language> {
-        self.0.iter().rev().max_by_key(|language| language.share(words))
+        let told = |language: &&Language| {
+            let share = language.share(words);
+            let others = words.iter().filter(|word| share > 0 && language.own.contains(*word));
+            (share, others.count())
+        };
+        self.0.iter().rev().max_by_key(told)
     }
 
     /// The tongues that a preference's words may be of: its languages and English, or all where nothing tells.
@@ -182,7 +202,7 @@ impl Languages {
         self.0.iter().filter(likely).map(|language| language.tongue).collect()
     }
 
-    /// Whether a word says nothing in the language that most words of a post are of.
+    /// True if a word says nothing in the language that most words of a post are of.
     pub(super) fn is_filler<'a>(&self, word: &str, post: &(impl Iterator<Item = &'a str> + Clone)) -> bool {
         let score = |language: &&Language| post.clone().filter(|word| language.own.contains(word)).count();
         let language = self.0.iter().rev().max_by_key(score);
@@ -210,12 +230,12 @@ impl Language {
         best
     }
 
-    /// Whether capitals do not tell names from other nouns.
+    /// True if capitals do not tell names from other nouns.
     pub(super) fn capitalises_nouns(&self) -> bool {
         self.tongue == Tongue::German
     }
 
-    /// Whether the word says nothing by itself.
+    /// True if the word says nothing by itself.
     pub(super) fn is_stop(&self, word: &str) -> bool {
         self.stop.contains(word)
     }

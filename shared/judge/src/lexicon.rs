@@ -1,7 +1,7 @@
-//! What people ask to hide, and the words that give it away in a post: the judge's knowledge of the world.
+//! The judge's knowledge of the world: subjects that people ask to hide, and the words that indicate them in a post.
 //!
-//! The files in `lexicon/` are written by hand and turned into indexes by the build script (`build/source.rs` says what
-//! their marks mean).
+//! The files in `lexicon/` are written by hand, and the build script turns them into indexes (`build/source.rs` says
+//! what their marks mean).
 
 use super::LoadError;
 use super::index::{Index, Place};
@@ -36,7 +36,7 @@ const NAME: f32 = 0.6;
 pub(super) enum Hint {
     /// A word or phrase.
     Whole(Place),
-    /// What a word starts with.
+    /// The start of a word.
     Start(Place),
 }
 
@@ -55,7 +55,7 @@ impl Lexicon {
         self.directed.len()
     }
 
-    /// Whether the subject's words count only when they are said to somebody.
+    /// True if the subject's words count only when they are said to somebody.
     pub(super) fn is_directed(&self, subject: Subject) -> bool {
         self.directed
             .get(usize::from(subject))
@@ -69,11 +69,17 @@ impl Lexicon {
         entries.map(|(subject, _)| subject).collect()
     }
 
-    /// Whether a word of a preference names a subject by a word that means something else as well.
+    /// True if a word of a preference names a subject by a word that means something else as well.
     pub(super) fn is_ambiguous(&self, key: u64) -> bool {
         let place = self.names.find(key);
         let mut entries = place.into_iter().flat_map(|place| self.names.at(place));
         entries.any(|(_, strength)| strength < NAME)
+    }
+
+    /// True if a word is known, and gives nothing away by itself.
+    pub(super) fn is_common(&self, key: u64) -> bool {
+        let hint = self.whole(key);
+        hint.is_some_and(|hint| self.at(hint).all(|(_, strength)| strength <= NAME))
     }
 
     /// Where it stands what a word or phrase of a post gives away.
@@ -86,7 +92,7 @@ impl Lexicon {
         self.prefixes.find(key).map(Hint::Start)
     }
 
-    /// What that is, and how strongly.
+    /// Returns the subjects of a hint, with their strengths.
     pub(super) fn at(&self, hint: Hint) -> impl Iterator<Item = (Subject, f32)> {
         match hint {
             Hint::Whole(place) => self.words.at(place),

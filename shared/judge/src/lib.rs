@@ -11,6 +11,7 @@ mod form;
 mod index;
 mod layout;
 mod lexicon;
+mod likeness;
 mod matcher;
 mod phrase;
 mod post;
@@ -22,6 +23,7 @@ mod weigh;
 mod words;
 
 pub use applies::Part;
+pub use likeness::{LIKENESS_VERSION, likeness};
 use std::collections::HashSet;
 
 use cues::{Action, Languages};
@@ -33,7 +35,7 @@ use weigh::{Decider, Weighed};
 use words::Stem;
 
 /// Names the judge in cache keys. To be changed with every change of verdicts; a test holds the two together.
-pub const JUDGE_VERSION: &str = "lexicon/7";
+pub const JUDGE_VERSION: &str = "lexicon/8";
 
 /// The score from which a post counts as hidden when nothing else is configured.
 pub const HIDE_FROM: f32 = 0.5;
@@ -60,7 +62,7 @@ pub struct Preference {
     only: bool,
 }
 
-/// What the judge thinks of a post.
+/// The judge's verdict on a post.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opinion {
     /// How strongly the post should be hidden, 0..=1; hidden from [`HIDE_FROM`] on.
@@ -123,7 +125,7 @@ impl Judge {
         }
     }
 
-    /// The lexicon as it is compiled into whoever can judge. For measuring.
+    /// Returns the compiled-in lexicon, for measuring.
     #[doc(hidden)]
     #[must_use]
     pub fn embedded() -> [&'static [u8]; 4] {
@@ -134,8 +136,9 @@ impl Judge {
     fn named(&self, topics: &[Topic], folded: &str, lower: &str) -> Vec<Named> {
         let text = Text::of(folded, lower);
         let context = Context {
-            is_word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
-            is_filler: &|word| self.languages.is_filler(word, &text.words()),
+            word: &|word| self.lexicon.whole(Stem::of(word).exact).is_some(),
+            common: &|word| self.lexicon.is_common(Stem::of(word).exact),
+            filler: &|word| self.languages.is_filler(word, &text.words()),
         };
         topics.iter().map(|topic| topic.pattern.find(&text, &context)).collect()
     }

@@ -1,31 +1,27 @@
-//! The plain matcher: which of a preference's topics a post names, in the words of the preference or in forms of them.
+//! The plain matcher: finds the topics of a preference that a post names, in the words of the preference or in forms of
+//! them.
 //!
-//! It knows inflection (`matcher/inflection.rs`), compounds, hashtags and spellings, and nothing of the world. What is
-//! quoted, a hashtag, a domain or has signs in it (C++, 9/11) is searched as it is written.
+//! It knows inflection (`matcher/inflection.rs`), compounds, hashtags and spellings, and nothing of the world. Quoted
+//! words, hashtags, domains and words with signs (C++, 9/11) match as they are written.
 
+mod disguise;
+mod families;
 mod inflection;
+mod names;
+mod spelling;
 mod text;
 
 pub(super) use inflection::Tongue;
+pub(super) use names::INITIALS;
 pub(super) use text::Text;
 
-use inflection::{Stemmed, is_deed};
+use inflection::Stemmed;
+use spelling::{SHORT, Spelling};
 
 /// Words between the words of a topic that still belong together.
 const NEAR: usize = 8;
 /// Places of a word that are looked at.
 const PLACES: usize = 50;
-/// Letters of a word from which on it may begin a compound whatever follows.
-const LONG: usize = 6;
-/// Letters of a word from which on it may begin a compound with a known word.
-const SHORT: usize = 4;
-
-/// What words begin with in many languages, to be the same matter.
-const FRONTS: [&str; 16] = [
-    "geo", "micro", "macro", "mini", "super", "mega", "anti", "pro", "pseudo", "ultra", "neo", "post", "ex", "bio",
-    "eco", "euro",
-];
-
 /// A word of a topic.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted<'a> {
@@ -39,10 +35,16 @@ pub(super) struct Wanted<'a> {
     pub(super) name: bool,
     /// Its share of the topic.
     pub(super) weight: f32,
+    /// True if it tells the topic by itself: Potter.
+    pub(super) tells: bool,
 }
 
 /// How much of a topic a post names.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a way in which it is named, in any combination"
+)]
 pub(super) struct Named {
     /// The share of the topic's words, by weight, 0..=1.
     pub(super) share: f32,
@@ -50,10 +52,14 @@ pub(super) struct Named {
     pub(super) times: usize,
     /// By what forms of them.
     pub(super) form: Form,
-    /// Whether in capitals, in a post that is not.
+    /// True if it is in capitals, in a post that is not.
     pub(super) loud: bool,
-    /// Whether with a capital.
+    /// True if it has a capital.
     pub(super) capital: bool,
+    /// True if it is named by a word that is enough by itself.
+    pub(super) telling: bool,
+    /// True if it is named by its last word, with a capital in the middle of a sentence and no other name beside it.
+    pub(super) surname: bool,
 }
 
 /// How near a post's words are to those of a topic.
@@ -69,7 +75,7 @@ pub(super) enum Form {
 }
 
 impl Named {
-    /// Whether the post names the topic, not just a part of it.
+    /// True if the post names the topic, not just a part of it.
     pub(super) fn is_whole(self) -> bool {
         self.share >= WHOLE
     }
@@ -92,6 +98,10 @@ enum Kind {
         words: Vec<PatternWord>,
         /// All of them as one.
         together: String,
+        /// Their first letters, with and without what says nothing (of, the).
+        initials: Vec<String>,
+        /// True if what is only related is meant as well.
+        wide: bool,
     },
 }
 
@@ -99,17 +109,14 @@ enum Kind {
 struct PatternWord {
     spellings: Vec<Spelling>,
     acronym: bool,
+    /// Written with a capital as only names are.
+    name: bool,
     weight: f32,
-}
-
-#[derive(Clone, Debug)]
-struct Spelling {
-    word: String,
-    stems: Vec<Stemmed>,
+    tells: bool,
 }
 
 impl Pattern {
-    /// What is searched as it is written. Case does not matter.
+    /// Makes a word that matches as it is written, in any case.
     pub(super) fn literal(text: &str, capitals: bool) -> Self {
         let text = text.to_owned();
         Self {
@@ -117,57 +124,54 @@ impl Pattern {
         }
     }
 
-    /// A topic's words, inflected as in `tongues`.
-    pub(super) fn words(wanted: &[Wanted<'_>], tongues: &[Tongue]) -> Self {
-        let word = |wanted: &Wanted<'_>| {
-            let spellings = std::iter::once(wanted.word).chain(wanted.spelled.iter().map(String::as_str));
-            let spellings = spellings.map(|word| Spelling {
-                word: word.to_owned(),
-                stems: if wanted.acronym {
-                    Vec::new()
-                } else {
-                    let inflects =
-                        |tongue: &&Tongue| !wanted.name || matches!(tongue, Tongue::English | Tongue::German);
-                    let tongues = tongues.iter().filter(inflects);
-                    tongues.filter_map(|tongue| Stemmed::of(word, *tongue)).collect()
-                },
-            });
-            PatternWord {
-                spellings: spellings.collect(),
-                acronym: wanted.acronym,
-                weight: wanted.weight,
-            }
-        };
+    /// A topic's words, inflected as in `tongues`; `wide`: what is only related to them is meant as well.
+    pub(super) fn words(wanted: &[Wanted<'_>], tongues: &[Tongue], initials: Vec<String>, wide: bool) -> Self {
         Self {
             kind: Kind::Words {
-                words: wanted.iter().map(word).collect(),
+                words: wanted.iter().map(|wanted| PatternWord::of(wanted, tongues)).collect(),
                 together: wanted.iter().map(|wanted| wanted.word).collect(),
+                initials,
+                wide,
             },
         }
     }
 
-    /// How much of the topic a post names. `is_word` says whether the rest of a compound is a word.
+    /// How much of the topic a post names. `context` knows words.
     pub(super) fn find(&self, text: &Text, context: &Context<'_>) -> Named {
         match &self.kind {
             Kind::Literal {
                 text: literal,
                 capitals,
             } => find_literal(literal, *capitals, text, context),
-            Kind::Words { words, together } => find_words(words, together, text, context),
+            Kind::Words {
+                words,
+                together,
+                initials,
+                wide,
+            } => {
+                let named = find_words(words, text, context, *wide);
+                if named.is_whole() {
+                    return named;
+                }
+                let times = count_short_forms(words, together, initials, text, context);
+                if times > 0 { whole(times) } else { named }
+            }
         }
     }
 }
 
-/// What the matcher asks about words.
+/// The matcher's questions about words.
 pub(super) struct Context<'a> {
-    /// Whether letters are a word of some language.
-    pub(super) is_word: &'a dyn Fn(&str) -> bool,
-    /// Whether a word in small letters says nothing in the post's language (ai in Italian).
-    pub(super) is_filler: &'a dyn Fn(&str) -> bool,
+    /// True if letters are a word of some language.
+    pub(super) word: &'a dyn Fn(&str) -> bool,
+    /// True if that is a word that many subjects have.
+    pub(super) common: &'a dyn Fn(&str) -> bool,
+    /// True if a word in small letters says nothing in the post's language (ai in Italian).
+    pub(super) filler: &'a dyn Fn(&str) -> bool,
 }
 
 fn find_literal(literal: &str, capitals: bool, text: &Text, context: &Context<'_>) -> Named {
-    if capitals && (context.is_filler)(literal) {
+    if capitals && (context.filler)(literal) {
         let times = text
             .words
             .iter()
@@ -188,7 +192,9 @@ fn find_literal(literal: &str, capitals: bool, text: &Text, context: &Context<'_
     let times = times.count();
     // A hashtag names its word as well, and a word is named by a part of a hashtag.
     let word = literal.strip_prefix('#').unwrap_or(literal);
-    whole(times.max(text.words.iter().filter(|other| text.word(other) == word).count()))
+    let is = |other: &&text::Word| text.word(other) == word || disguise::is_doubled(word, text.word(other));
+    let site = names::site(literal).map_or(0, |site| names::count_site(site, text));
+    whole(times.max(text.words.iter().filter(is).count()).max(site))
 }
 
 fn whole(times: usize) -> Named {
@@ -200,8 +206,31 @@ fn whole(times: usize) -> Named {
     }
 }
 
-fn find_words(words: &[PatternWord], together: &str, text: &Text, context: &Context<'_>) -> Named {
-    let found: Vec<Found> = words.iter().map(|word| word.found(text, context)).collect();
+/// How often all of a topic's words occur as one, by their initials or shortened.
+fn count_short_forms(
+    words: &[PatternWord],
+    together: &str,
+    initials: &[String],
+    text: &Text,
+    context: &Context<'_>,
+) -> usize {
+    if let [word] = words {
+        let digit = together.contains(|c: char| c.is_ascii_digit());
+        let spelled_out = if word.acronym || digit {
+            names::count_spelled_out(together, text)
+        } else {
+            0
+        };
+        return spelled_out + names::count_apart(together, text, context);
+    }
+    let together = together.strip_suffix('s').unwrap_or(together);
+    let one = |word: &&text::Word| together.len() >= SHORT && text.word(word).starts_with(together);
+    let times = text.words.iter().filter(one).count();
+    times + names::count_initials(initials, text, context) + names::count_shortened(words, text, context)
+}
+
+fn find_words(words: &[PatternWord], text: &Text, context: &Context<'_>, wide: bool) -> Named {
+    let found: Vec<Found> = words.iter().map(|word| word.found(text, context, wide)).collect();
     let all: f32 = words.iter().map(|word| word.weight).sum();
     let mut best = Named::default();
     for from in found.iter().flat_map(|found| &found.places) {
@@ -216,26 +245,14 @@ fn find_words(words: &[PatternWord], together: &str, text: &Text, context: &Cont
                 form: any().map(|found| found.form).min().unwrap_or_default(),
                 loud: any().any(|found| found.loud),
                 capital: any().any(|found| found.capital),
+                telling: words.iter().zip(&found).any(|(word, found)| {
+                    words.len() > 1 && word.tells && !found.places.is_empty() && (found.capital || !word.name)
+                }),
+                surname: found.last().is_some_and(|found| found.alone),
             };
         }
         if share >= 1.0 {
             break;
-        }
-    }
-    if words.len() > 1 && together.len() > SHORT && best.share < 1.0 {
-        let together = together.strip_suffix('s').unwrap_or(together);
-        let times = text
-            .words
-            .iter()
-            .filter(|word| text.word(word).starts_with(together))
-            .count();
-        if times > 0 {
-            best = Named {
-                share: 1.0,
-                times,
-                form: Form::Exact,
-                ..Named::default()
-            };
         }
     }
     best
@@ -250,96 +267,64 @@ struct Found {
     form: Form,
     loud: bool,
     capital: bool,
+    /// With a capital in the middle of a sentence, beside no other name.
+    alone: bool,
 }
 
 impl PatternWord {
-    fn found(&self, text: &Text, context: &Context<'_>) -> Found {
+    fn of(wanted: &Wanted<'_>, tongues: &[Tongue]) -> Self {
+        let inflects = |tongue: &&Tongue| !wanted.name || matches!(tongue, Tongue::English | Tongue::German);
+        let stems = |word: &str| {
+            let tongues = tongues.iter().filter(|_| !wanted.acronym).filter(inflects);
+            tongues.filter_map(|tongue| Stemmed::of(word, *tongue)).collect()
+        };
+        let written = std::iter::once(wanted.word).chain(wanted.spelled.iter().map(String::as_str));
+        let written = written.map(|word| Spelling {
+            word: word.to_owned(),
+            stems: stems(word),
+            relative: false,
+            name: wanted.name,
+        });
+        let alone = wanted.acronym || wanted.name;
+        let relatives = families::relatives(wanted.word, tongues).filter(|_| !alone);
+        let relatives = relatives.map(|word| Spelling {
+            word: word.to_owned(),
+            stems: Vec::new(),
+            relative: true,
+            name: false,
+        });
+        Self {
+            spellings: written.chain(relatives).collect(),
+            acronym: wanted.acronym,
+            name: wanted.name,
+            weight: wanted.weight,
+            tells: wanted.tells,
+        }
+    }
+
+    fn found(&self, text: &Text, context: &Context<'_>, wide: bool) -> Found {
         let mut found = Found {
             form: Form::Deed,
             ..Found::default()
         };
-        for word in &text.words {
+        for (at, word) in text.words.iter().enumerate() {
             let letters = text.word(word);
             let forms = self.spellings.iter();
             let form = forms
-                .filter_map(|spelling| spelling.form(letters, word.tag, context))
+                .filter_map(|spelling| spelling.form(letters, word, context, wide))
                 .max();
-            let says_nothing = || !word.capitals && (context.is_filler)(letters);
+            let says_nothing = || !word.capitals && (context.filler)(letters);
             let Some(form) = form.filter(|form| !self.acronym || *form == Form::Exact && !says_nothing()) else {
                 continue;
             };
             found.form = found.form.max(form);
             found.loud |= word.capitals && !self.acronym;
             found.capital |= word.capital;
+            found.alone |= text.is_alone(at, |word| (context.common)(word) || (context.filler)(word));
             if found.places.last() != Some(&word.place) && found.places.len() < PLACES {
                 found.places.push(word.place);
             }
         }
         found
     }
-}
-
-impl Spelling {
-    /// Whether a word is this one, but for an s that number or a genitive adds: NFT, NFTs, Trump's.
-    fn is(&self, letters: &str) -> bool {
-        let singular = self
-            .word
-            .strip_suffix('s')
-            .filter(|one| one.len() >= SHORT - 1 && !one.ends_with('s'));
-        let rest = letters.strip_prefix(singular.unwrap_or(&self.word));
-        rest.is_some_and(|rest| matches!(rest, "" | "s"))
-    }
-
-    /// What form of this word another is, if any.
-    fn form(&self, letters: &str, tag: bool, context: &Context<'_>) -> Option<Form> {
-        if self.is(letters) {
-            return Some(Form::Exact);
-        }
-        if self.stems.iter().any(|stem| stem.is_form(&self.word, letters)) {
-            let deed = is_deed(&self.word, letters);
-            return Some(if deed { Form::Deed } else { Form::Inflected });
-        }
-        if self.word.len() > LONG && is_misspelt(&self.word, letters) {
-            return Some(Form::Inflected);
-        }
-        let front = letters.strip_suffix(self.word.as_str());
-        let compound = self.begins(letters, context)
-            || self.word.len() >= SHORT && front.is_some_and(|front| FRONTS.contains(&front))
-            || tag && self.ends(letters)
-            || self.stems.iter().any(|stem| stem.ends(letters, context.is_word));
-        compound.then_some(Form::Inflected)
-    }
-
-    /// Whether a word is a compound that begins with this one: cryptobros, Fußballspiel.
-    fn begins(&self, letters: &str, context: &Context<'_>) -> bool {
-        let singular = self.word.strip_suffix('s').filter(|word| word.len() >= LONG);
-        let Some(rest) = letters.strip_prefix(singular.unwrap_or(&self.word)) else {
-            return false;
-        };
-        let joints = ["", "s", "n", "en", "er", "es", "e"];
-        rest.len() >= 3
-            && (self.word.len() >= LONG
-                || self.word.len() >= SHORT
-                    && joints
-                        .iter()
-                        .filter_map(|joint| rest.strip_prefix(joint))
-                        .any(|rest| rest.len() >= 3 && (context.is_word)(rest)))
-    }
-
-    /// Whether a hashtag ends with this word: #ilovegolf.
-    fn ends(&self, letters: &str) -> bool {
-        self.word.len() >= SHORT && letters.len() >= self.word.len() + 2 && letters.ends_with(self.word.as_str())
-    }
-}
-
-/// Whether two words differ by doubled letters alone: sucession.
-fn is_misspelt(word: &str, letters: &str) -> bool {
-    let once = |word: &str| -> Vec<u8> {
-        let mut bytes = word.as_bytes().to_vec();
-        bytes.dedup();
-        bytes
-    };
-    word.as_bytes().first() == letters.as_bytes().first()
-        && word.len().abs_diff(letters.len()) <= 2
-        && once(word) == once(letters)
 }

@@ -23,7 +23,7 @@ pub(super) struct PhraseWord {
     pub(super) spelled: Vec<String>,
     /// A name by its syntax ("the show Dark", quotes): it must occur itself.
     pub(super) named: bool,
-    /// Whether a capital says that it is a name ("hide Apple").
+    /// True if a capital says that it is a name ("hide Apple").
     pub(super) proper: bool,
     /// Written in capitals alone.
     pub(super) acronym: bool,
@@ -59,8 +59,9 @@ fn literal(text: &str, word: &Word) -> Phrase {
 
 /// The topic that the words of an item make, if any of them has content.
 fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<Phrase> {
-    let rest = item.get(1..)?.iter().rposition(|word| !trails(language, word));
-    let item = &item[..=rest.map_or(0, |last| last + 1)];
+    let is_of_name = |at: usize| at > 0 && goes_on(text, language, item[at - 1], item[at]);
+    let rest = (1..item.len()).rfind(|at| !trails(language, item[*at]) || is_of_name(*at));
+    let item = item.get(..=rest.unwrap_or_default())?;
     let (first, last) = (item.first()?, item.last()?);
     let mut content: Vec<PhraseWord> = Vec::new();
     let mut named = false;
@@ -69,7 +70,7 @@ fn phrase(text: &str, language: &Language, item: &[&Word]) -> Option<Phrase> {
         let acronym = is_acronym(text, word);
         if introduced || matches!(word.key.as_str(), "called" | "named") && at + 1 < item.len() {
             named = true;
-        } else if !language.is_stop(&word.key) || acronym && AMBIGUOUS.contains(&word.key.as_str()) {
+        } else if !language.is_stop(&word.key) || is_of_name(at) || acronym && AMBIGUOUS.contains(&word.key.as_str()) {
             let parts = words(&word.key).filter(|part| part.chars().any(|c| !c.is_ascii_punctuation()));
             content.extend(parts.map(|part| PhraseWord {
                 word: part.to_owned(),
@@ -102,9 +103,9 @@ fn is_acronym(text: &str, word: &Word) -> bool {
 }
 
 /// Words without content that are names in capitals.
-const AMBIGUOUS: [&str; 8] = ["us", "it", "ai", "who", "un", "eu", "ue", "nos"];
+const AMBIGUOUS: [&str; 9] = ["us", "it", "ai", "who", "un", "eu", "ue", "nos", "rn"];
 
-/// Whether a preference shouts: then capitals say nothing.
+/// True if a preference shouts: then capitals say nothing.
 fn is_loud(text: &str) -> bool {
     let shouted = |word: &&str| word.chars().filter(|c| c.is_uppercase()).count() > 3;
     !text.contains(char::is_lowercase) && text.split_whitespace().filter(shouted).count() > 0
@@ -147,14 +148,23 @@ fn spelled(text: &str, word: &Word, language: &Language) -> Vec<String> {
     spelled
 }
 
-/// Whether a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
+/// True if a word in the middle of a sentence is written with a capital: a name, but in German, where all nouns are.
 fn is_proper(text: &str, language: &Language, word: &Word) -> bool {
     let (before, from) = text.split_at(word.start);
-    let middle = before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ',');
+    let middle = before
+        .trim_end()
+        .ends_with(|c: char| c.is_alphanumeric() || matches!(c, ',' | '(' | '/' | '&'));
     middle && !language.capitalises_nouns() && from.starts_with(char::is_uppercase)
 }
 
-/// Whether the word adds nothing at the end of a topic: "crypto stuff please", "Politik ausblenden".
+/// True if a word that says nothing by itself is part of a name: "Stranger Things".
+fn goes_on(text: &str, language: &Language, before: &Word, word: &Word) -> bool {
+    const SHORTEST: usize = 4;
+    let is_name = |word: &Word| text[word.start..].starts_with(char::is_uppercase);
+    word.key.len() >= SHORTEST && !is_loud(text) && is_name(before) && is_proper(text, language, word)
+}
+
+/// True if the word adds nothing at the end of a topic: "crypto stuff please", "Politik ausblenden".
 fn trails(language: &Language, word: &Word) -> bool {
     let verb = matches!(
         language.cue(&[&word.key]),
@@ -163,76 +173,78 @@ fn trails(language: &Language, word: &Word) -> bool {
     language.is_stop(&word.key) || verb
 }
 
-/// Whether an item without a cue of its own talks about somebody: "..., my kids use this phone".
+/// Words of somebody who speaks of themselves.
+const PERSONAL: [&str; 66] = [
+    "i",
+    "im",
+    "ive",
+    "id",
+    "we",
+    "you",
+    "it",
+    "they",
+    "he",
+    "she",
+    "my",
+    "our",
+    "me",
+    "this",
+    "his",
+    "her",
+    "ich",
+    "wir",
+    "mein",
+    "meine",
+    "meinem",
+    "meiner",
+    "bin",
+    "habe",
+    "hab",
+    "muss",
+    "wohne",
+    "arbeite",
+    "estoy",
+    "soy",
+    "tengo",
+    "vivo",
+    "trabajo",
+    "mi",
+    "mis",
+    "nos",
+    "somos",
+    "je",
+    "j",
+    "c",
+    "ca",
+    "ai",
+    "suis",
+    "mon",
+    "ma",
+    "mes",
+    "travaille",
+    "sono",
+    "sto",
+    "ho",
+    "faccio",
+    "torno",
+    "lavoro",
+    "mio",
+    "mia",
+    "miei",
+    "sou",
+    "estou",
+    "eu",
+    "meu",
+    "minha",
+    "meus",
+    "tenho",
+    "moro",
+    "to",
+    "trabalho",
+];
+
+/// True if an item without a cue of its own talks about somebody: "..., my kids use this phone".
 pub(super) fn is_remark(item: &[&Word]) -> bool {
-    const PERSONAL: [&str; 66] = [
-        "i",
-        "im",
-        "ive",
-        "id",
-        "we",
-        "you",
-        "it",
-        "they",
-        "he",
-        "she",
-        "my",
-        "our",
-        "me",
-        "this",
-        "his",
-        "her",
-        "ich",
-        "wir",
-        "mein",
-        "meine",
-        "meinem",
-        "meiner",
-        "bin",
-        "habe",
-        "hab",
-        "muss",
-        "wohne",
-        "arbeite",
-        "estoy",
-        "soy",
-        "tengo",
-        "vivo",
-        "trabajo",
-        "mi",
-        "mis",
-        "nos",
-        "somos",
-        "je",
-        "j",
-        "c",
-        "ca",
-        "ai",
-        "suis",
-        "mon",
-        "ma",
-        "mes",
-        "travaille",
-        "sono",
-        "sto",
-        "ho",
-        "faccio",
-        "torno",
-        "lavoro",
-        "mio",
-        "mia",
-        "miei",
-        "sou",
-        "estou",
-        "eu",
-        "meu",
-        "minha",
-        "meus",
-        "tenho",
-        "moro",
-        "to",
-        "trabalho",
-    ];
     item.iter().any(|word| PERSONAL.contains(&word.key.as_str())) && !item.iter().any(|word| word.literal)
 }
 

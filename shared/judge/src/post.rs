@@ -11,14 +11,14 @@ use super::words::{Fnv, PHRASE_WORDS, PREFIXES, Stem, joined, start_of_word};
 /// Words of a post that is not long.
 const SHORT_POST: usize = 40;
 
-/// What the preference's own word is worth at most for the subject that it names: posts use it for other things, too.
+/// The most that the preference's own word counts for the subject that it names: posts use it for other things, too.
 const OWN_WORD: f32 = 0.52;
 
-/// What a post says.
+/// The evidence of a post.
 pub(super) struct Evidence {
     /// By subject of the lexicon: how much of it there is, per short post's worth of words.
     pub(super) subjects: Vec<f32>,
-    /// What each word and phrase gives away, and how strongly.
+    /// The subjects that each word and phrase indicates, with their strengths.
     pub(super) given_away: Vec<Vec<(Subject, f32)>>,
     /// How many short posts' worth of words.
     pub(super) length: f32,
@@ -93,10 +93,10 @@ fn parts(word: &str) -> impl Iterator<Item = &str> {
 #[derive(Default)]
 struct Reading {
     subjects: Vec<f32>,
-    /// What has been counted.
+    /// The hints counted so far.
     seen: Vec<Hint>,
     given_away: Vec<Vec<(Subject, f32)>>,
-    /// What one word gives away: a word and its beginnings are one piece of evidence.
+    /// The evidence of one word: a word and its beginnings are one piece.
     word: Vec<(Subject, f32)>,
     address: Address,
     /// The phrases of one word and more that end here.
@@ -134,7 +134,7 @@ impl Reading {
         }
     }
 
-    /// What a word starts with.
+    /// The start of a word.
     fn hint_starts(&mut self, word: &str, lexicon: &Lexicon) {
         let mut start = start_of_word();
         for (before, byte) in word.bytes().enumerate().take(*PREFIXES.end()) {

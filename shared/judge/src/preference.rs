@@ -1,8 +1,10 @@
-//! A preference's clauses: what to hide, what to keep, what is excepted.
+//! A preference's clauses: topics to hide, to keep, and to except.
 //!
-//! Read left to right. A cue (see `cues`) counts at the head of an item, before its first topic word; a break or a
-//! conjunction ends an item and the next one inherits what was said. What has no cue is a list of things to hide.
+//! They are read from left to right. A cue (see `cues`) counts at the head of an item, before its first topic word. A
+//! break or a conjunction ends an item, and the next one inherits its order. Without any cue, the text is a list of
+//! things to hide.
 
+mod ahead;
 mod exceptions;
 mod parser;
 mod state;

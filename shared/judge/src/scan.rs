@@ -144,7 +144,7 @@ fn is_picture(c: char) -> bool {
     matches!(c, '\u{2600}'..='\u{27bf}' | '\u{1f000}'..='\u{1faff}') && !matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// What a picture says about the topic beside it.
+/// Returns the meaning of an emoji for the topic beside it.
 fn sign(c: char) -> Option<Action> {
     match c {
         '🚫' | '❌' | '⛔' | '🙅' | '👎' | '🛑' | '✖' | '✗' | '✘' | '🚯' | '🤮' | '🙈' => {
@@ -165,7 +165,7 @@ fn prefix(c: char, before: char, after: char) -> Option<Action> {
     }
 }
 
-/// Whether plus and minus are orders: a minus alone may be a list's.
+/// True if plus and minus are orders: a minus alone may be a list's.
 fn has_signs(text: &str) -> bool {
     let mut words = text.split_whitespace();
     words.any(|word| {
@@ -250,7 +250,7 @@ fn has_sign(chunk: &str) -> bool {
         })
 }
 
-/// Whether a character is part of the word around it.
+/// True if a character is part of the word around it.
 fn is_inside(c: char, before: char, after: char) -> bool {
     match c {
         _ if is_picture(c) || sign(c).is_some() => false,

@@ -1,13 +1,13 @@
 //! The character classes by which texts are cleaned and cut.
 
-/// Whether a character is invisible or private: it only hides what a text says.
+/// True if a character is invisible or private: it only hides what a text says.
 pub(super) fn is_dropped(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fffd}' | '\u{e000}'..='\u{f8ff}')
 }
 
-/// Whether a character stands between words: punctuation, and in ASCII signs as well.
+/// True if a character stands between words: punctuation, and in ASCII signs as well.
 pub(super) fn is_punctuation(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_punctuation();

@@ -9,18 +9,18 @@ use super::topic::Topic;
 
 /// Low, so that false hides are rare.
 const INTERCEPT: f32 = -5.4;
-/// What an exception takes away that nothing is known of: it may be what the post is about.
+/// The weight of an exception about which nothing is known: it may be the subject of the post.
 const UNKNOWN_EXCEPTION: f32 = -1.6;
 /// The same for "only": what is wanted shows in few words, so their lack says much where the lexicon knows the subject,
 /// and little where it does not.
 const LACK_OF_KNOWN: f32 = -0.8;
 const LACK_OF_UNKNOWN: f32 = -0.95;
 const ONLY: f32 = -14.0;
-/// What another subject in the post adds to that.
+/// The weight that another subject in the post adds to that.
 const OTHER: f32 = 1.25;
 /// Words that a post needs before what they lack says anything.
 const FEW: usize = 3;
-/// What a keep topic takes away at most.
+/// The most that a keep topic takes away.
 const KEEP_WEIGHT: f32 = 0.8;
 
 /// The verdict on a post, with the topic that decided it.
@@ -29,7 +29,7 @@ pub(super) struct Weighed<'a> {
     pub(super) decider: Decider<'a>,
 }
 
-/// What decided.
+/// The topic that decided.
 pub(super) enum Decider<'a> {
     Hides(&'a Topic),
     /// The topic to keep that came closest.

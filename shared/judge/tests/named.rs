@@ -1,4 +1,4 @@
-//! What a user names is hidden: each rule in six languages, each case with its opposite.
+//! A word that a user names is hidden: each rule in six languages, each case with its opposite.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use judge::{HIDE_FROM, Judge};
@@ -272,6 +272,252 @@ fn writing_is_folded_in_preference_and_post() {
             "women's football",
             &["womens football", "women’s football"],
             &["women's choir"],
+        ),
+    ]);
+}
+
+#[test]
+fn disguised_letters_and_slips_are_read_as_the_word_that_is_meant() {
+    check(&[
+        (
+            "bitcoin, crypto, vaccine",
+            &[
+                "B!tcoin at all time highs",
+                "V@ccine thread",
+                "cr*pto is back",
+                "C R Y P T O season",
+                "crpyto guys at the gym",
+                "krypto but make it cheap",
+            ],
+            &["The crypt under the church", "a b c d", "Wow! coins", "a cryptic mood"],
+        ),
+        ("Trump", &["Tr*mp again"], &["tr*sh again", "a tramp"]),
+        ("football", &["foooootball!!!"], &["a booooot"]),
+        ("Meloni", &["M€loni in conferenza"], &["La melodia della radio"]),
+        (
+            "kein Krypto",
+            &["Kr1pto-Kevin hat wieder einen Kurs"],
+            &["Die Krypta ist offen"],
+        ),
+        ("emagrecer", &["em4gre(er dormindo"], &["agradecer dormindo"]),
+        ("casino", &["c a s i n o na palma da mão"], &["e a o na palma"]),
+        ("Hanouna", &["H@nouna a encore hurlé"], &["Hanoucca ce soir"]),
+        ("twitter", &["twiter caiu"], &["o título caiu"]),
+    ]);
+}
+
+#[test]
+fn name_of_several_words_is_met_by_its_initials_short_forms_and_surname() {
+    check(&[
+        (
+            "manchester united",
+            &["man utd fans blame the grass", "Man United lost"],
+            &["a man untied the dog", "the united front"],
+        ),
+        (
+            "Game of Thrones spoilers",
+            &["finally starting GoT", "GOT is back"],
+            &["I got a dog", "a game of chess"],
+        ),
+        ("walking dead", &["TWD spin off"], &["two weeks"]),
+        (
+            "Taylor Swift",
+            &["T. Swift tickets", "T Swift again"],
+            &["a swift reply"],
+        ),
+        (
+            "Greta Thunberg",
+            &["They carried Thunberg away", "G. Thunberg"],
+            &["the mountain"],
+        ),
+        ("formula uno, F1", &["Formula 1 a Monza"], &["la formula chimica"]),
+        ("PSG", &["Paris Saint-Germain perd"], &["Paris sous la pluie"]),
+        (
+            "FC Bayern",
+            &["Der FCB verlängert", "Bayern gewinnt das Spiel"],
+            &["Der Bauer lacht"],
+        ),
+        (
+            "Friedrich Merz",
+            &["Friedrich M. hat gelächelt"],
+            &["Friedrich der Hund"],
+        ),
+        ("Pedro Sánchez", &["P. Sánchez en Bruselas"], &["pedro come pan"]),
+        ("Star Academy", &["la Star Ac ce soir"], &["une star accueille"]),
+        (
+            "keine Posts über Klaus Hintermoser",
+            &["Der Hintermoser redet wieder"],
+            &["Der Hinterhof ist leer"],
+        ),
+        (
+            "Kylian Mbappé, Antoine Dupont",
+            &["Dupont titulaire samedi"],
+            &["Antoine dort"],
+        ),
+        ("Blackpink", &["cola para Black Pink"], &["black coffee, pink shirt"]),
+        (
+            "dailymail.co.uk",
+            &["the Daily Mail again"],
+            &["daily mail from my aunt"],
+        ),
+    ]);
+}
+
+#[test]
+fn half_of_a_topic_is_enough_beside_another_word_of_its_subject() {
+    check(&[
+        (
+            "accidents d'avion, crash aérien",
+            &["Crash d'un petit avion de tourisme, le pilote est indemne"],
+            &["Le crash de mon ordinateur"],
+        ),
+        (
+            "mercury retrograde",
+            &["Merc retrograde ate my email"],
+            &["mercury in fish"],
+        ),
+    ]);
+}
+
+#[test]
+fn words_of_one_family_are_one_topic() {
+    check(&[
+        (
+            "perte de poids",
+            &["J'ai perdu du poids sans m'en rendre compte"],
+            &["J'ai perdu mes clés"],
+        ),
+        ("vapen", &["Kollege hat im Meeting gevaped"], &["Er hat geschlafen"]),
+        ("grèves", &["un gréviste en colère"], &["une grue en ville"]),
+        (
+            "politique",
+            &["Les politiciens découvrent le prix du pain"],
+            &["La police arrive"],
+        ),
+        ("chá", &["um chazinho à tarde"], &["a chave da casa"]),
+        ("bebés", &["bebito nuevo en la oficina"], &["bebida fría"]),
+    ]);
+}
+
+#[test]
+fn exceptions_and_keeps_are_read_in_english_and_german() {
+    check(&[
+        (
+            "Kardashians, unless it's about the lawsuit",
+            &["The Kardashians at dinner"],
+            &["Judge in the Kardashian lawsuit rules"],
+        ),
+        (
+            "nothing about Ryanair. if it's about Dublin airport keep it",
+            &["Ryanair charged me for a pen"],
+            &["Dublin airport: Ryanair moves"],
+        ),
+        (
+            "golf. Mini golf is ok though",
+            &["golf on tv all sunday"],
+            &["mini golf, golf for me"],
+        ),
+        (
+            "layoffs. only if its about games keep it",
+            &["layoffs at the bank"],
+            &["layoffs at a games studio"],
+        ),
+        (
+            "no football but not my team (Dorking Wanderers)",
+            &["football all day"],
+            &["Dorking at home, football and a pie"],
+        ),
+        (
+            "kids (but adoption stories welcome)",
+            &["kids again"],
+            &["adopted kids deserve photos"],
+        ),
+        (
+            "Fußball. Frauenfußball ist ok",
+            &["Fußball heute"],
+            &["Die DFB-Frauen: Fußball kann so schön sein"],
+        ),
+        (
+            "Diäten, es sei denn es ist vom Arzt",
+            &["Diäten helfen"],
+            &["Der Oberarzt erklärt Diäten"],
+        ),
+        (
+            "Politik, Lokalpolitik ausgenommen",
+            &["Politik heute"],
+            &["Lokalpolitik: Politik vor Ort"],
+        ),
+        (
+            "Rauchen. Aufhör-Tipps sollen bleiben",
+            &["Rauchen ist wieder in"],
+            &["Rauchen? Ich habe aufgehört"],
+        ),
+    ]);
+}
+
+#[test]
+fn exceptions_and_keeps_are_read_in_romance_languages() {
+    check(&[
+        (
+            "toros, salvo noticias de prohibición",
+            &["toros el domingo"],
+            &["Colombia prohíbe los toros"],
+        ),
+        (
+            "política a no ser que sea sobre vivienda",
+            &["política otra vez"],
+            &["política de vivienda"],
+        ),
+        (
+            "famosos, menos MasterChef que me gusta",
+            &["famosos en la tele"],
+            &["famosos en MasterChef"],
+        ),
+        ("menos fútbol", &["fútbol hoy"], &["tenis hoy"]),
+        (
+            "téléréalité mais Top Chef j'aime bien",
+            &["téléréalité à Dubaï"],
+            &["Top Chef, la téléréalité qui cuit"],
+        ),
+        (
+            "foot, sauf si ça parle du club de Brest",
+            &["foot ce soir"],
+            &["foot : Brest gagne"],
+        ),
+        (
+            "bébés. Mais l'adoption ça m'intéresse",
+            &["bébés partout"],
+            &["Adoption : un bébé sourit"],
+        ),
+        (
+            "politica, tranne se parla di sanità",
+            &["politica oggi"],
+            &["politica e sanità"],
+        ),
+        (
+            "coches. Las bicis me encantan",
+            &["coches nuevos"],
+            &["en bici sin coches"],
+        ),
+        (
+            "calcio. I dolci non mi piacciono",
+            &["dolci di Natale"],
+            &["pane e olio"],
+        ),
+        (
+            "calcio fuorché la nazionale",
+            &["calcio oggi"],
+            &["calcio: la nazionale vince"],
+        ),
+        (
+            "política, a não ser que seja sobre educação",
+            &["política hoje"],
+            &["política da educação"],
+        ),
+        (
+            "futebol, só quando joga o Santos",
+            &["futebol hoje"],
+            &["futebol: Santos vence"],
         ),
     ]);
 }

@@ -1,4 +1,4 @@
-//! Chains of audit entries, and what tells whether one was edited, cut or put into another order. Pure.
+//! Chains of audit entries, and the rules that show if one was edited, cut or reordered. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// An entry of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// Which chain.
+pub struct AuditEntry {
+    /// The chain.
     pub writer: String,
     /// Its place, from 1.
     pub sequence: u64,
@@ -27,7 +27,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// Which chain.
+    /// The chain.
     pub writer: String,
     /// The entry's place.
     pub sequence: u64,
@@ -38,7 +38,7 @@ pub struct Head {
 /// The first entry at which a chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// Which chain.
+    /// The chain.
     pub writer: String,
     /// The place of the entry that is wrong or missing.
     pub sequence: u64,
@@ -46,8 +46,8 @@ pub struct Broken {
     pub problem: &'static str,
 }
 
-impl Entry {
-    /// The entry that follows (`sequence`, `previous`) in a chain.
+impl AuditEntry {
+    /// Creates the entry that follows (`sequence`, `previous`) in a chain.
     #[must_use]
     pub fn following(writer: &str, sequence: u64, previous: &str, change: String) -> Self {
         Self {
@@ -59,14 +59,14 @@ impl Entry {
         }
     }
 
-    /// Whether nothing of it was changed since it was written.
+    /// True if nothing of it was changed since it was written.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.hash == hash(&self.writer, self.sequence, &self.previous, &self.change)
     }
 }
 
-/// SHA-256 over the length-prefixed parts, in base64url.
+/// Returns the SHA-256 over the length-prefixed parts, in base64url.
 fn hash(writer: &str, sequence: u64, previous: &str, change: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in [writer, &sequence.to_string(), previous, change] {
@@ -76,28 +76,28 @@ fn hash(writer: &str, sequence: u64, previous: &str, change: &str) -> String {
     URL_SAFE_NO_PAD.encode(context.finish())
 }
 
-/// A walk along entries in the order in which they are kept: by chain, and in each by place.
+/// A walk along entries in the order in which they are kept: by chain and sequence.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// Where each chain has been followed to.
+    /// The last place and hash reached in each chain.
     reached: BTreeMap<String, (u64, String)>,
 }
 
 impl Walk {
-    /// A walk that goes on behind `entry`, which is taken as it is.
+    /// Starts a walk behind `entry`, which is trusted.
     #[must_use]
-    pub fn behind(entry: &Entry) -> Self {
+    pub fn behind(entry: &AuditEntry) -> Self {
         let reached = (entry.sequence, entry.hash.clone());
         Self {
             reached: BTreeMap::from([(entry.writer.clone(), reached)]),
         }
     }
 
-    /// Goes on to `entry`.
+    /// Continues to `entry`.
     ///
     /// # Errors
-    /// What is wrong with it, or missing before it.
-    pub fn step(&mut self, entry: &Entry) -> Result<(), Broken> {
+    /// The fault in it, or the entry missing before it.
+    pub fn step(&mut self, entry: &AuditEntry) -> Result<(), Broken> {
         let (sequence, previous) = self.reached.get(&entry.writer).cloned().unwrap_or_default();
         let broken = |sequence, problem| {
             Err(Broken {
@@ -123,8 +123,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Holds what was reached against the heads: each chain must have been followed to its last entry, and none must be without
-    /// a head.
+    /// Compares the walk with the heads: each chain must end at its head, and none may be without a head.
     ///
     /// # Errors
     /// The first chain that ends elsewhere.
@@ -132,7 +131,7 @@ impl Walk {
         self.end_but(heads, None)
     }
 
-    /// [`Walk::end`], with one chain left open: it goes on behind what was walked.
+    /// Does the same as [`Walk::end`], with one chain left open that continues behind the walk.
     ///
     /// # Errors
     /// The first chain that ends elsewhere.
@@ -166,7 +165,7 @@ impl Walk {
 ///
 /// # Errors
 /// The first entry that is wrong or missing.
-pub fn verify<'a>(entries: impl IntoIterator<Item = &'a Entry>, heads: &[Head]) -> Result<(), Broken> {
+pub fn verify<'a>(entries: impl IntoIterator<Item = &'a AuditEntry>, heads: &[Head]) -> Result<(), Broken> {
     let mut walk = Walk::default();
     for entry in entries {
         walk.step(entry)?;
@@ -179,13 +178,13 @@ mod tests {
     use super::*;
 
     /// Two chains of four, as they are kept.
-    fn chains() -> (Vec<Entry>, Vec<Head>) {
+    fn chains() -> (Vec<AuditEntry>, Vec<Head>) {
         let (mut entries, mut heads) = (Vec::new(), Vec::new());
         for writer in ["a", "b"] {
             let mut previous = String::new();
             for sequence in 1..=4 {
                 let change = format!(r#"{{"action":"{writer}{sequence}"}}"#);
-                let entry = Entry::following(writer, sequence, &previous, change);
+                let entry = AuditEntry::following(writer, sequence, &previous, change);
                 previous.clone_from(&entry.hash);
                 entries.push(entry);
             }
@@ -198,7 +197,7 @@ mod tests {
         (entries, heads)
     }
 
-    fn broken(tamper: impl Fn(&mut Vec<Entry>)) -> (String, u64, &'static str) {
+    fn broken(tamper: impl Fn(&mut Vec<AuditEntry>)) -> (String, u64, &'static str) {
         let (mut entries, heads) = chains();
         tamper(&mut entries);
         let broken = verify(&entries, &heads).unwrap_err();
@@ -238,11 +237,12 @@ mod tests {
 
     #[test]
     fn an_entry_hashed_anew_breaks_the_link_of_the_next() {
-        let forged = |e: &mut Vec<Entry>| e[1] = Entry::following("a", 2, &e[0].hash.clone(), "{}".to_owned());
+        let forged =
+            |e: &mut Vec<AuditEntry>| e[1] = AuditEntry::following("a", 2, &e[0].hash.clone(), "{}".to_owned());
         assert_eq!(broken(forged), ("a".to_owned(), 3, "unlinked"));
-        let last = |e: &mut Vec<Entry>| e[3] = Entry::following("a", 4, &e[2].hash.clone(), "{}".to_owned());
+        let last = |e: &mut Vec<AuditEntry>| e[3] = AuditEntry::following("a", 4, &e[2].hash.clone(), "{}".to_owned());
         assert_eq!(broken(last), ("a".to_owned(), 4, "edited"), "and the last one the head");
-        let more = |e: &mut Vec<Entry>| e.push(Entry::following("c", 1, "", "{}".to_owned()));
+        let more = |e: &mut Vec<AuditEntry>| e.push(AuditEntry::following("c", 1, "", "{}".to_owned()));
         assert_eq!(broken(more), ("c".to_owned(), 2, "cut"), "no chain without a head");
     }
 
@@ -251,15 +251,15 @@ mod tests {
         let (entries, _) = chains();
         let second = &entries[1];
         for edited in [
-            Entry {
+            AuditEntry {
                 sequence: 3,
                 ..second.clone()
             },
-            Entry {
+            AuditEntry {
                 previous: String::new(),
                 ..second.clone()
             },
-            Entry {
+            AuditEntry {
                 writer: "v".to_owned(),
                 ..second.clone()
             },

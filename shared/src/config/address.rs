@@ -1,14 +1,17 @@
 //! The limits by address: one figure for each class of endpoints.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use super::cache::PER_ADDRESS;
 use super::{ConfigError, Settings};
 
-/// The class of every endpoint that has none of its own.
+/// The bounds of a limit by address.
+pub(super) const PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
+
+/// The class of every endpoint without a class of its own.
 const OTHER: &str = "other";
 
-/// The classes, and requests from one address in any 60 seconds.
+/// The classes, with requests from one address in any 60 seconds.
 const DEFAULTS: [(&str, u64); 7] = [
     ("classify", 100),
     ("auth", 100),
@@ -19,7 +22,7 @@ const DEFAULTS: [(&str, u64); 7] = [
     (OTHER, 300),
 ];
 
-/// Requests from one address in any 60 seconds, by class. Each class is counted for itself.
+/// Requests from one address in any 60 seconds, by class. Each class is counted separately.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressLimits(BTreeMap<&'static str, u64>);
 

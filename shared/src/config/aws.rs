@@ -1,4 +1,4 @@
-//! What AWS's own variables say: region, credentials, endpoints; and how tables may be named.
+//! AWS's own variables (region, credentials, endpoints), and the form of table names.
 
 use super::openai::address;
 use super::{ConfigError, Secret, Settings};
@@ -33,7 +33,7 @@ impl Settings<'_> {
         Ok("us-east-1".to_owned())
     }
 
-    /// Either both of the id and the key, or neither.
+    /// Returns the credentials. The id and the key must both be set, or neither.
     pub(super) fn credentials(&self) -> Result<Option<AwsCredentials>, ConfigError> {
         let (id, key) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
         let alone = |variable, other| ConfigError {
@@ -52,13 +52,13 @@ impl Settings<'_> {
         }
     }
 
-    /// Another place than AWS's own for a service.
+    /// Returns another endpoint for a service, if one is set.
     pub(super) fn aws_endpoint(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
         let text = self.optional(variable);
         text.map(|text| address(variable, &text)).transpose()
     }
 
-    /// What the tables' names start with. `DynamoDB` takes 255 characters; the longest name of ours has 8.
+    /// Returns the start of the tables' names. `DynamoDB` takes 255 characters; the longest name of ours has 8.
     pub(super) fn table_prefix(&self, variable: &'static str) -> Result<String, ConfigError> {
         let prefix = self.text(variable, "clearview-");
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);

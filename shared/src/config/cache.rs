@@ -1,17 +1,13 @@
 //! The settings of the shared cache, of the one for limits, and of the limits by address.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::AddressLimits;
+use super::address::{AddressLimits, PER_ADDRESS};
 use super::endpoint::Endpoint;
 use super::{ConfigError, Settings};
 
-/// What a limit by address may be.
-pub(super) const PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
-
-/// All that is set about caches.
+/// All settings of caches.
 #[derive(Debug, Clone)]
 pub struct CacheSettings {
     /// `CLEARVIEW_CACHE_URL` and `CLEARVIEW_CACHE_NAME`: the cache that instances share (none).
@@ -20,16 +16,16 @@ pub struct CacheSettings {
     pub limits: Option<SharedCache>,
     /// `CLEARVIEW_CACHE_NAME`: the shared cache's name, also where its URL is not known (none).
     pub shared_name: Option<String>,
-    /// `CLEARVIEW_LIMITS_NAME`: likewise (none).
+    /// `CLEARVIEW_LIMITS_NAME`: the same for the limits' cache (none).
     pub limits_name: Option<String>,
-    /// `AWS_ENDPOINT_URL_ELASTICACHE`: another place than AWS's own to look caches up by their names.
+    /// `AWS_ENDPOINT_URL_ELASTICACHE`: another endpoint to look caches up by their names (AWS's own).
     pub api_endpoint: Option<String>,
     /// `CLEARVIEW_CACHE_USER`: signs in to ElastiCache with IAM as this user (signs in as the URL says).
     pub user: Option<String>,
-    /// `CLEARVIEW_CACHE_CA_FILE`: certificates, as PEM, that a cache's own may be signed by (Amazon's or the system's).
+    /// `CLEARVIEW_CACHE_CA_FILE`: the authorities that may have signed a cache's certificate, as PEM (Amazon's or the
+    /// system's).
     pub ca_file: Option<PathBuf>,
-    /// `CLEARVIEW_CACHE_TIMEOUT_MS`: how long a cache may be silent before it is asked whether it is there, and how long it
-    /// has for this (60).
+    /// `CLEARVIEW_CACHE_TIMEOUT_MS`: how long a cache may be silent before it is probed, and the time limit of that probe (60).
     pub timeout: Duration,
     /// `CLEARVIEW_IP_PER_MINUTE`: requests from one address in any 60 seconds, for each class of endpoints.
     pub ip_per_minute: AddressLimits,
@@ -40,9 +36,9 @@ pub struct CacheSettings {
 /// One cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedCache {
-    /// Where it is.
+    /// Its address.
     pub endpoint: Endpoint,
-    /// The name under which ElastiCache knows it.
+    /// Its name in ElastiCache.
     pub name: Option<String>,
 }
 

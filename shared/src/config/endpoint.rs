@@ -1,11 +1,11 @@
-//! Where a shared cache is: the form of `CLEARVIEW_CACHE_URL` and `CLEARVIEW_LIMITS_URL`.
+//! The address of a shared cache: the form of `CLEARVIEW_CACHE_URL` and `CLEARVIEW_LIMITS_URL`.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::Secret;
 
-/// The port of Redis and Valkey where none is given.
+/// The port of Redis and Valkey if none is given.
 const DEFAULT_PORT: u16 = 6379;
 
 /// `redis://[user[:password]@]host[:port]`, or `rediss://` for TLS.
@@ -13,13 +13,13 @@ const DEFAULT_PORT: u16 = 6379;
 pub struct Endpoint {
     /// A name or an address; an IPv6 address without its brackets.
     pub host: String,
-    /// 6379 where none is given.
+    /// 6379 if none is given.
     pub port: u16,
-    /// Whether the connection is encrypted.
+    /// True if the connection is encrypted.
     pub tls: bool,
-    /// Who signs in; the server's default user where none is named.
+    /// The user who signs in; the server's default user if none is named.
     pub user: Option<String>,
-    /// With what.
+    /// The password, if there is one.
     pub password: Option<Secret>,
 }
 
@@ -27,7 +27,7 @@ impl Endpoint {
     /// Reads a URL.
     ///
     /// # Errors
-    /// What is wrong, in words that hold no password.
+    /// The problem, in words that hold no password.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let form = || "not of the form redis://host:port or rediss://host:port".to_owned();
         let url = Url::parse(text).map_err(|_| form())?;

@@ -1,63 +1,54 @@
-//! Which layers of the cache are used, so that a fleet can move from one to the other without a pause.
+//! Which layers of answers are used, so that a fleet can move from one to the other without a pause.
 
 use super::{ConfigError, Settings};
 
-/// The layers beyond the process that verdicts are written to and read from.
+/// `CLEARVIEW_CACHE_LAYERS`: the layers beyond the process, in the order of the migration in `docs/OPERATIONS.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CacheLayers {
-    /// `CLEARVIEW_CACHE_WRITE`: `both`, `table` or `shared` (`both`).
-    pub writes: CacheWrites,
-    /// `CLEARVIEW_CACHE_READ`: `shared` or `table`, one that is written (`shared`, or `table` if that alone is written).
-    pub reads: CacheReads,
-}
-
-/// Which layers are told of a new verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheWrites {
-    /// The shared cache and the table.
-    Both,
-    /// The table alone.
+pub enum CacheLayers {
+    /// `table`: the table alone.
     Table,
-    /// The shared cache alone.
+    /// `table+shared`: both are written, the table alone is read.
+    TableThenShared,
+    /// `shared+table`: both are written, the shared cache is read first. Leases come with it.
+    SharedThenTable,
+    /// `shared`: as `shared+table`, but the table is written no more.
     Shared,
-}
-
-/// Which layer is asked first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheReads {
-    /// The shared cache, then the table. Leases on questions come with it.
-    Shared,
-    /// The table alone.
-    Table,
 }
 
 impl CacheLayers {
+    const ALL: [(&'static str, Self); 4] = [
+        ("table", Self::Table),
+        ("table+shared", Self::TableThenShared),
+        ("shared+table", Self::SharedThenTable),
+        ("shared", Self::Shared),
+    ];
+
     pub(super) fn read(env: &Settings<'_>) -> Result<Self, ConfigError> {
-        let variable = "CLEARVIEW_CACHE_WRITE";
-        let writes = match env.text(variable, "both").as_str() {
-            "both" => CacheWrites::Both,
-            "table" => CacheWrites::Table,
-            "shared" => CacheWrites::Shared,
-            other => {
-                let problem = format!("{other:?} is none of both, table, shared");
-                return Err(ConfigError { variable, problem });
-            }
-        };
-        let variable = "CLEARVIEW_CACHE_READ";
-        let asked = env.optional(variable);
-        let reads = match (asked.as_deref(), writes) {
-            (None | Some("shared"), CacheWrites::Both | CacheWrites::Shared) => CacheReads::Shared,
-            (None | Some("table"), CacheWrites::Both | CacheWrites::Table) => CacheReads::Table,
-            (Some(layer @ ("shared" | "table")), _) => {
-                let problem = format!("{layer:?} is not written, as CLEARVIEW_CACHE_WRITE says");
-                return Err(ConfigError { variable, problem });
-            }
-            (Some(other), _) => {
-                let problem = format!("{other:?} is neither shared nor table");
-                return Err(ConfigError { variable, problem });
-            }
-        };
-        Ok(Self { writes, reads })
+        let variable = "CLEARVIEW_CACHE_LAYERS";
+        let text = env.text(variable, "shared+table");
+        let layers = Self::ALL.into_iter().find(|(name, _)| *name == text);
+        layers.map(|(_, layers)| layers).ok_or_else(|| ConfigError {
+            variable,
+            problem: format!("{text:?} is none of {}", Self::ALL.map(|(name, _)| name).join(", ")),
+        })
+    }
+
+    /// True if the shared cache is read.
+    #[must_use]
+    pub const fn reads_shared(self) -> bool {
+        matches!(self, Self::SharedThenTable | Self::Shared)
+    }
+
+    /// True if the shared cache is written.
+    #[must_use]
+    pub const fn writes_shared(self) -> bool {
+        !matches!(self, Self::Table)
+    }
+
+    /// True if the table is written.
+    #[must_use]
+    pub const fn writes_table(self) -> bool {
+        !matches!(self, Self::Shared)
     }
 }
 
@@ -67,30 +58,26 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn only_what_is_written_can_be_read_first() {
-        use {CacheReads as Reads, CacheWrites as Writes};
-        for (written, first, expected) in [
-            ("", "", Ok((Writes::Both, Reads::Shared))),
-            ("both", "shared", Ok((Writes::Both, Reads::Shared))),
-            ("both", "table", Ok((Writes::Both, Reads::Table))),
-            ("table", "", Ok((Writes::Table, Reads::Table))),
-            ("table", "table", Ok((Writes::Table, Reads::Table))),
-            ("table", "shared", Err("CLEARVIEW_CACHE_READ")),
-            ("shared", "", Ok((Writes::Shared, Reads::Shared))),
-            ("shared", "shared", Ok((Writes::Shared, Reads::Shared))),
-            ("shared", "table", Err("CLEARVIEW_CACHE_READ")),
-            ("both", "both", Err("CLEARVIEW_CACHE_READ")),
-            ("all", "", Err("CLEARVIEW_CACHE_WRITE")),
+    fn each_step_of_the_migration_is_one_word() {
+        for (text, expected) in [
+            ("", Ok(CacheLayers::SharedThenTable)),
+            ("table", Ok(CacheLayers::Table)),
+            ("table+shared", Ok(CacheLayers::TableThenShared)),
+            ("shared+table", Ok(CacheLayers::SharedThenTable)),
+            ("shared", Ok(CacheLayers::Shared)),
+            ("both", Err("CLEARVIEW_CACHE_LAYERS")),
         ] {
-            let config = Config::read(|name| match name {
-                "CLEARVIEW_CACHE_WRITE" => Some(written.to_owned()),
-                "CLEARVIEW_CACHE_READ" => Some(first.to_owned()),
-                _ => None,
-            });
-            let layers = config
-                .map(|config| (config.cache_layers.writes, config.cache_layers.reads))
-                .map_err(|error| error.variable);
-            assert_eq!(layers, expected, "{written:?} {first:?}");
+            let config = Config::read(|name| (name == "CLEARVIEW_CACHE_LAYERS").then(|| text.to_owned()));
+            let layers = config.map(|config| config.cache_layers).map_err(|error| error.variable);
+            assert_eq!(layers, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_step_reads_first_what_it_does_not_write() {
+        for (name, layers) in CacheLayers::ALL {
+            assert!(layers.writes_shared() || !layers.reads_shared(), "{name}");
+            assert!(layers.writes_table() || layers.reads_shared(), "{name}");
         }
     }
 }

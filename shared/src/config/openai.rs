@@ -4,7 +4,7 @@ use url::Url;
 
 use super::{ConfigError, Secret, Settings};
 
-/// Where `OpenAI` itself answers.
+/// The address of `OpenAI` itself.
 const OPENAI: &str = "https://api.openai.com/v1";
 
 /// The end of the path that is appended to a base URL.
@@ -22,15 +22,16 @@ pub enum KeyHeader {
 /// Settings of calls in `OpenAI`'s protocol.
 #[derive(Debug, Clone)]
 pub struct OpenAiSettings {
-    /// `CLEARVIEW_OPENAI_BASE_URL`: what `/chat/completions` is appended to (OpenAI's own).
+    /// `CLEARVIEW_OPENAI_BASE_URL`: the base of `/chat/completions` (OpenAI's own).
     pub base_url: String,
-    /// `CLEARVIEW_OPENAI_API_KEY`: the key; may be absent where the address asks for none.
+    /// `CLEARVIEW_OPENAI_API_KEY`: the key; may be absent if the address asks for none.
     pub api_key: Option<Secret>,
-    /// `CLEARVIEW_OPENAI_API_KEY_SECRET`: the Secrets Manager secret that holds that key instead; read anew every few minutes.
+    /// `CLEARVIEW_OPENAI_API_KEY_SECRET`: the Secrets Manager secret that holds that key instead; it is read again every few
+    /// minutes.
     pub api_key_secret: Option<String>,
     /// `CLEARVIEW_OPENAI_API_KEY_HEADER`: `bearer` or `api-key` (`bearer`).
     pub key_header: KeyHeader,
-    /// `CLEARVIEW_OPENAI_API_VERSION`: `api-version` in the query, which Azure asks for (not sent).
+    /// `CLEARVIEW_OPENAI_API_VERSION`: `api-version` in the query, for Azure (not sent).
     pub api_version: Option<String>,
     /// `CLEARVIEW_OPENAI_TEMPERATURE`: sent if set, 0 to 2; newer models refuse it (not sent).
     pub temperature: Option<f32>,
@@ -59,7 +60,7 @@ impl OpenAiSettings {
         })
     }
 
-    /// Tells whether calls lack the key that their address asks for.
+    /// True if calls lack the key that their address asks for.
     pub(super) fn lacks_key(&self) -> bool {
         self.base_url == OPENAI && self.api_key.is_none() && self.api_key_secret.is_none()
     }
@@ -68,7 +69,7 @@ impl OpenAiSettings {
 /// Reads a key, which goes into a header, from text that may have white space around it.
 ///
 /// # Errors
-/// What is wrong, in words that hold nothing of the key.
+/// The problem, in words that hold nothing of the key.
 pub fn parse_key(text: &str) -> Result<Secret, String> {
     let key = text.trim();
     if key.len() > 1
@@ -95,7 +96,7 @@ pub(super) fn address(variable: &'static str, text: &str) -> Result<String, Conf
     if rest.is_empty() || rest.starts_with('/') {
         return Err(refuse("it names no host"));
     }
-    // A parser mends these, and so hides what was meant.
+    // A parser repairs these, and so hides the mistake.
     if let Some(odd) = rest
         .chars()
         .find(|c| !c.is_ascii_graphic() || "\\{}$<>\"'`|^@?#".contains(*c))

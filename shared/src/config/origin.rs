@@ -1,14 +1,14 @@
-//! The form of an origin in `CLEARVIEW_CORS_ORIGINS`: exactly what a browser or a web view sends in `Origin`.
+//! The form of an origin in `CLEARVIEW_CORS_ORIGINS`: exactly the `Origin` that a browser or a web view sends.
 
 use url::Url;
 
-/// Schemes of which no page has an origin of its own: browsers send `null` for them, or nothing.
+/// Schemes whose pages have no origin of their own: browsers send `null` for them, or nothing.
 const WITHOUT_ORIGIN: [&str; 6] = ["about", "blob", "data", "file", "javascript", "null"];
 
 /// Checks that a browser can send `text` as the origin of a page, letter by letter.
 ///
 /// # Errors
-/// Why no request can ever have it.
+/// The reason why no request can have it.
 pub(super) fn check(text: &str) -> Result<(), String> {
     if text.contains('*') {
         return Err("there are no wildcards: list each origin".to_owned());
@@ -35,7 +35,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     }
     let sent = match url.origin() {
         origin if origin.is_tuple() => origin.ascii_serialization(),
-        // A scheme of an app, which the library knows nothing of.
+        // The scheme of an app, which the library does not know.
         _ => text.to_owned(),
     };
     match url.host_str() {

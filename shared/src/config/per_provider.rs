@@ -1,28 +1,28 @@
-//! Settings with a value for all providers, or one for each that is named.
+//! Settings with one value for all providers, or one for each that is named.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::providers::ProviderName;
+use super::provider_name::ProviderName;
 use super::{ConfigError, Settings};
 
-/// How much a model reasons before it answers, by `OpenAI`'s names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much a model reasons before it answers, by `OpenAI`'s names; in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
-    /// The model is not told: it reasons as much as it does by default.
+    /// Nothing is sent: the model reasons as much as it does by default.
     Unsent,
-    /// Not at all.
+    /// No reasoning.
     None,
-    /// Hardly.
+    /// Hardly any.
     Minimal,
     /// A little.
     Low,
-    /// What most models do by default.
+    /// The default of most models.
     Medium,
     /// Much.
     High,
-    /// As much as it can.
+    /// As much as the model can.
     Xhigh,
 }
 
@@ -37,7 +37,7 @@ impl Effort {
         ("xhigh", Self::Xhigh),
     ];
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         let named = Self::NAMED.iter().find(|(_, effort)| *effort == self);
@@ -52,7 +52,7 @@ impl Effort {
     }
 }
 
-/// A value for all providers, or one for each that is named.
+/// One value for all providers, or one for each that is named.
 #[derive(Debug, Clone)]
 pub struct PerProvider<T> {
     all: Option<T>,

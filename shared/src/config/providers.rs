@@ -1,8 +1,6 @@
-//! The settings of model providers: who judges for whom, where, with which key, at what price, and what may be spent.
+//! The settings of model providers: their chains, addresses, keys and prices, and the daily spend limit.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,112 +12,79 @@ use crate::plan::Tier;
 
 pub use super::openai::{KeyHeader, OpenAiSettings, parse_key};
 pub use super::per_provider::{Effort, PerProvider};
+pub use super::provider_name::ProviderName;
 
-/// The longest name of a model.
-const LONGEST_MODEL: usize = 200;
-
-/// Whose price is that of every provider without one.
+/// The entry whose price applies to every provider without one.
 const OTHER: &str = "other";
 
-/// A judge of posts that can be configured.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ProviderName {
-    /// `local`: the embedded model.
-    Local,
-    /// `openai:` and a model of whatever speaks OpenAI's protocol at the configured address.
-    OpenAi(Arc<str>),
-    /// `bedrock:` and a model or inference profile of Amazon Bedrock.
-    Bedrock(Arc<str>),
-}
-
-impl ProviderName {
-    /// Reads `local`, `openai:MODEL` or `bedrock:MODEL`.
-    ///
-    /// # Errors
-    /// What is wrong, in words.
-    pub fn parse(name: &str) -> Result<Self, String> {
-        let name = name.trim();
-        let (kind, model) = name.split_once(':').unwrap_or((name, ""));
-        let fits = |model: &str| {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/@+".contains(&b);
-            (1..=LONGEST_MODEL).contains(&model.len()) && model.bytes().all(plain)
-        };
-        match kind {
-            "local" if name == "local" => Ok(Self::Local),
-            "openai" if fits(model) => Ok(Self::OpenAi(Arc::from(model))),
-            "bedrock" if fits(model) => Ok(Self::Bedrock(Arc::from(model))),
-            "openai" | "bedrock" => Err(format!("{name:?} names no model, as {kind}:MODEL would")),
-            _ => Err(format!(
-                "there is no provider {name:?}; there are local, openai:MODEL and bedrock:MODEL"
-            )),
-        }
-    }
-
-    /// Whether calls leave this process.
-    #[must_use]
-    pub const fn is_remote(&self) -> bool {
-        !matches!(self, Self::Local)
-    }
-}
-
-impl fmt::Display for ProviderName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local => f.write_str("local"),
-            Self::OpenAi(model) => write!(f, "openai:{model}"),
-            Self::Bedrock(model) => write!(f, "bedrock:{model}"),
-        }
-    }
-}
-
-/// What an operator has decided about a provider's breaker.
+/// An operator's decision about a provider's breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forced {
-    /// The provider is never asked.
+    /// The provider is never called.
     Open,
-    /// The provider is always asked.
+    /// The provider is always called.
     Closed,
+}
+
+/// Providers in order of preference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chains {
+    /// The chain that all tiers share.
+    pub base: Vec<ProviderName>,
+    /// Chains of tiers that have a better one.
+    pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
 }
 
 /// All settings of providers.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
-    /// `CLEARVIEW_PROVIDERS`: who judges, in order of preference (`local`).
-    pub chain: Vec<ProviderName>,
+    /// `CLEARVIEW_PROVIDERS`: the chain, in order of preference (`local`);
     /// `CLEARVIEW_PROVIDERS_BY_TIER`: chains of tiers that have a better one, as JSON (none).
-    pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
-    /// `CLEARVIEW_LOCAL_FALLBACK`: whether the embedded model stands in at the end of every chain (`on`).
+    pub chains: Chains,
+    /// `CLEARVIEW_RANK_PROVIDERS`: the chain of rank, for every tier (as `CLEARVIEW_PROVIDERS`).
+    pub rank: Chains,
+    /// `CLEARVIEW_LOCAL_FALLBACK`: the embedded judge stands in at the end of every chain (`on`).
     pub stand_in: bool,
-    /// `CLEARVIEW_OPENAI_…`: where that protocol is spoken, and with which key.
+    /// `CLEARVIEW_OPENAI_…`: the address of that protocol, and its key.
     pub openai: OpenAiSettings,
     /// `CLEARVIEW_REASONING_EFFORT`: how much a model reasons (the least that it takes).
     pub effort: PerProvider<Effort>,
     /// `CLEARVIEW_MAX_OUTPUT_TOKENS`: the most tokens that a model writes in one answer (by the number of posts).
     pub max_output: PerProvider<u32>,
-    /// `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`: another place than AWS's own for Bedrock.
+    /// `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`: another endpoint for Bedrock (AWS's own).
     pub bedrock_endpoint: Option<String>,
-    /// `CLEARVIEW_MODEL_TIMEOUT_MS`: the longest that one call to a model may take (5000).
+    /// `CLEARVIEW_MODEL_TIMEOUT_MS`: the time limit of one call to a model (5000).
     pub call_timeout: Duration,
-    /// `CLEARVIEW_PARALLEL_CALLS`: how many calls to models one request makes at a time (4).
+    /// `CLEARVIEW_PARALLEL_CALLS`: calls to models that one request makes at a time (4).
     pub parallel_calls: usize,
     /// `CLEARVIEW_CALL_TOKENS`: the most tokens of posts in one call, by estimate (16000).
     pub call_tokens: usize,
     /// `CLEARVIEW_PRICES`: dollars per million tokens by provider, as JSON (none: calls cost nothing).
     pub prices: BTreeMap<ProviderName, Price>,
-    /// Those of its `other`: of every provider over the network that has none of its own.
+    /// The price of `other`: of every network provider without a price of its own.
     pub other_price: Option<Price>,
     /// `CLEARVIEW_DAILY_SPEND_LIMIT`: dollars that may be spent on models in a UTC day (no limit).
     pub daily_spend_limit: Option<Money>,
-    /// `CLEARVIEW_BREAKERS`: providers that are never or always asked, such as `openai:gpt-5-mini=open` (none).
+    /// `CLEARVIEW_BREAKERS`: providers that are never or always called, such as `openai:gpt-5-mini=open` (none).
     pub forced: BTreeMap<ProviderName, Forced>,
 }
 
 impl ProviderSettings {
     pub(super) fn read(env: &Settings<'_>) -> Result<Self, ConfigError> {
         let (prices, other_price) = prices(env, "CLEARVIEW_PRICES")?;
-        let settings = Self {
-            chain: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
+        let chains = Chains {
+            base: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
             by_tier: by_tier(env, "CLEARVIEW_PROVIDERS_BY_TIER")?,
+        };
+        let settings = Self {
+            rank: match env.optional("CLEARVIEW_RANK_PROVIDERS") {
+                None => chains.clone(),
+                Some(text) => Chains {
+                    base: chain("CLEARVIEW_RANK_PROVIDERS", &text)?,
+                    by_tier: BTreeMap::new(),
+                },
+            },
+            chains,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
             openai: OpenAiSettings::read(env)?,
             effort: PerProvider::read(env, "CLEARVIEW_REASONING_EFFORT", Effort::parse)?,
@@ -137,13 +102,15 @@ impl ProviderSettings {
         Ok(settings)
     }
 
-    /// Every provider of any chain, once, in order.
+    /// Returns every provider of any chain, once, in order.
     #[must_use]
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
-        for name in std::iter::once(&self.chain).chain(self.by_tier.values()).flatten() {
-            if !all.contains(&name) {
-                all.push(name);
+        for chains in [&self.chains, &self.rank] {
+            for name in std::iter::once(&chains.base).chain(chains.by_tier.values()).flatten() {
+                if !all.contains(&name) {
+                    all.push(name);
+                }
             }
         }
         all
@@ -166,7 +133,7 @@ impl ProviderSettings {
             .collect()
     }
 
-    /// What a provider's tokens cost.
+    /// Returns the price of a provider's tokens.
     #[must_use]
     pub fn price(&self, name: &ProviderName) -> Price {
         self.known_price(name).unwrap_or_default()
@@ -177,7 +144,7 @@ impl ProviderSettings {
         self.prices.get(name).copied().or(other)
     }
 
-    /// What no single setting shows.
+    /// Checks rules across several settings.
     fn check(&self) -> Result<(), ConfigError> {
         for name in self.all() {
             if matches!(name, ProviderName::OpenAi(_)) && self.openai.lacks_key() {

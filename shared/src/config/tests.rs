@@ -16,7 +16,7 @@ fn an_empty_environment_gives_the_documented_defaults() {
     assert_eq!(config.table_timeout, Duration::from_secs(1));
     assert_eq!(config.request_timeout, Duration::from_secs(8));
     assert_eq!(config.fleet_size, 10);
-    assert_eq!(config.providers.chain, [ProviderName::Local]);
+    assert_eq!(config.providers.chains.base, [ProviderName::Local]);
     assert!(config.providers.stand_in);
     assert_eq!(config.providers.call_timeout, Duration::from_secs(5));
     assert_eq!(config.providers.daily_spend_limit, None);
@@ -179,7 +179,7 @@ fn what_a_chain_needs_must_be_set_with_it() {
     assert!(read(&[&limited[..], &[price]].concat()).is_ok());
     let price = ("CLEARVIEW_PRICES", r#"{"other":{"input":5,"output":25}}"#);
     let providers = read(&[&limited[..], &[price]].concat()).unwrap().providers;
-    assert!(!providers.price(&providers.chain[0]).is_free());
+    assert!(!providers.price(&providers.chains.base[0]).is_free());
     assert!(providers.price(&ProviderName::Local).is_free());
 }
 

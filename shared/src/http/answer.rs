@@ -4,13 +4,13 @@ use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
-use super::correlation::{CORRELATION_ID, correlation_id};
-use super::{Call, Reply, cors, limits, problem, whole_seconds};
+use super::correlation::CORRELATION_ID;
+use super::{Call, Reply, limits, openai_error, problem, whole_seconds};
 use crate::app::App;
 use crate::error::{DAILY, Error};
+use crate::limits::Standing;
 use crate::plan::Usage;
-use crate::rate_limit::Standing;
-use crate::telemetry::{self, ErrorRecord};
+use crate::telemetry::{ErrorRecord, Http};
 
 /// On every answer.
 const SECURITY: [(HeaderName, HeaderValue); 4] = [
@@ -34,40 +34,26 @@ impl Call {
     }
 
     fn answer(mut self, app: &App, outcome: Result<Reply, Error>) -> Response<Body> {
-        let mut headers = HeaderMap::with_capacity(20);
-        let (status, body, cache_control) = match outcome {
-            Ok(reply) => {
-                if reply.preflight {
-                    self.add_preflight(app, &mut headers);
-                }
-                if reply.body.is_some() {
-                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-                }
-                (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
-                    [] => ("ok", "info"),
-                    _ => ("degraded", "warn"),
-                };
-                (reply.status, reply.body, reply.cache_control)
-            }
-            Err(error) => {
-                let (status, body) = self.refuse(&error, &mut headers);
-                (status, Some(body), "no-store")
-            }
+        let (status, mut headers, body) = match outcome {
+            Ok(reply) => self.accept(app, reply),
+            Err(error) => self.refuse(&error),
         };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
-        headers.extend(SECURITY);
         self.add_cors(app, &mut headers);
         limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
-        if let Ok(id) = HeaderValue::from_str(&self.record.correlation_id) {
-            headers.insert(CORRELATION_ID, id);
+        if self.openai_errors {
+            openai_error::name_request(&mut headers, &self.record.correlation_id);
         }
-        self.record.status = status.as_u16();
+        self.record.http = Some(Http {
+            method: self.method.to_string(),
+            route: std::mem::take(&mut self.route),
+            status: status.as_u16(),
+        });
         self.record.failed = status.is_server_error().into();
         self.record.defects = (status == StatusCode::INTERNAL_SERVER_ERROR).into();
         self.record.quota_left_percent = self.usage.as_ref().map(left_percent);
-        self.record.duration_ms = telemetry::millis(self.stopwatch.elapsed());
+        self.record.took(self.stopwatch);
         app.telemetry.emit(&mut self.record);
-        // What GET would have said of it is in the headers.
+        // The headers say what GET would have.
         let body = body.filter(|_| self.method != Method::HEAD);
         let mut response = Response::new(body.map_or(Body::Empty, text_body));
         *response.status_mut() = status;
@@ -75,22 +61,26 @@ impl Call {
         response
     }
 
-    /// The problem that tells of an error, with the headers that belong to it.
-    fn refuse(&mut self, error: &Error, headers: &mut HeaderMap) -> (StatusCode, Vec<u8>) {
-        let (status, code) = problem::status_and_code(error);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if let Some(wait) = error.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    fn accept(&mut self, app: &App, reply: Reply) -> (StatusCode, HeaderMap, Option<Vec<u8>>) {
+        let mut headers = of_every_answer(reply.cache_control, &self.record.correlation_id);
+        if reply.preflight {
+            self.add_preflight(app, &mut headers);
         }
+        if reply.body.is_some() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        }
+        (self.record.outcome, self.record.level) = match self.record.degraded.as_slice() {
+            [] => ("ok", "info"),
+            _ => ("degraded", "warn"),
+        };
+        (reply.status, headers, reply.body)
+    }
+
+    fn refuse(&mut self, error: &Error) -> (StatusCode, HeaderMap, Option<Vec<u8>>) {
+        let (parts, body) = refusal(error, &self.record.correlation_id).into_parts();
+        let (status, mut headers) = (parts.status, parts.headers);
         if matches!(error, Error::MethodNotAllowed) {
-            self.add_allow(headers);
-        }
-        if matches!(error, Error::Unauthenticated(_) | Error::TokenReused) {
-            // RFC 9110 asks for a challenge with every 401.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            self.add_allow(&mut headers);
         }
         if let Error::QuotaExceeded { usage, .. } = error {
             self.usage = Some(usage.clone());
@@ -112,12 +102,17 @@ impl Call {
             _ => "info",
         };
         self.record.error = Some(ErrorRecord {
-            code,
+            code: problem::status_and_code(error).1,
             retryable: error.retryable(),
             user_impact: error.user_impact(),
             cause: error.cause(),
         });
-        (status, problem::body(error, &self.record.correlation_id))
+        let body = if self.openai_errors {
+            openai_error::recast(error, &mut headers)
+        } else {
+            body
+        };
+        (status, headers, Some(body))
     }
 
     pub(super) fn add_allow(&self, headers: &mut HeaderMap) {
@@ -128,28 +123,36 @@ impl Call {
     }
 }
 
-/// What a gateway answers by itself, in the form of every other error, which pages of `origins` may read. It knows the request's
-/// headers alone.
+/// Returns the answer for `error`, without the parts that depend on the rest of the request: CORS, limits, allowed
+/// methods.
 #[must_use]
-pub fn gateway_answer(error: &Error, request: &HeaderMap, origins: &[String]) -> Response<Vec<u8>> {
-    let id = correlation_id(request);
-    let mut response = Response::new(problem::body(error, &id));
+pub fn refusal(error: &Error, correlation_id: &str) -> Response<Vec<u8>> {
+    let mut response = Response::new(problem::body(error, correlation_id));
     *response.status_mut() = problem::status_and_code(error).0;
     let headers = response.headers_mut();
+    *headers = of_every_answer("no-store", correlation_id);
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
     );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(SECURITY);
-    cors::add(origins, request, headers);
     if let Some(wait) = error.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(CORRELATION_ID, id);
+    if matches!(error, Error::Unauthenticated(_) | Error::TokenReused) {
+        // RFC 9110 asks for a challenge with every 401.
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+fn of_every_answer(cache_control: &'static str, correlation_id: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(20);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    headers.extend(SECURITY);
+    if let Ok(id) = HeaderValue::from_str(correlation_id) {
+        headers.insert(CORRELATION_ID, id);
+    }
+    headers
 }
 
 /// JSON is text, which API Gateway passes on as it is; anything else would have to be base64.
@@ -157,7 +160,7 @@ fn text_body(bytes: Vec<u8>) -> Body {
     String::from_utf8(bytes).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
 }
 
-/// The part of a day's quota that is left, in per cent; a plan that allows nothing leaves nothing.
+/// Returns the rest of a day's quota in per cent; a plan that allows nothing leaves nothing.
 #[expect(clippy::cast_precision_loss, reason = "quotas are far below 2^52")]
 fn left_percent(usage: &Usage) -> f64 {
     let percent = usage.remaining() as f64 * 100.0 / usage.limit.max(1) as f64;

@@ -1,11 +1,12 @@
-//! What browsers are told: which origins may call, with what, and read what.
+//! CORS: the origins that may call, the headers they may send, and those they may read.
 
 use lambda_http::http::header::{self, HeaderMap, HeaderValue};
 
 use super::Call;
 use crate::app::App;
 
-/// What a page may send: what the functions read, and what OpenAI's SDKs send of themselves (`*` is no wildcard in a name).
+/// Headers that a page may send: those that the functions read, and those that OpenAI's SDKs send by themselves (`*` is
+/// no wildcard in a name).
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "authorization, content-digest, content-encoding, content-type, idempotency-key, openai-beta, openai-organization, \
      openai-project, signature, signature-input, traceparent, tracestate, user-agent, x-correlation-id, x-device-fingerprint, x-stainless-arch, x-stainless-async, \
@@ -14,13 +15,13 @@ const ALLOWED: HeaderValue = HeaderValue::from_static(
      x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout",
 );
 
-/// What a page may read of an answer.
+/// Headers of an answer that a page may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-correlation-id, x-request-id, x-should-retry, ratelimit, ratelimit-policy, retry-after",
 );
 
 impl Call {
-    /// Tells a browser what it may ask for.
+    /// Adds the headers that answer a preflight.
     pub(super) fn add_preflight(&self, app: &App, headers: &mut HeaderMap) {
         self.add_allow(headers);
         if listed(&app.config.cors_origins, &self.headers).is_none() {
@@ -34,12 +35,12 @@ impl Call {
     }
 
     pub(super) fn add_cors(&self, app: &App, headers: &mut HeaderMap) {
-        add(&app.config.cors_origins, &self.headers, headers);
+        add_cors(&app.config.cors_origins, &self.headers, headers);
     }
 }
 
 /// Lets a browser read the answer to `request` if its page's origin is one of those configured, exactly.
-pub(super) fn add(origins: &[String], request: &HeaderMap, answer: &mut HeaderMap) {
+pub fn add_cors(origins: &[String], request: &HeaderMap, answer: &mut HeaderMap) {
     if origins.is_empty() {
         return;
     }

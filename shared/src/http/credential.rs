@@ -1,26 +1,28 @@
 //! The credentials of a request: its bearer token, its signature.
 
-use aws_lc_rs::digest;
 use lambda_http::http::header::{self, HeaderMap};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use super::{Call, LARGEST_BODY};
-use crate::admission::{self, Entrance, Token};
+use crate::admission::{self, Token};
 use crate::app::App;
+use crate::digest::sha256;
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::identity::signature::{self, Message, Signature};
+use crate::telemetry::Degraded;
 
-/// What a signature covers: collected only for a request that has one.
+/// The parts that a signature can cover, collected only for a request that has one.
 pub(super) struct Signed {
     message: Message,
     /// The SHA-256 of the body as it came; `None` if there is none.
-    digest: Option<Vec<u8>>,
+    digest: Option<[u8; 32]>,
 }
 
 impl Signed {
-    /// `None` if the request is not signed. Either header alone is a broken signature, not none.
+    /// Collects the signature's parts; `None` if the request is not signed. Either header alone is a broken signature,
+    /// not none.
     pub(super) fn collect(request: &Request, query: &[(String, String)]) -> Option<Self> {
         let headers = request.headers();
         if !headers.contains_key("signature") && !headers.contains_key("signature-input") {
@@ -44,7 +46,7 @@ impl Signed {
             fields: fields.collect(),
         };
         let hashed = !body.is_empty() && body.len() <= LARGEST_BODY;
-        let digest = hashed.then(|| digest::digest(&digest::SHA256, body).as_ref().to_vec());
+        let digest = hashed.then(|| sha256(body));
         Some(Self { message, digest })
     }
 }
@@ -58,8 +60,8 @@ fn authority(headers: &HeaderMap) -> String {
 }
 
 impl Call {
-    /// Returns the principal that the bearer token speaks for; the request's signature, if it has one, must be the session's.
-    /// An expired token counts for the address before the identity table is asked for grace.
+    /// Returns the principal of the bearer token; the request's signature, if it has one, must be the session's. An
+    /// expired token counts for the address before the identity table is asked for grace.
     ///
     /// # Errors
     /// As [`admission::authenticate`], [`admission::honour_in_grace`] and [`admission::check_user_signature`].
@@ -67,9 +69,9 @@ impl Call {
         let principal = match self.authenticate(app).await? {
             Token::Good(principal) => principal,
             Token::Expired(principal) => {
-                self.admit(app, Entrance::Visit).await?;
+                self.visit(app).await?;
                 admission::honour_in_grace(app, &principal, self.now).await?;
-                self.record.degraded.push("auth");
+                self.record.note(Degraded::Auth);
                 principal
             }
         };
@@ -77,16 +79,16 @@ impl Call {
         Ok(principal)
     }
 
-    /// Returns the principal of a request that sees or changes what belongs to the user: the session must be alive, and there is
-    /// no grace.
+    /// Returns the principal of a request that reads or changes the user's own data: the session must be alive, and
+    /// there is no grace.
     ///
     /// # Errors
-    /// As [`Call::admit`] and [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
+    /// As [`Call::visit`] and [`Call::principal`]; [`Error::Unavailable`] when the identity table is down.
     pub async fn member(&mut self, app: &App) -> Result<Principal, Error> {
         let Token::Good(principal) = self.authenticate(app).await? else {
             return Err(Error::Unauthenticated("the token has expired"));
         };
-        self.admit(app, Entrance::Visit).await?;
+        self.visit(app).await?;
         self.check_signature(app, &principal).await?;
         admission::require_session(app, &principal, self.now).await?;
         Ok(principal)
@@ -107,19 +109,34 @@ impl Call {
     /// Returns the `keyid` of the admin who signed this request.
     ///
     /// # Errors
-    /// As [`Call::admit`] and [`admission::authenticate_admin`].
+    /// As [`Call::visit`] and [`admission::authenticate_admin`].
     pub async fn admin(&mut self, app: &App) -> Result<String, Error> {
-        self.admit(app, Entrance::Visit).await?;
+        self.visit(app).await?;
         admission::authenticate_admin(app, self.signature(), self.now).await
+    }
+
+    /// Returns once the request is known to be an operator's: of a caller whom the gateway let through by IAM, or signed by an admin.
+    ///
+    /// # Errors
+    /// As [`Call::admin`].
+    pub async fn operator(&mut self, app: &App) -> Result<(), Error> {
+        if self.has_iam_caller {
+            return self.visit(app).await;
+        }
+        self.admin(app).await.map(|_| ())
     }
 
     fn signature(&self) -> Option<Result<Signature, &'static str>> {
         let signed = self.signed.as_ref()?;
-        Some(signature::read(&signed.message, signed.digest.as_deref(), self.now))
+        Some(signature::read(
+            &signed.message,
+            signed.digest.as_ref().map(<[u8; 32]>::as_slice),
+            self.now,
+        ))
     }
 }
 
-/// The bearer token of the one `Authorization` header.
+/// Returns the bearer token of the one `Authorization` header.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {

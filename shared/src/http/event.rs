@@ -1,4 +1,4 @@
-//! Events of API Gateway: how a function is run with them.
+//! Runs a function with events of API Gateway.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -14,12 +14,13 @@ use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, Response, s
 use url::Url;
 
 use crate::app::App;
+use crate::lambda;
 
-/// The scheme that a client used, as API Gateway tells it.
+/// The scheme that a client used, as API Gateway reports it.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// A response whose body is what is to be sent. The library would look for the encoding of any other in its content type, copy it,
-/// and bring the tables of all encodings that there are.
+/// A response whose body is sent as it is. The library would look for the encoding of any other in its content type,
+/// copy it, and bring the tables of all encodings.
 #[derive(Debug)]
 pub struct Verbatim(pub Response<Body>);
 
@@ -29,25 +30,26 @@ impl IntoResponse for Verbatim {
     }
 }
 
-/// Runs a function behind API Gateway for as long as Lambda has events for it.
+/// Runs the function `name` behind API Gateway for as long as Lambda has events for it.
 ///
 /// # Errors
-/// What ends the runtime.
-pub async fn run<H, F>(app: Arc<App>, handle: H) -> Result<(), lambda_http::Error>
+/// A setting that cannot be used, or what ends the runtime.
+pub async fn run<H, F>(name: &'static str, handle: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(Arc<App>, Request) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let app = lambda::start(name).await?;
     app.connect().await;
     let adapter = Adapter::from(service_fn(move |request| {
         let answer = handle(Arc::clone(&app), request);
         async move { Ok::<_, Infallible>(Verbatim(answer.await)) }
     }));
-    lambda_http::lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
+    lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
 }
 
-/// An event holds headers twice: all values of each, and the last one of each. The library lets the last hide the others, and with
-/// them a second signature or credential. Where a header was sent more than once, this leaves all of it.
+/// Keeps all values of a header that was sent more than once. An event holds headers twice: all values of each, and the
+/// last one of each. The library lets the last hide the others, and with them a second signature or credential.
 #[must_use]
 pub fn with_every_header(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     if let LambdaRequest::ApiGatewayV1(request) = &mut event.payload {
@@ -61,8 +63,8 @@ pub fn with_every_header(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<L
     event
 }
 
-/// The library makes a URL of path, host and scheme without looking, and panics where it cannot. What no URL can be made of is left
-/// out: nothing here reads that URL.
+/// The library builds a URL from path, host and scheme unchecked, and panics if it cannot. Parts that no URL can have
+/// are left out: nothing here reads that URL.
 fn leave_out_what_is_no_url(request: &mut ApiGatewayProxyRequest) {
     if !request.path.as_deref().is_some_and(|path| path.starts_with('/')) {
         request.path = Some("/".to_owned());

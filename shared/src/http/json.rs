@@ -53,8 +53,8 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
         .map_err(|_| locate::<T>(text))
 }
 
-/// Replaces each lone surrogate in a JSON text, such as `"\ud83d"` where a client has cut an emoji in two, by U+FFFD. A body of
-/// many texts is then refused for none of them.
+/// Replaces each lone surrogate in a JSON text, such as `"\ud83d"` of an emoji that a client has cut in two, by U+FFFD,
+/// so that one such text does not refuse the whole body.
 #[must_use]
 pub fn with_whole_characters(body: Body) -> Body {
     let mut mended = None;
@@ -75,14 +75,14 @@ pub fn with_whole_characters(body: Body) -> Body {
     mended.map_or(body, Body::Binary)
 }
 
-/// The place of the first backslash that another byte follows.
+/// Returns the place of the first backslash that another byte follows.
 fn find_escape(text: &[u8]) -> Option<usize> {
     text.iter()
         .position(|byte| *byte == b'\\')
         .filter(|at| at + 1 < text.len())
 }
 
-/// The UTF-16 code unit of an escape such as `\ud83d` at the start of `text`.
+/// Returns the UTF-16 code unit of an escape such as `\ud83d` at the start of `text`.
 fn unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
@@ -101,7 +101,8 @@ fn locate<'a, T: Deserialize<'a>>(text: &'a str) -> Error {
     }
 }
 
-/// What is wrong, without the text that is: it may be a secret in the wrong place, and answers are kept where requests are not.
+/// Returns the fault without the faulty text: it may be a secret in the wrong place, and answers are stored where
+/// requests are not.
 fn without_value(message: &str) -> String {
     let quoted = [
         "invalid type: string \"",
@@ -127,7 +128,7 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) 
     T::deserialize(deserializer).map(Some)
 }
 
-/// RFC 6901.
+/// Writes a path as a JSON Pointer (RFC 6901).
 fn pointer(path: &Path) -> String {
     let mut pointer = String::new();
     for segment in path {

@@ -4,13 +4,13 @@ use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::whole_seconds;
 use crate::clock::Timestamp;
+use crate::limits::Standing;
 use crate::plan::Usage;
-use crate::rate_limit::Standing;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Adds what is known of the limits that a request met: each policy, and what is left of it.
+/// Adds the limits that a request met: each policy, and its rest.
 pub(super) fn add(headers: &mut HeaderMap, standings: &[Standing], usage: Option<&Usage>, now: Timestamp) {
     let (mut policies, mut limits) = (Vec::new(), Vec::new());
     for standing in standings.iter().filter(|standing| is_tightest(standing, standings)) {
@@ -34,7 +34,8 @@ pub(super) fn add(headers: &mut HeaderMap, standings: &[Standing], usage: Option
     }
 }
 
-/// Of two limits under one name, as a registration meets them, a client is told of the one that binds it first.
+/// True if a limit is the tightest of its name. A registration meets two under one name, and the client sees the one
+/// that binds it first.
 fn is_tightest(standing: &Standing, all: &[Standing]) -> bool {
     let of_name = all.iter().filter(|other| other.policy.name == standing.policy.name);
     let rank = |standing: &Standing| (standing.remaining, std::cmp::Reverse(standing.policy.window));
@@ -46,8 +47,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::Policy;
     use crate::plan::Tier;
-    use crate::rate_limit::Policy;
 
     fn standing(policy: Policy, remaining: u64, millis: u64) -> Standing {
         let reset = Duration::from_millis(millis);

@@ -23,12 +23,13 @@ struct Problem<'a> {
     errors: &'a [Violation],
 }
 
-/// The status and the code that a client switches on.
+/// Returns the status, and the code that a client switches on.
 pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
     match error {
         Error::Invalid(_) => (StatusCode::BAD_REQUEST, "INVALID_REQUEST"),
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
         Error::TokenReused => (StatusCode::UNAUTHORIZED, "TOKEN_REUSED"),
+        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
@@ -38,12 +39,13 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
         Error::QuotaExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
         Error::ReducedCapacity { .. } | Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "REDUCED_CAPACITY"),
+        Error::ModelUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "MODEL_UNAVAILABLE"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
     }
 }
 
-/// RFC 9110's name of a status. Two of the http crate's are older.
+/// Returns RFC 9110's name of a status. Two of the http crate's are older.
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
@@ -52,14 +54,21 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// The problem that tells of `error`.
+/// Makes a sentence of an error's text, which begins in lower case as in a log line.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}
+
+/// Returns the problem of `error` as JSON.
 pub(super) fn body(error: &Error, correlation_id: &str) -> Vec<u8> {
     let (status, code) = status_and_code(error);
     let problem = Problem {
         r#type: "about:blank",
         title: title(status),
         status: status.as_u16(),
-        detail: error.to_string(),
+        detail: sentence(&error.to_string()),
         error: code,
         retryable: error.retryable(),
         correlation_id,

@@ -1,4 +1,4 @@
-//! What handlers answer with.
+//! The answers of handlers.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::plan::{Tier, Usage};
 
-/// What a handler answers.
+/// The answer of a handler.
 pub struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Option<Vec<u8>>,
@@ -16,7 +16,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// `value` as JSON.
+    /// Answers `value` as JSON.
     ///
     /// # Errors
     /// When it has no JSON form: a defect.
@@ -29,7 +29,7 @@ impl Reply {
         })
     }
 
-    /// 200, with a text of another type than JSON.
+    /// Answers 200 with a text of another type than JSON.
     #[must_use]
     pub fn text(content_type: &'static str, text: String) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Reply {
         }
     }
 
-    /// 204, without a body.
+    /// Answers 204, without a body.
     #[must_use]
     pub const fn empty() -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Reply {
         }
     }
 
-    /// The answer to a browser that asks whether it may call.
+    /// Answers a browser's preflight.
     #[must_use]
     pub fn preflight() -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Reply {
         }
     }
 
-    /// The same, for everybody to keep for 5 minutes.
+    /// Returns the same answer, which everybody may keep for 5 minutes.
     #[must_use]
     pub fn public(self) -> Self {
         Self {
@@ -71,10 +71,10 @@ impl Reply {
     }
 }
 
-/// A quota as answers show it.
+/// The use of a day as answers show it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Allowance<'a> {
+pub struct DayUsage<'a> {
     tier: &'a Tier,
     used: u64,
     limit: u64,
@@ -82,7 +82,7 @@ pub struct Allowance<'a> {
     reset_at: String,
 }
 
-impl<'a> Allowance<'a> {
+impl<'a> DayUsage<'a> {
     /// Shows `usage`.
     #[must_use]
     pub fn of(usage: &'a Usage) -> Self {

@@ -4,22 +4,22 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::sha256;
+use crate::digest::sha256_base64url;
 use crate::error::Error;
 use crate::ids::random_bytes;
 
-/// What every phone with a certain fault of Android 2.2 calls its `ANDROID_ID`.
+/// The `ANDROID_ID` of every phone with a certain fault of Android 2.2.
 const ANDROID_ID_OF_MANY: &str = "9774d56d682e549c";
 
-/// A device's id as it is kept: the SHA-256 of what the client sent, in base64url.
+/// A device's id as it is kept: the SHA-256 of the client's text, in base64url.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceId(String);
 
 impl DeviceId {
-    /// Reads what a client calls its device. A UUID is the same in either case.
+    /// Parses a client's device id. A UUID is the same in upper and lower case.
     ///
     /// # Errors
-    /// Why it cannot be one, in words for the client's developer.
+    /// The reason why it cannot be one, in words for the client's developer.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if !(16..=128).contains(&text.chars().count()) {
             return Err("must have 16 to 128 characters");
@@ -28,9 +28,9 @@ impl DeviceId {
             return Err(reason);
         }
         let hash = if is_uuid(text) {
-            sha256(text.to_ascii_lowercase().as_bytes())
+            sha256_base64url(text.to_ascii_lowercase().as_bytes())
         } else {
-            sha256(text.as_bytes())
+            sha256_base64url(text.as_bytes())
         };
         Ok(Self(hash))
     }
@@ -42,7 +42,8 @@ impl DeviceId {
     }
 }
 
-/// A recovery secret as it is kept: its SHA-256 together with the device's, so that two devices with one secret do not show it.
+/// A recovery secret as it is kept: its SHA-256 together with the device's, so that two devices with one secret do not
+/// show it.
 #[derive(Debug, Clone)]
 pub struct RecoveryHash(String);
 
@@ -50,7 +51,7 @@ impl RecoveryHash {
     /// Hashes the recovery secret of a device.
     #[must_use]
     pub fn of(device: &DeviceId, secret: &str) -> Self {
-        Self(sha256(
+        Self(sha256_base64url(
             format!("clearview recovery v1 {} {secret}", device.0).as_bytes(),
         ))
     }
@@ -67,7 +68,7 @@ impl RecoveryHash {
         &self.0
     }
 
-    /// Whether both are of the same secret. How long this takes says nothing of where they differ.
+    /// True if both are of the same secret. The comparison takes constant time.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes()).is_ok()
@@ -82,7 +83,7 @@ pub fn new_recovery_secret() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(random_bytes::<32>()?))
 }
 
-/// Why an id is no secret, if it is one that many devices share or that others can read.
+/// Returns why an id is no secret, if many devices share it or others can read it.
 fn known_to_others(text: &str) -> Option<&'static str> {
     let mut said: Vec<char> = text.chars().filter(|c| c.is_alphanumeric()).collect();
     if said.is_empty() {

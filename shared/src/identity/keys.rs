@@ -23,7 +23,7 @@ pub(super) use self::stored::{derivation, new_master};
 use self::public::PublicKey;
 use self::stored::{StoredKeySet, key_id};
 
-/// Why a key set cannot be used. Says nothing of what is in it.
+/// The reason why a key set cannot be used, without anything of its content.
 #[derive(Debug, thiserror::Error)]
 #[error("the key set cannot be used: {0}")]
 pub struct KeyError(String);
@@ -34,7 +34,7 @@ impl KeyError {
     }
 }
 
-/// What signs access tokens, and the masters from which refresh tokens are derived.
+/// The keys that sign access tokens, and the masters that refresh tokens are derived from.
 pub struct KeySet {
     version: u64,
     signing: BTreeMap<String, Timed<EncodingKey>>,
@@ -43,13 +43,13 @@ pub struct KeySet {
     signing_master: [u8; 32],
 }
 
-/// A secret, and from when on it is used, in seconds since the epoch.
+/// A secret, and the time from which it is used, in seconds since the epoch.
 struct Timed<T> {
     secret: T,
     from: i64,
 }
 
-/// What is used at `now`: of those whose time has come, the last; before all of them, the first.
+/// Returns the secret in use at `now`: the last one whose time has come; before all of them, the first.
 fn in_use<T>(all: &BTreeMap<String, Timed<T>>, now: Timestamp) -> Option<(&String, &T)> {
     let come = all.iter().filter(|(_, timed)| timed.from <= now.seconds());
     come.max_by_key(|(_, timed)| timed.from)
@@ -58,10 +58,10 @@ fn in_use<T>(all: &BTreeMap<String, Timed<T>>, now: Timestamp) -> Option<(&Strin
 }
 
 impl KeySet {
-    /// A new key set as text, to be kept secret.
+    /// Generates a new key set as text, to be kept secret.
     ///
     /// # Errors
-    /// When no random bytes are to be had.
+    /// When there are no random bytes.
     pub fn generate() -> Result<Secret, Error> {
         StoredKeySet::generate()
     }
@@ -69,7 +69,7 @@ impl KeySet {
     /// Reads a key set from its stored form.
     ///
     /// # Errors
-    /// What is wrong with it, without anything of its content.
+    /// The fault, without anything of the content.
     pub fn parse(stored: &Secret) -> Result<Self, KeyError> {
         let stored = StoredKeySet::read(stored)?;
         let (mut public, mut signing) = (BTreeMap::new(), BTreeMap::new());
@@ -106,24 +106,24 @@ impl KeySet {
         })
     }
 
-    /// Which of the sets of a deployment it is: a later one has a higher number.
+    /// Returns its version among the sets of a deployment: a later set has a higher number.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// The `kid` of the key that signs at `now`, and the key.
+    /// Returns the key that signs at `now`, with its `kid`.
     pub(super) fn signing(&self, now: Timestamp) -> Option<(&String, &EncodingKey)> {
         in_use(&self.signing, now)
     }
 
-    /// The keys that verify what this set has signed or will.
+    /// Returns the keys that verify this set's signatures, past and future.
     #[must_use]
     pub const fn public(&self) -> &PublicKeys {
         &self.public
     }
 
-    /// The name of the master that a new family's refresh tokens are derived from.
+    /// Returns the name of the master that a new session's refresh tokens are derived from.
     #[must_use]
     pub fn refresh_master(&self, now: Timestamp) -> String {
         in_use(&self.refresh_masters, now)
@@ -131,8 +131,8 @@ impl KeySet {
             .unwrap_or_default()
     }
 
-    /// The secret part of a family's refresh token: HMAC-SHA256 of family, generation and salt under its master; `None` if that
-    /// was withdrawn.
+    /// Returns the secret part of a session's refresh token: HMAC-SHA256 of session, generation and salt under its
+    /// master; `None` if that was withdrawn.
     pub(super) fn refresh_secret(
         &self,
         master: &str,
@@ -149,7 +149,7 @@ impl KeySet {
         Some(URL_SAFE_NO_PAD.encode(context.sign()))
     }
 
-    /// From what request-signing keys are derived where no secret of its own is set for them: on one machine.
+    /// Returns the master of request-signing keys for a process without a separate secret for them: on one machine.
     pub(super) const fn signing_master(&self) -> &[u8; 32] {
         &self.signing_master
     }

@@ -1,59 +1,65 @@
-//! The public keys that a process knows, read anew when a token names another; the tokens that it has opened with them.
+//! The public keys that a process knows, re-read every few minutes, and when a token names another.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use crate::clock::Timestamp;
+use crate::digest::sha256;
 use crate::identity::keys::PublicKeys;
 use crate::identity::token::{self, Opened, Parties, Refusal};
-use crate::identity::{Fingerprint, Principal, sha256};
+use crate::identity::{Fingerprint, Principal};
+use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
 
-/// How often the published keys are read at most, however many unknown ones are shown.
-const KEYS_READ_EVERY: Duration = Duration::from_mins(1);
+/// The shortest interval between two reads of the published keys, however many unknown ones are shown.
+pub(crate) const UNKNOWN_EVERY: Duration = Duration::from_mins(1);
 
-/// How old what is known may be before a request reads it anew: a withdrawn key is refused within five minutes.
-const GOOD_FOR: Duration = Duration::from_mins(4);
+/// A withdrawn key is refused within five minutes. While the keys cannot be read, those that are known stay in use.
+const RULE: Rule = Rule {
+    every: Duration::from_mins(4),
+    good_for: Duration::from_mins(4),
+    // The tables are skipped after a failure by themselves.
+    retry_after: Duration::ZERO,
+    while_unreadable: WhileUnreadable::Keep,
+};
 
-/// How many opened tokens are remembered. A user scrolls through a feed with the same one for a quarter of an hour, and opening
-/// it is a fifth of a cached request.
+/// Opened tokens that are remembered. A user scrolls through a feed with the same token for a quarter of an hour, and
+/// opening it is a fifth of a cached request.
 const OPENED: usize = 1_000;
 
-/// The public keys that this process knows, and when it last asked for more.
-#[derive(Debug)]
+/// The public keys that a process knows, and the tokens that it has opened with them.
+#[derive(Debug, Clone)]
 pub struct KnownKeys {
-    /// By the token's SHA-256. Forgotten with the keys that they were opened with.
-    opened: Cache<String, Arc<Opened>>,
-    keys: RwLock<Known>,
-    read_at: Mutex<Option<Timestamp>>,
-    /// When they were read, or were first asked for where a process started with some.
-    known_at: Mutex<Option<Timestamp>>,
-    reading: AsyncMutex<()>,
+    keys: PublicKeys,
+    /// The version of the set that they were published as; 0 before any was read.
+    version: u64,
+    /// By the token's SHA-256.
+    opened: Arc<Cache<[u8; 32], Arc<Opened>>>,
 }
 
-/// Keys, and the version of the set that they were published as; 0 before any was read.
-#[derive(Debug, Default)]
-struct Known {
-    keys: PublicKeys,
-    version: u64,
+impl Default for KnownKeys {
+    fn default() -> Self {
+        Self::new(PublicKeys::default(), 0)
+    }
 }
 
 impl KnownKeys {
-    /// Starts with `keys`.
+    /// Starts with `keys`, which nobody has published.
     #[must_use]
-    pub fn new(keys: PublicKeys) -> Self {
+    pub fn starting_with(keys: PublicKeys) -> Refreshed<Self> {
+        Refreshed::starting_with(Some(Arc::new(Self::new(keys, 0))), RULE)
+    }
+
+    fn new(keys: PublicKeys, version: u64) -> Self {
         Self {
-            opened: Cache::new(OPENED),
-            keys: RwLock::new(Known { keys, version: 0 }),
-            read_at: Mutex::default(),
-            known_at: Mutex::default(),
-            reading: AsyncMutex::default(),
+            keys,
+            version,
+            opened: Arc::new(Cache::new(OPENED)),
         }
     }
 
-    /// [`token::verify`] with the keys known now; a token that was opened before is not opened again.
+    /// Verifies as [`token::verify`] with these keys; a token that was opened before is not opened again.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -64,64 +70,35 @@ impl KnownKeys {
         fingerprint: Option<&Fingerprint>,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
-        let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let digest = sha256(bearer.as_bytes());
         if let Some(opened) = self.opened.get(&digest) {
-            return opened.accept(&known.keys, fingerprint, now);
+            return opened.accept(&self.keys, fingerprint, now);
         }
-        let opened = Arc::new(token::open(&known.keys, parties, bearer, now)?);
+        let opened = Arc::new(token::open(&self.keys, parties, bearer, now)?);
         self.opened.insert(digest, Arc::clone(&opened));
-        opened.accept(&known.keys, fingerprint, now)
+        opened.accept(&self.keys, fingerprint, now)
     }
 
-    /// Whether no key is known.
+    /// Returns whether no key is known.
     #[must_use]
-    pub fn are_none(&self) -> bool {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).keys == PublicKeys::default()
+    pub fn is_empty(&self) -> bool {
+        self.keys == PublicKeys::default()
     }
 
-    /// The version of the published set that is known.
-    pub fn version(&self) -> u64 {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).version
+    /// Returns the version of the published set.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
-    /// From now on, knows `keys`, which were published as `version`.
-    pub fn replace(&self, keys: PublicKeys, version: u64, now: Timestamp) {
-        let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if known.keys != keys {
-            self.opened.clear();
+    /// Returns the keys known after reading `keys`, which are published as `version`. If they are the same, the opened
+    /// tokens stay.
+    #[must_use]
+    pub fn replaced_by(&self, keys: PublicKeys, version: u64) -> Self {
+        if keys == self.keys {
+            let opened = Arc::clone(&self.opened);
+            return Self { keys, version, opened };
         }
-        *known = Known { keys, version };
-        drop(known);
-        *self.known_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-    }
-
-    /// Whether what is known should be read anew, as a key may have been withdrawn since.
-    pub fn are_old(&self, now: Timestamp) -> bool {
-        let mut known_at = self.known_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = *known_at.get_or_insert(now);
-        at > now || now.since(at) >= GOOD_FOR
-    }
-
-    /// Waits for whoever reads the published keys, and keeps others waiting until the guard is dropped. A new environment may be
-    /// given many requests at once: while one of them reads, the others' tokens are not unknown yet.
-    pub async fn reading(&self) -> MutexGuard<'_, ()> {
-        self.reading.lock().await
-    }
-
-    /// Whether the caller may read the published keys now: one caller a minute may.
-    pub fn may_read(&self, now: Timestamp) -> bool {
-        let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not keep new keys out.
-        let lately = read_at.is_some_and(|at| at <= now && now.since(at) < KEYS_READ_EVERY);
-        if !lately {
-            *read_at = Some(now);
-        }
-        !lately
-    }
-
-    /// The reading failed: the next caller may read.
-    pub fn retry_read(&self) {
-        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Self::new(keys, version)
     }
 }

@@ -1,5 +1,5 @@
-//! The public keys for whoever verifies tokens, published in two places that do not fail together: the identity table and the
-//! settings table. The newest set of what can be read counts, so that one place which missed a withdrawal does not undo it.
+//! The public keys for all verifiers, published in two places that do not fail together: the identity table and the
+//! settings table. The newest readable set counts, so that a place which missed a withdrawal does not undo it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,51 +17,51 @@ const KEYS: &str = "keys";
 /// The public keys as they are published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// All of a key set's public keys, those of the future too.
+    /// All public keys of a key set, including those not in use yet.
     pub jwks: String,
     /// The version of that key set.
     pub version: u64,
 }
 
-/// What publishing came to.
+/// The result of publishing.
 #[derive(Debug)]
 pub enum Publication {
-    /// Every place has the keys, or has them of this process from before.
+    /// Every place has the keys, from this or an earlier call.
     Everywhere,
-    /// One place has them. The other could not be told, and is told the next time.
+    /// One place has them. The other could not be written; the next call tries again.
     Partly(Outage),
     /// A newer set is published: a key of this one may have been withdrawn.
     Overtaken,
 }
 
-/// What was read.
+/// The result of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct PublishedRead {
     /// The newest set that could be read; `None` if none is published.
     pub newest: Option<Published>,
-    /// Whether every place was read: then there is no newer one.
+    /// True if every place was read: then there is no newer set.
     pub everywhere: bool,
 }
 
 /// The two places.
 #[derive(Debug)]
 pub struct PublishedKeys {
-    places: [Place; 2],
+    places: [PublishedPlace; 2],
 }
 
 #[derive(Debug)]
-struct Place {
+struct PublishedPlace {
     table: Table,
     key: Vec<(&'static str, AttributeValue)>,
-    /// What this process has published here last.
+    /// The keys that this process last published here.
     told: Mutex<Option<Published>>,
 }
 
 impl PublishedKeys {
-    /// In the tables of `client`.
+    /// Makes the two places in the tables of `client`.
     #[must_use]
     pub fn new(client: &Client, config: &Config, clock: &Clock) -> Self {
-        let place = |schema, key: &[(&'static str, &str)]| Place {
+        let place = |schema, key: &[(&'static str, &str)]| PublishedPlace {
             table: Table::new(client.clone(), schema, config, clock.clone()),
             key: key.iter().map(|(name, value)| (*name, text(*value))).collect(),
             told: Mutex::new(None),
@@ -74,10 +74,10 @@ impl PublishedKeys {
         }
     }
 
-    /// Publishes keys wherever this process has not done so before.
+    /// Publishes keys in each place where this process has not done so before.
     ///
     /// # Errors
-    /// When no place could be told.
+    /// When no place could be written.
     pub async fn publish(&self, keys: &Published) -> Result<Publication, Outage> {
         let [first, second] = &self.places;
         match tokio::join!(first.write(keys), second.write(keys)) {
@@ -88,24 +88,26 @@ impl PublishedKeys {
         }
     }
 
-    /// The published keys: both places at once, each within the deadline of a table.
+    /// Reads the published keys from both places at once, each within the deadline of a table.
     ///
     /// # Errors
     /// When no place could be read, or one could not and the other has none.
-    pub async fn read(&self) -> Result<Found, Outage> {
+    pub async fn read(&self) -> Result<PublishedRead, Outage> {
         let [first, second] = &self.places;
         newest(tokio::join!(first.read(), second.read()))
     }
 }
 
-/// What two answers come to.
-fn newest(answers: (Result<Option<Published>, Outage>, Result<Option<Published>, Outage>)) -> Result<Found, Outage> {
+/// Combines two answers.
+fn newest(
+    answers: (Result<Option<Published>, Outage>, Result<Option<Published>, Outage>),
+) -> Result<PublishedRead, Outage> {
     match answers {
-        (Ok(first), Ok(second)) => Ok(Found {
+        (Ok(first), Ok(second)) => Ok(PublishedRead {
             newest: [first, second].into_iter().flatten().max_by_key(|keys| keys.version),
             everywhere: true,
         }),
-        (Ok(Some(keys)), Err(_)) | (Err(_), Ok(Some(keys))) => Ok(Found {
+        (Ok(Some(keys)), Err(_)) | (Err(_), Ok(Some(keys))) => Ok(PublishedRead {
             newest: Some(keys),
             everywhere: false,
         }),
@@ -113,8 +115,8 @@ fn newest(answers: (Result<Option<Published>, Outage>, Result<Option<Published>,
     }
 }
 
-impl Place {
-    /// `false` if a newer set is here.
+impl PublishedPlace {
+    /// Writes the keys; returns `false` if a newer set is here.
     async fn write(&self, keys: &Published) -> Result<bool, Outage> {
         let told = |told: &Mutex<Option<Published>>| told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if told(&self.told).as_ref() == Some(keys) {
@@ -154,7 +156,7 @@ impl Place {
             .client()
             .get_item()
             .table_name(self.table.name())
-            // What was withdrawn a moment ago decides who is let in.
+            // A recent withdrawal decides which tokens are accepted.
             .consistent_read(true);
         for (name, value) in &self.key {
             call = call.key(*name, value.clone());
@@ -189,7 +191,7 @@ mod tests {
             ((none(), old()), Some((Some(1), true))),
             ((down(), old()), Some((Some(1), false))),
             ((new(), down()), Some((Some(2), false))),
-            // Who could not be read may have some.
+            // The place that could not be read may have some.
             ((none(), down()), None),
             ((down(), none()), None),
             ((down(), down()), None),

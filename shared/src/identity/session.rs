@@ -1,21 +1,17 @@
-//! Sessions and their refresh tokens: what may be done with a token that was shown, decided from the session as stored.
+//! Sessions and their refresh tokens: decides about a token that was shown, given the session as stored.
 //!
-//! A session is a family of refresh tokens, numbered by generation. Only the newest is good, and once. For [`GRACE`] after it was
-//! spent, a token of any generation still gives the same device the newest one: a lost answer is no theft. Shown later, it revokes
-//! the family.
+//! A session is a family of refresh tokens, numbered by generation. Only the newest is good, and once. For [`GRACE`]
+//! after it was spent, a token of any generation still gives the same device the newest one: a lost answer is no theft.
+//! Shown later, it revokes the session.
 
 use std::time::Duration;
 
+use super::Fingerprint;
 use super::keys::KeySet;
-use super::{Fingerprint, sha256};
+use super::lifetimes::{IDLE_SESSION, LONGEST_SESSION};
 use crate::clock::Timestamp;
+use crate::digest::sha256_base64url;
 use crate::ids::{SessionId, UserId};
-
-/// How long a session lives without being refreshed.
-pub const IDLE_LIFETIME: Duration = Duration::from_hours(720);
-
-/// How long a session lives at most.
-pub const TOTAL_LIFETIME: Duration = Duration::from_hours(2160);
 
 /// How long a spent token may be shown again by the device that spent it.
 pub const GRACE: Duration = Duration::from_mins(1);
@@ -24,20 +20,20 @@ pub const GRACE: Duration = Duration::from_mins(1);
 /// newest token again, unspent.
 pub const MOST_SPENT: usize = 32;
 
-/// A refresh token as the client shows it: user, family, generation and secret, joined with dots.
+/// A refresh token as the client shows it: user, session, generation and secret, joined with dots.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// Whose it is.
+    /// Its user.
     pub user: UserId,
-    /// Its family.
+    /// Its session.
     pub session: SessionId,
-    /// How many came before it.
+    /// The number of tokens before it.
     pub generation: u64,
     secret: String,
 }
 
 impl RefreshToken {
-    /// The token of `generation` in the family that `session` is; `None` if its master was withdrawn.
+    /// Derives the token of `generation` in `session`; `None` if its master was withdrawn.
     #[must_use]
     pub fn derive(keys: &KeySet, session: &Session, generation: u64) -> Option<Self> {
         Some(Self {
@@ -48,7 +44,7 @@ impl RefreshToken {
         })
     }
 
-    /// Reads what a client shows; `None` when it is no token of ours by its form.
+    /// Parses a token that a client shows; `None` if it has not the form of ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
@@ -62,56 +58,56 @@ impl RefreshToken {
         (parts.next().is_none() && token.reveal() == text).then_some(token)
     }
 
-    /// The token as the client keeps it.
+    /// Returns the token as the client keeps it.
     #[must_use]
     pub fn reveal(&self) -> String {
         format!("{}.{}.{}.{}", self.user, self.session, self.generation, self.secret)
     }
 
-    /// What is stored of it.
+    /// Returns its hash, which is stored.
     #[must_use]
     pub fn hash(&self) -> String {
-        sha256(self.reveal().as_bytes())
+        sha256_base64url(self.reveal().as_bytes())
     }
 }
 
 /// A session as the table holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Whose it is.
+    /// Its user.
     pub user: UserId,
     /// Its id.
     pub id: SessionId,
-    /// Of the newest refresh token.
+    /// The generation of the newest refresh token.
     pub generation: u64,
-    /// Of the newest refresh token.
+    /// The hash of the newest refresh token.
     pub hash: String,
-    /// What the family's tokens are derived with, beside the master.
+    /// The salt that its tokens are derived with, beside the master.
     pub salt: String,
     /// The name of that master.
     pub master: String,
     /// The device it is bound to.
     pub fingerprint: Option<Fingerprint>,
-    /// When it was made.
+    /// The time at which it began.
     pub created_at: Timestamp,
-    /// When the token before the newest was spent; at first, when it was made.
+    /// The time at which the token before the newest was spent; at first, the time at which it began.
     pub refreshed_at: Timestamp,
-    /// When each of the latest generations was spent, the last one before the newest at the end.
+    /// The time at which each of the latest generations was spent; the one before the newest is last.
     pub spent: Vec<Timestamp>,
-    /// Whether it was ended.
+    /// True if it was ended.
     pub revoked: bool,
 }
 
 impl Session {
-    /// When it ends if it is not refreshed again.
+    /// Returns the time at which it ends if it is not refreshed again.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.refreshed_at
-            .plus(IDLE_LIFETIME)
-            .min(self.created_at.plus(TOTAL_LIFETIME))
+            .plus(IDLE_SESSION)
+            .min(self.created_at.plus(LONGEST_SESSION))
     }
 
-    /// The session after its newest token was spent at `now` for the one of hash `successor`.
+    /// Returns the session after its newest token was spent at `now` for the one of hash `successor`.
     #[must_use]
     pub fn spend(&self, successor: String, now: Timestamp) -> Self {
         let mut spent: Vec<_> = self.spent_lately(now).to_vec();
@@ -125,36 +121,36 @@ impl Session {
         }
     }
 
-    /// The end of [`Session::spent`] that lies within [`GRACE`]. It starts where the first such time is, because the place in the
-    /// list names the generation.
+    /// Returns the end of [`Session::spent`] that lies within [`GRACE`]. It starts at the first such time, because the
+    /// place in the list is the generation.
     fn spent_lately(&self, now: Timestamp) -> &[Timestamp] {
         let lately = self.spent.iter().position(|at| now.since(*at) <= GRACE);
         lately.map_or(&[], |start| &self.spent[start..])
     }
 
-    /// Whether `generation` was spent within [`GRACE`].
+    /// True if `generation` was spent within [`GRACE`].
     fn spent_just_now(&self, generation: u64, now: Timestamp) -> bool {
         let before_newest = self.generation.saturating_sub(generation);
         before_newest <= self.spent_lately(now).len() as u64
     }
 
-    /// Whether it is neither ended nor over.
+    /// True if it is neither ended nor expired.
     #[must_use]
     pub fn lives(&self, now: Timestamp) -> bool {
         !self.revoked && self.expires_at() > now
     }
 }
 
-/// What is to be done about a refresh token that was shown.
+/// The decision about a refresh token that was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum RefreshDecision {
     /// It is the newest: spend it.
     Spend,
     /// It was spent a moment ago by the same device: give the newest.
     GiveNewest,
-    /// It was spent before: revoke the family.
+    /// It was spent before: revoke the session.
     Reused,
-    /// It is none of ours, or of a session that has ended.
+    /// It is not ours, or its session has ended.
     Refuse(&'static str),
 }
 
@@ -166,35 +162,35 @@ pub fn decide(
     shown: &RefreshToken,
     fingerprint: Option<&Fingerprint>,
     now: Timestamp,
-) -> Decision {
+) -> RefreshDecision {
     if session.revoked {
-        return Decision::Refuse("the session is revoked");
+        return RefreshDecision::Refuse("the session is revoked");
     }
     if session.expires_at() <= now {
-        return Decision::Refuse("the session has expired");
+        return RefreshDecision::Refuse("the session has expired");
     }
     let newest = shown.generation == session.generation && shown.hash() == session.hash;
-    // An older one is known by deriving it again. An invented one must not be able to end somebody's session.
+    // Deriving an older token again proves it. An invented one must not be able to end a session.
     let derived = || RefreshToken::derive(keys, session, shown.generation);
     let spent = shown.generation < session.generation && derived().is_some_and(|token| token.hash() == shown.hash());
     if !newest && !spent {
-        return Decision::Refuse("the refresh token is unknown");
+        return RefreshDecision::Refuse("the refresh token is unknown");
     }
     let same_device = session.fingerprint.is_none() || session.fingerprint.as_ref() == fingerprint;
     if newest {
         // A client that never sends its fingerprint here still gets its refresh; one that sends another does not.
         return if !same_device && fingerprint.is_some() {
-            Decision::Refuse("the device fingerprint does not match")
+            RefreshDecision::Refuse("the device fingerprint does not match")
         } else if session.spent_lately(now).len() < MOST_SPENT {
-            Decision::Spend
+            RefreshDecision::Spend
         } else {
-            Decision::GiveNewest
+            RefreshDecision::GiveNewest
         };
     }
     if same_device && session.spent_just_now(shown.generation, now) {
-        Decision::GiveNewest
+        RefreshDecision::GiveNewest
     } else {
-        Decision::Reused
+        RefreshDecision::Reused
     }
 }
 
@@ -239,7 +235,7 @@ mod tests {
             RefreshToken::derive(&self.keys, &self.session, generation).unwrap()
         }
 
-        fn decide(&self, generation: u64, fingerprint: Option<&str>, now: Timestamp) -> Decision {
+        fn decide(&self, generation: u64, fingerprint: Option<&str>, now: Timestamp) -> RefreshDecision {
             let fingerprint = fingerprint.map(Fingerprint::of);
             decide(
                 &self.keys,
@@ -275,17 +271,17 @@ mod tests {
             fixture.session = fixture.session.spend(successor, after(second));
         }
         for (generation, second, expected) in [
-            (3, 51, Decision::Spend),
-            (2, 51, Decision::GiveNewest),
-            (1, 51, Decision::GiveNewest),
-            (0, 51, Decision::GiveNewest),
-            (0, 60, Decision::GiveNewest),
-            (0, 61, Decision::Reused),
-            (1, 61, Decision::GiveNewest),
-            (1, 71, Decision::Reused),
-            (2, 110, Decision::GiveNewest),
-            (2, 111, Decision::Reused),
-            (3, 111, Decision::Spend),
+            (3, 51, RefreshDecision::Spend),
+            (2, 51, RefreshDecision::GiveNewest),
+            (1, 51, RefreshDecision::GiveNewest),
+            (0, 51, RefreshDecision::GiveNewest),
+            (0, 60, RefreshDecision::GiveNewest),
+            (0, 61, RefreshDecision::Reused),
+            (1, 61, RefreshDecision::GiveNewest),
+            (1, 71, RefreshDecision::Reused),
+            (2, 110, RefreshDecision::GiveNewest),
+            (2, 111, RefreshDecision::Reused),
+            (3, 111, RefreshDecision::Spend),
         ] {
             assert_eq!(
                 fixture.decide(generation, None, after(second)),
@@ -301,15 +297,15 @@ mod tests {
         for _ in 0..MOST_SPENT {
             assert_eq!(
                 fixture.decide(fixture.session.generation, None, after(1)),
-                Decision::Spend
+                RefreshDecision::Spend
             );
             let successor = fixture.token(fixture.session.generation + 1).hash();
             fixture.session = fixture.session.spend(successor, after(1));
         }
         let newest = fixture.session.generation;
-        assert_eq!(fixture.decide(newest, None, after(61)), Decision::GiveNewest);
-        assert_eq!(fixture.decide(0, None, after(61)), Decision::GiveNewest);
-        assert_eq!(fixture.decide(newest, None, after(62)), Decision::Spend);
+        assert_eq!(fixture.decide(newest, None, after(61)), RefreshDecision::GiveNewest);
+        assert_eq!(fixture.decide(0, None, after(61)), RefreshDecision::GiveNewest);
+        assert_eq!(fixture.decide(newest, None, after(62)), RefreshDecision::Spend);
         let next = fixture.session.spend(fixture.token(newest + 1).hash(), after(62));
         assert_eq!(next.spent, [after(62)]);
     }
@@ -326,21 +322,24 @@ mod tests {
             );
             let invented = RefreshToken::parse(&text).unwrap();
             let decision = decide(&fixture.keys, &fixture.session, &invented, None, after(1));
-            assert!(matches!(decision, Decision::Refuse(_)), "{generation}: {decision:?}");
+            assert!(
+                matches!(decision, RefreshDecision::Refuse(_)),
+                "{generation}: {decision:?}"
+            );
         }
     }
 
     #[test]
     fn a_lost_answer_is_repeated_for_the_same_device_alone() {
         let fixture = Fixture::at_generation(1, Some("phone"));
-        assert_eq!(fixture.decide(0, Some("phone"), after(5)), Decision::GiveNewest);
-        assert_eq!(fixture.decide(0, Some("laptop"), after(5)), Decision::Reused);
-        assert_eq!(fixture.decide(0, None, after(5)), Decision::Reused);
+        assert_eq!(fixture.decide(0, Some("phone"), after(5)), RefreshDecision::GiveNewest);
+        assert_eq!(fixture.decide(0, Some("laptop"), after(5)), RefreshDecision::Reused);
+        assert_eq!(fixture.decide(0, None, after(5)), RefreshDecision::Reused);
         assert!(matches!(
             fixture.decide(1, Some("laptop"), after(5)),
-            Decision::Refuse(_)
+            RefreshDecision::Refuse(_)
         ));
-        assert_eq!(fixture.decide(1, Some("phone"), after(5)), Decision::Spend);
+        assert_eq!(fixture.decide(1, Some("phone"), after(5)), RefreshDecision::Spend);
     }
 
     #[test]
@@ -349,15 +348,15 @@ mod tests {
         let day = |n: u64| after(n * 86_400);
         assert_eq!(
             fixture.decide(1, None, day(30).plus(Duration::ZERO)),
-            Decision::Refuse("the session has expired")
+            RefreshDecision::Refuse("the session has expired")
         );
-        assert_eq!(fixture.decide(1, None, day(29)), Decision::Spend);
+        assert_eq!(fixture.decide(1, None, day(29)), RefreshDecision::Spend);
         fixture.session.refreshed_at = day(80);
         assert_eq!(fixture.session.expires_at(), day(90));
         fixture.session.revoked = true;
         assert_eq!(
             fixture.decide(1, None, day(81)),
-            Decision::Refuse("the session is revoked")
+            RefreshDecision::Refuse("the session is revoked")
         );
     }
 }

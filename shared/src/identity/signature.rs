@@ -1,7 +1,7 @@
-//! Signatures of requests: RFC 9421 with `hmac-sha256`, and what the contract wants of them beyond that.
+//! Signatures of requests: RFC 9421 with `hmac-sha256`, and the contract's further rules.
 //!
-//! [`read`] holds a request against every rule that needs no key; [`Signature::is_by`] then tells whether a key made it. That its
-//! nonce is new, the identity table says.
+//! [`read`] checks a request against every rule that needs no key; [`Signature::is_by`] then checks the key. The
+//! identity table decides if the nonce is new.
 
 mod base;
 
@@ -11,34 +11,35 @@ use aws_lc_rs::hmac;
 use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parameters, Parser};
 
 use crate::clock::Timestamp;
+use crate::digest::sha256;
 
 pub use self::base::Message;
 
-/// By how much the clocks of signer and verifier may differ.
+/// The largest difference between the clocks of signer and verifier.
 pub const SKEW: Duration = Duration::from_mins(1);
 
-/// What a signature for this service is tagged with.
+/// The tag of a signature for this service.
 const TAG: &str = "clearview";
 
 /// The bounds of a nonce's length.
 const NONCE: std::ops::RangeInclusive<usize> = 8..=128;
 
-/// The longest of a signature's two headers that is looked at, in bytes.
+/// The longest signature header that is parsed, in bytes.
 const LONGEST_HEADER: usize = 2048;
 
-/// A signature that keeps every rule that needs no key.
+/// A signature that passes every rule that needs no key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// Whose key it is said to be made with.
+    /// The id of the key that it claims.
     pub keyid: String,
-    /// What makes it different from every other of that key.
+    /// Its nonce, different for each signature of that key.
     pub nonce: String,
     base: String,
     mac: Vec<u8>,
 }
 
 impl Signature {
-    /// Whether it was made with `key`. In constant time.
+    /// True if it was made with `key`. Takes constant time.
     #[must_use]
     pub fn is_by(&self, key: &hmac::Key) -> bool {
         hmac::verify(key, self.base.as_bytes(), &self.mac).is_ok()
@@ -77,7 +78,7 @@ fn field(message: &Message, name: &str) -> Result<Dictionary, &'static str> {
     if text.len() > LONGEST_HEADER {
         return Err("a signature header is too long");
     }
-    // Labels are told apart by the parser, which keeps the last of two alike: they are counted as they were sent.
+    // The parser keeps the last of two equal labels, so they are counted as they were sent.
     let dictionary: Dictionary = Parser::new(text)
         .parse()
         .map_err(|_| "a signature header is malformed")?;
@@ -88,7 +89,7 @@ fn field(message: &Message, name: &str) -> Result<Dictionary, &'static str> {
     }
 }
 
-/// How many members a well-formed dictionary has as it was sent: one more than commas outside strings.
+/// Returns the number of members of a well-formed dictionary as it was sent: one more than commas outside strings.
 fn members(text: &str) -> usize {
     let (mut quoted, mut escaped, mut members) = (false, false, 1);
     for b in text.bytes() {
@@ -143,8 +144,8 @@ fn check_digest(message: &Message, covered: &InnerList, digest: Option<&[u8]>) -
         return Ok(());
     }
     // Some clients cover the digest of no bytes.
-    let of_nothing = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"");
-    let digest = digest.unwrap_or(of_nothing.as_ref());
+    let of_nothing = sha256(b"");
+    let digest = digest.unwrap_or(&of_nothing);
     let shown = message
         .only("content-digest")
         .ok_or("the digest of the body is not there once")?;
@@ -157,7 +158,7 @@ fn check_digest(message: &Message, covered: &InnerList, digest: Option<&[u8]>) -
     }
 }
 
-/// Key and nonce, after every rule for the parameters.
+/// Returns key and nonce, after checking every rule for the parameters.
 fn check_parameters(parameters: &Parameters, now: Timestamp) -> Result<(String, String), &'static str> {
     let known = ["created", "expires", "nonce", "alg", "keyid", "tag"];
     if !parameters.keys().all(|name| known.contains(&name.as_str())) {

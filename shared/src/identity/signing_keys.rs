@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{ANNOUNCED, KeyError, KeySet, derivation, master, new_master};
-use super::token::{LEEWAY_SECONDS, LIFETIME_SECONDS};
+use super::lifetimes::{ACCESS_TOKEN_SECONDS, LEEWAY_SECONDS};
 use crate::clock::Timestamp;
 use crate::config::Secret;
 use crate::error::{Error, Outage};
@@ -17,11 +17,11 @@ use crate::ids::SessionId;
 /// The fewest bytes of an admin's key.
 const SHORTEST_ADMIN_KEY: usize = 32;
 
-/// How long a process may go on with the masters that it knew, in seconds: see `secrets.rs`.
+/// How long a process may continue with the masters it knew, in seconds: see `secrets.rs`.
 const LATE_SECONDS: i64 = 600;
 
-/// The masters from which each session's key is derived. A session's key changes with its master; the client gets the new one
-/// with its next access token, so the old one counts for a token's life.
+/// The masters from which each session's key is derived. A session's key changes with its master. The client gets the
+/// new key with its next access token, so the old one stays valid for a token's lifetime.
 pub struct SigningKeys {
     masters: Vec<Master>,
 }
@@ -33,7 +33,7 @@ struct Master {
     until: Option<i64>,
 }
 
-/// The masters at rest, in a secret that only those functions may read which verify or give out signing keys.
+/// The masters at rest, in a secret that is readable only by the functions that verify or give out signing keys.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Stored {
@@ -52,12 +52,12 @@ struct StoredMaster {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Initial {
+struct InitialMaster {
     master: String,
 }
 
 fn read(stored: &Secret) -> Result<Stored, KeyError> {
-    match serde_json::from_str::<Initial>(stored.expose()) {
+    match serde_json::from_str::<InitialMaster>(stored.expose()) {
         Ok(initial) => Ok(Stored {
             version: 1,
             masters: vec![StoredMaster {
@@ -75,7 +75,7 @@ impl SigningKeys {
     /// Reads the masters from their stored form.
     ///
     /// # Errors
-    /// What is wrong with it, without anything of its content.
+    /// The fault, without anything of the content.
     pub fn parse(stored: &Secret) -> Result<Self, KeyError> {
         let masters = read(stored)?.masters.into_iter().map(|stored| {
             let (from, until) = (stored.from, stored.until);
@@ -88,7 +88,7 @@ impl SigningKeys {
         Ok(Self { masters })
     }
 
-    /// The one master of a key set, for where no secret of its own is set.
+    /// Makes the one master of a key set, for a process without a separate secret.
     #[must_use]
     pub fn of_key_set(keys: &KeySet) -> Self {
         let master = Master {
@@ -99,17 +99,17 @@ impl SigningKeys {
         Self { masters: vec![master] }
     }
 
-    /// The masters that follow `stored`, made at `now`: a new one, used once every process must have it, and those before it for
-    /// as long as a client may have none of its keys.
+    /// Makes the masters that follow `stored` at `now`: a new one, used once every process must have it, and those
+    /// before it for as long as a client may have a key of theirs.
     ///
     /// # Errors
-    /// When `stored` cannot be used, or no random bytes are to be had.
+    /// When `stored` cannot be used, or there are no random bytes.
     pub fn rotated(stored: &Secret, now: Timestamp) -> Result<Secret, Error> {
         let unusable = |error: KeyError| Error::Internal(Box::new(error));
         let mut set = read(stored).map_err(unusable)?;
         set.version += 1;
         let from = now.plus(ANNOUNCED).seconds();
-        let until = from + LIFETIME_SECONDS + LEEWAY_SECONDS + LATE_SECONDS;
+        let until = from + ACCESS_TOKEN_SECONDS + LEEWAY_SECONDS + LATE_SECONDS;
         set.masters
             .retain(|master| master.until.is_none_or(|until| until > now.seconds()));
         for master in &mut set.masters {
@@ -122,7 +122,7 @@ impl SigningKeys {
             .map_err(|error| Error::Internal(Box::new(error)))
     }
 
-    /// The key that a client is given for a session at `now`, in base64.
+    /// Returns the key that a client is given for a session at `now`, in base64.
     ///
     /// # Errors
     /// Never for 32 bytes; the library's signature allows it.
@@ -135,7 +135,7 @@ impl SigningKeys {
             .ok_or_else(|| Error::Internal(Box::new(Outage("no signing key could be derived".into()))))
     }
 
-    /// Every key that a session's requests may be signed with at `now`.
+    /// Returns every key that a session's requests may be signed with at `now`.
     #[must_use]
     pub fn of(&self, session: &SessionId, now: Timestamp) -> Vec<hmac::Key> {
         let counting = self.masters.iter();
@@ -165,7 +165,7 @@ impl AdminKeys {
     /// Reads them from JSON such as `{"alice":"<base64 of 32 bytes or more>"}`.
     ///
     /// # Errors
-    /// What is wrong with it, without anything of its content.
+    /// The fault, without anything of the content.
     pub fn parse(stored: &Secret) -> Result<Self, KeyError> {
         let named: BTreeMap<String, String> = serde_json::from_str(stored.expose())
             .map_err(|_| KeyError::new("it is no JSON object of keyid and base64"))?;
@@ -185,7 +185,7 @@ impl AdminKeys {
         Ok(Self(keys))
     }
 
-    /// The key named `id`.
+    /// Returns the key named `id`.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&hmac::Key> {
         self.0.get(id)

@@ -19,7 +19,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckF
 
 use super::Fingerprint;
 use super::device::{DeviceId, RecoveryHash};
-use super::session::{Session, TOTAL_LIFETIME};
+use super::lifetimes::LONGEST_SESSION;
+use super::session::Session;
 use crate::clock::Timestamp;
 use crate::error::{Error, Outage};
 use crate::ids::{SessionId, UserId};
@@ -32,26 +33,26 @@ pub struct IdentityStore {
     table: Table,
 }
 
-/// How a session was changed, or why it was not.
+/// The result of a change of a session.
 #[derive(Debug)]
 pub enum Rotation {
     /// The token was spent.
     Done(Session),
-    /// Another request was quicker; this is the session as it left it.
+    /// Another request was quicker; the session is as that request left it.
     Overtaken(Option<Session>),
 }
 
-/// A device that is registered.
+/// A registered device.
 #[derive(Debug)]
 pub struct KnownDevice {
-    /// Whose it is.
+    /// Its user.
     pub user: UserId,
     /// The hash of its recovery secret.
     pub recovery: RecoveryHash,
 }
 
 impl IdentityStore {
-    /// A store on `table`.
+    /// Makes a store on `table`.
     #[must_use]
     pub const fn new(table: Table) -> Self {
         Self { table }
@@ -63,12 +64,12 @@ impl IdentityStore {
         self.table.is_down()
     }
 
-    /// Makes a device, its user with tier `free`, and that user's first session, all or nothing. Returns the device as it is if it
-    /// is known.
+    /// Creates a device, its user with tier `free`, and that user's first session, all or nothing. Returns the device
+    /// as stored if it is known.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table is down: all may have been made, and a device that sent its recovery secret can
-    /// register again.
+    /// [`Error::Unavailable`] when the table is down: all may have been created, and a device that sent its recovery
+    /// secret can register again.
     pub async fn register(
         &self,
         device: &DeviceId,
@@ -105,7 +106,7 @@ impl IdentityStore {
             Ok(_) => Ok(None),
             Err(Failure::Refused(error)) => match known_device(&error) {
                 Some(known) => Ok(Some(known)),
-                // Two first registrations of one device met: by now one of them has made the user.
+                // Two first registrations of one device collided: by now one of them has created the user.
                 None => self.read_device(device_key).await.map(Some),
             },
             Err(failure) => Err(unavailable(failure)),
@@ -118,7 +119,7 @@ impl IdentityStore {
             .ok_or_else(|| Error::Unavailable(Outage("a registration is under way".to_owned())))
     }
 
-    /// The tier of a user; `None` if there is no such user.
+    /// Returns the tier of a user; `None` if there is no such user.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down.
@@ -142,14 +143,24 @@ impl IdentityStore {
         Ok(())
     }
 
-    /// A session with its user's tier; `None` if either is not there.
+    /// Returns a session with its user's tier; `None` if either is missing.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down.
     pub async fn session(&self, user: &UserId, id: &SessionId) -> Result<Option<(Session, Tier)>, Error> {
-        let (session, tier) = tokio::join!(self.read(user_key(user), id.as_str()), self.tier(user));
-        let session = session?.and_then(|item| read_session(user, id, &item));
-        Ok(session.zip(tier?))
+        // In one call: after an outage a table lets a single probe through.
+        let key = |item: &str| {
+            Item::from([
+                ("owner".to_owned(), text(user_key(user))),
+                ("item".to_owned(), text(item)),
+            ])
+        };
+        let items = self.table.read_all(vec![key(id.as_str()), key("user")]).await;
+        let items = items.map_err(Error::Unavailable)?;
+        let of = |name: &str| items.iter().find(|item| read_text(item, "item") == Some(name));
+        let session = of(id.as_str()).and_then(|item| read_session(user, id, item));
+        let tier = of("user").and_then(|item| Tier::parse(read_text(item, "tier")?));
+        Ok(session.zip(tier))
     }
 
     /// Makes the token of hash `successor` the newest of a session, spending the one that `session` names.
@@ -221,7 +232,7 @@ impl IdentityStore {
             .table_name(self.table.name())
             .key("owner", text(owner))
             .key("item", text(item))
-            // What was written a moment ago decides who is let in.
+            // A recent write decides which tokens are accepted.
             .consistent_read(true);
         let output = self.table.call(call.send()).await.map_err(unavailable)?;
         Ok(output.item)
@@ -236,7 +247,7 @@ fn user_key(user: &UserId) -> String {
     format!("user#{user}")
 }
 
-/// The device as it was found, from the first write's refusal.
+/// Returns the device as stored, from the first write's refusal.
 fn known_device(error: &TransactWriteItemsError) -> Option<KnownDevice> {
     let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
         return None;
@@ -263,7 +274,7 @@ fn session_item(session: &Session) -> Item {
             ("createdAt", number(session.created_at.millis())),
             ("refreshedAt", number(session.refreshed_at.millis())),
             ("spent", times(&session.spent)),
-            (table::TTL, number(session.created_at.plus(TOTAL_LIFETIME).seconds())),
+            (table::TTL, number(session.created_at.plus(LONGEST_SESSION).seconds())),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );

@@ -6,27 +6,19 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::keys::{KeySet, PublicKeys};
+use super::lifetimes::{ACCESS_TOKEN_SECONDS, GRACE_SECONDS, LEEWAY_SECONDS};
 use super::{Fingerprint, Principal};
 use crate::clock::Timestamp;
 use crate::error::{Error, Outage};
 use crate::ids::{SessionId, UserId, random_bytes};
 use crate::plan::Tier;
 
-/// How long an access token lives, in seconds.
-pub const LIFETIME_SECONDS: i64 = 900;
-
-/// By how much the clocks of issuer and verifier may differ, in seconds.
-pub const LEEWAY_SECONDS: i64 = 5;
-
-/// For how long after its end a token may be honoured while nobody can say whether its session lives, in seconds.
-pub const GRACE_SECONDS: i64 = 4 * 3600;
-
-/// The longest token that is looked at, in bytes.
+/// The longest token that is parsed, in bytes.
 const MOST_BYTES: usize = 4096;
 
 const TYPE: &str = "at+jwt";
 
-/// Who issues tokens and for whom they are meant.
+/// The issuer and the audience of tokens.
 #[derive(Debug, Clone)]
 pub struct Parties {
     /// `iss`.
@@ -49,7 +41,7 @@ struct Claims {
     fp: Option<String>,
 }
 
-/// Exactly the header that we write: `crit`, `jwk`, `x5u` and the like are refused with everything else unknown.
+/// Exactly the header that we write: `crit`, `jwk`, `x5u` and every other member are refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StrictHeader {
@@ -58,12 +50,12 @@ struct StrictHeader {
     kid: String,
 }
 
-/// Why a token was not accepted.
+/// The reason why a token was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Signed with a key that is not known here; it may be a newer one.
+    /// The key is not known here; it may be a newer one.
     UnknownKey,
-    /// In order but for its time, which has been over for less than four hours.
+    /// Valid except for its time, which ended less than four hours ago.
     Expired(Box<Principal>),
     /// Anything else; the text is for the log.
     Invalid(&'static str),
@@ -95,17 +87,17 @@ pub fn issue(
         sid: principal.session.to_string(),
         jti: URL_SAFE_NO_PAD.encode(random_bytes::<12>()?),
         iat: now.seconds(),
-        exp: now.seconds() + LIFETIME_SECONDS,
+        exp: now.seconds() + ACCESS_TOKEN_SECONDS,
         tier: principal.tier.to_string(),
         fp: fingerprint.map(|fingerprint| fingerprint.as_str().to_owned()),
     };
     jsonwebtoken::encode(&header, &claims, key).map_err(|error| Error::Internal(Box::new(error)))
 }
 
-/// Whether what `keys` sign at `now` is accepted with `public`.
+/// Checks that tokens signed by `keys` at `now` are accepted with `public`.
 ///
 /// # Errors
-/// Why not.
+/// The reason why not.
 pub fn try_out(keys: &KeySet, public: &PublicKeys, parties: &Parties, now: Timestamp) -> Result<(), Error> {
     let principal = Principal {
         user: UserId::random()?,
@@ -119,7 +111,7 @@ pub fn try_out(keys: &KeySet, public: &PublicKeys, parties: &Parties, now: Times
     }
 }
 
-/// A token whose header, signature and parties are in order. Whether it counts is a question of the time and of who shows it.
+/// A token whose header, signature and parties are valid. Time, device and key are checked each time it is shown.
 #[derive(Debug, Clone)]
 pub struct Opened {
     kid: String,
@@ -127,7 +119,7 @@ pub struct Opened {
     principal: Principal,
 }
 
-/// Checks all of a token that stays the same however often it is shown.
+/// Checks the parts of a token that do not change with time.
 ///
 /// # Errors
 /// The first rule that it breaks.
@@ -146,7 +138,8 @@ pub fn open(keys: &PublicKeys, parties: &Parties, token: &str, now: Timestamp) -
 }
 
 impl Opened {
-    /// Whom it speaks for at `now`, when its key still counts among `keys` and `fingerprint` is what the request says of its device.
+    /// Returns its principal at `now`, if its key is still valid among `keys` and `fingerprint` is the one of the
+    /// request.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -173,7 +166,7 @@ impl Opened {
     }
 }
 
-/// Verifies a token at `now`; `fingerprint` is what the request says of its device.
+/// Verifies a token at `now`; `fingerprint` is the one of the request.
 ///
 /// # Errors
 /// The first rule that it breaks.
@@ -187,7 +180,7 @@ pub fn verify(
     open(keys, parties, token, now)?.accept(keys, fingerprint, now)
 }
 
-/// The `kid`, after every rule that needs no key.
+/// Returns the `kid`, after checking every rule that needs no key.
 fn read_header(token: &str) -> Result<String, Refusal> {
     if token.len() > MOST_BYTES {
         return Err(Refusal::Invalid("the token is too long"));
@@ -220,11 +213,11 @@ fn validation(parties: &Parties) -> Validation {
     validation
 }
 
-/// Whether the token is alive, or has been over for less than the grace.
+/// True if the token is alive, or ended within the grace.
 fn check_times(claims: &Claims, now: Timestamp) -> Result<bool, Refusal> {
     let now = now.seconds();
     let lifetime = claims.exp.checked_sub(claims.iat);
-    if lifetime.is_none_or(|seconds| !(1..=LIFETIME_SECONDS).contains(&seconds)) {
+    if lifetime.is_none_or(|seconds| !(1..=ACCESS_TOKEN_SECONDS).contains(&seconds)) {
         return Err(Refusal::Invalid("the token lives too long"));
     }
     if claims.iat > now + LEEWAY_SECONDS {

@@ -1,4 +1,4 @@
-//! Meters: what is counted, and the figures by which a plan limits each.
+//! Meters: the units that are counted, and the figures by which a plan limits each.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::Fault;
 /// The most units that a plan may give: far beyond any use, and exact in every JSON reader (below 2^53).
 pub const MOST: u64 = 1_000_000_000_000;
 
-/// What is counted. Keys of counters carry its name.
+/// A unit that is counted. Keys of counters carry its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Meter {
@@ -26,7 +26,7 @@ pub enum Meter {
     Replies,
 }
 
-/// A figure that plans have of a meter.
+/// A figure of a meter in a plan.
 struct Figure {
     name: &'static str,
     least: u64,
@@ -111,7 +111,7 @@ impl fmt::Display for Meter {
     }
 }
 
-/// What a plan allows of one meter. A figure that is absent limits nothing.
+/// The figures of a plan for one meter. A figure that is absent limits nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Allowance {
@@ -135,8 +135,8 @@ impl Allowance {
         }
     }
 
-    /// Reads what a plan says of `meter`. Returns `None` if a figure cannot be used; a figure that the meter does not have is
-    /// a fault, but does no harm.
+    /// Reads a plan's figures for `meter`. Returns `None` if one cannot be used. A figure that the meter does not have is a
+    /// fault, but does no harm.
     pub(super) fn read(meter: Meter, json: &Value, faults: &mut Vec<Fault>) -> Option<Self> {
         let Some(figures) = json.as_object() else {
             faults.push(Fault::at(&[meter.name()], "must be an object"));
@@ -163,6 +163,12 @@ impl Allowance {
         }
         let figure = |name: &str| figures.get(name).filter(|_| meter.has(name))?.as_u64();
         usable.then(|| Self::new(figure("perDay"), figure("perMinute"), figure("atOnce")))
+    }
+
+    /// Returns whether the plan has none of the meter: a figure of 0 admits nothing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        [self.per_day, self.per_minute, self.at_once].contains(&Some(0))
     }
 
     /// Returns the same with a tenth of the day, rounded up so that something stays something.

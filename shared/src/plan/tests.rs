@@ -166,3 +166,12 @@ fn plans_that_cannot_be_meant_are_refused() {
         assert!(problem.contains(words), "{json}: {problem}");
     }
 }
+
+#[test]
+fn the_fleet_together_stays_within_80_percent_of_what_was_left() {
+    for (left, fleet) in [(1000, 1), (1000, 10), (7, 10), (0, 3), (u64::MAX, 1), (999, 1000)] {
+        let together = u128::from(conservative_share(left, fleet)) * u128::from(fleet);
+        assert!(together * 5 <= u128::from(left) * 4, "{left} {fleet}");
+    }
+    assert_eq!(conservative_share(1000, 10), 80);
+}

@@ -1,313 +1,176 @@
-//! One ledger of an outage for the whole fleet, in the limits' cache: what was admitted while the quota table was down.
+//! Admission while the quota table does not answer, and the delivery of the units admitted without it.
 //!
-//! The cache keeps a shadow of each day's count. A charge joins it, in the round trip of the limits, before it asks the table;
-//! while the table is down, the fleet together admits within 80 % of the limit less the shadow. What was admitted waits, in a
-//! parcel that the table adds once or unsent behind it, and every charge delivers what waits for its user first. The model of the
-//! fleet explores this protocol; a cache that has forgotten what the table held is not relied on until a charge has told it anew.
+//! The [`shadow`] count in the limits' cache decides for the whole fleet; while it cannot, each process decides within its share.
+//! Either way the process that admitted a charge remembers it in its [`ledger`], and adds it to the table when that is back, or
+//! before the process ends. Units that a process has not delivered when it crashes are not counted.
 
-use std::sync::{Mutex, PoisonError};
+pub mod keys;
+pub mod ledger;
+pub mod shadow;
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use redis::Value;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
 
-use super::ledger::{Parcel, ParcelId, allowance};
+use self::ledger::Ledger;
+use self::shadow::{Admission, Reservation, Shadow};
+use super::table::{QuotaTable, Unanswered};
 use super::{Charge, Counter};
-use crate::clock::{Day, Timestamp};
-use crate::ids::UserId;
-use crate::plan::{Meter, Tier};
-use crate::valkey::{Failure, Invocation, Script, Valkey};
+use crate::error::Outage;
+use crate::ids::random_bytes;
 
-/// The functions that scripts on a user's day share.
-pub const DAY: &str = include_str!("outage/day.lua");
+/// Other users' counters that a process delivers after one charge, so that no request pays for all.
+const COUNTERS_PER_REQUEST: usize = 2;
 
-/// For how long after its day a count is kept, so that what waits can still be delivered.
-const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);
+/// Counters that are delivered at once before a process ends.
+const COUNTERS_AT_ONCE: usize = 25;
 
-/// The set of counters for which units wait, whoever admitted them.
-const WAITING: &str = "quota:waiting";
+/// Lambda ends a process half a second after it has told it to end.
+const SETTLE_WITHIN: Duration = Duration::from_millis(450);
 
-/// How often a process that knows of nothing looks whether units wait: of an instance that died before it could deliver them.
-const LOOK_EVERY: Duration = Duration::from_mins(10);
+/// How long after a delivery that failed the next is tried: the table may be skipped for a moment.
+const SETTLE_AGAIN: Duration = Duration::from_millis(25);
 
-/// How long after its first charge a process looks for the first time: soon, as many do not live for long.
-const FIRST_LOOK: Duration = Duration::from_mins(1);
+/// The parcels that can wait for a counter at any time: the one that may have been sent, and the one that the rest will make.
+const PARCELS_AT_A_TIME: usize = 2;
 
-/// What the limits' round trip has found and done for a charge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reservation {
-    /// Whether the shadow counts all that the table holds.
-    pub known: bool,
-    /// What must be delivered before the charge.
-    pub waiting: Option<Waiting>,
-    /// Units behind it, which make the next parcel: they must be delivered too.
-    pub unsent: u64,
-}
-
-/// A parcel of a known counter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// Which one.
-    pub id: ParcelId,
-    /// How many units.
-    pub units: u64,
-}
-
-/// What the shared ledger says to a charge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Admitted; so much is used now.
-    Done(u64),
-    /// There is no room.
-    Full,
-    /// Nobody knows what the table holds.
-    Unknown,
-}
-
-/// The ledger.
+/// The substitute for the quota table.
 #[derive(Debug)]
-pub struct OutageLedger {
-    valkey: Valkey,
-    admit: Script,
-    seal: Script,
-    confirm: Script,
-    refund: Script,
-    learn: Script,
-    /// When this process may look next whether units wait.
-    look_at: Mutex<Option<Timestamp>>,
+pub struct Fallback {
+    ledger: Mutex<Ledger>,
+    /// Names this process's parcels.
+    source: OnceLock<String>,
+    shadow: Option<Shadow>,
+    fleet: u32,
 }
 
-/// The key of a user's day.
-#[must_use]
-pub fn day_key(counter: &Counter) -> String {
-    format!("day:{{{}}}:{}#{}", counter.user, counter.meter, counter.day)
-}
-
-/// For how long the count of a day is kept from now on.
-#[must_use]
-pub fn kept(day: Day, now: Timestamp) -> Duration {
-    day.next().start().plus(KEPT_AFTER_ITS_DAY).since(now)
-}
-
-impl OutageLedger {
-    /// In `valkey`.
+impl Fallback {
+    /// For a fleet of so many processes.
     #[must_use]
-    pub fn new(valkey: Valkey) -> Self {
-        let script = |body: &str| Script::new([DAY, body].concat());
+    pub fn new(shadow: Option<Shadow>, fleet: u32) -> Self {
         Self {
-            valkey,
-            admit: script(include_str!("outage/admit.lua")),
-            seal: script(include_str!("outage/seal.lua")),
-            confirm: script(include_str!("outage/confirm.lua")),
-            refund: script(include_str!("outage/refund.lua")),
-            learn: script(include_str!("outage/learn.lua")),
-            look_at: Mutex::new(None),
+            ledger: Mutex::default(),
+            source: OnceLock::new(),
+            shadow,
+            fleet,
         }
     }
 
-    /// Admits a charge that was reserved, without the table.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn admit(&self, charge: &Charge) -> Result<Admission, Failure> {
-        // Whoever has the table back first delivers them.
-        self.look_from(Timestamp::from_millis(0));
-        let admit = self.admit.on([day_key(&charge.counter)]);
-        let admit = admit
-            .with(charge.units)
-            .with(allowance(charge.limit, 1))
-            .with(&charge.tier);
-        let admitted = match self.number(admit).await? {
-            -1 => return Ok(Admission::Full),
-            used => u64::try_from(used).map_or(Admission::Unknown, Admission::Done),
-        };
-        if let Admission::Done(_) = admitted {
-            // Should this be lost, the user's own next charge still delivers them.
-            let _ = self.note(&charge.counter).await;
+    /// Admits a charge without the table: within 80 % of the limit for the whole fleet, where the charge was reserved and the
+    /// cache answers; else within this process's share of 80 % of what was left when `seen` units were used. Returns the units
+    /// used as far as can be told, or `None`.
+    pub async fn admit(&self, charge: &Charge, reservation: Option<Reservation>, seen: u64) -> Option<u64> {
+        let left = charge.limit.saturating_sub(seen);
+        if let Some(shadow) = &self.shadow
+            && reservation.is_some_and(|reservation| reservation.known)
+        {
+            match shadow.admit(charge).await {
+                Ok(Admission::Done(used)) => {
+                    self.ledger().note(charge, left, self.fleet);
+                    return Some(used);
+                }
+                Ok(Admission::Full) => return None,
+                // Should the answer be lost, the units count here and in the shadow: the fleet is more careful.
+                Ok(Admission::Unknown) | Err(_) => {}
+            }
         }
-        Ok(admitted)
+        let admitted = self.ledger().admit(charge, left, self.fleet)?;
+        Some(seen.saturating_add(admitted))
     }
 
-    /// Takes back units that were admitted here and not sent yet; how many.
+    /// Takes back units that were admitted so, and returns how many. Those that may be in the table already stay charged. They
+    /// stay in the shadow count, which can only make it more careful.
+    pub fn refund(&self, counter: &Counter, units: u64) -> u64 {
+        self.ledger().refund(counter, units)
+    }
+
+    /// Adds to the table what waits here for a counter. Returns what is used with it, if there was anything.
     ///
     /// # Errors
-    /// [`Failure`].
-    pub async fn refund(&self, counter: &Counter, units: u64) -> Result<u64, Failure> {
-        let taken = self.number(self.refund.on([day_key(counter)]).with(units)).await?;
-        Ok(u64::try_from(taken).unwrap_or(0))
-    }
-
-    /// The table has a parcel; the one to send next, if there is one.
-    ///
-    /// # Errors
-    /// [`Failure`]; sent again it changes nothing.
-    pub async fn confirm(&self, counter: &Counter, id: &ParcelId) -> Result<Option<Waiting>, Failure> {
-        let confirm = self.confirm.on([day_key(counter)]).with(&id.source).with(id.number);
-        let replies = self.valkey.run(&[confirm]).await?;
-        Ok(match replies.first() {
-            Some(Value::Array(parcel)) => read_waiting(parcel),
-            _ => None,
-        })
-    }
-
-    /// The table holds `others` units that the shadow may not count: those of before the cache knew of the day.
-    ///
-    /// # Errors
-    /// [`Failure`]: then the next charge tells it.
-    pub async fn learn(&self, counter: &Counter, others: u64) -> Result<(), Failure> {
-        self.number(self.learn.on([day_key(counter)]).with(others)).await?;
-        Ok(())
-    }
-
-    /// An operator has set the counter to zero: the shadow starts anew.
-    ///
-    /// # Errors
-    /// [`Failure`]: then it stays too careful.
-    pub async fn start_over(&self, counter: &Counter) -> Result<(), Failure> {
-        let mut commands = redis::pipe();
-        commands.cmd("HDEL").arg(day_key(counter)).arg(&["shadow", "known"]);
-        self.valkey.ask(&commands).await?;
-        Ok(())
-    }
-
-    /// Some counters for which units wait, drawn from the list at `now`. They stay on it until they are crossed off, so that
-    /// another request finds them if this one ends before. None while this process has no reason to look: once the list was
-    /// empty, it looks again when it has put a counter there itself, and in any case after a minute and then every ten, as instances die.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn draw(&self, most: usize, now: Timestamp) -> Result<Vec<Counter>, Failure> {
-        if !self.is_due(now) {
-            return Ok(Vec::new());
-        }
-        let mut commands = redis::pipe();
-        commands.cmd("SRANDMEMBER").arg(WAITING).arg(most);
-        let replies = self.valkey.ask(&commands).await?;
-        let Some(Value::Array(names)) = replies.into_iter().next() else {
-            return Ok(Vec::new());
-        };
-        if names.is_empty() {
-            self.look_from(now.plus(LOOK_EVERY));
-        }
-        Ok(names.iter().filter_map(|name| read_counter(&text(name)?)).collect())
-    }
-
-    /// Puts a counter on that list.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn note(&self, counter: &Counter) -> Result<(), Failure> {
-        let mut commands = redis::pipe();
-        commands.cmd("SADD").arg(WAITING).arg(name_of(counter));
-        commands
-            .cmd("EXPIRE")
-            .arg(WAITING)
-            .arg(2 * KEPT_AFTER_ITS_DAY.as_secs());
-        self.valkey.ask(&commands).await?;
-        Ok(())
-    }
-
-    /// Takes a counter off that list. What was admitted for it since is to be looked for after this.
-    ///
-    /// # Errors
-    /// [`Failure`]: then it is drawn once more, for nothing.
-    pub async fn cross_off(&self, counter: &Counter) -> Result<(), Failure> {
-        let mut commands = redis::pipe();
-        commands.cmd("SREM").arg(WAITING).arg(name_of(counter));
-        self.valkey.ask(&commands).await?;
-        Ok(())
-    }
-
-    /// The first look of a process is a while after its start: a start has enough to wait for.
-    fn is_due(&self, now: Timestamp) -> bool {
-        let mut look_at = self.look_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = *look_at.get_or_insert_with(|| now.plus(FIRST_LOOK));
-        // A clock that was set back must not put it off.
-        at <= now || at > now.plus(LOOK_EVERY)
-    }
-
-    fn look_from(&self, at: Timestamp) {
-        *self.look_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
-    }
-
-    /// The parcel of a counter to send now; `source` names those of this day, unless they have a name.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn seal(&self, counter: &Counter, source: &str) -> Result<Option<Parcel>, Failure> {
-        let replies = self
-            .valkey
-            .run(&[self.seal.on([day_key(counter)]).with(source)])
-            .await?;
-        let Some(Value::Array(values)) = replies.first() else {
+    /// [`Unanswered`].
+    pub async fn deliver(&self, table: &QuotaTable, counter: &Counter) -> Result<Option<u64>, Unanswered> {
+        if self.ledger().is_empty() {
             return Ok(None);
+        }
+        let source = self.source().map_err(Unanswered::Undone)?;
+        let mut used = None;
+        for _ in 0..PARCELS_AT_A_TIME {
+            let Some(parcel) = self.ledger().seal(counter, source) else {
+                break;
+            };
+            used = Some(table.deliver(&parcel).await?);
+            self.ledger().confirm(&parcel);
+        }
+        Ok(used)
+    }
+
+    /// Delivers a few other counters of this process, whose users may not come back to it. Returns those that were brought up to
+    /// date, and what is used of each.
+    pub async fn deliver_others(&self, table: &QuotaTable) -> Vec<(Counter, u64)> {
+        let mut delivered = Vec::new();
+        for _ in 0..COUNTERS_PER_REQUEST {
+            let next = self.ledger().counters().next().cloned();
+            let Some(counter) = next else { break };
+            match self.deliver(table, &counter).await {
+                Ok(used) => delivered.extend(used.map(|used| (counter, used))),
+                Err(_) => break,
+            }
+        }
+        delivered
+    }
+
+    /// Delivers all that waits before the process ends, or says in the log that it is lost.
+    pub async fn settle(&self, table: &QuotaTable) {
+        let settled = async {
+            while !self.deliver_all(table).await {
+                tokio::time::sleep(SETTLE_AGAIN).await;
+            }
         };
-        let tier = values.first().and_then(text).and_then(|tier| Tier::parse(&tier));
-        let tier = tier.unwrap_or_else(Tier::free);
-        let waiting = read_waiting(values.get(1..).unwrap_or_default());
-        Ok(waiting.map(|waiting| waiting.parcel(counter, &tier)))
-    }
-
-    /// All scripts, for whoever checks them.
-    #[must_use]
-    pub fn scripts(&self) -> [&Script; 5] {
-        [&self.admit, &self.seal, &self.confirm, &self.refund, &self.learn]
-    }
-
-    async fn number(&self, invocation: Invocation<'_>) -> Result<i64, Failure> {
-        match self.valkey.run(&[invocation]).await?.first() {
-            Some(Value::Int(number)) => Ok(*number),
-            _ => Ok(-2),
+        if tokio::time::timeout(SETTLE_WITHIN, settled).await.is_err() {
+            tracing::error!("units that were admitted without the quota table are lost");
         }
     }
-}
 
-impl Waiting {
-    /// As a parcel for `counter`.
-    #[must_use]
-    pub fn parcel(self, counter: &Counter, tier: &Tier) -> Parcel {
-        Parcel {
-            id: self.id,
-            counter: counter.clone(),
-            tier: tier.clone(),
-            units: self.units,
+    /// Returns whether that was all.
+    async fn deliver_all(&self, table: &QuotaTable) -> bool {
+        let waiting: Vec<Counter> = self.ledger().counters().cloned().collect();
+        let mut delivered = true;
+        for some in waiting.chunks(COUNTERS_AT_ONCE) {
+            let deliveries = some.iter().map(|counter| self.deliver(table, counter));
+            delivered &= join_all(deliveries).await.iter().all(Result::is_ok);
+        }
+        delivered
+    }
+
+    /// Tells the shadow what the table holds besides a charge, if the cache did not know of the day.
+    pub async fn learn(&self, counter: &Counter, reservation: Option<Reservation>, others: u64) {
+        if let Some(shadow) = &self.shadow
+            && reservation.is_some_and(|reservation| !reservation.known)
+        {
+            // Should this be lost, the next charge tells it.
+            let _ = shadow.learn(counter, others).await;
         }
     }
-}
 
-/// Reads a parcel as scripts answer it: source, number, units, or nothing.
-#[must_use]
-pub fn read_waiting(values: &[Value]) -> Option<Waiting> {
-    let [source, Value::Int(number), Value::Int(units)] = values else {
-        return None;
-    };
-    Some(Waiting {
-        id: ParcelId {
-            source: text(source)?,
-            number: u64::try_from(*number).ok()?,
-        },
-        units: u64::try_from(*units).ok()?,
-    })
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
-        _ => None,
+    /// The counter was set to zero.
+    pub async fn start_over(&self, counter: &Counter) {
+        if let Some(shadow) = &self.shadow {
+            let _ = shadow.forget(counter).await;
+        }
     }
-}
 
-/// A counter on the list of those that wait.
-fn name_of(counter: &Counter) -> String {
-    format!("{} {} {}", counter.user, counter.meter, counter.day.start().millis())
-}
+    fn source(&self) -> Result<&str, Outage> {
+        if let Some(source) = self.source.get() {
+            return Ok(source);
+        }
+        let bytes = random_bytes::<12>().map_err(|error| Outage(error.to_string()))?;
+        Ok(self.source.get_or_init(|| URL_SAFE_NO_PAD.encode(bytes)))
+    }
 
-/// Reads a counter from the list of those that wait.
-fn read_counter(name: &str) -> Option<Counter> {
-    let mut parts = name.split(' ');
-    let (user, meter, start) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(Counter {
-        user: UserId::parse(user)?,
-        meter: Meter::parse(meter)?,
-        day: Timestamp::from_millis(start.parse().ok()?).day(),
-    })
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

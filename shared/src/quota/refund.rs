@@ -3,108 +3,82 @@
 use std::time::Duration;
 
 use super::Counter;
-use super::counters::Silence;
-use super::fallback::Held;
+use super::receipt::{ChargePlace, Receipt};
 use super::store::QuotaStore;
+use super::table::Unanswered;
 
-/// The waits before a refund that certainly was not done is tried again: together longer than a table is skipped after one
-/// failure.
+/// The waits before a refund that was certainly not done is tried again: together longer than a table is skipped after
+/// one failure.
 const WAITS: [Duration; 3] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(150),
 ];
 
-/// The units that a run was charged, and where: what a refund needs.
-#[derive(Debug)]
-#[must_use = "a charge is finished when its units have been judged or not"]
-pub struct Receipt {
-    pub(super) counter: Counter,
-    pub(super) units: u64,
-    pub(super) place: Place,
-}
-
-/// Where a run was charged.
-#[derive(Debug)]
-pub(super) enum Place {
-    Table,
-    TableOnce { key: String },
-    Ledger { held: Held, key: Option<String> },
-    Nowhere,
-}
-
-/// What became of the units that were charged for nothing.
+/// The fate of the units that were charged for nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Refund {
     /// Units given back.
     pub given: u64,
-    /// Units that were to be given back and were not, or nobody knows.
+    /// Units whose refund failed, or may have failed.
     pub lost: u64,
 }
 
-impl Receipt {
-    /// Returns how many units this run was charged: none if it is a replay of one that paid.
-    #[must_use]
-    pub const fn units(&self) -> u64 {
-        self.units
-    }
-}
-
 impl QuotaStore {
-    /// Ends a charge: gives back the units that nobody could judge, no more than this run was charged. A refund whose answer
-    /// is lost is not repeated, or the units might be given back twice.
-    pub async fn finish(&self, receipt: Receipt, unjudged: u64) -> Refund {
+    /// Ends a charge: gives back the unused units, no more than this run was charged. A refund whose answer is lost is
+    /// not repeated, or the units might be given back twice.
+    pub async fn finish(&self, receipt: Receipt, unused: u64) -> Refund {
         let Receipt { counter, units, place } = receipt;
-        let owed = unjudged.min(units);
+        let owed = unused.min(units);
         let taken = match place {
-            Place::Ledger { held, key } => {
-                let given = self.fallback.refund(&counter, owed, held).await;
+            ChargePlace::InProcess { key } => {
+                let given = self.fallback.refund(&counter, owed);
                 if let Some(key) = key {
                     self.outage_keys.end(&counter.user, &key, given);
                 }
                 let lost = owed - given;
                 return Refund { given, lost };
             }
-            Place::TableOnce { key } => self.end_run(&counter, &key, owed).await,
-            Place::Table if owed > 0 => insist(|| self.counters.take_back(&counter, owed)).await,
-            Place::Table | Place::Nowhere => return Refund::default(),
+            ChargePlace::TableOnce { key } => self.end_run(&counter, &key, owed).await,
+            ChargePlace::Table if owed > 0 => insist(|| self.table.take_back(&counter, owed)).await,
+            ChargePlace::Table | ChargePlace::NotCharged => return Refund::default(),
         };
         if owed > 0 {
-            // What was seen is no longer sure, so it must not refuse anybody.
+            // The count seen is no longer certain, so it must not refuse anybody.
             self.doubt(&counter);
         }
         match taken {
-            // None: the counter was reset meanwhile, which gave all units back.
+            // Zero means that the counter was reset meanwhile, which gave all units back.
             Ok(given) => Refund { given, lost: 0 },
-            Err(silence) => {
-                tracing::warn!(?silence, units = owed, "units could not be given back");
+            Err(unanswered) => {
+                tracing::warn!(?unanswered, units = owed, "units could not be given back");
                 Refund { given: 0, lost: owed }
             }
         }
     }
 
     /// Gives back the units of an idempotency key's run, and ends it, so that the next request need not wait.
-    async fn end_run(&self, counter: &Counter, key: &str, owed: u64) -> Result<u64, Silence> {
+    async fn end_run(&self, counter: &Counter, key: &str, owed: u64) -> Result<u64, Unanswered> {
         let taken = match owed {
             0 => Ok(0),
-            _ => insist(|| self.counters.take_back_once(counter, key, owed)).await,
+            _ => insist(|| self.table.take_back_once(counter, key, owed)).await,
         };
-        // Both in one transaction, where there was something to give back and it was done.
+        // Both in one transaction, if there was something to give back and it was done.
         if !matches!(taken, Ok(1..)) {
-            let _ = insist(|| self.counters.end_run(&counter.user, key)).await;
+            let _ = insist(|| self.table.end_run(&counter.user, key)).await;
         }
         taken
     }
 }
 
-/// Makes a call again that certainly was not done.
-async fn insist<T, F>(call: impl Fn() -> F) -> Result<T, Silence>
+/// Repeats a call that was certainly not done.
+async fn insist<T, F>(call: impl Fn() -> F) -> Result<T, Unanswered>
 where
-    F: Future<Output = Result<T, Silence>>,
+    F: Future<Output = Result<T, Unanswered>>,
 {
     for wait in WAITS {
         match call().await {
-            Err(Silence::Contended | Silence::Undone(_)) => tokio::time::sleep(wait).await,
+            Err(Unanswered::Contended | Unanswered::Undone(_)) => tokio::time::sleep(wait).await,
             known => return known,
         }
     }

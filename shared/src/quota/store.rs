@@ -1,16 +1,17 @@
-//! Charges: what was seen may refuse one without asking, the table decides, and the fleet's ledger stands in for it, or an
-//! allowance in process.
+//! Charges: a remembered count may refuse one without a call; otherwise the table decides, and while it is down its
+//! [`Fallback`].
 
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use super::counters::{Added, AddedOnce, CounterTable, Recording, Silence};
-use super::fallback::Fallback;
-use super::outage::{OutageLedger, Reservation};
-use super::outage_keys::OutageKeys;
-use super::refund::{Place, Receipt};
-use super::replay::{self, IdempotencyKey, Record, Request};
+use super::idempotency::{self, IdempotencyKey, KeyRecord, Request};
+use super::idempotency_table::{AddedOnce, Recording};
+use super::outage::Fallback;
+use super::outage::keys::OutageKeys;
+use super::outage::shadow::{Reservation, Shadow};
+use super::receipt::{ChargePlace, Receipt};
+use super::table::{Added, QuotaTable, Unanswered};
 use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -19,25 +20,25 @@ use crate::plan::Usage;
 use crate::table::Table;
 use crate::valkey::Valkey;
 
-/// How long a count that was seen may refuse a charge without asking the table.
+/// How long a remembered count may refuse a charge without asking the table.
 const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 
-/// How many users' counts are remembered.
+/// The most users whose counts are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// When a client that met a conservative limit should try again: as long as the table is skipped at the most.
+/// `Retry-After` for reduced capacity: the longest time for which the table is skipped.
 const RETRY_REDUCED: Duration = Duration::from_secs(5);
 
-/// How often a charge with an idempotency key is tried whose record changed since it was read.
+/// How often a charge with an idempotency key is tried if its record changes meanwhile.
 const ATTEMPTS: u32 = 4;
 
-/// By how much the first run of an idempotency key may outlast its own deadline before it is taken for dead.
+/// The time by which the first run of an idempotency key may outlast its deadline before it counts as dead.
 const RUN_GRACE: Duration = Duration::from_secs(2);
 
-/// Who may use how much.
+/// The counters of use, and the substitute for their table.
 #[derive(Debug)]
 pub struct QuotaStore {
-    pub(super) counters: CounterTable,
+    pub(super) table: QuotaTable,
     clock: Clock,
     longest_run: Duration,
     seen: Cache<Counter, Seen>,
@@ -45,30 +46,30 @@ pub struct QuotaStore {
     pub(super) outage_keys: OutageKeys,
 }
 
-/// A count that the table has told.
+/// A count that the table has answered.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     used: u64,
     at: Timestamp,
 }
 
-/// Whether the table knows of a charge.
+/// How certain it is that the table has a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certainty {
-    /// It does.
+    /// It has the charge.
     Sure,
-    /// It does not yet: it was not asked.
-    Alone,
-    /// Nobody knows: it was asked, and its answer was lost.
+    /// It does not have it yet: it was not called.
+    NotInTable,
+    /// Unknown: it was called, and its answer was lost.
     Ambiguous,
 }
 
 /// A charge that was admitted.
 #[derive(Debug)]
 pub struct Charged {
-    /// How much is used now.
-    pub usage: Usage,
-    /// Whether the table knows of it.
+    /// The units used now; `None` if the plan has no figure by day.
+    pub usage: Option<Usage>,
+    /// How certain it is that the table has it.
     pub certainty: Certainty,
     /// For [`QuotaStore::finish`].
     pub receipt: Receipt,
@@ -77,26 +78,34 @@ pub struct Charged {
 impl Charged {
     /// Returns the outcome of a charge to a meter that is not counted by day: nothing is written, nothing is used.
     #[must_use]
-    pub fn uncounted(charge: &Charge) -> Self {
-        charged(charge, 0, Certainty::Sure, Place::Nowhere)
+    pub fn uncounted(counter: &Counter) -> Self {
+        Self {
+            usage: None,
+            certainty: Certainty::Sure,
+            receipt: Receipt {
+                counter: counter.clone(),
+                units: 0,
+                place: ChargePlace::NotCharged,
+            },
+        }
     }
 }
 
 impl QuotaStore {
-    /// A store on the quota table, with a ledger for its outages in the cache of the limits.
+    /// Makes a store on the quota table, with the shadow count for its outages in the cache of the limits.
     #[must_use]
     pub fn new(table: Table, limits: Option<Valkey>, clock: Clock, config: &Config) -> Self {
         Self {
-            counters: CounterTable::new(table),
+            table: QuotaTable::new(table),
             clock,
             longest_run: config.request_timeout + RUN_GRACE,
             seen: Cache::new(REMEMBERED),
-            fallback: Fallback::new(limits.map(OutageLedger::new), config.fleet_size),
+            fallback: Fallback::new(limits.map(Shadow::new), config.fleet_size),
             outage_keys: OutageKeys::default(),
         }
     }
 
-    /// Charges all units or none; with an idempotency key, once. `reserved` is what the limits' round trip did for the charge.
+    /// Charges all units or none; with an idempotency key, once. `reservation` is what the round trip of the limits did for it.
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`] when they do not fit; [`Error::ReducedCapacity`] when the table is down and they do not fit into
@@ -106,43 +115,35 @@ impl QuotaStore {
         &self,
         charge: &Charge,
         key: Option<&IdempotencyKey>,
-        reserved: Option<&Reservation>,
+        reservation: Option<Reservation>,
         now: Timestamp,
     ) -> Result<Charged, Error> {
-        match key {
-            None => self.charge_plainly(charge, reserved, now).await,
-            Some(key) => self.charge_once(charge, key, reserved, now).await,
+        if let Some(key) = key {
+            return self.charge_once(charge, key, reservation, now).await;
         }
-    }
-
-    async fn charge_plainly(
-        &self,
-        charge: &Charge,
-        reserved: Option<&Reservation>,
-        now: Timestamp,
-    ) -> Result<Charged, Error> {
+        let counter = &charge.counter;
         let room = self.room(charge, now).await?;
-        if let Some(used) = self.remembered(&charge.counter)
+        if let Some(used) = self.remembered(counter)
             && used > room
         {
             return Err(exceeded(charge, used, now));
         }
-        if let Err(silence) = self.deliver(charge, reserved).await {
-            return self.admit_alone(charge, reserved, &silence).await;
+        if let Err(unanswered) = self.deliver(counter).await {
+            return self.admit_alone(charge, reservation, &unanswered).await;
         }
-        match self.counters.add(charge, room).await {
+        match self.table.add(charge, room).await {
             Ok(Added::Done(used)) => {
-                self.remember(&charge.counter, used);
+                self.remember(counter, used);
                 let others = used.saturating_sub(charge.units);
-                self.fallback.learn(&charge.counter, reserved, others).await;
-                self.deliver_others(now).await;
-                Ok(charged(charge, used, Certainty::Sure, Place::Table))
+                self.fallback.learn(counter, reservation, others).await;
+                self.deliver_others().await;
+                Ok(charged(charge, used, Certainty::Sure, ChargePlace::Table))
             }
             Ok(Added::Full(used)) => {
-                self.remember(&charge.counter, used);
+                self.remember(counter, used);
                 Err(exceeded(charge, used, now))
             }
-            Err(silence) => self.admit_alone(charge, reserved, &silence).await,
+            Err(unanswered) => self.admit_alone(charge, reservation, &unanswered).await,
         }
     }
 
@@ -150,18 +151,19 @@ impl QuotaStore {
         &self,
         charge: &Charge,
         key: &IdempotencyKey,
-        reserved: Option<&Reservation>,
+        reservation: Option<Reservation>,
         now: Timestamp,
     ) -> Result<Charged, Error> {
-        let request = self.outage_keys.decide(&charge.counter.user, key, now);
+        let counter = &charge.counter;
+        let request = self.outage_keys.decide(&counter.user, key, now);
         let Some(mut due) = request.due(charge.units) else {
             return self.known_here(charge, key, &request);
         };
-        if let Err(silence) = self.deliver(charge, reserved).await {
-            return self.admit_key_alone(charge, key, reserved, &silence, now).await;
+        if let Err(unanswered) = self.deliver(counter).await {
+            return self.admit_key_alone(charge, key, reservation, &unanswered, now).await;
         }
-        let after = Record::of_run(key, charge.units, now, self.longest_run);
-        let mut before: Option<Record> = None;
+        let after = KeyRecord::of_run(key, charge.units, now, self.longest_run);
+        let mut before: Option<KeyRecord> = None;
         for _ in 0..ATTEMPTS {
             let rest = charge.of(due);
             let room = self.room(&rest, now).await?;
@@ -170,69 +172,80 @@ impl QuotaStore {
                 before: before.as_ref(),
                 after: &after,
             };
-            match self.counters.add_once(&rest, room, &recording, now).await {
+            match self.table.add_once(&rest, room, &recording, now).await {
                 Ok(AddedOnce::Done) => {
-                    // A transaction does not tell the count that it leaves.
-                    let used = self.used(&charge.counter).await.unwrap_or(due);
+                    // A transaction does not return the new count.
+                    let used = self.used(counter).await.unwrap_or(due);
                     let others = used.saturating_sub(due);
-                    self.fallback.learn(&charge.counter, reserved, others).await;
-                    self.deliver_others(now).await;
+                    self.fallback.learn(counter, reservation, others).await;
+                    self.deliver_others().await;
                     let key = key.key.clone();
-                    return Ok(charged(&rest, used, Certainty::Sure, Place::TableOnce { key }));
+                    return Ok(charged(&rest, used, Certainty::Sure, ChargePlace::TableOnce { key }));
                 }
                 Ok(AddedOnce::Full(used)) => {
-                    self.remember(&charge.counter, used);
+                    self.remember(counter, used);
                     return Err(exceeded(charge, used, now));
                 }
                 Ok(AddedOnce::Known(record)) => {
-                    let request = replay::decide(key, record.as_ref(), now);
+                    let request = idempotency::decide(key, record.as_ref(), now);
                     let Some(rest) = request.due(charge.units) else {
-                        let used = self.used(&charge.counter).await.unwrap_or(0);
+                        let used = self.used(counter).await.unwrap_or(0);
                         return replayed(charge, &request, used, Certainty::Sure);
                     };
                     due = due.min(rest);
                     before = record.filter(|_| request != Request::First);
                 }
-                Err(silence) => return self.admit_key_alone(charge, key, reserved, &silence, now).await,
+                Err(unanswered) => return self.admit_key_alone(charge, key, reservation, &unanswered, now).await,
             }
         }
         Err(contended())
     }
 
-    /// Before a process ends: delivers what waits in it alone, as far as half a second goes. What the table does not have by then
-    /// is lost.
+    /// Delivers the units that wait in this process before it ends, within half a second. The rest is lost.
     pub async fn settle(&self) {
-        self.fallback.settle(&self.counters).await;
+        self.fallback.settle(&self.table).await;
     }
 
-    /// How much of a counter is used.
+    /// Returns the units used of a counter.
     ///
     /// # Errors
     /// When the table is down.
     pub async fn used(&self, counter: &Counter) -> Result<u64, Outage> {
-        let used = self.counters.used(counter).await?;
+        let used = self.table.used(counter).await?;
         self.remember(counter, used);
         Ok(used)
     }
 
-    /// Sets a counter to zero; what it held.
+    /// Returns how much of each of some counters is used, of 100 at most, in one call.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn used_of(&self, counters: &[Counter]) -> Result<Vec<u64>, Outage> {
+        let used = self.table.used_of(counters).await?;
+        for (counter, used) in counters.iter().zip(&used) {
+            self.remember(counter, *used);
+        }
+        Ok(used)
+    }
+
+    /// Sets a counter to zero; returns the units it held.
     ///
     /// # Errors
     /// When the table is down.
     pub async fn reset(&self, counter: &Counter) -> Result<u64, Outage> {
-        let before = self.counters.reset(counter).await?;
+        let before = self.table.reset(counter).await?;
         self.doubt(counter);
         self.fallback.start_over(counter).await;
         Ok(before)
     }
 
-    /// The counters themselves, for the day's close.
+    /// Returns the table itself, for the day's close and for a user's export.
     #[must_use]
-    pub const fn counters(&self) -> &CounterTable {
-        &self.counters
+    pub const fn table(&self) -> &QuotaTable {
+        &self.table
     }
 
-    /// The most that may be used for a charge to fit.
+    /// Returns the most units that may be used for a charge to fit.
     async fn room(&self, charge: &Charge, now: Timestamp) -> Result<u64, Error> {
         if let Some(room) = charge.room() {
             return Ok(room);
@@ -241,23 +254,22 @@ impl QuotaStore {
         Err(exceeded(charge, used, now))
     }
 
-    /// Admits a charge without the table, unless that is well. Also where the write's answer was lost: the table may then count
-    /// the units twice, so that a user can lose a batch but never gain one.
+    /// Admits a charge without the table, unless that is up. Also if the write's answer was lost: the table may then
+    /// count the units twice, so that a user can lose a batch but never gain one.
     async fn admit_alone(
         &self,
         charge: &Charge,
-        reserved: Option<&Reservation>,
-        silence: &Silence,
+        reservation: Option<Reservation>,
+        unanswered: &Unanswered,
     ) -> Result<Charged, Error> {
-        let certainty = match silence {
-            Silence::Contended => return Err(contended()),
-            Silence::Undone(_) => Certainty::Alone,
-            Silence::Lost(_) => Certainty::Ambiguous,
+        let certainty = match unanswered {
+            Unanswered::Contended => return Err(contended()),
+            Unanswered::Undone(_) => Certainty::NotInTable,
+            Unanswered::Lost(_) => Certainty::Ambiguous,
         };
         let seen = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
-        let admitted = self.fallback.admit(charge, reserved, seen).await;
-        admitted
-            .map(|(used, held)| charged(charge, used, certainty, Place::Ledger { held, key: None }))
+        let used = self.fallback.admit(charge, reservation, seen).await;
+        used.map(|used| charged(charge, used, certainty, ChargePlace::InProcess { key: None }))
             .ok_or(Error::ReducedCapacity {
                 limit: DAILY,
                 allows: charge.limit,
@@ -265,55 +277,57 @@ impl QuotaStore {
             })
     }
 
-    /// The same, remembered here: while the table is down a replay is known to the instance that it reaches again.
+    /// Does the same, and remembers the key here: while the table is down, only the process that a replay reaches again
+    /// knows it.
     async fn admit_key_alone(
         &self,
         charge: &Charge,
         key: &IdempotencyKey,
-        reserved: Option<&Reservation>,
-        silence: &Silence,
+        reservation: Option<Reservation>,
+        unanswered: &Unanswered,
         now: Timestamp,
     ) -> Result<Charged, Error> {
         let user = &charge.counter.user;
-        let run = Record::of_run(key, charge.units, now, self.longest_run);
+        let run = KeyRecord::of_run(key, charge.units, now, self.longest_run);
         let request = self.outage_keys.begin(user, key, run, now);
         let Some(due) = request.due(charge.units) else {
             return self.known_here(charge, key, &request);
         };
-        let mut admitted = self.admit_alone(&charge.of(due), reserved, silence).await;
-        match &mut admitted {
+        let mut outcome = self.admit_alone(&charge.of(due), reservation, unanswered).await;
+        match &mut outcome {
             Ok(charged) => {
-                self.outage_keys.admitted(user, &key.key, charged.usage.used);
-                if let Place::Ledger { key: ended, .. } = &mut charged.receipt.place {
-                    *ended = Some(key.key.clone());
-                }
+                let used = charged.usage.as_ref().map_or(0, |usage| usage.used);
+                self.outage_keys.admitted(user, &key.key, used);
+                charged.receipt.place = ChargePlace::InProcess {
+                    key: Some(key.key.clone()),
+                };
             }
             Err(_) => self.outage_keys.end(user, &key.key, due),
         }
-        admitted
+        outcome
     }
 
-    /// Answers a request that need not be charged, as this instance remembers its key from an outage.
+    /// Answers a request that need not be charged, as this process remembers its key from an outage.
     fn known_here(&self, charge: &Charge, key: &IdempotencyKey, request: &Request) -> Result<Charged, Error> {
         let seen = self.seen.get(&charge.counter).map(|seen| seen.used);
         let used = seen.max(self.outage_keys.used(&charge.counter, &key.key)).unwrap_or(0);
-        replayed(charge, request, used, Certainty::Alone)
+        replayed(charge, request, used, Certainty::NotInTable)
     }
 
-    /// Adds to the table what was admitted for a counter while it was down. Whatever became of that, the charge was not made.
-    async fn deliver(&self, charge: &Charge, reserved: Option<&Reservation>) -> Result<(), Silence> {
-        match self.fallback.deliver(&self.counters, charge, reserved).await {
-            // What an instance may admit alone next time is reckoned from a count that knows of the parcels.
-            Ok(Some(used)) => self.remember(&charge.counter, used),
+    /// Adds the units admitted for a counter while the table was down. The charge was not made in any case.
+    async fn deliver(&self, counter: &Counter) -> Result<(), Unanswered> {
+        match self.fallback.deliver(&self.table, counter).await {
+            // The share of the next outage is computed from a count that includes the parcels.
+            Ok(Some(used)) => self.remember(counter, used),
             Ok(None) => {}
-            Err(Silence::Contended) => return Err(Silence::Contended),
-            Err(Silence::Undone(outage) | Silence::Lost(outage)) => return Err(Silence::Undone(outage)),
+            Err(Unanswered::Contended) => return Err(Unanswered::Contended),
+            Err(Unanswered::Undone(outage) | Unanswered::Lost(outage)) => return Err(Unanswered::Undone(outage)),
         }
         Ok(())
     }
 
-    async fn deliver_others(&self, now: Timestamp) {
-        for (counter, used) in self.fallback.deliver_others(&self.counters, now).await {
+    async fn deliver_others(&self) {
+        for (counter, used) in self.fallback.deliver_others(&self.table).await {
             self.remember(&counter, used);
         }
     }
@@ -328,7 +342,7 @@ impl QuotaStore {
         self.seen.insert(counter.clone(), Seen { used, at });
     }
 
-    /// Keeps what was seen for an outage, but lets it refuse nobody.
+    /// Keeps the remembered count for an outage, but it refuses nobody.
     pub(super) fn doubt(&self, counter: &Counter) {
         if let Some(seen) = self.seen.get(counter) {
             let at = Timestamp::from_millis(i64::MIN / 2);
@@ -346,9 +360,9 @@ fn usage(charge: &Charge, used: u64) -> Usage {
     }
 }
 
-fn charged(charge: &Charge, used: u64, certainty: Certainty, place: Place) -> Charged {
+fn charged(charge: &Charge, used: u64, certainty: Certainty, place: ChargePlace) -> Charged {
     Charged {
-        usage: usage(charge, used),
+        usage: Some(usage(charge, used)),
         certainty,
         receipt: Receipt {
             counter: charge.counter.clone(),
@@ -363,13 +377,13 @@ fn replayed(charge: &Charge, request: &Request, used: u64, certainty: Certainty)
     match request {
         Request::Mismatch => Err(Error::IdempotencyMismatch),
         Request::UnderWay => Err(contended()),
-        Request::First | Request::Replay(_) => Ok(charged(&charge.of(0), used, certainty, Place::Nowhere)),
+        Request::First | Request::Replay(_) => Ok(charged(&charge.of(0), used, certainty, ChargePlace::NotCharged)),
     }
 }
 
 const fn contended() -> Error {
     Error::Conflict {
-        retry_after: replay::RETRY_AFTER,
+        retry_after: idempotency::RETRY_AFTER,
     }
 }
 

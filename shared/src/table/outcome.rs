@@ -1,4 +1,4 @@
-//! How DynamoDB's errors are told apart: a condition that did not hold, another write at the same items, load, an outage.
+//! Sorts DynamoDB's errors: a condition that did not hold, another write at the same items, load, an outage.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use super::Failure;
 use crate::error::Outage;
 
-/// The reasons for which the table says no, by precedence: a transaction may be cancelled for several.
+/// The reasons for a certain no, by precedence: a transaction may be cancelled for several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     Condition,
@@ -45,7 +45,7 @@ where
     if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error_of.downcast_ref() {
         let reasons = canceled.cancellation_reasons().iter();
         let known = reasons.filter_map(|reason| of_code(reason.code()?));
-        // Cancelled for a reason that this version does not know: nothing was done, and it may work the next time.
+        // Cancelled for a reason that this version does not know: nothing was done, and a retry may succeed.
         return Some(known.min().unwrap_or(Reason::Conflict));
     }
     of_code(error.code()?)

@@ -1,23 +1,23 @@
-//! All items of one partition: read, or deleted.
+//! Reads or deletes several items: those of one partition, or those of some keys.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, WriteRequest};
 
 use super::{Failure, Item, Table, text};
 use crate::error::Outage;
 
-/// What one `BatchWriteItem` takes.
+/// The most items of one `BatchWriteItem`.
 const AT_ONCE: usize = 25;
 
-/// How often what the table left out under load is sent again.
+/// How often items that the table left out under load are sent again.
 const ATTEMPTS: u32 = 8;
 
-/// How long is waited before that, doubled each time.
+/// The wait before that, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 impl Table {
-    /// All items under a partition key.
+    /// Returns all items under a partition key.
     ///
     /// # Errors
     /// When the table is down.
@@ -42,7 +42,23 @@ impl Table {
         }
     }
 
-    /// Deletes all items under a partition key; how many there were.
+    /// Returns the items of up to 100 keys, as they are now, in any order; keys without an item are left out.
+    ///
+    /// # Errors
+    /// When the table is down, or too busy to read them all.
+    pub async fn read_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, Outage> {
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        let keys = keys.build().map_err(|error| Outage(error.to_string()))?;
+        let call = self.client.batch_get_item().request_items(&self.name, keys);
+        let output = self.call(call.send()).await.map_err(Failure::into_outage)?;
+        if output.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
+            return Err(Outage(format!("{} is too busy", self.name)));
+        }
+        let mut read = output.responses.unwrap_or_default();
+        Ok(read.remove(&self.name).unwrap_or_default())
+    }
+
+    /// Deletes all items under a partition key; returns their number.
     ///
     /// # Errors
     /// When the table is down: some may be gone, and the same call again deletes the rest.
@@ -62,7 +78,7 @@ impl Table {
         Ok(deletions.len())
     }
 
-    /// Writes up to 25 items, again and again what the table leaves out under load.
+    /// Writes up to 25 items, and repeats those that the table leaves out under load.
     ///
     /// # Errors
     /// When the table is down, or does not take them all in time.

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::config::Secret;
 
-/// Bytes of a hash that are kept: enough to tell blocks apart.
+/// Bytes of a hash that are kept: enough to distinguish blocks.
 const KEPT: usize = 9;
 
-/// The key of the hashes. Without it, all blocks of IPv4 could be tried out.
+/// The key of the hashes. Without it, all blocks of IPv4 could be tried.
 #[derive(Debug)]
 pub(super) struct AddressKey(hmac::Key);
 
@@ -20,7 +20,7 @@ impl AddressKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()))
     }
 
-    /// Returns the hash of an address's block: its /24, or its /48 of IPv6. `None` for what is no address.
+    /// Returns the hash of an address's block: its /24, or its /48 of IPv6; `None` for a text that is no address.
     pub(super) fn block(&self, address: &str) -> Option<String> {
         let block = match address.trim().parse::<IpAddr>().ok()?.to_canonical() {
             IpAddr::V4(address) => address.octets()[..3].to_vec(),

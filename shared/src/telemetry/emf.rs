@@ -3,134 +3,48 @@
 //!
 //! Built by hand: what stands in `_aws` differs between a few shapes of record and nothing else, so it is put together once,
 //! and a record costs one buffer and no lock. CloudWatch bills each metric for each value of what it is told apart by: only
-//! endpoints, tiers and limits, which are few.
+//! endpoints, workloads, tiers and limits, which are few.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::degraded::Degraded;
+use super::metric::{Metric, MetricShape, Unit};
 use super::record::{Record, Signal};
+use super::work::{OWN, Work};
 use crate::clock::Timestamp;
 
-/// In what a metric is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Pieces.
-    Count,
-    /// Thousandths of a second.
-    Milliseconds,
-    /// Hundredths of a whole.
-    Percent,
-    /// Something that CloudWatch has no name for.
-    None,
-}
-
-/// In which records a metric is, and by what it is told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// Every request, by endpoint.
-    Request,
-    /// Answered classifications, together.
-    Classified,
-    /// Requests of a user whose plan is known, together and by tier.
-    ByTier,
-    /// Requests that a limit refused, by limit.
-    Refused,
-}
-
-/// A member of a record that is a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
-    /// The member's name.
-    pub name: &'static str,
-    /// In what it is counted.
-    pub unit: Unit,
-    /// Where it is.
-    pub shape: Shape,
-}
-
-const fn metric(name: &'static str, unit: Unit, shape: Shape) -> Metric {
+const fn metric(name: &'static str, unit: Unit, shape: MetricShape) -> Metric {
     Metric { name, unit, shape }
 }
 
-/// Every metric of a record, but for those of degraded modes.
-pub const METRICS: [Metric; 21] = [
-    metric("durationMs", Unit::Milliseconds, Shape::Request),
-    metric("failed", Unit::Count, Shape::Request),
-    metric("defects", Unit::Count, Shape::Request),
-    metric("ownMs", Unit::Milliseconds, Shape::Classified),
-    metric("posts", Unit::Count, Shape::Classified),
-    metric("distinct", Unit::Count, Shape::Classified),
-    metric("localHits", Unit::Count, Shape::Classified),
-    metric("sharedHits", Unit::Count, Shape::Classified),
-    metric("tableHits", Unit::Count, Shape::Classified),
-    metric("joined", Unit::Count, Shape::Classified),
-    metric("judged", Unit::Count, Shape::Classified),
-    metric("evicted", Unit::Count, Shape::Classified),
-    metric("refunded", Unit::Count, Shape::Classified),
-    metric("refundLost", Unit::Count, Shape::Classified),
-    metric("modelCalls", Unit::Count, Shape::Classified),
-    metric("modelFailures", Unit::Count, Shape::Classified),
-    metric("modelTimeouts", Unit::Count, Shape::Classified),
-    metric("spentNanoDollars", Unit::None, Shape::Classified),
-    metric("costMicroUsd", Unit::None, Shape::ByTier),
-    metric("quotaLeftPercent", Unit::Percent, Shape::ByTier),
-    metric("refusals", Unit::Count, Shape::Refused),
+/// The metrics of a record that are not a workload's.
+const OF_RECORDS: [Metric; 6] = [
+    metric("durationMs", Unit::Milliseconds, MetricShape::Request),
+    metric("failed", Unit::Count, MetricShape::Request),
+    metric("defects", Unit::Count, MetricShape::Request),
+    metric("costMicroUsd", Unit::None, MetricShape::ByTier),
+    metric("quotaLeftPercent", Unit::Percent, MetricShape::ByTier),
+    metric("refusals", Unit::Count, MetricShape::Refused),
 ];
 
-/// The metric of each degraded mode: there, as 1, when something was done without.
-const DEGRADED: [(&str, &str); 7] = [
-    ("auth", "degradedAuth"),
-    ("cache", "degradedCache"),
-    ("model", "degradedModel"),
-    ("quota", "degradedQuota"),
-    ("rateLimit", "degradedRateLimit"),
-    ("spend", "degradedSpend"),
-    ("table", "degradedTable"),
-];
-
-/// The metrics of what no request's record tells of.
-pub const SIGNALS: [Signal; 3] = Signal::ALL;
-
-/// The degraded modes, each with its metric's name.
-pub fn names_of_degraded() -> impl Iterator<Item = (&'static str, &'static str)> {
-    DEGRADED.into_iter()
+/// Returns every metric of a record, but for those of degraded modes.
+pub fn metrics() -> impl Iterator<Item = Metric> {
+    let all = OF_RECORDS.into_iter().chain(Work::metrics()).chain([OWN]);
+    all.filter(|metric| metric.shape != MetricShape::Logged)
 }
 
-impl Unit {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Milliseconds => "Milliseconds",
-            Self::Percent => "Percent",
-            Self::None => "None",
-        }
-    }
-}
-
-impl Shape {
-    /// What tells its metrics apart: each list is a metric of its own.
-    #[must_use]
-    pub const fn dimensions(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::Request => &[&["endpoint"]],
-            Self::Classified => &[&[]],
-            Self::ByTier => &[&[], &["tier"]],
-            Self::Refused => &[&["refusedBy"]],
-        }
-    }
-}
-
-/// What stands in `_aws`, ready to be written.
+/// The content of `_aws`, ready to be written.
 #[derive(Debug)]
 pub(super) struct Directives {
     request: String,
-    classified: String,
+    work: [String; 2],
     by_tier: String,
     by_tier_unknown_quota: String,
     refused: String,
-    degraded: [String; DEGRADED.len()],
-    signals: [String; SIGNALS.len()],
+    degraded: [String; Degraded::ALL.len()],
+    signals: [String; Signal::ALL.len()],
 }
 
 impl Directives {
@@ -138,38 +52,36 @@ impl Directives {
         let of = |dimensions: &[&[&str]], metrics: Vec<Value>| {
             json!({"Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics}).to_string()
         };
-        let of_shape = |shape: Shape, but: &str| {
-            let metrics = METRICS
-                .iter()
-                .filter(|metric| metric.shape == shape && metric.name != but);
+        let of_shape = |shape: MetricShape, but: &str| {
+            let metrics = metrics().filter(|metric| metric.shape == shape && metric.name != but);
             let metrics = metrics.map(|metric| json!({"Name": metric.name, "Unit": metric.unit.name()}));
             of(shape.dimensions(), metrics.collect())
         };
         let once = |name: &str| of(&[&[]], vec![json!({"Name": name, "Unit": "Count"})]);
         Self {
-            request: of_shape(Shape::Request, ""),
-            classified: of_shape(Shape::Classified, ""),
-            by_tier: of_shape(Shape::ByTier, ""),
-            by_tier_unknown_quota: of_shape(Shape::ByTier, "quotaLeftPercent"),
-            refused: of_shape(Shape::Refused, ""),
-            degraded: DEGRADED.map(|(_, name)| once(name)),
-            signals: SIGNALS.map(|signal| once(signal.name())),
+            request: of_shape(MetricShape::Request, ""),
+            work: [MetricShape::Work, MetricShape::Models].map(|shape| of_shape(shape, "")),
+            by_tier: of_shape(MetricShape::ByTier, ""),
+            by_tier_unknown_quota: of_shape(MetricShape::ByTier, "quotaLeftPercent"),
+            refused: of_shape(MetricShape::Refused, ""),
+            degraded: Degraded::ALL.map(|mode| once(mode.metric())),
+            signals: Signal::ALL.map(|signal| once(signal.name())),
         }
     }
 
-    /// Those of a record. What a directive names must be in the line, or CloudWatch drops it all.
+    /// Returns the directives of a record. Every name in a directive must be in the line, or CloudWatch drops it all.
     fn of<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a str> {
-        let degraded = DEGRADED.iter().zip(&self.degraded);
-        let degraded = degraded.filter(|((mode, _), _)| record.degraded.contains(mode));
+        let degraded = Degraded::ALL.iter().zip(&self.degraded);
+        let degraded = degraded.filter(|(mode, _)| record.degraded.contains(mode));
         let by_tier = match (&record.tier, record.quota_left_percent) {
             (None, _) => None,
             (Some(_), Some(_)) => Some(&self.by_tier),
             (Some(_), None) => Some(&self.by_tier_unknown_quota),
         };
-        let classified = record.classified.is_some().then_some(&self.classified);
+        let work = self.work.iter().filter(|_| record.work.is_some());
         let refused = record.refused_by.is_some().then_some(&self.refused);
         std::iter::once(&self.request)
-            .chain(classified)
+            .chain(work)
             .chain(by_tier)
             .chain(refused)
             .chain(degraded.map(|(_, directive)| directive))
@@ -177,15 +89,15 @@ impl Directives {
     }
 }
 
-/// A record as one line, with metrics if there are directives.
+/// Writes a record as one line, with metrics if there are directives.
 pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<String, serde_json::Error> {
     let mut line = Vec::with_capacity(2048);
     if let Some(directives) = directives {
         line.extend_from_slice(opening(record.time_millis, directives.of(record)).as_bytes());
     }
-    for (_, name) in DEGRADED.iter().filter(|(mode, _)| record.degraded.contains(mode)) {
+    for mode in &record.degraded {
         separate(&mut line);
-        line.extend_from_slice(format!("\"{name}\":1").as_bytes());
+        line.extend_from_slice(format!("\"{}\":1", mode.metric()).as_bytes());
     }
     let start = line.len();
     serde_json::to_writer(&mut line, record)?;
@@ -196,9 +108,9 @@ pub(super) fn line(record: &Record, directives: Option<&Directives>) -> Result<S
     String::from_utf8(line).map_err(serde::de::Error::custom)
 }
 
-/// A signal as one line, with its metric if there are directives.
+/// Writes a signal as one line, with its metric if there are directives.
 pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directives>) -> String {
-    let place = SIGNALS.iter().position(|other| *other == signal);
+    let place = Signal::ALL.iter().position(|other| *other == signal);
     let directive = directives
         .zip(place)
         .map(|(directives, place)| &*directives.signals[place]);
@@ -212,7 +124,7 @@ pub(super) fn signal(signal: Signal, now: Timestamp, directives: Option<&Directi
     line
 }
 
-/// A line's beginning, up to the end of `_aws`.
+/// Writes a line's beginning, up to the end of `_aws`.
 fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String {
     let mut text = format!(r#"{{"_aws":{{"Timestamp":{millis},"CloudWatchMetrics":["#);
     for (n, directive) in directives.enumerate() {
@@ -225,7 +137,7 @@ fn opening<'a>(millis: i64, directives: impl Iterator<Item = &'a str>) -> String
     text
 }
 
-/// What stands before the next member.
+/// Writes the separator before the next member.
 fn separate(line: &mut Vec<u8>) {
     line.push(if line.is_empty() { b'{' } else { b',' });
 }
@@ -234,11 +146,10 @@ fn separate(line: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::plan::Tier;
-    use crate::telemetry::record::ClassifiedRecord;
 
     fn records() -> [Record; 4] {
         let bare = || Record {
-            endpoint: "classify",
+            endpoint: "any",
             outcome: "ok",
             ..Record::default()
         };
@@ -248,8 +159,8 @@ mod tests {
         };
         let answered = Record {
             quota_left_percent: Some(12.5),
-            classified: Some(ClassifiedRecord::default()),
-            degraded: vec!["cache", "quota"],
+            work: Some(Work::of("any")),
+            degraded: vec![Degraded::Cache, Degraded::Quota],
             ..of_user()
         };
         let refused = Record {
@@ -261,7 +172,7 @@ mod tests {
         [bare(), of_user(), answered, refused]
     }
 
-    /// The metrics that a line announces, after checking that it has them, and what they are told apart by.
+    /// Returns the metrics that a line announces, with their dimensions, after checking that it has them.
     fn announced(line: &str) -> Vec<String> {
         let line: Value = serde_json::from_str(line).unwrap();
         let mut names = Vec::new();
@@ -297,11 +208,11 @@ mod tests {
             assert_eq!(names.len(), distinct.len(), "announced twice: {text}");
             seen.extend(names);
         }
-        for metric in METRICS {
+        for metric in metrics() {
             assert!(seen.iter().any(|name| name == metric.name), "{}", metric.name);
         }
         assert!(seen.contains(&"degradedCache".to_owned()) && seen.contains(&"degradedQuota".to_owned()));
-        for raised in SIGNALS {
+        for raised in Signal::ALL {
             let text = signal(raised, Timestamp::from_millis(1), Some(&directives));
             assert_eq!(announced(&text), [raised.name()]);
         }
@@ -312,7 +223,7 @@ mod tests {
         for record in records() {
             let text = line(&record, None).unwrap();
             let line: Value = serde_json::from_str(&text).unwrap();
-            assert!(line["_aws"].is_null() && line["endpoint"] == "classify", "{text}");
+            assert!(line["_aws"].is_null() && line["endpoint"] == "any", "{text}");
         }
         let text = signal(Signal::AuditChainBroken, Timestamp::from_millis(1), None);
         let line: Value = serde_json::from_str(&text).unwrap();

@@ -4,16 +4,17 @@
 use std::fmt::Write as _;
 
 use super::VERSION;
-use super::emf::{SIGNALS, names_of_degraded};
-use super::figures::{ANSWERS, BUCKETS, Counter, Durations, ENDPOINTS, Figures, LIMITS, OUTCOMES, TIERS};
+use super::degraded::Degraded;
+use super::figures::{BUCKETS, ByName, Figures, LIMITS, OUTCOMES, Requests, RunningTotal, TIERS, WorkDone};
 use super::record::Signal;
+use super::work::Work;
 
-/// What the text is sent as.
+/// The content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// A number that only grows; its samples end in `_total`.
     Counter,
     /// A number that goes up and down.
@@ -27,24 +28,25 @@ pub enum Kind {
 /// Labels of a sample with their values.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// A text in the making.
+/// A text being written.
 #[derive(Debug, Default)]
 pub struct Text(String);
 
 impl Text {
     /// Starts a metric: `name` without an ending for its kind, `help` in words.
-    pub fn family(&mut self, name: &str, kind: Kind, help: &str) {
+    pub fn family(&mut self, name: &str, kind: MetricKind, help: &str) {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-            Kind::Info => "info",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
+            MetricKind::Info => "info",
         };
         // Writing to a String does not fail, here and below.
         let _ = writeln!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}");
     }
 
-    /// A sample of the metric that was started last. `name` with its ending; label values as they are.
+    /// Writes a sample of the metric that was started last. `name` has its ending; label values are written as they
+    /// are.
     pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: f64) {
         self.0.push_str(name);
         for (n, (label, text)) in labels.iter().enumerate() {
@@ -55,7 +57,7 @@ impl Text {
         let _ = writeln!(self.0, "{end} {value}");
     }
 
-    /// The whole of it.
+    /// Returns the whole text.
     #[must_use]
     pub fn finish(mut self) -> String {
         self.0.push_str("# EOF\n");
@@ -67,104 +69,105 @@ impl Text {
 #[must_use]
 pub fn start() -> Text {
     let mut text = Text::default();
-    text.family("clearview_build", Kind::Info, "The program that answers.");
+    text.family("clearview_build", MetricKind::Info, "The program that answers.");
     text.sample("clearview_build_info", &[("version", VERSION)], 1.0);
     text
 }
 
-/// The figures of this process.
+/// Returns `localHits` as `local_hits`.
+#[must_use]
+pub fn snake_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+/// Returns the figures of this process.
 #[must_use]
 pub fn of_process(figures: &Figures) -> String {
     let mut text = start();
-    text.family("clearview_requests", Kind::Counter, "Requests by endpoint and outcome.");
-    for (endpoint, outcomes) in ENDPOINTS.iter().zip(&figures.requests) {
-        for (outcome, counter) in OUTCOMES.iter().zip(outcomes) {
-            let labels = [("endpoint", *endpoint), ("outcome", *outcome)];
+    text.family(
+        "clearview_requests",
+        MetricKind::Counter,
+        "Requests by endpoint and outcome.",
+    );
+    for (endpoint, requests) in figures.requests.iter() {
+        for (outcome, counter) in OUTCOMES.iter().zip(&requests.outcomes) {
+            let labels = [("endpoint", endpoint), ("outcome", *outcome)];
             text.sample("clearview_requests_total", &labels, number(counter));
         }
     }
-    durations(&mut text, &figures.durations);
-    counters(
-        &mut text,
-        ("clearview_defects", "Answers of 500."),
-        "endpoint",
-        &ENDPOINTS,
-        &figures.defects,
-    );
-    counters(
-        &mut text,
-        ("clearview_posts", "Posts asked for."),
-        "tier",
-        &TIERS,
-        &figures.posts,
-    );
-    let charged = ("clearview_charged_posts", "Posts charged and kept.");
-    counters(&mut text, charged, "tier", &TIERS, &figures.charged);
-    let questions = ("clearview_questions", "Different questions by who answered.");
-    counters(&mut text, questions, "answer", &ANSWERS, &figures.questions);
+    durations(&mut text, &figures.requests);
+    text.family("clearview_defects", MetricKind::Counter, "Answers of 500.");
+    for (endpoint, requests) in figures.requests.iter() {
+        let labels = [("endpoint", endpoint)];
+        text.sample("clearview_defects_total", &labels, number(&requests.defects));
+    }
+    work(&mut text, &figures.work);
     let refusals = ("clearview_refusals", "Requests that a limit refused.");
     counters(&mut text, refusals, "refusedBy", &LIMITS, &figures.refusals);
     let shed = "Requests refused before any work, because too many were under way.";
-    text.family("clearview_shed", Kind::Counter, shed);
+    text.family("clearview_shed", MetricKind::Counter, shed);
     text.sample("clearview_shed_total", &[], number(&figures.shed));
     let signals = ("clearview_signals", "Things that no request tells of.");
-    counters(
-        &mut text,
-        signals,
-        "signal",
-        &SIGNALS.map(Signal::name),
-        &figures.signals,
-    );
-    let modes: Vec<&str> = names_of_degraded().map(|(mode, _)| mode).collect();
+    let names = Signal::ALL.map(Signal::name);
+    counters(&mut text, signals, "signal", &names, &figures.signals);
     let degraded = ("clearview_degraded", "Requests that did without something.");
+    let modes = Degraded::ALL.map(Degraded::name);
     counters(&mut text, degraded, "mode", &modes, &figures.degraded);
-    text.family("clearview_refunded_posts", Kind::Counter, "Posts given back.");
-    text.sample("clearview_refunded_posts_total", &[], number(&figures.refunded));
-    let lost = "Posts that were to be given back and were not.";
-    text.family("clearview_refund_lost_posts", Kind::Counter, lost);
-    text.sample("clearview_refund_lost_posts_total", &[], number(&figures.refund_lost));
-    text.family(
-        "clearview_cost_usd",
-        Kind::Counter,
-        "What requests cost at list prices, by tier.",
-    );
+    let cost = "What requests cost at list prices, by tier.";
+    text.family("clearview_cost_usd", MetricKind::Counter, cost);
     for (tier, counter) in TIERS.iter().zip(&figures.cost_nano_usd) {
         text.sample("clearview_cost_usd_total", &[("tier", tier)], number(counter) / 1e9);
     }
     text.finish()
 }
 
-/// One counter for each value of a label.
-fn counters(text: &mut Text, (name, help): (&str, &str), label: &str, values: &[&str], counters: &[Counter]) {
-    text.family(name, Kind::Counter, help);
+/// Each count of what workloads did.
+fn work(text: &mut Text, work: &ByName<[WorkDone; TIERS.len()]>) {
+    for (n, metric) in Work::metrics().enumerate() {
+        let name = format!("clearview_{}", snake_case(metric.name));
+        let help = format!("{} in the records of workloads.", metric.name);
+        text.family(&name, MetricKind::Counter, &help);
+        for (workload, by_tier) in work.iter() {
+            for (tier, counts) in TIERS.iter().zip(by_tier) {
+                let labels = [("workload", workload), ("tier", *tier)];
+                text.sample(&format!("{name}_total"), &labels, number(&counts[n]));
+            }
+        }
+    }
+}
+
+/// Writes one counter for each value of a label.
+fn counters(text: &mut Text, (name, help): (&str, &str), label: &str, values: &[&str], counters: &[RunningTotal]) {
+    text.family(name, MetricKind::Counter, help);
     for (value, counter) in values.iter().zip(counters) {
         text.sample(&format!("{name}_total"), &[(label, value)], number(counter));
     }
 }
 
-fn durations(text: &mut Text, durations: &[Durations; ENDPOINTS.len()]) {
+fn durations(text: &mut Text, requests: &ByName<Requests>) {
     const NAME: &str = "clearview_request_duration_seconds";
-    text.family(NAME, Kind::Histogram, "From a request's arrival to its answer.");
-    for (endpoint, durations) in ENDPOINTS.iter().zip(durations) {
+    text.family(NAME, MetricKind::Histogram, "From a request's arrival to its answer.");
+    for (endpoint, Requests { durations, .. }) in requests.iter() {
         let mut below = 0.0;
         for (bound, counter) in BUCKETS.iter().zip(&durations.buckets) {
             below += number(counter);
-            let labels = [("endpoint", *endpoint), ("le", &format!("{:?}", bound / 1000.0))];
+            let labels = [("endpoint", endpoint), ("le", &format!("{:?}", bound / 1000.0))];
             text.sample(&format!("{NAME}_bucket"), &labels, below);
         }
         // Read last, and so never less than a bucket.
         let all = number(&durations.count).max(below);
-        text.sample(
-            &format!("{NAME}_bucket"),
-            &[("endpoint", endpoint), ("le", "+Inf")],
-            all,
-        );
-        text.sample(&format!("{NAME}_count"), &[("endpoint", endpoint)], all);
-        text.sample(
-            &format!("{NAME}_sum"),
-            &[("endpoint", endpoint)],
-            number(&durations.sum_micros) / 1e6,
-        );
+        let labels = [("endpoint", endpoint), ("le", "+Inf")];
+        text.sample(&format!("{NAME}_bucket"), &labels, all);
+        let labels = [("endpoint", endpoint)];
+        text.sample(&format!("{NAME}_count"), &labels, all);
+        text.sample(&format!("{NAME}_sum"), &labels, number(&durations.sum_micros) / 1e6);
     }
 }
 
@@ -172,7 +175,7 @@ fn durations(text: &mut Text, durations: &[Durations; ENDPOINTS.len()]) {
     clippy::cast_precision_loss,
     reason = "exact up to 2^53, and nothing here comes near"
 )]
-fn number(counter: &Counter) -> f64 {
+fn number(counter: &RunningTotal) -> f64 {
     counter.value() as f64
 }
 
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn what_could_end_a_label_is_escaped() {
         let mut text = Text::default();
-        text.family("clearview_x", Kind::Gauge, "X.");
+        text.family("clearview_x", MetricKind::Gauge, "X.");
         text.sample("clearview_x", &[("a", "b\"c\\d\ne")], 1.5);
         let expected =
             "# TYPE clearview_x gauge\n# HELP clearview_x X.\nclearview_x{a=\"b\\\"c\\\\d\\ne\"} 1.5\n# EOF\n";

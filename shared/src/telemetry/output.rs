@@ -1,4 +1,5 @@
-//! Where log lines go: to standard output, which may be closed, or be a full pipe that nobody reads. Neither stops a request.
+//! Writes log lines to standard output, which may be closed, or be a full pipe without a reader. Neither stops a
+//! request.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,25 +13,25 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::clock::Clock;
 
-/// How many lines may wait to be written. A line has a kilobyte at most, but for a large failure's.
+/// The most lines that wait to be written. A line has a kilobyte at most, except one with a large failure.
 const MOST_WAITING: usize = 4096;
 
-/// How long the last lines may take at the end of the process.
+/// The time limit of the last lines at the end of the process.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 
-/// Writes lines in a thread of its own, and drops those for which there is no room.
+/// Writes lines in a separate thread, and drops those for which there is no room.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
-    lines: SyncSender<Message>,
+    lines: SyncSender<LogMessage>,
     dropped: Arc<AtomicU64>,
 }
 
 /// Lets the last lines be written before the process ends.
 #[derive(Debug)]
-pub struct Log(Queue);
+pub struct LogHandle(Queue);
 
 #[derive(Debug)]
-enum Message {
+enum LogMessage {
     Line(Vec<u8>),
     End(SyncSender<()>),
 }
@@ -45,17 +46,17 @@ impl Queue {
         Self { lines, dropped }
     }
 
-    /// The means to end it.
-    pub(super) fn log(&self) -> Log {
-        Log(self.clone())
+    /// Returns the handle that ends it.
+    pub(super) fn log(&self) -> LogHandle {
+        LogHandle(self.clone())
     }
 }
 
-impl Log {
+impl LogHandle {
     /// Waits until all lines are written, for a second at most.
     pub fn finish(self) {
         let (done, end) = sync_channel(1);
-        if self.0.lines.try_send(Message::End(done)).is_ok() {
+        if self.0.lines.try_send(LogMessage::End(done)).is_ok() {
             let _: Result<(), RecvTimeoutError> = end.recv_timeout(LONGEST_GOODBYE);
         }
     }
@@ -64,7 +65,7 @@ impl Log {
 impl Write for Queue {
     /// Takes a whole line, which is how the log is written.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.lines.try_send(Message::Line(line.to_owned())) {
+        match self.lines.try_send(LogMessage::Line(line.to_owned())) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -86,20 +87,20 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// Writes lines until no sender is left. After lines were lost, one says how many.
-fn write_all(lines: &Receiver<Message>, mut output: impl Write, dropped: &AtomicU64) {
+/// Writes lines until no sender is left. After lines were lost, one line reports their number.
+fn write_all(lines: &Receiver<LogMessage>, mut output: impl Write, dropped: &AtomicU64) {
     for message in lines {
         match message {
-            Message::Line(line) if write_line(&mut output, &line).is_err() => {
+            LogMessage::Line(line) if write_line(&mut output, &line).is_err() => {
                 dropped.fetch_add(1, Ordering::Relaxed);
             }
-            Message::Line(_) => {
+            LogMessage::Line(_) => {
                 let lost = dropped.swap(0, Ordering::Relaxed);
                 if lost > 0 && write_line(&mut output, &notice(lost)).is_err() {
                     dropped.fetch_add(lost, Ordering::Relaxed);
                 }
             }
-            Message::End(done) => {
+            LogMessage::End(done) => {
                 // Nobody may wait for it any more.
                 let _ = done.try_send(());
             }
@@ -125,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Each write waits until it is told how it ends, and says what was written.
+    /// Each write waits until the test decides its outcome, and reports its text.
     struct Pipe {
         ends: Receiver<io::Result<()>>,
         written: Sender<String>,

@@ -1,60 +1,65 @@
-//! What is told of one request.
+//! The record of one request, or of one event.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::cost::Measured;
+use super::degraded::Degraded;
 use super::trace::Trace;
+use super::work::Work;
+use super::{VERSION, millis};
+use crate::clock::{Stopwatch, Timestamp};
 use crate::ids::UserId;
 use crate::plan::Tier;
 
-/// What is logged of one request. Never a token, an address, or anything that a user wrote.
+/// The record of one request or event. It never holds a token, an address, or a user's text.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// When the request came, RFC 3339.
+    /// When it came, RFC 3339.
     pub time: String,
     /// The same in milliseconds since 1970, for the metrics.
     #[serde(skip)]
     pub time_millis: i64,
     /// `info`, or `error` for a defect, or `warn` where a dependency was missed.
     pub level: &'static str,
-    /// The name for this request that the client knows too.
+    /// The request's correlation id, which the client has too.
     pub correlation_id: String,
     /// The trace that it is part of.
     #[serde(flatten)]
     pub trace: Trace,
     /// The function.
     pub endpoint: &'static str,
-    /// The request's method, if it is one that exists.
-    pub method: String,
-    /// The route's path as in the contract.
-    pub route: String,
-    /// The answer's status code.
-    pub status: u16,
-    /// From the request's arrival to its answer.
+    /// The part that only a request has.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+    /// From its arrival to its answer.
     pub duration_ms: f64,
-    /// Who asked.
+    /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Keyed hash of the block of addresses that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_block: Option<String>,
-    /// Under which plan.
+    /// The tier of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
-    /// What classify did.
+    /// The work of a workload.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub classified: Option<ClassifiedRecord>,
-    /// What was done without.
+    pub work: Option<Work>,
+    /// The result of an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Value>,
+    /// The degraded modes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub degraded: Vec<&'static str>,
-    /// `ok`, `degraded`, `refused` (the client's doing) or `failed` (ours).
+    pub degraded: Vec<Degraded>,
+    /// `ok`, `degraded`, `refused` (the client's fault) or `failed` (ours).
     pub outcome: &'static str,
-    /// 1 for an answer of 500 or above, else 0.
+    /// 1 for an answer of 500 or above or an event that was not handled, else 0.
     pub failed: u8,
     /// 1 for a defect of ours (500), else 0.
     pub defects: u8,
-    /// The part of the day's quota that the user has left, in per cent, where it is known.
+    /// The rest of the day's quota in per cent, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_left_percent: Option<f64>,
     /// The limit that refused it: `ip`, `burst` or `daily`.
@@ -63,95 +68,42 @@ pub struct Record {
     /// 1 if a limit refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusals: Option<u8>,
-    /// What the request cost, models included, in millionths of a US dollar at list prices.
+    /// Its cost, models included, in millionths of a US dollar at list prices.
     pub cost_micro_usd: f64,
-    /// Why it was not answered as asked.
+    /// The error, if it was not answered as asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
     /// The version that answered.
     pub version: &'static str,
 }
 
-/// Classify's part of a [`Record`].
+/// A request's part of a [`Record`].
 #[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClassifiedRecord {
-    /// Posts asked for.
-    pub posts: usize,
-    /// Different questions among them.
-    pub distinct: usize,
-    /// Of those, answered by this process's cache.
-    pub local_hits: usize,
-    /// Of those, answered by the shared cache.
-    pub shared_hits: usize,
-    /// Of those, answered by the table.
-    pub table_hits: usize,
-    /// Of those, answered by a judgement made for another request meanwhile, here or elsewhere in the fleet.
-    pub joined: usize,
-    /// Of those, judged for this request.
-    pub judged: usize,
-    /// Of those judged, known and fresh: judged anew before they ran out.
-    pub refreshed: usize,
-    /// Verdicts that this process keeps.
-    pub kept: usize,
-    /// Verdicts that this request pushed out of this process.
-    pub evicted: usize,
-    /// The part of the distinct questions that cost no judgement, 0..=1.
-    pub hit_rate: f64,
-    /// Units charged and kept: none for a replay.
-    pub charged: u64,
-    /// Units given back.
-    pub refunded: u64,
-    /// Units that were to be given back and were not, as far as is known.
-    pub refund_lost: u64,
-    /// The charge's answer was lost: the table may count it twice.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub ambiguous_charge: bool,
-    /// Charge and caches, which are asked at the same time.
-    pub lookup_ms: f64,
-    /// Judging what no cache knew, or waiting for who was judging it, and writing it down.
-    pub judging_ms: f64,
-    /// Giving back what nobody could judge, and keeping books.
-    pub settling_ms: f64,
-    /// All but the judging: what is slow here is ours.
-    pub own_ms: f64,
-    /// `notAsked`, `ok`, `partial` (some provider failed, and some post was judged) or `failed`.
-    pub model_status: &'static str,
-    /// Calls made to models over the network.
-    pub model_calls: u32,
-    /// Of those, the ones that brought no verdict.
-    pub model_failures: u32,
-    /// Of those, the ones that took too long.
-    pub model_timeouts: u32,
-    /// Of all calls, retries.
-    pub model_retries: u32,
-    /// Tokens that they read.
-    pub input_tokens: u64,
-    /// Tokens that they wrote.
-    pub output_tokens: u64,
-    /// What they cost, in billionths of a dollar.
-    pub spent_nano_dollars: u64,
-    /// What went wrong with providers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_failure: Option<String>,
+pub struct Http {
+    /// The request's method, if it is one that exists.
+    pub method: String,
+    /// The route's path as in the contract; empty for a path that nobody defined, which may hold anything.
+    pub route: String,
+    /// The answer's status code.
+    pub status: u16,
 }
 
 /// An error in a [`Record`].
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorRecord {
-    /// The code that the client was told.
+    /// The code that the client got.
     pub code: &'static str,
-    /// Whether the same request can succeed later.
+    /// True if the same request can succeed later.
     pub retryable: bool,
-    /// What it means to the user: `none` (the app's mistake), `mustWait`, `signedOut`, `failed`.
+    /// The impact on the user: `none` (the app's mistake), `mustWait`, `signedOut`, `failed`.
     pub user_impact: &'static str,
-    /// What the client was not told.
+    /// The cause, which the client does not get.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }
 
-/// What no request's record tells of.
+/// Signals: events that belong to no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// A provider's circuit breaker has opened.
@@ -163,10 +115,10 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Every one of them.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::BreakerOpened, Self::AuditChainBroken, Self::DayClosed];
 
-    /// Its name in the log, which is its metric's name too.
+    /// Returns its name in the log, which is its metric's name too.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -178,26 +130,41 @@ impl Signal {
 }
 
 impl Record {
-    /// What its cost is computed from.
+    /// Starts the record of what came to a function at `now`.
     #[must_use]
-    pub fn measured(&self) -> Measured {
-        let classified = self.classified.as_ref();
-        let (writes, reads) = classified.map_or((0, 0), ClassifiedRecord::table_units);
-        Measured {
-            millis: self.duration_ms,
-            writes,
-            reads,
-            model_nano_usd: classified.map_or(0, |classified| classified.spent_nano_dollars),
+    pub fn of(endpoint: &'static str, correlation_id: String, now: Timestamp) -> Self {
+        Self {
+            time: now.to_string(),
+            time_millis: now.millis(),
+            level: "info",
+            correlation_id,
+            endpoint,
+            version: VERSION,
+            ..Self::default()
         }
     }
-}
 
-impl ClassifiedRecord {
-    /// Table writes and reads of a batch: the charge, what was given back, each new verdict; what no nearer layer knew, each
-    /// read as half a unit (eventually consistent).
-    fn table_units(&self) -> (usize, usize) {
-        let writes = 1 + usize::from(self.refunded + self.refund_lost > 0) + self.judged;
-        let asked_of_table = self.distinct.saturating_sub(self.local_hits + self.shared_hits);
-        (writes, asked_of_table.div_ceil(2))
+    /// Says of a part of the service that it was done without.
+    pub fn note(&mut self, degraded: Degraded) {
+        if !self.degraded.contains(&degraded) {
+            self.degraded.push(degraded);
+        }
+    }
+
+    /// Says how long it took.
+    pub(crate) fn took(&mut self, stopwatch: Stopwatch) {
+        self.duration_ms = millis(stopwatch.elapsed());
+    }
+
+    /// Returns the resources that its cost is computed from. An event did not come through the gateway.
+    pub(super) fn measured(&self) -> Measured {
+        let (writes, reads) = self.work.as_ref().map_or((0, 0), Work::table_units);
+        Measured {
+            millis: self.duration_ms,
+            through_gateway: self.http.is_some(),
+            writes,
+            reads,
+            model_nano_usd: self.work.as_ref().map_or(0, |work| work.models.nano_dollars),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Traces: the names under which other systems know a request, so that its line can be found from there.
+//! Traces: the ids of a request in other systems, so that its line can be found from there.
 
 use serde::Serialize;
 
@@ -6,19 +6,20 @@ use serde::Serialize;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trace {
-    /// X-Ray's name of it, `1-{8 hex}-{24 hex}`.
+    /// X-Ray's id of it, `1-{8 hex}-{24 hex}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xray_trace_id: Option<String>,
     /// The client's, 32 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// `traceparent` for the calls that are made for this request.
+    /// `traceparent` for the calls of this request.
     #[serde(skip)]
     pub parent: Option<String>,
 }
 
 impl Trace {
-    /// From the headers `X-Amzn-Trace-Id` (as Lambda's context has it) and `traceparent`. What is not of their form is dropped.
+    /// Reads the headers `X-Amzn-Trace-Id` (as Lambda's context has it) and `traceparent`. A header of another form is
+    /// dropped.
     #[must_use]
     pub fn of(amazon: Option<&str>, w3c: Option<&str>) -> Self {
         let Amazon { root, span, flags } = amazon.map(parts_of_amazon).unwrap_or_default();
@@ -36,12 +37,12 @@ impl Trace {
     }
 }
 
-/// What `Root=1-…-…;Parent=…;Sampled=1` says.
+/// The parts of `Root=1-…-…;Parent=…;Sampled=1`.
 #[derive(Default)]
 struct Amazon<'a> {
     root: Option<&'a str>,
     span: Option<&'a str>,
-    /// By W3C: whether the request is recorded.
+    /// W3C's flag: `01` if the request is recorded.
     flags: &'static str,
 }
 
@@ -61,7 +62,7 @@ fn parts_of_amazon(header: &str) -> Amazon<'_> {
     }
 }
 
-/// The trace of `00-{32 hex}-{16 hex}-{2 hex}`, by <https://www.w3.org/TR/trace-context/>.
+/// Returns the trace id of `00-{32 hex}-{16 hex}-{2 hex}`, by <https://www.w3.org/TR/trace-context/>.
 fn parts_of_w3c(header: &str) -> Option<&str> {
     let parts: Vec<&str> = header.split('-').collect();
     let [version, trace, span, flags] = parts.as_slice() else {

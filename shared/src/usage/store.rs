@@ -1,4 +1,4 @@
-//! The usage table: rows of closed days, and how far a close has come.
+//! The usage table: rows of closed days, and the progress of closes.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::error::Outage;
 use crate::ids::UserId;
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
-/// What one `BatchWriteItem` takes.
+/// The most items of one `BatchWriteItem`.
 const ROWS_PER_WRITE: usize = 25;
 
 /// How long rows and progress are kept beyond the days that are shown.
@@ -19,7 +19,7 @@ const MARGIN_DAYS: u32 = 7;
 /// The sort key. A row of a user has day and meter there, the totals of a day the day alone: they are written together.
 const SORT: &str = "day#meter";
 
-/// Whose rows the totals are.
+/// The user name of the rows of totals.
 const TOTAL: &str = "total";
 
 /// The usage table.
@@ -27,7 +27,7 @@ const TOTAL: &str = "total";
 pub struct UsageTable(Table);
 
 impl UsageTable {
-    /// On `table`.
+    /// Makes the client on `table`.
     #[must_use]
     pub const fn new(table: Table) -> Self {
         Self(table)
@@ -74,7 +74,7 @@ impl UsageTable {
         Ok(())
     }
 
-    /// Deletes all rows of a user; how many there were.
+    /// Deletes all rows of a user; returns their number.
     ///
     /// # Errors
     /// When the table is down; the same call again deletes the rest.
@@ -85,7 +85,7 @@ impl UsageTable {
     /// Takes the close of a day for `owner` until `until`, unless another has it.
     ///
     /// # Errors
-    /// When the table is down. `Ok(Err(until))` tells until when another has it.
+    /// When the table is down. `Ok(Err(until))` is the time until which another has it.
     pub async fn lease(
         &self,
         day: Day,
@@ -125,7 +125,7 @@ impl UsageTable {
         }
     }
 
-    /// Returns how far the close of a segment has come.
+    /// Returns the progress of the close of a segment.
     ///
     /// # Errors
     /// When the table is down, or holds something else there: a close that took this for its start would never end.
@@ -145,7 +145,8 @@ impl UsageTable {
         read_checkpoint(&item).ok_or_else(|| Outage(format!("{}: the checkpoint makes no sense", segment_key(segment))))
     }
 
-    /// Notes that a segment has come one page further than `before`. `false` if another run was quicker: its note counts.
+    /// Notes that a segment has come one page further than `before`. Returns `false` if another run was quicker: its note
+    /// counts.
     ///
     /// # Errors
     /// When the table is down.
@@ -162,7 +163,7 @@ impl UsageTable {
             .item("done", aws_sdk_dynamodb::types::AttributeValue::Bool(checkpoint.done))
             .item("totals", text(totals))
             .item(table::TTL, expiry(segment.day, MARGIN_DAYS))
-            // Nobody has come further meanwhile.
+            // No other run has come further meanwhile.
             .condition_expression("attribute_not_exists(pages) OR pages = :before")
             .expression_attribute_values(":before", number(before));
         if let Some(next) = &checkpoint.next {
@@ -196,8 +197,8 @@ impl UsageTable {
             .map_err(|error| Outage(format!("the totals of {day}: {error}")))
     }
 
-    /// Writes the totals of a closed day, as the close of this time has counted them. `false` if a later one has: its totals
-    /// stay.
+    /// Writes the totals of a closed day, as the close of this time has counted them. Returns `false` if a later one has: its
+    /// totals stay.
     ///
     /// # Errors
     /// When the table is down.

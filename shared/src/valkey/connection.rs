@@ -1,4 +1,4 @@
-//! One connection to a cache: made, encrypted, signed in.
+//! One connection to a cache: opened, encrypted, signed in.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,11 +21,11 @@ use crate::tls;
 
 use super::sign_in::SignIn;
 
-/// What a server answers that is still reading its data.
+/// The answer of a server that is still reading its data.
 const LOADING: &str = "LOADING";
 
-/// Where a cache is and how one gets in.
-pub(super) struct Door {
+/// The address of a cache and the way to sign in.
+pub(super) struct Dialer {
     endpoint: Endpoint,
     sign_in: Option<SignIn>,
     ca_file: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub(super) struct Door {
     tls: OnceLock<Arc<ClientConfig>>,
 }
 
-impl Door {
+impl Dialer {
     pub(super) fn new(cache: &SharedCache, config: &Config) -> Self {
         let settings = &config.cache;
         let sign_in = settings.user.clone().zip(cache.name.clone());
@@ -50,12 +50,12 @@ impl Door {
         }
     }
 
-    /// Its name for the log.
+    /// Returns its name for the log.
     pub(super) fn place(&self) -> String {
         format!("cache {}:{}", self.endpoint.host, self.endpoint.port)
     }
 
-    /// A new connection, signed in.
+    /// Opens a connection and signs in.
     pub(super) async fn open(&self, now: Timestamp) -> Result<Connection, Outage> {
         let info = self.credentials(now)?;
         let Endpoint { host, port, .. } = &self.endpoint;
@@ -94,7 +94,8 @@ impl Door {
         Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(tls))))
     }
 
-    /// Who may have signed the cache's certificate: whom the settings name, Amazon for its own, else whom the system trusts.
+    /// Returns the authorities that may have signed the cache's certificate: those of the settings, Amazon for its own hosts,
+    /// else the system's.
     fn roots(&self) -> Result<RootCertStore, Outage> {
         let roots = if let Some(file) = &self.ca_file {
             tls::roots_of(file).map_err(outage)?
@@ -112,21 +113,21 @@ impl Door {
     }
 }
 
-/// Whether a host is one of AWS.
+/// True if a host is one of AWS.
 fn is_amazons(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
 }
 
-/// A connection that calls share: each call's replies find their way back to it.
+/// A connection that calls share; each gets its own replies.
 pub(super) struct Connection {
     sender: MultiplexedConnection,
     /// Moves bytes; ends when the connection does.
     driver: JoinHandle<()>,
     opened: Timestamp,
-    /// When it last brought an answer, in milliseconds.
+    /// The time of the last answer, in milliseconds.
     used: AtomicI64,
-    /// How many answers it has brought.
+    /// The number of answers so far.
     heard: AtomicU64,
 }
 
@@ -151,23 +152,24 @@ impl Connection {
         })
     }
 
-    /// Sends `commands` and waits for their replies.
-    pub(super) async fn send(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
-        let mut sender = self.sender.clone();
-        sender.req_packed_commands(commands, 0, commands.len()).await
+    /// The client to send commands with.
+    pub(super) fn sender(&self) -> MultiplexedConnection {
+        self.sender.clone()
     }
 
-    /// Hears a first answer: a frozen server lets connections be made as well. An error is one, as it comes from a server that
-    /// is there, unless this is still reading its data.
+    /// Waits for a first answer: a frozen server accepts connections too. An error counts as an answer, unless the server is
+    /// still reading its data.
     pub(super) async fn ping(&self) -> Result<(), Outage> {
-        let replies = self.send(redis::pipe().cmd("PING")).await.map_err(outage)?;
+        let mut ping = redis::pipe();
+        ping.cmd("PING");
+        let replies = self.sender().req_packed_commands(&ping, 0, 1).await.map_err(outage)?;
         match replies.first() {
             Some(Value::ServerError(error)) if error.code() == LOADING => Err(outage(LOADING)),
             _ => Ok(()),
         }
     }
 
-    /// Whether the other side has ended it.
+    /// True if the other side has ended it.
     pub(super) fn is_closed(&self) -> bool {
         self.driver.is_finished()
     }
@@ -178,7 +180,7 @@ impl Connection {
         self.heard.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many answers it has brought.
+    /// Returns the number of answers so far.
     pub(super) fn heard(&self) -> u64 {
         self.heard.load(Ordering::Relaxed)
     }
@@ -194,7 +196,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // It would wait for the replies to commands that nobody waits for any more.
+        // It would wait for replies that no call waits for any more.
         self.driver.abort();
     }
 }
@@ -207,21 +209,21 @@ fn outage(error: impl std::fmt::Display) -> Outage {
 mod tests {
     use super::*;
 
-    fn door(url: &str) -> Door {
+    fn dialer(url: &str) -> Dialer {
         let config = Config::read(|name| (name == "CLEARVIEW_CACHE_URL").then(|| url.to_owned())).unwrap();
-        Door::new(config.cache.shared.as_ref().unwrap(), &config)
+        Dialer::new(config.cache.shared.as_ref().unwrap(), &config)
     }
 
     #[test]
     fn aws_own_caches_are_checked_against_amazons_roots_alone() {
-        let door = door("rediss://clearview-abc.serverless.euw1.cache.amazonaws.com:6379");
-        assert_eq!(door.roots().unwrap().len(), tls::amazon_roots().len());
+        let dialer = dialer("rediss://clearview-abc.serverless.euw1.cache.amazonaws.com:6379");
+        assert_eq!(dialer.roots().unwrap().len(), tls::amazon_roots().len());
         assert!(!is_amazons("amazonaws.com.example.org"));
-        assert!(door.tls().is_ok());
+        assert!(dialer.tls().is_ok());
     }
 
     #[test]
     fn a_password_does_not_show_in_the_name_for_the_log() {
-        assert_eq!(door("redis://app:top-secret@cache:7000").place(), "cache cache:7000");
+        assert_eq!(dialer("redis://app:top-secret@cache:7000").place(), "cache cache:7000");
     }
 }

@@ -1,8 +1,8 @@
-//! How long a call waits for its answer. Pure, but for [`within`].
+//! Decides how long a call waits for its answer. Pure, except [`within`].
 //!
-//! Time is counted in turns: short sleeps of this process, during each of which it also reads what has come. A process that
-//! is busy or frozen takes few of them however late it is, so it never blames the cache for its own delay. They are so short
-//! that a busy process has many of them for the steps that an answer takes inside it.
+//! Time is counted in turns: short sleeps of this process, during each of which it also reads its sockets. A process that is
+//! busy or frozen takes few turns however late it is, so it never blames the cache for its own delay. Turns are so short that a
+//! busy process has many of them for the steps of one answer.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,35 +10,35 @@ use std::time::Duration;
 /// One turn.
 pub(super) const TURN: Duration = Duration::from_millis(2);
 
-/// How long a call waits at most while its connection brings the answers to others, beyond two silences.
+/// How long a call waits at most while its connection brings answers to others, beyond two silences.
 const BESIDE_OTHERS: Duration = Duration::from_secs(1);
 
 /// The patience of one call.
 #[derive(Debug)]
 pub(super) struct Patience {
-    /// How many silent turns in a row raise a doubt.
+    /// Silent turns in a row that raise a doubt.
     silence: u32,
-    /// How many turns there are in all.
+    /// Turns left in all.
     left: u32,
-    /// How many answers the connection had brought.
+    /// Answers that the connection had brought at the last turn.
     heard: u64,
     silent: u32,
     checked: bool,
 }
 
-/// What a call does after a turn without its answer.
+/// The next step of a call after a turn without its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum WaitStep {
     /// Waits for another turn: others are answered on its connection, or the silence is short.
     Wait,
-    /// Finds out whether the cache is away, as nothing has come on its connection for a while.
+    /// Checks if the cache is down, because nothing has come on its connection for a while.
     Check,
-    /// Gives up. The cache is there, so this answer is lost.
+    /// Gives up. The cache is up, so this answer is lost.
     GiveUp,
 }
 
 impl Patience {
-    /// Of a call on a connection that has brought `heard` answers, and of which `silence` raises a doubt.
+    /// The patience of a call on a connection that has brought `heard` answers; `silence` raises a doubt.
     pub(super) fn new(silence: Duration, heard: u64) -> Self {
         let silence = turns(silence);
         Self {
@@ -51,27 +51,27 @@ impl Patience {
     }
 
     /// Decides after a turn, when the connection has brought `heard` answers.
-    pub(super) const fn after_turn(&mut self, heard: u64) -> Next {
+    pub(super) const fn after_turn(&mut self, heard: u64) -> WaitStep {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
-            return Next::GiveUp;
+            return WaitStep::GiveUp;
         }
         if heard != self.heard {
             self.heard = heard;
             self.silent = 0;
             self.checked = false;
-            return Next::Wait;
+            return WaitStep::Wait;
         }
         self.silent += 1;
         if self.silent < self.silence {
-            return Next::Wait;
+            return WaitStep::Wait;
         }
         if self.checked {
-            return Next::GiveUp;
+            return WaitStep::GiveUp;
         }
         self.silent = 0;
         self.checked = true;
-        Next::Check
+        WaitStep::Check
     }
 }
 
@@ -97,10 +97,10 @@ mod tests {
 
     const SILENCE: Duration = Duration::from_millis(8);
 
-    /// What the last of so many turns says, in which nothing new is heard.
-    fn after(turns: u32, patience: &mut Patience, heard: u64) -> Next {
+    /// Returns the last decision after `turns` turns without a new answer.
+    fn after(turns: u32, patience: &mut Patience, heard: u64) -> WaitStep {
         for _ in 1..turns {
-            assert_eq!(patience.after_turn(heard), Next::Wait);
+            assert_eq!(patience.after_turn(heard), WaitStep::Wait);
         }
         patience.after_turn(heard)
     }
@@ -108,23 +108,23 @@ mod tests {
     #[test]
     fn silence_is_looked_into_once_and_then_the_call_is_given_up() {
         let mut patience = Patience::new(SILENCE, 7);
-        assert_eq!(after(4, &mut patience, 7), Next::Check);
-        assert_eq!(after(4, &mut patience, 7), Next::GiveUp);
+        assert_eq!(after(4, &mut patience, 7), WaitStep::Check);
+        assert_eq!(after(4, &mut patience, 7), WaitStep::GiveUp);
     }
 
     #[test]
     fn while_others_are_answered_nothing_is_doubted_but_patience_ends() {
         let mut patience = Patience::new(SILENCE, 0);
-        let steps: Vec<Next> = (1..=508).map(|turn| patience.after_turn(turn / 3)).collect();
-        assert!(steps[..507].iter().all(|step| *step == Next::Wait));
-        assert_eq!(steps[507], Next::GiveUp);
+        let steps: Vec<WaitStep> = (1..=508).map(|turn| patience.after_turn(turn / 3)).collect();
+        assert!(steps[..507].iter().all(|step| *step == WaitStep::Wait));
+        assert_eq!(steps[507], WaitStep::GiveUp);
     }
 
     #[test]
     fn an_answer_to_another_after_the_check_begins_the_silence_anew() {
         let mut patience = Patience::new(SILENCE, 0);
-        assert_eq!(after(4, &mut patience, 0), Next::Check);
-        assert_eq!(after(5, &mut patience, 1), Next::Check);
+        assert_eq!(after(4, &mut patience, 0), WaitStep::Check);
+        assert_eq!(after(5, &mut patience, 1), WaitStep::Check);
     }
 
     #[test]

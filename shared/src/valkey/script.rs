@@ -9,12 +9,12 @@ use redis::Cmd;
 #[derive(Debug)]
 pub struct Script {
     code: String,
-    /// SHA-1 in hexadecimal: the name that the server gives it.
+    /// SHA-1 in hexadecimal: the server's name for it.
     hash: String,
 }
 
 impl Script {
-    /// The script of this source.
+    /// Makes the script of this source.
     #[must_use]
     pub fn new(code: impl Into<String>) -> Self {
         let code = code.into();
@@ -27,13 +27,13 @@ impl Script {
         Self { code, hash }
     }
 
-    /// Its source.
+    /// Returns its source.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// This script on these keys, with these arguments.
+    /// Prepares a run of this script on these keys.
     #[must_use]
     pub fn on(&self, keys: impl Into<Vec<String>>) -> Invocation<'_> {
         Invocation {
@@ -44,7 +44,7 @@ impl Script {
     }
 }
 
-/// A script with what it is run on.
+/// A script with its keys and arguments.
 #[derive(Debug)]
 pub struct Invocation<'a> {
     script: &'a Script,
@@ -53,13 +53,13 @@ pub struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// With one more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn with(self, argument: impl fmt::Display) -> Self {
         self.with_bytes(argument.to_string())
     }
 
-    /// With one more argument, as it is.
+    /// Adds an argument of raw bytes.
     #[must_use]
     pub fn with_bytes(mut self, argument: impl Into<Vec<u8>>) -> Self {
         self.arguments.push(argument.into());

@@ -11,23 +11,23 @@ use crate::clock::Timestamp;
 use crate::config::{AwsCredentials, Secret};
 use crate::error::Outage;
 
-/// How long a password is good for: the longest that `ElastiCache` takes. Each connection has its own.
+/// The lifetime of a password: the longest that `ElastiCache` accepts. Each connection has its own.
 const GOOD_FOR: Duration = Duration::from_mins(15);
 
-/// Who signs in to which cache.
+/// A user and the cache to sign in to.
 pub(super) struct SignIn {
     /// The user of the cache.
     pub user: String,
     /// The cache's name, in lower case as `ElastiCache` keeps it.
     pub cache: String,
-    /// Where it is.
+    /// The cache's region.
     pub region: String,
-    /// Of the function's role.
+    /// Credentials of the function's role.
     pub credentials: Option<AwsCredentials>,
 }
 
 impl SignIn {
-    /// A password for a connection made now.
+    /// Returns a password for a connection made now.
     pub(super) fn password(&self, now: Timestamp) -> Result<Secret, Outage> {
         let Some(credentials) = &self.credentials else {
             return Err(Outage("there are no AWS credentials to sign in with".to_owned()));

@@ -103,7 +103,7 @@ impl Process {
     /// Everything that it said until it ended.
     pub(super) async fn whole_log(&self) -> Vec<String> {
         let mut log = self.log.clone();
-        // What inherited its standard output and lives on must not keep this waiting for ever.
+        // A process that inherited its standard output and lives on must not keep this waiting for ever.
         let _ = timeout(LONGEST_WAIT, log.wait_for(|log| log.streams_ended == 2)).await;
         self.log()
     }

@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::http::new_correlation_id;
+use shared::ids::new_correlation_id;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -25,7 +25,7 @@ use super::Diagnostic;
 /// How an invocation ended: the answer as it was sent, or what was reported.
 type Outcome = Result<Bytes, Diagnostic>;
 
-/// What goes on in an environment, as far as its Runtime API can see.
+/// The state of an environment, as far as its Runtime API can see.
 #[derive(Debug, Default)]
 pub(super) struct Load {
     /// Requests for an event that wait for one.
@@ -196,7 +196,7 @@ impl State {
             return refusal(StatusCode::BAD_REQUEST, "InvalidRequestID");
         };
         self.load.send_modify(|load| load.in_flight -= 1);
-        // Whoever asked may have given up.
+        // The caller may have given up.
         let _ = answer.send(outcome);
         accepted()
     }

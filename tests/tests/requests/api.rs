@@ -9,6 +9,7 @@ mod identity;
 mod midnight;
 mod plans;
 mod quota;
+mod rank;
 mod recovery;
 mod refusals;
 mod surface;

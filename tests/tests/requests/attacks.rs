@@ -1,4 +1,4 @@
-//! What an attacker from the open internet can try, and that it comes to nothing.
+//! The attempts of an attacker from the open internet, which must all fail.
 
 mod access;
 mod canaries;

@@ -1,6 +1,5 @@
 //! template.yaml, openapi.yaml, the routes, the binaries, the events and the tables say the same.
 
-mod attributes;
 mod doctor;
 mod edge;
 mod everywhere;

@@ -1,6 +1,12 @@
-//! Who may know whom: the arrows between the members, and those inside shared. And what `make` may install.
+//! The arrows between the members and inside them, names, sizes, pages and prose; and what `make` may install.
 
+mod circles;
 mod commands;
 mod layers;
 mod members;
+mod names;
+mod pages;
+mod prose;
 mod scan;
+mod sizes;
+mod workloads;

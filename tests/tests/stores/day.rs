@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use quota_reset::{Failure, Summary, handle};
+use quota_reset::{QuotaResetFailure, QuotaResetSummary, handle};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::ids::UserId;
@@ -15,7 +15,7 @@ use shared::quota::{Charge, Counter};
 use tests::proxy::Proxy;
 use tests::service::{Plan, START, TableService, Tables};
 
-/// What the scheduler sends a quarter of an hour after the day of [`START`].
+/// The scheduler's event, a quarter of an hour after the day of [`START`].
 fn event() -> Value {
     json!({"scheduledTime": "2100-03-02T00:15:00Z"})
 }
@@ -193,7 +193,7 @@ async fn a_checkpoint_that_makes_no_sense_ends_the_close() {
     }
     plan.clock().advance(Duration::from_mins(1));
     let again = handle(&app, event()).await;
-    assert!(matches!(again, Err(Failure::Unavailable(_))), "{again:?}");
+    assert!(matches!(again, Err(QuotaResetFailure::Unavailable(_))), "{again:?}");
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn closing_twice_late_or_with_traffic_going_on_changes_nothing() {
         app.quota.charge(&tomorrow, None, None, plan.clock().now())
     );
     app.quota.finish(charged.unwrap().receipt, 0).await;
-    let totals = |summary: &Summary| {
+    let totals = |summary: &QuotaResetSummary| {
         let json = serde_json::to_value(summary).unwrap();
         (json["tiers"].clone(), json["meters"].clone())
     };
@@ -243,7 +243,7 @@ async fn two_runs_do_not_close_a_day_at_the_same_time() {
     app.usage.lease(day, "another run", now, until).await.unwrap().unwrap();
     let refused = handle(&app, event()).await;
     assert!(
-        matches!(refused, Err(Failure::Leased(at)) if at == until),
+        matches!(refused, Err(QuotaResetFailure::Leased(at)) if at == until),
         "{refused:?}"
     );
     plan.clock().advance(Duration::from_mins(1));
@@ -269,7 +269,7 @@ async fn an_event_that_makes_no_sense_is_refused_in_words() {
         ),
     ] {
         let refused = handle(&app, event.clone()).await.unwrap_err();
-        assert!(matches!(refused, Failure::Invalid(_)), "{event}");
+        assert!(matches!(refused, QuotaResetFailure::Invalid(_)), "{event}");
         assert!(refused.to_string().contains(words), "{event}: {refused}");
     }
 }

@@ -1,10 +1,11 @@
-//! What is down, slow or talks nonsense, and what users see of it.
+//! Dependencies that are down, slow or talk nonsense, and the effects for users.
 
 mod cache;
 mod contention;
 mod fleet;
 mod one_table;
 mod refunds;
+mod setting;
 mod soak;
 mod table;
 mod valkey;

@@ -2,5 +2,6 @@
 
 mod leases;
 mod quota;
+mod rankings;
 mod refresh;
 mod sessions;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod at_once;
+mod commands;
 mod fleet;
 mod late;
 mod lost_answers;

@@ -2,6 +2,7 @@
 //! cache fails.
 
 mod by_name;
+mod costs;
 mod fleet;
 mod layers;
 mod leases;

@@ -1,5 +1,6 @@
 //! Prints how well the judge agrees with the evaluation set: `make evaluate`, or `make evaluate ARGS=--held-out`;
-//! `--file=third` for the rows of one file, `--rows-file PATH` for those of a file that is not part of the set.
+//! `--file=third` for the rows of one file, `--rows-file PATH` for those of a file that is not part of the set. `--rank` prints
+//! how well documents are ranked by likeness to a query.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -11,10 +12,14 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::Instant;
 
-use judge::{HIDE_FROM, JUDGE_VERSION, Judge, Part};
+use judge::{HIDE_FROM, JUDGE_VERSION, Judge, LIKENESS_VERSION, Part};
+use judge_evaluation::ranking::{self, Query};
 use judge_evaluation::{Figures, Judged, Row, Split, early_rows, hidden, intervals, judged, judged_by, rows, rows_of};
 
 fn main() {
+    if std::env::args().any(|argument| argument == "--rank") {
+        return print_rankings();
+    }
     let held_out = std::env::args().any(|argument| argument == "--held-out");
     let split = if held_out { Split::HeldOut } else { Split::Tuned };
     let load = Instant::now();
@@ -50,6 +55,39 @@ fn main() {
     println!("load {:.1} ms", load.as_secs_f64() * 1e3);
 }
 
+/// nDCG@10 of the likeness, of plain BM25 and of no order at all.
+fn print_rankings() {
+    let queries = ranking::queries();
+    let select = |held_out: bool, file: Option<&str>| -> Vec<&Query> {
+        let of_file = |query: &&Query| file.is_none_or(|file| query.file == file);
+        let queries = queries.iter().filter(of_file);
+        queries.filter(|query| query.held_out == held_out).collect()
+    };
+    println!(
+        "{LIKENESS_VERSION}, nDCG@10\n\n{:<18} queries  likeness   BM25  random",
+        ""
+    );
+    for (split, held_out) in [("tuned", false), ("held out", true)] {
+        for file in [None, Some("help"), Some("prose"), Some("talk")] {
+            let some = select(held_out, file);
+            println!(
+                "{:<18} {:>7} {:>9.3} {:>6.3} {:>7.3}",
+                format!("{split} {}", file.unwrap_or_default()),
+                some.len(),
+                ranking::mean(&some, judge::likeness),
+                ranking::mean(&some, ranking::bm25),
+                ranking::mean(&some, ranking::random),
+            );
+        }
+    }
+    let watch = Instant::now();
+    for query in &queries {
+        black_box(judge::likeness(query.text, &query.documents));
+    }
+    let each = watch.elapsed().as_secs_f64() * 1e6 / f64::from(u32::try_from(queries.len()).unwrap_or(u32::MAX));
+    println!("\n{each:.0} µs a query of 12 documents");
+}
+
 /// `--name=value` or `--name value`.
 fn argument(name: &str) -> Option<String> {
     let mut arguments = std::env::args().skip_while(|argument| argument.split('=').next() != Some(name));
@@ -60,7 +98,7 @@ fn argument(name: &str) -> Option<String> {
     }
 }
 
-/// What a feed's reader would notice, beside the two parts of the evidence alone.
+/// Prints the figures that a reader of the feed would notice, with those of each half of the evidence alone.
 fn print_classes(judge: &Judge, rows: &[Row]) {
     const CLASSES: [&str; 5] = ["named", "about", "unrelated", "exception", "near"];
     let rows: Vec<&Row> = rows.iter().filter(|row| row.class.is_some()).collect();
@@ -99,7 +137,7 @@ fn percent(some: usize, all: usize) -> f64 {
     some as f64 * 100.0 / all as f64
 }
 
-/// What is wrong at the threshold, for whoever tunes.
+/// Prints the mistakes at the threshold, for tuning.
 fn print_rows(judged: &[Judged<'_>]) {
     for Judged { row, score } in judged.iter().filter(|each| (each.score >= HIDE_FROM) != each.row.hide) {
         let wrong = if row.hide { "missed" } else { "hidden" };
@@ -110,7 +148,7 @@ fn print_rows(judged: &[Judged<'_>]) {
     }
 }
 
-/// How preferences are read, for whoever tunes.
+/// Prints how preferences are read, for tuning.
 fn print_topics(judge: &Judge, rows: &[Row]) {
     let preferences: BTreeSet<&str> = rows.iter().map(|row| row.preference.as_str()).collect();
     for preference in preferences {

@@ -45,7 +45,7 @@ pub(super) static ENGLISH: Words = Words {
         (
             Cue::Except,
             "except except_for except_if except_when unless other_than apart_from aside_from but_not and_not \
-            excluding instead_of rather_than besides with_the_exception_of as_long_as_its_not excepting save_for",
+            excluding instead_of rather_than besides with_the_exception_of as_long_as_its_not excepting save_for excepted exempting barring bar_for the_exception_is the_exception_being exception exceptions with_exception_of the_only_exception_is not_counting not_including outside_of",
         ),
         (Cue::Only, "only nothing_but solely exclusively nothing_except none_but"),
         (
@@ -64,6 +64,15 @@ pub(super) static ENGLISH: Words = Words {
             Cue::Aside,
             "because since cause cuz coz due_to when while until if makes make bother bothers give gives",
         ),
+        (
+            Cue::Like,
+            "i_like i_love i_enjoy i_do_like i_like_those i_love_those i_do_want i_want i_still_want i_still_like i_watch i_follow i_read",
+        ),
+        (Cue::OnlyIf, "only_if only_when only_unless"),
+        (
+            Cue::Good,
+            "good great cool alright interesting interests_me interest_me is_an_exception are_an_exception are_exceptions are_the_exceptions i_can_handle i_can_take gets_a_pass get_a_pass doesnt_count dont_count is_useful are_useful is_helpful are_helpful is_lovely are_lovely is_nice are_nice is_funny are_funny is_hilarious are_hilarious is_interesting are_interesting is_amazing are_amazing is_brilliant are_brilliant",
+        ),
         (Cue::NothingElse, "nothing_else and_nothing_else thats_all thats_it"),
         (
             Cue::TrailingHide,
@@ -75,10 +84,10 @@ pub(super) static ENGLISH: Words = Words {
             Cue::TrailingKeep,
             "is_fine are_fine is_ok are_ok is_okay are_okay is_welcome are_welcome is_good are_good \
             is_allowed are_allowed is_great are_great can_stay may_stay should_stay are_always_welcome is_cool \
-            are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome is_always_welcome are_very_welcome is_very_welcome are_still_welcome are_still_ok is_still_ok all_good totally_fine",
+            are_cool are_still_fine is_still_fine are_alright is_alright ok fine okay welcome is_always_welcome are_very_welcome is_very_welcome are_still_welcome are_still_ok is_still_ok all_good totally_fine fine_by_me ok_by_me is_exempt are_exempt is_the_exception are_the_exception stays is_still_okay are_still_okay is_still_good are_still_good is_alright_though are_tolerated still_welcome excepted stay_in stays_in can_come are_ok_though is_ok_though keep_it keep_them keep_those keep_that leave_it leave_them leave_those show_it show_them show_those leave_in",
         ),
     ],
-    stop: "a an the of for to in on at by with from my me your our their his her its this that these those and or is are \
+    stop: "actually a an the of for to in on at by with from my me your our their his her its this that these those and or is are \
            be been some any all about it i you we they post posts content stuff thing things tweet tweets article \
            articles pic pics picture pictures photo photos video videos clip clips talk talking discussion discussions \
            mention mentions related kind kinds sort type story stories update updates people someone everyone \

@@ -31,10 +31,23 @@ pub(super) static GERMAN: Words = Words {
         ),
         (
             Cue::Except,
-            "ausser außer es_sei_denn ausgenommen mit_ausnahme_von statt anstatt sondern aber_nicht aber_keine",
+            "ausser außer es_sei_denn ausgenommen mit_ausnahme_von statt anstatt sondern aber_nicht aber_keine bis_auf abgesehen_von mit_ausnahme ausnahme ausnahmen ausnahme_ist ausnahme_sind sofern_nicht wenn_nicht ausser_wenn ausser_es ausser_bei aber_nicht_bei nur_nicht_bei",
         ),
         (Cue::Only, "nur ausschliesslich ausschließlich lediglich"),
         (Cue::Universal, "alles alle"),
+        (
+            Cue::TrailingHide,
+            "interessiert_mich_null interessieren_mich_null interessiert_mich_nicht interessieren_mich_nicht mag_ich_nicht geht_gar_nicht gehen_gar_nicht nicht_mehr_horen nicht_mehr_sehen nicht_mehr_lesen nicht_mehr_ertragen geht_mir_auf_die_nerven gehen_mir_auf_die_nerven",
+        ),
+        (
+            Cue::Like,
+            "mag_ich liebe_ich interessiert_mich interessieren_mich mag_ich_trotzdem mag_ich_aber will_ich_sehen mochte_ich_sehen schaue_ich schau_ich gucke_ich guck_ich lese_ich",
+        ),
+        (Cue::OnlyIf, "nur_wenn nur_falls nur_sofern nur_dann_wenn"),
+        (
+            Cue::Good,
+            "darf durfen schon hingegen_schon dagegen_schon gut super interessant ist_ausgenommen sind_ausgenommen ist_eine_ausnahme sind_eine_ausnahme ist_die_ausnahme sind_die_ausnahme find_ich_cool find_ich_gut find_ich_super finde_ich_cool finde_ich_super finde_ich_interessant find_ich_interessant",
+        ),
         (Cue::NothingElse, "sonst_nichts und_sonst_nichts"),
         (Cue::But, "aber jedoch doch"),
         (Cue::And, "und oder sowie noch_auch"),
@@ -47,10 +60,10 @@ pub(super) static GERMAN: Words = Words {
         (
             Cue::TrailingKeep,
             "geht_klar gehen_klar geht_immer gehen_immer immer_gern immer_gerne ist_ok sind_ok ist_okay sind_okay bleiben sind_in_ordnung nicht_ausblenden nicht_aus nicht_verstecken \
-            behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen sehr_gern sehr_gerne kein_problem kann_bleiben konnen_bleiben",
+            behalten nicht_blockieren durfen_bleiben darf_bleiben gern gerne gern_gesehen sehr_gern sehr_gerne kein_problem kann_bleiben konnen_bleiben soll_bleiben sollen_bleiben bleibt bleibt_drin ist_erlaubt sind_erlaubt erlaubt passt passt_schon willkommen ist_willkommen sind_willkommen lass_drin sehe_ich_gern sehe_ich_gerne lese_ich_gern lese_ich_gerne finde_ich_gut stort_mich_nicht storen_mich_nicht darf_rein durfen_rein darf_sein durfen_sein her_damit immer_her_damit ist_kein_problem sind_kein_problem geht_in_ordnung gehen_in_ordnung ist_in_ordnung ja_bitte_gern ist_prima ist_super trotzdem_zeigen bleiben_drin bleiben_gern bleiben_gerne bleibt_gern bleibt_gerne",
         ),
     ],
-    stop: "fuer ueber der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
+    stop: "hingegen dagegen drin geht handelt betrifft fuer ueber der die das den dem des ein eine einen einem einer und oder von vom mit fur im in am auf uber zum zur bilder art arten jede jeder reste \
            beitrage inhalte bitte danke mehr nachrichten meldungen news themen thema sachen horen sehen lesen gegen bei nach aus so es ich mich mir wir uns gerade diese dieser dieses solche solchen jede",
 };
 
@@ -83,7 +96,7 @@ pub(super) static SPANISH: Words = Words {
         (Cue::Not, "no nunca jamas ningun ninguna ninguno"),
         (
             Cue::Except,
-            "excepto salvo a_menos_que menos_si pero_no en_vez_de en_lugar_de aparte_de",
+            "excepto salvo a_menos_que menos_si pero_no en_vez_de en_lugar_de aparte_de a_no_ser_que a_no_ser excepto_si excepto_cuando salvo_si salvo_que salvo_cuando quitando exceptuando menos_cuando con_excepcion_de a_excepcion_de con_la_excepcion_de excepcion la_excepcion_es",
         ),
         (Cue::Only, "solo solamente unicamente"),
         (Cue::Universal, "todo todos todas"),
@@ -95,13 +108,22 @@ pub(super) static SPANISH: Words = Words {
             Cue::Aside,
             "porque cuando si es son me_quita me_quitan me_da me_dan me_pone me_ponen me_hace me_hacen me_recuerda",
         ),
+        (
+            Cue::Like,
+            "me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan que_me_gusta que_me_gustan que_me_encanta que_si_me_gusta que_me_interesa lo_veo los_veo las_veo lo_sigo la_sigo los_sigo",
+        ),
+        (Cue::OnlyIf, "solo_si solo_cuando unicamente_si"),
+        (
+            Cue::Good,
+            "bien genial lo_leo los_leo las_leo si_lo_leo si_los_leo si_las_leo interesa interesan son_la_excepcion es_la_excepcion me_gusta me_gustan me_encanta me_encantan me_interesa me_interesan si_quiero_verlo si_quiero_verlos si_los_quiero si_las_quiero",
+        ),
         (Cue::NothingElse, "y_nada_mas nada_mas"),
         (
             Cue::TrailingKeep,
-            "si_me_interesa si_me_interesan vale valen siempre bienvenidos esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien no_me_importa_ver esta_ok si_por_favor",
+            "si_me_interesa si_me_interesan vale valen siempre bienvenidos esta_bien estan_bien si_me_gusta si_me_gustan me_parece_bien no_me_importa_ver esta_ok si_por_favor se_queda se_quedan puede_quedarse pueden_quedarse bienvenido bienvenida bienvenidas son_bienvenidos son_bienvenidas me_va_bien sin_problema tambien_vale esta_permitido estan_permitidos no_me_molesta no_me_molestan no_me_importa no_me_importan si_quiero si_lo_quiero dejalo dejalos dejalas mantenlo mantenlos",
         ),
     ],
-    stop: "el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
+    stop: "sea sean trate hable hablen el la los las un una de del en y o con por para sobre que fotos publicaciones mi mis su a favor gracias noticias ninguna ningun cosas temas tema videos mas cualquier todo tipo gente esos esas estos estas este esta ese esa al mis sus les",
 };
 
 pub(super) static FRENCH: Words = Words {
@@ -132,7 +154,7 @@ pub(super) static FRENCH: Words = Words {
         (Cue::Not, "ne n non jamais aucun aucune"),
         (
             Cue::Except,
-            "sauf excepte a_part hormis a_moins mais_pas au_lieu_de au_lieu_des a_l_exception_de",
+            "sauf excepte a_part hormis a_moins mais_pas au_lieu_de au_lieu_des a_l_exception_de sauf_si sauf_si_c_est sauf_quand_c_est sauf_quand a_moins_que_ce_soit a_moins_que_ce_ne_soit sauf_que sauf_pour a_moins_que a_moins_de hors excepte_si exceptes exceptees en_dehors_de en_dehors_des en_dehors_du mis_a_part mise_a_part a_l_exception_des a_l_exception_du exception exception_pour",
         ),
         (
             Cue::Only,
@@ -148,15 +170,31 @@ pub(super) static FRENCH: Words = Words {
             "parce car quand si est sont me_fait me_font ca_me m_angoisse me_degoute me_saoule me_stresse",
         ),
         (
+            Cue::TrailingHide,
+            "ne_m_interesse_pas ne_m_interessent_pas m_interesse_pas m_interessent_pas j_aime_pas",
+        ),
+        (
+            Cue::Like,
+            "j_aime_bien j_aime j_adore ca_m_interesse m_interesse m_interessent que_j_aime que_j_aime_bien ca_j_aime ca_j_aime_bien je_regarde je_lis",
+        ),
+        (
+            Cue::OnlyIf,
+            "seulement_si seulement_quand uniquement_si uniquement_quand que_si",
+        ),
+        (
+            Cue::Good,
+            "bien interesse interessent passe passent sont_l_exception est_l_exception me_plait me_plaisent je_les_lis je_le_lis je_la_lis je_les_regarde",
+        ),
+        (
             Cue::NothingElse,
             "le_reste_m_interesse_pas le_reste_ne_m_interesse_pas le_reste_non rien_d_autre et_rien_d_autre",
         ),
         (
             Cue::TrailingKeep,
-            "toujours bienvenus bienvenues ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui",
+            "toujours bienvenus bienvenues ca_va c_est_bon c_est_ok c_est_bien ca_passe sont_ok est_ok oui ca_me_va me_va ca_roule c_est_cool ca_reste restent peuvent_rester peut_rester bienvenue bienvenu est_permis sont_permis d_accord pas_de_souci pas_de_probleme ne_me_derange_pas ne_me_derangent_pas me_derange_pas ca_c_est_bon ca_c_est_ok c_est_permis me_vont garde_les gardez_les garde_le gardez_le",
         ),
     ],
-    stop: "le la les l d ai un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
+    stop: "soit soient parle parlent agisse le la les l d ai un une des du de et ou a au aux en sur pour par avec dans mes mon ma photos publications que qui s il vous te plait svp stp merci infos actualites nouvelles messages videos ces ce cette contre vers chez tous toutes tout genre trucs truc",
 };
 
 pub(super) static ITALIAN: Words = Words {
@@ -184,7 +222,10 @@ pub(super) static ITALIAN: Words = Words {
             "niente nulla non_piu non_voglio_piu niente_su nulla_su piu_niente",
         ),
         (Cue::Not, "non no mai nessun nessuna nessuno"),
-        (Cue::Except, "tranne eccetto salvo a_meno_che ma_non invece_di a_parte"),
+        (
+            Cue::Except,
+            "tranne eccetto salvo a_meno_che ma_non invece_di a_parte fuorche a_meno_che_non a_meno_di salvo_se salvo_che tranne_se tranne_quando tranne_che eccetto_se eccetto_quando ad_eccezione_di ad_eccezione_del ad_eccezione_della all_infuori_di escluso esclusi esclusa escluse eccezione",
+        ),
         (Cue::Only, "solo soltanto solamente unicamente"),
         (Cue::Universal, "tutto tutti tutte"),
         (Cue::But, "ma pero"),
@@ -195,13 +236,22 @@ pub(super) static ITALIAN: Words = Words {
             Cue::Aside,
             "perche quando se va vanno mi_fa mi_fanno mi_mette mi_mettono mi_da mi_danno",
         ),
+        (
+            Cue::Like,
+            "mi_piace mi_piacciono che_mi_piace che_mi_piacciono mi_interessa mi_interessano che_mi_interessa adoro_pero lo_guardo la_guardo li_guardo le_guardo lo_seguo la_seguo li_seguo",
+        ),
+        (Cue::OnlyIf, "solo_se solo_quando soltanto_se"),
+        (
+            Cue::Good,
+            "bene volentieri puoi_mostrare li_puoi_mostrare le_puoi_mostrare me_li_puoi_mostrare me_le_puoi_mostrare interessa interessano sono_l_eccezione e_l_eccezione li_leggo le_leggo lo_leggo la_leggo",
+        ),
         (Cue::NothingElse, "nient_altro e_nient_altro nientaltro e_basta"),
         (
             Cue::TrailingKeep,
-            "sempre invece_mi_piace invece_mi_piacciono mi_piace mi_piacciono va_bene vanno_bene vanno_benissimo invece_si",
+            "sempre invece_mi_piace invece_mi_piacciono mi_piace mi_piacciono va_bene vanno_bene vanno_benissimo invece_si benvenuto benvenuti benvenuta benvenute sono_benvenuti sono_benvenute resta restano puo_restare possono_restare rimane rimangono nessun_problema non_mi_dispiace ci_sta ci_stanno sono_ok e_ok non_mi_disturba non_mi_disturbano non_mi_da_fastidio non_mi_danno_fastidio lascialo lasciali lasciale tienilo tienili",
         ),
     ],
-    stop: "il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli ai nel nella sul sulla sui sulle dal dalla ci si",
+    stop: "quella quello sia siano tratti parli riguardi il lo la i gli le un una di dei degli delle del della e o a al in su per con da che foto post miei mie favore grazie notizie cose video piu questi queste quei quelle ogni gente tipo alla alle allo agli ai nel nella sul sulla sui sulle dal dalla ci si",
 };
 
 pub(super) static PORTUGUESE: Words = Words {
@@ -231,7 +281,7 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::Not, "nao nunca jamais nenhum nenhuma"),
         (
             Cue::Except,
-            "exceto salvo a_menos_que mas_nao em_vez_de menos_se tirando",
+            "exceto salvo a_menos_que mas_nao em_vez_de menos_se tirando a_nao_ser a_nao_ser_que salvo_se exceto_se exceto_quando menos_quando com_excecao_de com_excecao_do com_excecao_da a_excecao_de a_excepcao_de com_excepcao_de excepto excepto_se excepto_quando sem_contar excecao",
         ),
         (Cue::Only, "apenas somente so unicamente"),
         (Cue::Universal, "tudo todos todas"),
@@ -240,11 +290,23 @@ pub(super) static PORTUGUESE: Words = Words {
         (Cue::Relative, "sobre que"),
         (Cue::Subject, "eu sou estou"),
         (Cue::Aside, "porque quando se me_da me_dao me_deixa me_deixam me_faz"),
+        (
+            Cue::Like,
+            "eu_gosto que_eu_gosto que_gosto eu_curto que_eu_curto me_interessa me_interessam que_me_interessa eu_adoro eu_amo gosto_muito eu_vejo eu_assisto eu_sigo",
+        ),
+        (
+            Cue::OnlyIf,
+            "so_se so_quando apenas_se apenas_quando somente_se somente_quando",
+        ),
+        (
+            Cue::Good,
+            "bem legal interessa interessam gosto adoro curto e_a_excecao sao_a_excecao sao_excecao e_excecao eu_quero eu_deixo eu_aceito eu_leio",
+        ),
         (Cue::NothingElse, "e_nada_mais nada_mais"),
         (
             Cue::TrailingKeep,
-            "a_vontade sempre_bem_vinda sempre_bem_vindo e_sempre_bem_vinda e_sempre_bem_vindo bem_vinda bem_vindo tudo_bem esta_bem pode podem sim tudo_certo e_legal",
+            "a_vontade sempre_bem_vinda sempre_bem_vindo e_sempre_bem_vinda e_sempre_bem_vindo bem_vinda bem_vindo tudo_bem esta_bem pode podem sim tudo_certo e_legal liberado liberada liberados liberadas fica ficam pode_ficar podem_ficar sao_bem_vindos sao_bem_vindas bem_vindos bem_vindas de_boa nao_me_incomoda nao_me_incomodam nao_incomoda nao_tem_problema sem_problema esta_otimo",
         ),
     ],
-    stop: "o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais esses essas estes estas esse essa tipo gente ao aos pelo pela pelos pelas nos nas num numa se",
+    stop: "seja sejam forem fale trate o a os as um uma de do da dos das e ou em no na com por para sobre que fotos publicacoes meu minha favor obrigado obrigada noticias coisas videos mais esses essas estes estas esse essa tipo gente ao aos pelo pela pelos pelas nos nas num numa se",
 };

@@ -1,4 +1,4 @@
-//! Whether two words are forms of one, in the languages that preferences are read in.
+//! True if two words are forms of one, in the languages that preferences are read in.
 //!
 //! The Snowball stemmers say which words share a stem. A short stem is shared by words that have nothing to do with each
 //! other (moda and modo, anime and animal): there only the endings of number and, in English, of verbs are believed.
@@ -65,19 +65,22 @@ impl Tongue {
         (stem.len() > SHORT_STEM).then(|| format!("{stem}{end}"))
     }
 
-    /// Whether a word is a diminutive of another: arañita, baratinha.
+    /// True if a word is a diminutive of another: arañita, baratinha, chazinho, Hündchen.
     fn is_small(self, word: &str, other: &str) -> bool {
-        let endings: &[&str] = match self {
-            Self::Spanish => &["ita", "ito"],
-            Self::Portuguese => &["inha", "inho"],
+        let (cut, added): (&[&str], &[&str]) = match self {
+            Self::Spanish => (&["ita", "ito"], &["cita", "cito"]),
+            Self::Portuguese => (&["inha", "inho"], &["zinha", "zinho"]),
+            Self::German => (&[], &["chen", "lein"]),
             _ => return false,
         };
-        let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+        let word = word.strip_suffix('s').unwrap_or(word);
         let small = other.strip_suffix('s').unwrap_or(other);
-        root.len() > SHORT_STEM && endings.iter().any(|end| small.strip_suffix(end) == Some(root))
+        let root = word.trim_end_matches(['a', 'o', 'e']);
+        let is = |endings: &[&str], root: &str| endings.iter().any(|end| small.strip_suffix(end) == Some(root));
+        root.len() >= SHORT_STEM && is(cut, root) || word.len() >= SHORT_STEM && is(added, word)
     }
 
-    /// Whether two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
+    /// True if two words of one short stem differ by an ending of number or, in English and German, of a verb or case.
     fn is_ending(self, stem: &str, one: &str, other: &str) -> bool {
         match self {
             Self::English => {
@@ -101,12 +104,52 @@ impl Tongue {
     }
 }
 
-/// What a word has after its stem, a doubled consonant left out.
+/// Returns the letters after a word's stem, without a doubled consonant.
 fn ending<'a>(stem: &str, word: &'a str) -> &'a str {
     let shared = stem.bytes().zip(word.bytes()).take_while(|(a, b)| a == b).count();
     let rest = word.get(shared..).unwrap_or_default();
     let doubled = stem.len() == shared && rest.len() > 2 && rest.as_bytes().first() == stem.as_bytes().last();
     if doubled { &rest[1..] } else { rest }
+}
+
+/// True if a word is for those who hold with another, or for that: gréviste, footeux, lulismo, politicien.
+fn is_follower(word: &str, other: &str) -> bool {
+    const ENDINGS: [&str; 9] = ["ist", "iste", "ista", "isti", "isme", "ismo", "ism", "eux", "euse"];
+    let root = word.strip_suffix('s').unwrap_or(word).trim_end_matches(['a', 'o', 'e']);
+    let other = other.strip_suffix('s').unwrap_or(other);
+    let arts = word
+        .strip_suffix("ique")
+        .is_some_and(|root| other.strip_prefix(root) == Some("icien"));
+    arts || root.len() > SHORT_STEM && other.strip_prefix(root).is_some_and(|end| ENDINGS.contains(&end))
+}
+
+/// True if `other` is the participle of a German verb, by its infinitive or stem: vapen and gevaped, aufhör and aufgehört.
+fn is_participle(word: &str, other: &str) -> bool {
+    const APART: [&str; 13] = [
+        "", "ab", "an", "auf", "aus", "ein", "los", "mit", "nach", "vor", "weg", "zu", "um",
+    ];
+    let root = word
+        .strip_suffix("en")
+        .or_else(|| word.strip_suffix('n').filter(|root| root.ends_with(['r', 'l'])))
+        .unwrap_or(word);
+    let ends = |rest: &str| matches!(rest, "t" | "et" | "ed" | "en" | "te" | "ten" | "ter" | "tes");
+    let verb = || {
+        other
+            .strip_prefix(root)
+            .is_some_and(|end| matches!(end, "t" | "te" | "st" | "end"))
+    };
+    if root.len() > LONG_STEM && root.len() < word.len() && verb() {
+        return true;
+    }
+    root.len() >= SHORT_STEM
+        && other.contains("ge")
+        && APART.iter().any(|front| {
+            let verb = root.strip_prefix(front);
+            let rest = other.strip_prefix(front).and_then(|rest| rest.strip_prefix("ge"));
+            verb.zip(rest)
+                .and_then(|(verb, rest)| rest.strip_prefix(verb).filter(|_| verb.len() >= SHORT_STEM))
+                .is_some_and(ends)
+        })
 }
 
 fn without_plural(word: &str) -> &str {
@@ -129,8 +172,11 @@ impl Stemmed {
         (stem.len() >= SHORT_STEM).then_some(Self { tongue, stem })
     }
 
-    /// Whether `other` is a form of `word`, whose stem this is.
+    /// True if `other` is a form of `word`, whose stem this is.
     pub(super) fn is_form(&self, word: &str, other: &str) -> bool {
+        if self.tongue == Tongue::German && is_participle(word, other) {
+            return true;
+        }
         let start = &self.stem.as_bytes()[..SHORT_STEM];
         if !other.as_bytes().starts_with(start) {
             return false;
@@ -140,7 +186,7 @@ impl Stemmed {
         if shared >= LONG_START && other.len() <= shared + LONG_STEM {
             return true;
         }
-        if self.tongue.is_small(word, other) {
+        if self.tongue.is_small(word, other) || is_follower(word, other) {
             return true;
         }
         if self.tongue.stem(other) != self.stem {
@@ -155,7 +201,16 @@ impl Stemmed {
         long || self.tongue.is_ending(&self.stem, word, other)
     }
 
-    /// Whether `other` is a German compound that ends with the word: Vogelspinne, Crashdiäten.
+    /// True if `other` is a German compound that begins with the word but for its plural: Hochzeitstorte.
+    pub(super) fn begins(&self, other: &str, letters: usize) -> bool {
+        self.tongue == Tongue::German
+            && self.stem.len() >= letters
+            && other
+                .strip_prefix(self.stem.as_str())
+                .is_some_and(|rest| rest.len() >= 3)
+    }
+
+    /// True if `other` is a German compound that ends with the word: Vogelspinne, Crashdiäten.
     pub(super) fn ends(&self, other: &str, is_word: &dyn Fn(&str) -> bool) -> bool {
         const PREFIXES: [&str; 17] = [
             "aus", "ab", "an", "auf", "vor", "ein", "ver", "ent", "uber", "unter", "her", "hin", "mit", "nach", "tran",
@@ -181,7 +236,7 @@ impl Stemmed {
     }
 }
 
-/// Whether an English word for a deed names it by its verb: "dating" and "date", "boxing" and "box".
+/// True if an English word for a deed names it by its verb: "dating" and "date", "boxing" and "box".
 pub(super) fn is_deed(word: &str, other: &str) -> bool {
     let deed = |word: &str| ["ing", "ings", "er", "ers"].iter().any(|end| word.ends_with(end));
     word.ends_with("ing") && !deed(other)

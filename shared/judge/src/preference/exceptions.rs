@@ -1,6 +1,7 @@
-//! What is said after a topic and turns it round: exceptions, "is fine", "nothing else".
+//! Words after a topic that reverse it: exceptions, "is fine", "nothing else".
 
 use super::super::cues::Action;
+use super::super::scan::{Break, Token};
 use super::Clause;
 use super::parser::Parser;
 use super::state::State;
@@ -10,6 +11,7 @@ impl Parser<'_> {
     pub(super) fn answer(&mut self, action: Action) {
         self.state.subject = false;
         self.state.except_of = None;
+        self.state.cued = true;
         let before = self.clauses.len();
         self.end_item();
         let Some(clause) = self.state.clause else {
@@ -60,7 +62,8 @@ impl Parser<'_> {
             self.clauses[everything].only = self.state.action == Action::Hide;
             Some(everything)
         } else {
-            self.state.clause
+            let hidden = |clause: &Clause| clause.action == Action::Hide && !clause.topics.is_empty();
+            self.state.clause.or_else(|| self.clauses.iter().rposition(hidden))
         };
         let action = self.state.action.opposite();
         self.state = State {
@@ -77,6 +80,7 @@ impl Parser<'_> {
     pub(super) fn keep_last(&mut self, only: bool) {
         let explicit = self.state.explicit;
         self.state.subject = false;
+        self.state.cued = true;
         let before = self.clauses.len();
         self.end_item();
         let Some(clause) = self.state.clause else {
@@ -89,7 +93,9 @@ impl Parser<'_> {
         };
         let since = since.filter(|_| self.clauses.len() == before).unwrap_or_default();
         let topics = &mut self.clauses[clause].topics;
-        let flipped = topics.split_off(since.min(topics.len()));
+        // "Football: fine": nothing since then.
+        let since = if since < topics.len() { since } else { 0 };
+        let flipped = topics.split_off(since);
         if flipped.is_empty() {
             return;
         }
@@ -104,5 +110,35 @@ impl Parser<'_> {
         if !explicit {
             self.state.clause = None;
         }
+    }
+
+    /// True if an item has been begun that ends here.
+    pub(super) fn ends_item(&self, next: Option<&Token>) -> bool {
+        let goes_on = matches!(next, Some(Token::Word(_) | Token::Break(Break::Colon | Break::Open)));
+        !self.item.is_empty() && !goes_on
+    }
+
+    /// True if something to hide has been named.
+    pub(super) fn hides(&self) -> bool {
+        let named = !self.item.is_empty() || self.clauses.iter().any(|clause| !clause.topics.is_empty());
+        self.state.action == Action::Hide && named
+    }
+
+    /// True if a "menos" excepts: the only one, after things to hide, in a text that has no "more".
+    pub(super) fn is_except(&self) -> bool {
+        let text = self.text.to_lowercase();
+        let mut words = text.split(|c: char| !c.is_alphabetic());
+        let (mut less, mut more) = (0, 0);
+        for word in &mut words {
+            less += usize::from(word == "menos");
+            more += usize::from(matches!(word, "más" | "mas" | "mais"));
+        }
+        less == 1 && more == 0 && self.hides()
+    }
+
+    /// True if things to hide have been listed without an order.
+    pub(super) fn has_listed(&self) -> bool {
+        let listed = self.clauses.iter().any(|clause| !clause.topics.is_empty());
+        listed && self.state.action == Action::Hide && !self.state.explicit && !self.state.cued
     }
 }

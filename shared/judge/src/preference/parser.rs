@@ -17,7 +17,7 @@ pub(super) struct Parser<'a> {
     pub(super) item: Vec<&'a Word>,
     /// The item's cue, if it may be a noun as well.
     pub(super) noun: Option<&'a Word>,
-    /// Whether the text sets less of something against more of something else, in French.
+    /// True if the text sets less of something against more of something else, in French.
     pub(super) weighs: bool,
     /// The word before.
     pub(super) previous: &'a str,
@@ -133,6 +133,8 @@ impl<'a> Parser<'a> {
     pub(super) fn step(&mut self, rest: &'a [Token]) -> usize {
         let word = match &rest[0] {
             Token::Word(word) => word,
+            // "but tennis? yes"
+            Token::Break(Break::Strong) if !self.item.is_empty() && Self::is_answer(&rest[1..]) => return 1,
             Token::Break(kind) => {
                 self.pass_break(*kind);
                 return 1;
@@ -158,7 +160,9 @@ impl<'a> Parser<'a> {
         }
         let mut after = rest[1..].iter().map_while(Token::word);
         let ends = after.all(|word| cues::is_polite(&word.key));
-        if let Some(action) = cues::answer(&word.key).filter(|_| ends && !self.item.is_empty()) {
+        // "Tennis: yes"
+        let asked = !self.item.is_empty() || previous == ":" && self.state.clause.is_some();
+        if let Some(action) = cues::answer(&word.key).filter(|_| ends && asked) {
             self.answer(action);
             return 1;
         }
@@ -166,22 +170,41 @@ impl<'a> Parser<'a> {
         if self.item.is_empty() && !self.state.cued && !self.clauses.is_empty() && is_mine(&word.key) {
             self.state.subject = true;
         }
-        self.read_order(word, rest)
+        self.read_order(word, previous, rest)
     }
 
     /// Reads what may be a cue; a topic word if it is none.
-    fn read_order(&mut self, word: &'a Word, rest: &'a [Token]) -> usize {
-        let words = rest.iter().map_while(Token::word).take(5);
-        let ahead: Vec<&str> = words.map(|word| word.key.as_str()).collect();
-        match self
-            .language
-            .cue(&ahead)
-            .filter(|(_, length)| !word.hyphenated || *length > 1)
-        {
+    fn read_order(&mut self, word: &'a Word, previous: &str, rest: &'a [Token]) -> usize {
+        let ahead = Self::ahead(rest);
+        let ends = |length: usize| self.ends_item(rest.get(length));
+        match self.cue(&ahead).filter(|(_, length)| !word.hyphenated || *length > 1) {
             // "plus de foot" is no more of it, "plus de foot, moins de politique" more.
             Some((Cue::Hide, length)) if word.key == "plus" && self.weighs => {
                 self.end_item();
                 self.decide(Action::Keep);
+                length
+            }
+            // "famosos, menos MasterChef"
+            Some((Cue::Less, length)) if word.key == "menos" && self.is_except() => {
+                self.except();
+                length
+            }
+            // "Politik, Lokalpolitik ausgenommen", "le judo j'aime bien"
+            Some((Cue::Except | Cue::Like | Cue::Good, length)) if ends(length) => {
+                self.answer(Action::Keep.unless(NEGATIONS.contains(&previous)));
+                length
+            }
+            // "las bicis me encantan"
+            Some((Cue::Keep, length)) if length > 1 && ends(length) => {
+                self.answer(Action::Keep.unless(NEGATIONS.contains(&previous)));
+                length
+            }
+            Some((Cue::Like, length)) if self.item.is_empty() => {
+                self.decide(Action::Keep.unless(self.state.negated));
+                length
+            }
+            Some((Cue::OnlyIf, length)) if self.hides() => {
+                self.except();
                 length
             }
             Some((cue @ (Cue::Less | Cue::More), length)) if self.turns(rest.get(length)) => {
@@ -210,7 +233,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whether an order is written with a capital before another one.
+    /// True if an order is written with a capital before another one.
     fn begins_name(&self, word: &Word, next: Option<&Token>) -> bool {
         let next = next.and_then(Token::word);
         MAY_BE_NAMES.contains(&word.key.as_str())
@@ -221,21 +244,6 @@ impl<'a> Parser<'a> {
     fn is_capital(&self, word: &Word) -> bool {
         let mut letters = self.text.get(word.start..word.end).unwrap_or_default().chars();
         letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
-    }
-
-    /// Whether "more" or "less" says something of the word after it: not in "no football any more".
-    fn turns(&self, next: Option<&Token>) -> bool {
-        let follows = next.and_then(Token::word).is_some_and(|word| {
-            let cue = self.language.cue(&[&word.key]);
-            !matches!(cue, Some((Cue::Aside | Cue::Copula, _)))
-        });
-        follows && !(self.item.is_empty() && self.state.locked)
-    }
-
-    /// Whether things to hide have been listed without an order.
-    fn has_listed(&self) -> bool {
-        let listed = self.clauses.iter().any(|clause| !clause.topics.is_empty());
-        listed && self.state.action == Action::Hide && !self.state.explicit && !self.state.cued
     }
 
     fn begin_group(&mut self) {
@@ -270,6 +278,9 @@ impl<'a> Parser<'a> {
                 let cued = self.state.cued;
                 self.end_item();
                 self.state.cued = cued;
+                self.previous = ":";
+                // "cars, boats: old ones are fine"
+                self.state.before_but = self.state.clause.map(|at| self.clauses[at].topics.len());
             }
             Break::Open => {
                 self.end_item();
@@ -340,7 +351,8 @@ impl<'a> Parser<'a> {
             Cue::Keep => self.decide(Action::Keep.unless(self.state.negated)),
             Cue::HideIfNegated if self.state.negated => self.decide(Action::Keep),
             Cue::KeepIfNegated if self.state.negated => self.decide(Action::Hide),
-            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More => return false,
+            Cue::OnlyIf => self.note(Cue::Only),
+            Cue::HideIfNegated | Cue::KeepIfNegated | Cue::Less | Cue::More | Cue::Like | Cue::Good => return false,
         }
         true
     }

@@ -1,4 +1,4 @@
-//! What has been said so far, and words that say it.
+//! The state of reading a preference, and the words that change it.
 
 use super::super::cues::Action;
 
@@ -11,7 +11,7 @@ pub(super) const NEGATIONS: [&str; 6] = ["not", "nicht", "no", "pas", "non", "na
 /// Orders that names begin with.
 pub(super) const MAY_BE_NAMES: [&str; 8] = ["love", "keep", "need", "give", "follow", "more", "enough", "welcome"];
 
-/// Whether a word says that what follows is the writer's.
+/// True if a word says that what follows is the writer's.
 pub(super) fn is_mine(word: &str) -> bool {
     matches!(
         word,
@@ -19,7 +19,7 @@ pub(super) fn is_mine(word: &str) -> bool {
     )
 }
 
-/// What has been said so far.
+/// The state after the words read so far.
 #[derive(Clone, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,

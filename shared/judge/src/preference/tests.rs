@@ -1,4 +1,4 @@
-//! What preferences are understood to mean.
+//! The meanings of preferences.
 
 use super::*;
 
@@ -274,9 +274,9 @@ fn wishes_with_two_sides_are_read_as_meant() {
         ),
         (
             "horror, gore; NOT Scooby-Doo lol",
-            "hide horror, gore | keep Scooby-Doo",
+            "hide horror, gore | keep-except Scooby-Doo",
         ),
-        ("true crime. Except Casefile", "hide true crime | keep Casefile"),
+        ("true crime. Except Casefile", "hide true crime | keep-except Casefile"),
         (
             "Aufhör-Tipps ja bitte, rauchen nein danke",
             "keep Aufhör-Tipps | hide rauchen",

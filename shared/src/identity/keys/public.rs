@@ -1,4 +1,4 @@
-//! The keys that verify access tokens, and their form for everybody to read: a JWKS.
+//! The keys that verify access tokens, and their public form: a JWKS.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct PublicKeys(pub(super) BTreeMap<String, PublicKey>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PublicKey {
     pub(super) bytes: Vec<u8>,
-    /// Until when it counts, in seconds since the epoch, if it has a successor.
+    /// The end of its validity in seconds since the epoch, if it has a successor.
     pub(super) until: Option<i64>,
 }
 
@@ -26,7 +26,7 @@ struct Jwks {
     keys: Vec<Jwk>,
 }
 
-/// RFC 8037: an Ed25519 key as a JWK. `exp` is a member of our own: when it stops to count.
+/// RFC 8037: an Ed25519 key as a JWK. `exp` is a member of our own: the end of its validity.
 #[derive(Serialize, Deserialize)]
 struct Jwk {
     kty: String,
@@ -56,14 +56,14 @@ impl PublicKeys {
         Ok(Self(set.keys.into_iter().filter(ours).filter_map(read).collect()))
     }
 
-    /// These and others.
+    /// Returns these keys and others.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// Those that count at `now`.
+    /// Returns those valid at `now`.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         self.0
@@ -71,12 +71,12 @@ impl PublicKeys {
         self
     }
 
-    /// The names of the keys.
+    /// Returns the names of the keys.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The keys as a JWKS (RFC 7517), as `/.well-known/jwks.json` shows them.
+    /// Returns the keys as a JWKS (RFC 7517), as `/.well-known/jwks.json` shows them.
     #[must_use]
     pub fn to_jwks(&self) -> serde_json::Value {
         let jwk = |(kid, key): (&String, &PublicKey)| Jwk {
@@ -92,13 +92,13 @@ impl PublicKeys {
         serde_json::to_value(Jwks { keys }).unwrap_or_default()
     }
 
-    /// The key named `kid`, if it counts at `now`.
+    /// Returns the key named `kid`, if it is valid at `now`.
     pub(in crate::identity) fn find(&self, kid: &str, now: Timestamp) -> Option<DecodingKey> {
         let key = self.current(kid, now)?;
         Some(DecodingKey::from_ed_der(&key.bytes))
     }
 
-    /// Whether what the key of this name signs counts at `now`.
+    /// True if the key of this name is valid at `now`.
     pub(in crate::identity) fn count(&self, kid: &str, now: Timestamp) -> bool {
         self.current(kid, now).is_some()
     }

@@ -1,7 +1,7 @@
-//! The key set as it is kept at rest, in a file of the local server or in Secrets Manager, and how it changes with time.
+//! The key set at rest, in a file of the local server or in Secrets Manager, and its changes with time.
 //!
-//! Everything in it has a time from which it is used and, once it has a successor, one until which it counts. A successor is
-//! made [`ANNOUNCED`] before its use, so that whoever needs it has it by then.
+//! Every secret has a time from which it is used and, once it has a successor, an end of its validity. A successor is
+//! made [`ANNOUNCED`] before its use, so that every process has it by then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,16 +16,15 @@ use serde::{Deserialize, Serialize};
 use super::KeyError;
 use crate::clock::Timestamp;
 use crate::config::Secret;
+use crate::digest::sha256_base64url;
 use crate::error::{Error, Outage};
-use crate::identity::session::TOTAL_LIFETIME;
-use crate::identity::sha256;
-use crate::identity::token::{LEEWAY_SECONDS, LIFETIME_SECONDS};
+use crate::identity::lifetimes::{ACCESS_TOKEN_SECONDS, LEEWAY_SECONDS, LONGEST_SESSION};
 use crate::ids::random_bytes;
 
 /// How long before its use a key is published and a master is made.
 pub const ANNOUNCED: Duration = Duration::from_hours(24);
 
-/// How long the longest-lived process may go on with what it knew, in seconds: see `secrets.rs` and `known_keys.rs`.
+/// How long the longest-lived process may continue with the keys it knew, in seconds.
 const LATE_SECONDS: i64 = 600;
 
 /// The fewest characters of a first master. The template's has 64 of 62 kinds: 381 bits.
@@ -35,13 +34,14 @@ const SHORTEST_MASTER: usize = 32;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StoredKeySet {
-    /// One more than the set's before it: who knows a newer one does not take an older for it.
+    /// One more than the version of the set before it, so that a process that knows a newer set does not accept an
+    /// older one.
     pub(super) version: u64,
     /// Ed25519 keys by `kid`.
     pub(super) keys: BTreeMap<String, Kept>,
     /// 32 bytes each, from which refresh tokens are derived, by the name that sessions note.
     pub(super) refresh_masters: BTreeMap<String, Kept>,
-    /// 32 bytes, from which request-signing keys are derived where no secret of its own is set for them.
+    /// 32 bytes, from which request-signing keys are derived if they have no separate secret.
     pub(super) signing_master: String,
 }
 
@@ -56,10 +56,10 @@ pub(super) struct Kept {
     pub(super) until: Option<i64>,
 }
 
-/// What a stack starts with: one random master secret, from which a first key set is derived.
+/// The initial secret of a stack: one random master, from which a first key set is derived.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Initial {
+struct InitialKeySet {
     master: String,
 }
 
@@ -76,7 +76,7 @@ impl Kept {
 impl StoredKeySet {
     /// Reads the stored form, or derives it from a first master.
     pub(super) fn read(stored: &Secret) -> Result<Self, KeyError> {
-        match serde_json::from_str::<Initial>(stored.expose()) {
+        match serde_json::from_str::<InitialKeySet>(stored.expose()) {
             Ok(initial) => Self::derive(&initial.master),
             Err(_) => serde_json::from_str(stored.expose())
                 .map_err(|_| KeyError::new("it is not of the form that this version writes")),
@@ -89,7 +89,7 @@ impl StoredKeySet {
             .map_err(|_| KeyError::new("it has no JSON form"))
     }
 
-    /// A first set of random keys.
+    /// Generates a first set of random keys.
     pub(super) fn generate() -> Result<Secret, Error> {
         let unusable = |error: KeyError| Error::Internal(Box::new(error));
         let (kid, key) = new_key()?;
@@ -102,7 +102,7 @@ impl StoredKeySet {
         stored.write().map_err(unusable)
     }
 
-    /// The key set that a master stands for: each part is HKDF-SHA256 of it under a name of its own.
+    /// Derives the key set of a master: each part is HKDF-SHA256 of it under a name of its own.
     fn derive(master: &str) -> Result<Self, KeyError> {
         let part = derivation(master)?;
         let underivable = || KeyError::new("no token key can be derived");
@@ -119,7 +119,7 @@ impl StoredKeySet {
     }
 }
 
-/// Parts of a first master, by name.
+/// Returns the function that derives parts of a first master, by name.
 pub(in crate::identity) fn derivation(master: &str) -> Result<impl Fn(&str) -> Result<[u8; 32], KeyError>, KeyError> {
     if master.len() < SHORTEST_MASTER {
         return Err(KeyError::new("the master is too short"));
@@ -135,11 +135,11 @@ pub(in crate::identity) fn derivation(master: &str) -> Result<impl Fn(&str) -> R
     })
 }
 
-/// The set that follows `stored`, made at `now`: with a further key and a further refresh master, both used from
-/// [`ANNOUNCED`] later, without those whose time is over.
+/// Makes the set that follows `stored` at `now`: with a further key and a further refresh master, both used from
+/// [`ANNOUNCED`] later, and without expired ones.
 ///
 /// # Errors
-/// When `stored` cannot be used, or no random bytes are to be had.
+/// When `stored` cannot be used, or there are no random bytes.
 pub fn rotated(stored: &Secret, now: Timestamp) -> Result<Secret, Error> {
     let unusable = |error: KeyError| Error::Internal(Box::new(error));
     let mut set = StoredKeySet::read(stored).map_err(unusable)?;
@@ -151,9 +151,9 @@ pub fn rotated(stored: &Secret, now: Timestamp) -> Result<Secret, Error> {
         kid,
         key,
         from,
-        LIFETIME_SECONDS + LEEWAY_SECONDS + LATE_SECONDS,
+        ACCESS_TOKEN_SECONDS + LEEWAY_SECONDS + LATE_SECONDS,
     );
-    let lifetime = i64::try_from(TOTAL_LIFETIME.as_secs()).unwrap_or(i64::MAX);
+    let lifetime = i64::try_from(LONGEST_SESSION.as_secs()).unwrap_or(i64::MAX);
     let name = set.version.to_string();
     succeed(
         &mut set.refresh_masters,
@@ -168,7 +168,7 @@ pub fn rotated(stored: &Secret, now: Timestamp) -> Result<Secret, Error> {
     set.write().map_err(unusable)
 }
 
-/// Puts a successor in: those before it count for `lifetime` seconds after it is used.
+/// Adds a successor: earlier secrets stay valid for `lifetime` seconds after it is used.
 fn succeed(kept: &mut BTreeMap<String, Kept>, name: String, secret: String, from: i64, lifetime: i64) {
     for before in kept.values_mut() {
         before.until.get_or_insert(from + lifetime);
@@ -177,7 +177,7 @@ fn succeed(kept: &mut BTreeMap<String, Kept>, name: String, secret: String, from
     kept.insert(name, Kept { secret, from, until });
 }
 
-/// The set without the key `kid`, from now on. If no other may sign already, a new one does so at once.
+/// Makes the set without the key `kid`. If no other key may sign yet, a new one signs at once.
 ///
 /// # Errors
 /// [`Error::Invalid`] when there is no such key; else as [`rotated`].
@@ -209,13 +209,13 @@ pub(in crate::identity) fn new_master() -> Result<String, Error> {
     Ok(STANDARD.encode(random_bytes::<32>()?))
 }
 
-/// The start of the key's RFC 7638 thumbprint: 96 bits are plenty to tell a handful of keys apart.
+/// Returns the start of the key's RFC 7638 thumbprint: 96 bits are enough to distinguish a handful of keys.
 pub(super) fn key_id(public: &[u8]) -> String {
     let jwk = format!(
         r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
         URL_SAFE_NO_PAD.encode(public)
     );
-    let mut kid = sha256(jwk.as_bytes());
+    let mut kid = sha256_base64url(jwk.as_bytes());
     kid.truncate(16);
     kid
 }

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sfv::{InnerList, Item, ItemSerializer, ListSerializer};
 
-/// What of a request a signature can cover.
+/// The parts of a request that a signature can cover.
 #[derive(Debug, Clone, Default)]
 pub struct Message {
     /// In upper case.
@@ -22,7 +22,7 @@ pub struct Message {
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 impl Message {
-    /// The one value of a field; `None` if it is absent or was sent more than once.
+    /// Returns the one value of a field; `None` if it is absent or was sent more than once.
     #[must_use]
     pub fn only(&self, name: &str) -> Option<&str> {
         let mut values = self.values(name);
@@ -35,7 +35,7 @@ impl Message {
         named.map(|(_, value)| value.trim_matches([' ', '\t']))
     }
 
-    /// The names of the query's parameters as a signature has them.
+    /// Returns the names of the query's parameters as a signature has them.
     pub(super) fn encoded_names(&self) -> impl Iterator<Item = String> {
         self.query.iter().map(|(name, _)| encode(name))
     }
@@ -45,10 +45,10 @@ fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// The base for the covered components `covered`, which carry the signature's parameters.
+/// Returns the base for the components `covered`, which carry the signature's parameters.
 ///
 /// # Errors
-/// The first component that this message cannot be signed over.
+/// The first component that this message has no signable value for.
 pub(super) fn base(message: &Message, covered: &InnerList) -> Result<String, &'static str> {
     let mut base = String::new();
     for (n, item) in covered.items.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What belongs to a user in the identity table: sessions to be listed and ended, the tier, and the end of all of it.
+//! A user's items in the identity table: lists and ends sessions, changes the tier, and deletes all of it.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use aws_sdk_dynamodb::types::{Delete, ReturnValue, TransactWriteItem};
 
 use super::{IdentityStore, read_session, unavailable, user_key};
 use crate::clock::Timestamp;
+use crate::digest::sha256_base64url;
 use crate::error::{Error, Outage};
 use crate::identity::session::Session;
-use crate::identity::sha256;
 use crate::ids::{SessionId, UserId};
 use crate::plan::Tier;
 use crate::table::{self, Failure, Item, number, read_number, read_text, text};
 
-/// How long a nonce is remembered: longer than any signature that carries it can be valid.
+/// How long a nonce is remembered: longer than any signature with it can be valid.
 const NONCE_KEPT: Duration = Duration::from_mins(10);
 
 /// The most items that one transaction takes.
 const MOST_AT_ONCE: usize = 100;
 
-/// Everything that the identity table holds of a user.
+/// All items of a user in the identity table.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// The plan.
     pub tier: Tier,
-    /// When the device was first registered.
+    /// The time at which the device was first registered.
     pub created_at: Timestamp,
     /// The key of the device's item: the SHA-256 of the device's id.
     pub device: Option<String>,
@@ -35,7 +35,7 @@ pub struct Account {
 }
 
 impl IdentityStore {
-    /// All that is kept of a user; `None` if there is no such user.
+    /// Returns all items of a user; `None` if there is no such user.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down.
@@ -66,7 +66,7 @@ impl IdentityStore {
         Ok(found.and_then(account))
     }
 
-    /// Gives a user another tier; the one before, or `None` if there is no such user.
+    /// Gives a user another tier; returns the one before, or `None` if there is no such user.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down; doing it again does no harm.
@@ -94,8 +94,8 @@ impl IdentityStore {
         }
     }
 
-    /// Deletes all that is kept of a user but what is given up last: the device, the user and the session `last`, together. So
-    /// whoever was interrupted can do it again.
+    /// Deletes all items of a user, at the end and together the device, the user and the session `last`, so that an
+    /// interrupted erasure can be repeated.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table is down: all of it is gone, or it can be done again.
@@ -135,10 +135,10 @@ impl IdentityStore {
         Ok(())
     }
 
-    /// Remembers the nonce of a signature made with `keyid`; `false` if it was used before.
+    /// Remembers the nonce of a signature made with `keyid`; returns `false` if it was used before.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table is down: nobody can say whether it is new, so it does not count.
+    /// [`Error::Unavailable`] when the table is down: nobody can say if it is new, so it does not count.
     pub async fn spend_nonce(&self, keyid: &str, nonce: &str, now: Timestamp) -> Result<bool, Error> {
         let name = format!("{}:{keyid}:{nonce}", keyid.len());
         let call = self
@@ -146,7 +146,7 @@ impl IdentityStore {
             .client()
             .put_item()
             .table_name(self.table.name())
-            .item("owner", text(format!("nonce#{}", sha256(name.as_bytes()))))
+            .item("owner", text(format!("nonce#{}", sha256_base64url(name.as_bytes()))))
             .item("item", text("nonce"))
             .item(table::TTL, number(now.plus(NONCE_KEPT).seconds()))
             // Nobody has used it.
@@ -159,7 +159,7 @@ impl IdentityStore {
         }
     }
 
-    /// Whether a session lives at `now`.
+    /// True if a session lives at `now`.
     ///
     /// # Errors
     /// When the table is down.

@@ -1,16 +1,12 @@
--- Moves a charge from the shadow to what waits, if there is room. KEYS: the day. ARGV: units, 80 % of the limit, tier.
--- Answers the units used, -1 if there is no room, -2 if nobody knows what the table holds.
-local units = tonumber(ARGV[1])
-local unsent, parcel, known = waiting(KEYS[1])
-if known == 0 then
+-- Admits a charge that has joined the count, in the table's place. KEYS: the count. ARGV: units, 80 % of the limit.
+-- Answers the units used, -1 if there is no room (then the charge leaves the count), -2 if the count is not known.
+local count = tonumber(redis.call('GET', KEYS[1]) or 0)
+if count < KNOWN then
   return -2
 end
-local shadow = math.max(tonumber(redis.call('HGET', KEYS[1], 'shadow') or 0) - units, 0)
-redis.call('HSET', KEYS[1], 'shadow', string.format('%.0f', shadow))
-local used = shadow + unsent + (parcel[3] or 0) + units
+local used = count - KNOWN
 if used > tonumber(ARGV[2]) then
+  redis.call('DECRBY', KEYS[1], ARGV[1])
   return -1
 end
-redis.call('HINCRBY', KEYS[1], 'unsent', units)
-redis.call('HSET', KEYS[1], 'tier', ARGV[3])
 return used

@@ -1,5 +1,6 @@
--- The shadow starts to count what the table held besides, once. KEYS: the day. ARGV: units.
-if redis.call('HEXISTS', KEYS[1], 'shadow') == 1 and redis.call('HSETNX', KEYS[1], 'known', 1) == 1 then
-  redis.call('HINCRBY', KEYS[1], 'shadow', ARGV[1])
+-- The count comes to be known: the table holds so many units besides. KEYS: the count. ARGV: units.
+local count = redis.call('GET', KEYS[1])
+if count and tonumber(count) < KNOWN then
+  redis.call('INCRBY', KEYS[1], string.format('%.0f', KNOWN + tonumber(ARGV[1])))
 end
 return 0

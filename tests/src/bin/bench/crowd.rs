@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A client's stack: it does little.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// What is asked, how often in a second, by how many clients, for how long.
+/// A load: the requests, their rate, the number of clients, the duration.
 pub(crate) struct Crowd<'a> {
     pub(crate) address: SocketAddr,
     /// Sent in turn.
@@ -25,7 +25,7 @@ pub(crate) struct Crowd<'a> {
     pub(crate) span: Duration,
 }
 
-/// What came of it.
+/// The outcome of a load.
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// Answers of 200, in milliseconds from when the request was due.

@@ -1,4 +1,4 @@
-//! What is measured with: tables in this process, a shared cache, functions that know them, users, batches.
+//! The surroundings of a measurement: tables in this process, a shared cache, functions that know them, users, batches.
 
 use serde_json::{Value, json};
 use tests::redis::{CERTIFICATES, Redis};
@@ -8,13 +8,14 @@ use tests::service::{Plan, TableService};
 use crate::tls::TlsFront;
 
 /// Every function's binary with an event for it, if there is one that it answers well without other services.
-pub(crate) const FUNCTIONS: [(&str, Option<&str>); 7] = [
+pub(crate) const FUNCTIONS: [(&str, Option<&str>); 8] = [
     ("admin", Some("admin/options-preflight")),
     ("auth", Some("auth/register")),
     ("classify", Some("classify/batch")),
     ("health", Some("health/health")),
     ("key-rotation", None),
     ("quota-reset", Some("quota-reset/close")),
+    ("rank", Some("rank/brands")),
     ("usage", Some("usage/today")),
 ];
 
@@ -22,7 +23,7 @@ pub(crate) const FUNCTIONS: [(&str, Option<&str>); 7] = [
 pub(crate) const SETTINGS: [(&str, &str); 4] = [
     (
         "CLEARVIEW_PLANS",
-        r#"{"free":{"posts":{"perDay":1000000000,"perMinute":1000000000}}}"#,
+        r#"{"free":{"posts":{"perDay":1000000000,"perMinute":1000000000},"rankings":{"perDay":1000000000,"perMinute":1000000000}}}"#,
     ),
     ("CLEARVIEW_IP_PER_MINUTE", "1000000"),
     ("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", "1000000"),
@@ -43,7 +44,7 @@ impl Deployment {
     pub(crate) async fn start() -> Self {
         let tables = TableService::start().await;
         let tls = TlsFront::to(tables.address()).await;
-        // Whoever speaks TLS to either trusts two roots.
+        // Clients that speak TLS to either trust two roots.
         let cache_root = std::fs::read_to_string(format!("{CERTIFICATES}/ca.pem")).expect("a certificate");
         tls.also_trust(&cache_root);
         let (redis, encrypted_redis) = (Redis::start(), Redis::encrypted());
@@ -130,7 +131,7 @@ pub(crate) fn event(token: &str, posts: usize) -> String {
     event_of(token, &batch(posts))
 }
 
-/// Has an event answered. Whatever is no success ends the run: its figures would be of something else.
+/// Has an event answered. An answer that is no success ends the run: its figures would be of something else.
 pub(crate) async fn answer(environment: &Environment, event: &str) -> Value {
     let answer = environment.invoke(event).await.expect("an answer");
     let status = answer["statusCode"].as_u64();

@@ -25,7 +25,7 @@ pub(crate) enum Pace {
     Open(f64),
 }
 
-/// What to send, over how many connections, for how long.
+/// The requests to send, the number of connections, the duration.
 pub(crate) struct Load<'a> {
     pub(crate) address: SocketAddr,
     /// Sent in turn.
@@ -35,7 +35,7 @@ pub(crate) struct Load<'a> {
     pub(crate) span: Duration,
 }
 
-/// What came of it. Every request was answered with 200, or refused for reduced capacity.
+/// The outcome of a load. Every request was answered with 200, or refused for reduced capacity.
 pub(crate) struct Answered {
     /// In milliseconds.
     pub(crate) latencies: Samples,

@@ -1,4 +1,4 @@
-//! What the kernel knows of a process: its CPU time, its memory, whether it sleeps.
+//! The kernel's figures of a process: its CPU time, its memory, and if it sleeps.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) fn resident(id: u32) -> f64 {
     kilobytes(id, "VmRSS:")
 }
 
-/// The most that was ever resident, likewise.
+/// Returns the most that was ever resident, in the same unit.
 pub(crate) fn peak_resident(id: u32) -> f64 {
     kilobytes(id, "VmHWM:")
 }

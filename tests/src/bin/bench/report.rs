@@ -153,7 +153,7 @@ fn load_average() -> String {
     averages.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
-/// What was measured; with a `+` where the tree has changes of its own.
+/// Returns the commit that was measured, with a `+` if the tree has changes of its own.
 fn commit() -> String {
     let output = Command::new("git").args(["describe", "--always", "--dirty=+"]).output();
     output.map_or_else(

@@ -11,7 +11,7 @@ use crate::deployment::{SETTINGS, batch_with_new};
 use crate::load::{Answered, Load, Pace, post};
 use crate::stats::count;
 
-/// Who asks, in turn.
+/// Users who ask, in turn.
 const USERS: usize = 16;
 
 /// A server with its tables and its cache in processes of their own, and users of it.

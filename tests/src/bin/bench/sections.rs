@@ -1,4 +1,4 @@
-//! What is measured. A new section is one variant here and one file below.
+//! The sections of the bench. A new one is one variant here and one file below.
 
 mod allocations;
 mod close;

@@ -73,6 +73,6 @@ async fn pass_on(stream: TcpStream, acceptor: TlsAcceptor, target: SocketAddr) {
         return;
     };
     let _ = server.set_nodelay(true);
-    // Whoever hangs up ends the connection.
+    // The side that hangs up ends the connection.
     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
 }

@@ -1,4 +1,4 @@
-//! What operators change: tiers, quotas, sessions, plans; and the log of it.
+//! Changes by operators: tiers, quotas, sessions, plans; and the log of them.
 
 use std::time::Duration;
 

@@ -139,7 +139,7 @@ async fn exit_codes_tell_a_refusal_from_an_outage_and_from_a_mistake() {
         "{problem}"
     );
     let (code, problem) = failure(&service, &["revoke", "u/../../x"]).await;
-    assert_eq!((code, problem.contains("is no name")), (1, true), "{problem}");
+    assert_eq!((code, problem.contains("is not a name")), (1, true), "{problem}");
     let (code, problem) = failure(&service, &["revoke", "u_x", "--keyid", "mallory"]).await;
     assert_eq!((code, problem.contains("mallory")), (1, true), "{problem}");
     assert_eq!(failure(&service, &["dance"]).await.0, 2);

@@ -91,7 +91,7 @@ async fn identical_texts_in_a_batch_are_judged_once_and_charged_each() {
         .classify(&ann, PREFERENCE, &["one", "two", "ONE", "one "])
         .await;
     assert_eq!(answer.body["usage"]["used"], 4);
-    assert_eq!(service.tables().count("verdicts").await, 2);
+    assert_eq!(service.tables().count("answers").await, 2);
     let results = answer.body["results"].as_array().unwrap();
     assert_eq!(results[0]["score"], results[2]["score"]);
 }

@@ -1,4 +1,4 @@
-//! What real clients do: browsers and web views, `HEAD`, their own names for UTF-8, halves of emojis, compressed bodies.
+//! The ways of real clients: browsers and web views, `HEAD`, their own names for UTF-8, halves of emojis, compressed bodies.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use tests::service::{Plan, Service};
 
 const ORIGIN: &str = "https://app.example.com";
 
-/// What OpenAI's SDKs for Python and JavaScript send of themselves.
+/// Headers that OpenAI's SDKs for Python and JavaScript send by themselves.
 const OF_THE_SDKS: [&str; 15] = [
     "x-stainless-arch",
     "x-stainless-async",
@@ -154,7 +154,7 @@ async fn what_the_gateway_says_by_itself_can_be_read_by_a_listed_page_too() {
     ];
     let throttled = async {
         loop {
-            let answer = ask(Method::GET, "/.well-known/jwks.json", ORIGIN, Vec::new()).await;
+            let answer = ask(Method::POST, "/v1/auth/register", ORIGIN, Vec::new()).await;
             if answer.status == 429 {
                 return answer;
             }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::admission::{self, Wish};
+use shared::admission;
 use shared::app::App;
 use shared::clock::{Clock, Timestamp};
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
 use shared::plan::{Meter, Tier};
+use shared::quota::idempotency::IdempotencyKey;
 use shared::quota::refund::Refund;
-use shared::quota::replay::IdempotencyKey;
 use shared::quota::{Charge, Counter};
 use shared::table;
 use tests::proxy::{Mode, Proxy};
@@ -85,13 +85,8 @@ async fn clocks_five_minutes_apart_admit_no_more_than_each_days_limit() {
     // Fifteen minutes around midnight, a batch of 50 every 10 seconds on each instance: far more than two days' limits.
     for _ in 0..90 {
         for (app, clock) in instances.iter().zip([&right, &ahead]) {
-            let wish = Wish {
-                meter: Meter::Posts,
-                units: 50,
-                idempotency: None,
-                reserved: None,
-            };
-            let charged = admission::charge(app, &principal, wish, clock.now()).await;
+            let entered = admission::enter_by_day(app, &principal, Meter::Posts, 50, clock.now()).await;
+            let charged = entered.unwrap().charge(app, None).await;
             admitted += charged.map_or(0, |_| 50);
             clock.advance(Duration::from_secs(10));
         }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::admission::{self, Wish};
+use shared::admission;
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
 use shared::plan::{Meter, Plan as TierPlan, Tier};
+use shared::quota::Counter;
 use tests::service::{Plan, Service, TableService};
 
 const SMALL: &str = r#"{"posts":{"perDay":5,"perMinute":50}}"#;
@@ -76,20 +77,30 @@ async fn a_meter_without_a_figure_by_day_is_not_counted_by_day() {
         session: SessionId::random().unwrap(),
         tier: Tier::free(),
     };
-    let wish = Wish {
-        meter: Meter::Images,
-        units: 7,
-        idempotency: None,
-        reserved: None,
-    };
-    let charged = admission::charge(&app, &principal, wish, now).await.unwrap();
-    let refund = app.quota.finish(charged.receipt, 7).await;
+    let admitted = admission::enter_by_day(&app, &principal, Meter::Images, 7, now).await;
+    let charged = admitted.unwrap().charge(&app, None).await.unwrap();
+    assert_eq!(charged.usage, None, "no figure by day is told");
+    let refund = admission::finish(&app, charged.receipt, 7).await;
     assert_eq!((refund.given, refund.lost), (0, 0), "nothing was charged");
     assert_eq!(
         app.quota
-            .used(&admission::counter(&principal, Meter::Images, now))
+            .used(&Counter::today(&principal.user, Meter::Images, now))
             .await
             .unwrap(),
         0
     );
+}
+
+#[tokio::test]
+async fn a_plan_that_has_none_of_a_meter_forbids_it_and_counts_the_address() {
+    let plans = r#"{"free":{"posts":{"perDay":0,"perMinute":50}}}"#;
+    let service = Plan::default().with("CLEARVIEW_PLANS", plans).start().await;
+    let ann = service.client.register("ann").await;
+    let refused = service.client.classify(&ann, "Hide crypto", &["a"]).await;
+    assert_eq!((refused.status, refused.error()), (403, "FORBIDDEN"), "{refused:?}");
+    assert_eq!(refused.body["retryable"], false);
+    assert_eq!(refused.body["detail"], "This plan has no posts.");
+    assert!(!refused.limit("ratelimit", "ip").is_empty(), "{refused:?}");
+    let usage = service.client.usage(&ann).await;
+    assert_eq!((&usage.body["used"], &usage.body["limit"]), (&json!(0), &json!(0)));
 }

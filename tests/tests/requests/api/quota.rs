@@ -52,7 +52,7 @@ async fn sixty_four_clients_charge_exactly_the_last_thousand_units() {
     for task in tasks {
         admitted += task.await.unwrap();
     }
-    // What is left fits one post at a time.
+    // The rest fits one post at a time.
     while instances[0].client.classify(&ann, PREFERENCE, &["post"]).await.status == 200 {
         admitted += 1;
     }

@@ -314,5 +314,5 @@ async fn nothing_happened(service: &Service, device: &Device) {
         0,
         "something was charged"
     );
-    assert_eq!(service.tables().count("verdicts").await, 0, "something was stored");
+    assert_eq!(service.tables().count("answers").await, 0, "something was stored");
 }

@@ -1,4 +1,4 @@
-//! What every answer carries: correlation ids, security headers, limits, CORS.
+//! The headers of every answer: correlation ids, security headers, limits, CORS.
 
 use reqwest::Method;
 use serde_json::json;
@@ -200,9 +200,10 @@ async fn shallow_health_looks_at_nothing() {
 async fn throttling_refuses_what_is_beyond_the_burst() {
     let service = Plan::default().throttled().start().await;
     let mut refused = 0;
-    // More than the bucket of auth holds and gains while this runs.
+    let post = async |path: &str| send(service.client.request(reqwest::Method::POST, path)).await;
+    // More than the bucket of registrations holds and gains while this runs.
     for _ in 0..400 {
-        let answer = service.client.get("/.well-known/jwks.json").await;
+        let answer = post("/v1/auth/register").await;
         if answer.status == 429 {
             assert_eq!(answer.error(), "RATE_LIMIT_EXCEEDED");
             assert_eq!(answer.header("retry-after"), "1");
@@ -212,8 +213,8 @@ async fn throttling_refuses_what_is_beyond_the_burst() {
     }
     assert_eq!(refused, 1);
     assert_eq!(
-        service.client.get("/health").await.status,
-        200,
-        "others are not held up by auth"
+        post("/v1/auth/refresh").await.status,
+        400,
+        "who refreshes is not held up by registrations"
     );
 }

@@ -1,4 +1,5 @@
-//! What nobody may do to another, or with a body: foreign ids, members that are not the client's to set, addresses that it claims.
+//! Forbidden acts on others' data, or by a body: foreign ids, members that are not the client's to set, addresses that it
+//! claims.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -44,7 +44,7 @@ impl Logged {
             .unwrap()
             .parse()
             .unwrap();
-        // What it says there later is part of its output too, but it must be able to say it.
+        // Later lines are part of its output too, but it must be able to write them.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
             process,

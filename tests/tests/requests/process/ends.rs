@@ -10,13 +10,13 @@ use tests::client::Client;
 use tests::proxy::{Mode, Proxy};
 use tests::service::TableService;
 
-/// What a pipe holds on Linux when nobody reads it.
+/// The capacity of a pipe on Linux without a reader.
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// The longest that a server may take to end.
 const LONGEST_END: Duration = Duration::from_secs(30);
 
-/// What becomes of standard output and standard error once the server has started.
+/// The state of standard output and standard error once the server has started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outputs {
     Read,

@@ -56,7 +56,7 @@ async fn a_request_beyond_those_that_wait_is_refused_before_any_work() {
     let service = plan(&upstream).start().await;
     let ann = service.client.register("ann").await;
     let mut streams = full(&service, &ann, &upstream).await;
-    // Its body is never sent: whoever waits for it gives no answer.
+    // Its body is never sent: a server that waits for it gives no answer.
     let mut refused = sent(service.address(), &head(&ann, 100_000)).await;
     let answer = read(&mut refused).await;
     let answer = answer.to_ascii_lowercase();

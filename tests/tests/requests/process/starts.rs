@@ -1,4 +1,4 @@
-//! What a server says when it cannot start, and what it says of a disk that is full.
+//! The messages of a server that cannot start, and of one with a full disk.
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -75,7 +75,7 @@ async fn a_file_or_port_that_cannot_be_used_is_named() {
     assert!(said.contains(&format!("--port {port}")), "{said}");
     let said = refused(&["--port", "0", "--table-port", &port], &[]).await;
     assert!(said.contains(&format!("--table-port {port}")), "{said}");
-    // Nothing can be made there, whoever asks.
+    // Not even root can create anything there.
     let said = refused(&["--port", "0", "--data-dir", "/proc/state"], &[]).await;
     assert!(said.contains("--data-dir /proc/state"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::cache::FRESH;
+use shared::classify::LIFE;
 use tests::client::{Answer, Device};
 use tests::redis::Redis;
 use tests::service::{Service, TableService};
@@ -122,8 +122,10 @@ async fn a_better_verdict_that_runs_out_soon_is_not_judged_anew_by_a_lesser_mode
         service.client.register("free").await,
     );
     assert_eq!(source(&ask(&service, &pro).await), "model");
-    // So late that whoever may refresh it does, but for one draw in a hundred.
-    service.clock.advance(FRESH.saturating_sub(Duration::from_millis(1)));
+    // So late that any request refreshes it, but for one draw in a hundred.
+    service
+        .clock
+        .advance(LIFE.fresh.saturating_sub(Duration::from_millis(1)));
     let free = refreshed(&service, &free).await;
     assert_eq!(source(&ask(&service, &free).await), "cache");
     assert_eq!(models(&upstream), ["good"]);

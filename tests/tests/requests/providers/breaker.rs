@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use proptest::prelude::*;
-use shared::breaker::store::{Breakers, Permit, Report};
-use shared::breaker::window::{Blame, Window};
-use shared::breaker::{GOOD_PROBES, LONGEST_OPEN, Outcome, PROBES, Phase, Step};
 use shared::clock::Timestamp;
 use shared::config::providers::ProviderName;
+use shared::models::breaker::store::{Breakers, CallReport, Permit};
+use shared::models::breaker::window::{Blame, Window};
+use shared::models::breaker::{CallDecision, CallOutcome, GOOD_PROBES, LONGEST_OPEN, PROBES, Phase};
 use tests::client::Device;
 use tests::service::Service;
 use tests::upstream::{Act, Script, plan_of, upstream};
 
-const GOOD: Outcome = Outcome::Good { slow: false };
-const FAILED: Outcome = Outcome::Failed { slow: false };
+const GOOD: CallOutcome = CallOutcome::Good { slow: false };
+const FAILED: CallOutcome = CallOutcome::Failed { slow: false };
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_000_000 + seconds)
@@ -25,8 +25,8 @@ fn name() -> ProviderName {
     ProviderName::parse("openai:m").unwrap()
 }
 
-fn report(outcome: Outcome) -> Report {
-    Report {
+fn report(outcome: CallOutcome) -> CallReport {
+    CallReport {
         outcome,
         blame: None,
         hold: None,
@@ -35,7 +35,7 @@ fn report(outcome: Outcome) -> Report {
 }
 
 /// Makes calls that end so until one is refused, `most` at most; how many passed.
-async fn pass(breakers: &Breakers, most: usize, now: Timestamp, outcome: impl Fn(usize) -> Report) -> usize {
+async fn pass(breakers: &Breakers, most: usize, now: Timestamp, outcome: impl Fn(usize) -> CallReport) -> usize {
     for n in 0..most {
         match breakers.admit(&name(), now).await {
             Ok(permit) => {
@@ -72,7 +72,10 @@ async fn alternating_good_and_bad_opens_it_within_thirty_calls() {
 #[tokio::test]
 async fn slow_calls_open_it_though_they_are_good() {
     let breakers = Breakers::default();
-    let passed = pass(&breakers, 100, at(0), |n| report(Outcome::Good { slow: n % 10 != 0 })).await;
+    let passed = pass(&breakers, 100, at(0), |n| {
+        report(CallOutcome::Good { slow: n % 10 != 0 })
+    })
+    .await;
     assert_eq!(passed, 20);
 }
 
@@ -126,12 +129,12 @@ async fn a_thousand_failures_that_one_user_or_one_post_provoked_leave_it_closed(
         let breakers = Breakers::default();
         let provoked = |n: usize| {
             let other = n.to_string();
-            Report {
+            CallReport {
                 blame: Some(Blame::of([
                     if user.is_empty() { &other } else { user },
                     text.unwrap_or(&other),
                 ])),
-                ..report(Outcome::Provoked { slow: true })
+                ..report(CallOutcome::Provoked { slow: true })
             }
         };
         assert_eq!(pass(&breakers, 1_000, at(0), provoked).await, 1_000, "{user} {text:?}");
@@ -140,11 +143,11 @@ async fn a_thousand_failures_that_one_user_or_one_post_provoked_leave_it_closed(
 }
 
 /// A failure that one of `devices` can have provoked, each time with another post.
-fn provoked(n: usize, devices: usize) -> Report {
+fn provoked(n: usize, devices: usize) -> CallReport {
     let (user, text) = (format!("device {}", n % devices), format!("poison {n}"));
-    Report {
+    CallReport {
         blame: Some(Blame::of([user.as_str(), text.as_str()])),
-        ..report(Outcome::Provoked { slow: true })
+        ..report(CallOutcome::Provoked { slow: true })
     }
 }
 
@@ -179,7 +182,10 @@ async fn devices_that_provoke_failures_together_cannot_open_it_while_others_are_
 #[tokio::test]
 async fn what_says_nothing_of_a_provider_counts_for_nothing() {
     let breakers = Breakers::default();
-    assert_eq!(pass(&breakers, 1_000, at(0), |_| report(Outcome::Neutral)).await, 1_000);
+    assert_eq!(
+        pass(&breakers, 1_000, at(0), |_| report(CallOutcome::Neutral)).await,
+        1_000
+    );
 }
 
 #[tokio::test]
@@ -189,13 +195,13 @@ async fn what_is_forced_stays() {
     assert_eq!(pass(&breakers, 100, at(0), |_| report(FAILED)).await, 100);
 }
 
-/// What may happen next.
+/// The possible next events.
 #[derive(Debug, Clone)]
 enum Event {
     Ask,
     End {
         which: prop::sample::Index,
-        outcome: Outcome,
+        outcome: CallOutcome,
     },
     Wait {
         seconds: i64,
@@ -204,10 +210,10 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let outcome = prop_oneof![
-        2 => any::<bool>().prop_map(|slow| Outcome::Failed { slow }),
-        2 => any::<bool>().prop_map(|slow| Outcome::Provoked { slow }),
-        3 => any::<bool>().prop_map(|slow| Outcome::Good { slow }),
-        1 => Just(Outcome::Neutral),
+        2 => any::<bool>().prop_map(|slow| CallOutcome::Failed { slow }),
+        2 => any::<bool>().prop_map(|slow| CallOutcome::Provoked { slow }),
+        3 => any::<bool>().prop_map(|slow| CallOutcome::Good { slow }),
+        1 => Just(CallOutcome::Neutral),
     ];
     prop_oneof![
         6 => Just(Event::Ask),
@@ -228,26 +234,26 @@ proptest! {
             match event {
                 Event::Wait { seconds } => now += seconds,
                 Event::Ask => match before.admission(at(now)) {
-                    Step::Call => {
+                    CallDecision::Call => {
                         prop_assert_eq!(before.phase, Phase::Closed);
                         under_way.push(before.epoch);
                     }
-                    Step::Lease => {
+                    CallDecision::Lease => {
                         prop_assert!(window.lease(before.epoch));
                         probes = if probes.0 == before.epoch { (before.epoch, probes.1 + 1) } else { (before.epoch, 1) };
                         under_way.push(before.epoch);
                     }
-                    Step::Shift(phase) => {
+                    CallDecision::Shift(phase) => {
                         let is_half_open = matches!(phase, Phase::HalfOpen { leased: 0, .. });
                         prop_assert!(is_half_open, "an open phase ends half-open: {:?}", phase);
                         prop_assert!(window.shift(before.epoch, phase));
                     }
-                    Step::Refuse(until) => prop_assert!(until > at(now)),
+                    CallDecision::Refuse(until) => prop_assert!(until > at(now)),
                 },
                 Event::End { which, outcome } if !under_way.is_empty() => {
                     let epoch = under_way.swap_remove(which.index(under_way.len()));
                     window.report(epoch, outcome, at(now));
-                    if epoch != before.epoch || outcome == Outcome::Neutral && before.phase == Phase::Closed {
+                    if epoch != before.epoch || outcome == CallOutcome::Neutral && before.phase == Phase::Closed {
                         prop_assert_eq!(window.snapshot(at(now)), before);
                     }
                     let after = window.snapshot(at(now));

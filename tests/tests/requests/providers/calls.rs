@@ -1,4 +1,4 @@
-//! How many calls are made: one per question, whoever asks and however often.
+//! The number of calls: one per question, for any number of users and requests.
 
 use std::time::Duration;
 

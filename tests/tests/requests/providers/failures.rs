@@ -14,7 +14,7 @@ const TEXTS: [&str; 3] = ["crypto is going to the moon", "a cat on a mat", "my c
 const CALL: u64 = 300;
 const REQUEST: u64 = 1_500;
 
-/// What a request may take beyond its deadline: time that a busy machine takes.
+/// Time beyond its deadline that a request may take on a busy machine.
 const GRACE: Duration = Duration::from_millis(1_500);
 
 fn failures() -> Vec<Act> {
@@ -87,11 +87,7 @@ async fn each_failure_gives_an_answer_in_time_and_nothing_of_it_is_kept() {
         assert_eq!(answer.status, 200, "{act:?}: {answer:?}");
         assert_eq!(sources(&answer), ["local"; 3], "{act:?}: the embedded model stands in");
         assert_eq!(answer.body["degraded"], json!(["model"]), "{act:?}");
-        assert_eq!(
-            service.tables().count("verdicts").await,
-            0,
-            "{act:?}: nothing is stored"
-        );
+        assert_eq!(service.tables().count("answers").await, 0, "{act:?}: nothing is stored");
         assert_eq!(
             answer.body["usage"]["used"], 3,
             "{act:?}: it was judged, so it is charged"
@@ -132,7 +128,7 @@ async fn without_a_stand_in_posts_are_allowed_and_not_charged() {
         }
         assert_eq!(answer.body["usage"]["used"], 0, "{act:?}");
         let used = service.tables().used(&ann.user, service.clock.now()).await;
-        assert_eq!((used, service.tables().count("verdicts").await), (0, 0), "{act:?}");
+        assert_eq!((used, service.tables().count("answers").await), (0, 0), "{act:?}");
     }
 }
 
@@ -168,7 +164,7 @@ async fn the_next_provider_answers_for_one_that_is_down_and_its_verdicts_are_sha
     assert_eq!(sources(&answer), ["model"; 3], "{answer:?}");
     assert_eq!(answer.body["degraded"], json!([]), "a configured provider judged");
     assert_eq!(upstream.calls()[0].path, "/model/anthropic.claude-v1%3A0/converse");
-    assert_eq!(service.tables().count("verdicts").await, 3);
+    assert_eq!(service.tables().count("answers").await, 3);
 }
 
 #[tokio::test]

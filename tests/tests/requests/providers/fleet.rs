@@ -5,19 +5,19 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use shared::breaker::fleet::{Act, Fleet};
-use shared::breaker::store::{Breakers, Report};
-use shared::breaker::window::{Blame, Window};
-use shared::breaker::{Outcome, Phase};
 use shared::clock::Timestamp;
 use shared::config::providers::ProviderName;
+use shared::models::breaker::fleet::Fleet;
+use shared::models::breaker::store::{Breakers, CallReport};
+use shared::models::breaker::window::{Blame, FleetAct, Window};
+use shared::models::breaker::{CallOutcome, Phase};
 use shared::valkey::Valkey;
 use tests::redis::Redis;
 use tests::service::Plan;
 use tests::upstream::{Act as Upstreams, plan_of, upstream};
 
-const FAILED: Report = Report {
-    outcome: Outcome::Failed { slow: false },
+const FAILED: CallReport = CallReport {
+    outcome: CallOutcome::Failed { slow: false },
     blame: None,
     hold: None,
     refusal: None,
@@ -50,7 +50,7 @@ fn instance(redis: &Redis) -> Breakers {
 enum Event {
     Report {
         late: bool,
-        outcome: Outcome,
+        outcome: CallOutcome,
         blame: Option<[u8; 2]>,
         hold: Option<i64>,
         refusal: Option<u16>,
@@ -70,10 +70,10 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let outcome = prop_oneof![
-        any::<bool>().prop_map(|slow| Outcome::Failed { slow }),
-        any::<bool>().prop_map(|slow| Outcome::Provoked { slow }),
-        any::<bool>().prop_map(|slow| Outcome::Good { slow }),
-        Just(Outcome::Neutral),
+        any::<bool>().prop_map(|slow| CallOutcome::Failed { slow }),
+        any::<bool>().prop_map(|slow| CallOutcome::Provoked { slow }),
+        any::<bool>().prop_map(|slow| CallOutcome::Good { slow }),
+        Just(CallOutcome::Neutral),
     ];
     let late = || prop::bool::weighted(0.1);
     let blame = prop::option::weighted(0.3, prop::array::uniform2(0..4_u8));
@@ -100,10 +100,13 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                 now += seconds;
                 continue;
             }
-            Event::Retry => (window.retry(at(now)), fleet.run(&name(), Act::Retry, at(now)).await),
+            Event::Retry => (
+                window.retry(at(now)),
+                fleet.run(&name(), &FleetAct::Retry, at(now)).await,
+            ),
             Event::Lease { late } => (
                 window.lease(of(late)),
-                fleet.run(&name(), Act::Lease(of(late)), at(now)).await,
+                fleet.run(&name(), &FleetAct::Lease(of(late)), at(now)).await,
             ),
             Event::Shift { late, phase } => {
                 let (until, span) = (at(now + 60), Duration::from_mins(1));
@@ -118,8 +121,8 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                         bad: 0,
                     },
                 };
-                let act = Act::Shift(of(late), phase);
-                (window.shift(of(late), phase), fleet.run(&name(), act, at(now)).await)
+                let act = FleetAct::Shift(of(late), phase);
+                (window.shift(of(late), phase), fleet.run(&name(), &act, at(now)).await)
             }
             Event::Report {
                 late,
@@ -138,15 +141,15 @@ async fn compare(fleet: &Fleet, events: &[Event]) -> Result<(), TestCaseError> {
                     window.refuse(*status);
                 }
                 let counts = blame.as_ref().is_none_or(|blame| window.blame(blame, at(now)));
-                window.report(of(late), if counts { *outcome } else { Outcome::Neutral }, at(now));
-                let act = Act::Report {
+                window.report(of(late), if counts { *outcome } else { CallOutcome::Neutral }, at(now));
+                let act = FleetAct::Report {
                     epoch: of(late),
                     outcome: *outcome,
                     hold,
                     refusal: *refusal,
                     blame: blame.as_ref(),
                 };
-                (!late, fleet.run(&name(), act, at(now)).await)
+                (!late, fleet.run(&name(), &act, at(now)).await)
             }
         };
         let (done, snapshot) = others.map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -192,8 +195,8 @@ async fn ten_failures_of_ten_instances_open_it_for_all_and_a_thousand_waiting_ma
     let waiting = (0..1_000).map(|n| instances[n % 10].admit(&model, at(60)));
     let probes: Vec<_> = join_all(waiting).await.into_iter().flatten().collect();
     assert_eq!(probes.len(), 5);
-    let good = Report {
-        outcome: Outcome::Good { slow: false },
+    let good = CallReport {
+        outcome: CallOutcome::Good { slow: false },
         ..FAILED
     };
     for (n, permit) in probes.into_iter().enumerate() {
@@ -207,7 +210,7 @@ async fn who_asked_one_instance_to_wait_is_called_by_none_until_then() {
     let redis = Redis::start();
     let (one, other) = (instance(&redis), instance(&redis));
     let permit = one.admit(&name(), at(0)).await.unwrap();
-    let held = Report {
+    let held = CallReport {
         hold: Some(at(7)),
         ..FAILED
     };
@@ -222,8 +225,8 @@ async fn the_budget_of_retries_is_the_fleets() {
     let (one, other) = (instance(&redis), instance(&redis));
     for _ in 0..10 {
         let permit = one.admit(&name(), at(0)).await.unwrap();
-        let good = Report {
-            outcome: Outcome::Good { slow: false },
+        let good = CallReport {
+            outcome: CallOutcome::Good { slow: false },
             ..FAILED
         };
         one.report(&name(), permit, good, at(0)).await;
@@ -275,8 +278,8 @@ async fn a_doubt_is_the_fleets_and_four_good_calls_of_others_clear_it() {
     for n in 0..10 {
         let permit = one.admit(&name(), at(0)).await.unwrap();
         let (user, text) = (format!("device {}", n % 4), format!("poison {n}"));
-        let provoked = Report {
-            outcome: Outcome::Provoked { slow: true },
+        let provoked = CallReport {
+            outcome: CallOutcome::Provoked { slow: true },
             blame: Some(Blame::of([user.as_str(), text.as_str()])),
             ..FAILED
         };
@@ -285,8 +288,8 @@ async fn a_doubt_is_the_fleets_and_four_good_calls_of_others_clear_it() {
     for n in 0..4 {
         assert!(!one.is_closed(&name(), at(1)).await, "after {n}");
         let permit = other.admit(&name(), at(1)).await.unwrap();
-        let good = Report {
-            outcome: Outcome::Good { slow: false },
+        let good = CallReport {
+            outcome: CallOutcome::Good { slow: false },
             ..FAILED
         };
         other.report(&name(), permit, good, at(1)).await;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::cache::canonical;
-use shared::provider::prompt::Prompt;
-use shared::provider::suspect::is_suspect;
+use shared::classify::injection::is_suspect;
+use shared::classify::prompt::Prompt;
+use shared::models::request::Part;
+use shared::text::canonical::canonical;
 use tests::client::{Answer, Device};
 use tests::service::{Plan, Service};
 use tests::upstream::{Act, Script, Upstream, plan_of, upstream};
@@ -83,7 +84,10 @@ fn what_people_write_is_rarely_suspected() {
 fn an_attack_is_quoted_and_nothing_but_quoted() {
     for (_, _, text) in attacks() {
         let prompt = Prompt::of(PREFERENCE, &["before", text, "after"], true).unwrap();
-        let asked: Value = serde_json::from_str(&prompt.user).unwrap();
+        let [Part::Text(user)] = &prompt.request.parts[..] else {
+            panic!("one part");
+        };
+        let asked: Value = serde_json::from_str(user).unwrap();
         assert_eq!(asked.as_object().unwrap().len(), 2, "{text}");
         assert_eq!(asked["preference"], PREFERENCE);
         let texts: Vec<&Value> = asked["posts"]
@@ -93,7 +97,7 @@ fn an_attack_is_quoted_and_nothing_but_quoted() {
             .map(|post| &post["text"])
             .collect();
         assert_eq!(texts, ["before", text, "after"]);
-        assert!(!prompt.system.contains(text));
+        assert!(!prompt.request.system.contains(text));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who is asked for which plan, and whose verdicts serve whom.
+//! The providers of each plan, and the plans that each verdict serves.
 
 use serde_json::json;
 use tests::client::{Answer, Device};

@@ -1,13 +1,13 @@
-//! What a day may cost: counted exactly, over the fleet.
+//! The cost of a day: counted exactly, over the fleet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
+use shared::models::spend::Budget;
+use shared::models::spend::store::{SpendStore, Spent};
 use shared::money::{Money, Tokens};
 use shared::plan::Tier;
-use shared::spend::Budget;
-use shared::spend::store::{SpendStore, Spent};
 use shared::table::{self, Table};
 use tests::client::Device;
 use tests::proxy::{Mode, Proxy};
@@ -117,7 +117,7 @@ async fn at_four_fifths_pro_is_judged_by_the_cheap_model() {
     let before = service.client.classify(&pro, PREFERENCE, &["before"]).await;
     assert_eq!(before.body["degraded"], json!([]));
 
-    let purpose = (plan.config().providers.chain[0].clone(), Tier::free());
+    let purpose = (plan.config().providers.chains.base[0].clone(), Tier::free());
     let most = Spent {
         calls: 1,
         tokens: Tokens::default(),
@@ -144,7 +144,7 @@ async fn while_the_counters_cannot_be_read_a_process_spends_its_share_and_tells_
     let proxy = Proxy::to(tables.address()).await;
     let plan = limited(&upstream, "10").with_tables_at(proxy.address);
     let spend = store(&plan);
-    let purpose = (plan.config().providers.chain[0].clone(), Tier::free());
+    let purpose = (plan.config().providers.chains.base[0].clone(), Tier::free());
     let one = Spent {
         calls: 1,
         tokens: Tokens::default(),

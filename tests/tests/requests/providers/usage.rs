@@ -1,7 +1,7 @@
 //! Counts of tokens never cost a verdict, and are never a way around the limit on spending.
 
 use serde_json::{Value, json};
-use shared::spend::store::Spent;
+use shared::models::spend::store::Spent;
 use tests::service::{Plan, TableService};
 use tests::upstream::{Act, CHEAP, Script, Upstream, plan_of, upstream};
 

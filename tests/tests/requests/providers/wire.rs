@@ -1,4 +1,4 @@
-//! What goes over the wire: the contract's form, to the letter.
+//! The bytes on the wire: the contract's form, to the letter.
 
 use std::time::Duration;
 

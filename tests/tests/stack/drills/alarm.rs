@@ -107,7 +107,8 @@ impl Alarm {
             .collect()
     }
 
-    /// What it compares with its threshold, of a period in which `metrics` were emitted; `None` without data.
+    /// Returns the value that it compares with its threshold, for a period in which `metrics` were emitted; `None` without
+    /// data.
     pub(crate) fn value(&self, metrics: &Metrics) -> Option<f64> {
         let reads = self.metrics();
         let datapoint = |id: &str| {
@@ -137,7 +138,7 @@ impl Alarm {
             })
     }
 
-    /// Whether it is in ALARM after so many periods of a fault, with periods before them in which nothing was emitted.
+    /// True if it is in ALARM after so many periods of a fault, with periods before them in which nothing was emitted.
     pub(crate) fn is_on_after(&self, periods: u64, metrics: &Metrics) -> bool {
         let number = |name: &str| self.properties[name].as_u64().unwrap();
         assert!(

@@ -17,9 +17,9 @@ const ROTATED: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Toke
 
 /// The records of a function among some lines, after checking that each has its fields.
 fn records<'a>(lines: &'a [Value], function: &str) -> Vec<&'a Value> {
-    let records: Vec<&Value> = lines.iter().filter(|line| line["function"] == function).collect();
+    let records: Vec<&Value> = lines.iter().filter(|line| line["endpoint"] == function).collect();
     for record in &records {
-        for name in ["time", "level", "target"] {
+        for name in ["time", "level", "correlationId"] {
             assert!(record[name].is_string(), "{name}: {record}");
         }
         assert!(
@@ -29,10 +29,10 @@ fn records<'a>(lines: &'a [Value], function: &str) -> Vec<&'a Value> {
         let failed = record["level"] == "error";
         assert_eq!(record["outcome"], if failed { "failed" } else { "ok" }, "{record}");
         if failed {
-            assert!(record["code"].is_string() && record["error"].is_string(), "{record}");
+            let error = &record["error"];
+            assert!(error["code"].is_string() && error["cause"].is_string(), "{record}");
         } else {
-            let summary: Value = serde_json::from_str(record["record"].as_str().unwrap()).unwrap();
-            assert!(summary.is_object(), "{record}");
+            assert!(record["summary"].is_object(), "{record}");
         }
     }
     records
@@ -60,7 +60,7 @@ async fn every_run_of_quota_reset_has_a_record_with_what_it_did() {
         .map(|record| record["outcome"].as_str().unwrap())
         .collect();
     assert_eq!(outcomes, ["ok", "ok", "failed"]);
-    assert_eq!(records[2]["code"], "InvalidEvent");
+    assert_eq!(records[2]["error"]["code"], "InvalidEvent");
     assert!(
         lines.iter().any(|line| line["dayClosed"] == 1),
         "the close is a metric too"

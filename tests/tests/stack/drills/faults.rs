@@ -18,7 +18,7 @@ use tests::upstream::{Act, CHEAP, Script, Step, Upstream};
 use crate::drills::log::{ADMIN, ADMIN_KEY, Drill, NAMESPACE};
 
 /// The alarms that [`of`] has a fault for.
-pub(crate) const DRILLED: [&str; 11] = [
+pub(crate) const DRILLED: [&str; 12] = [
     "AuditChain",
     "BreakerOpen",
     "Budget",
@@ -29,6 +29,7 @@ pub(crate) const DRILLED: [&str; 11] = [
     "Latency",
     "ModelAvailability",
     "ModelTimeouts",
+    "RankingsUnanswered",
     "RolloutFailing",
 ];
 
@@ -42,14 +43,9 @@ pub(crate) async fn of(alarm: &str) -> Vec<Value> {
         "Degraded" | "ErrorRate" => tables_are_down().await,
         "HitRate" => nobody_has_asked_before().await,
         "Latency" => tables_are_slow().await,
-        "ModelAvailability" => {
-            some_calls(&Act::Status {
-                status: 500,
-                retry_after: None,
-            })
-            .await
-        }
+        "ModelAvailability" => some_calls(&FAILURE).await,
         "ModelTimeouts" => some_calls(&Act::Hang).await,
+        "RankingsUnanswered" => some_rankings().await,
         "RolloutFailing" => published_keys_make_no_sense().await,
         other => panic!("no fault is known that sets off {other}"),
     }
@@ -161,26 +157,55 @@ async fn an_entry_of_the_audit_log_is_changed() -> Vec<Value> {
     drill.lines().await
 }
 
+const FAILURE: Act = Act::Status {
+    status: 500,
+    retry_after: None,
+};
+
 /// Every fourth call to a model goes wrong: too few for the breaker, too many for the alarms.
 async fn some_calls(act: &Act) -> Vec<Value> {
+    ask_models(every_fourth(act), 40, &[("CLEARVIEW_MODEL_TIMEOUT_MS", "300")]).await
+}
+
+/// The same of calls for rankings.
+async fn some_rankings() -> Vec<Value> {
+    let upstream = Upstream::start(every_fourth(&FAILURE)).await.unwrap();
+    let plans = r#"{"free":{"rankings":{"perDay":1000,"perMinute":1000}}}"#;
+    let drill = Drill::start(&[&of_model(&upstream.base_url())[..], &[("CLEARVIEW_PLANS", plans)]].concat()).await;
+    let ann = drill.client.register("ann-who-compares").await;
+    for n in 0..40 {
+        let items = json!([{"id": "a", "text": "one"}, {"id": "b", "text": "two"}]);
+        let body = json!({"query": format!("question {n}"), "items": items});
+        let request = drill.client.request(Method::POST, "/v1/rank").bearer_auth(&ann.access);
+        let answer = send(request.json(&body)).await;
+        assert!([200, 503].contains(&answer.status), "{answer:?}");
+    }
+    drill.lines().await
+}
+
+fn every_fourth(act: &Act) -> Script {
     let step = |act: &Act, times| Step {
         act: act.clone(),
         times,
     };
     let steps = (0..20).flat_map(|_| [step(&Act::Answer, 3), step(act, 1)]);
-    let script = Script {
+    Script {
         steps: steps.collect(),
         then: Act::Answer,
-    };
-    ask_models(script, 40, &[("CLEARVIEW_MODEL_TIMEOUT_MS", "300")]).await
+    }
+}
+
+/// The settings of a cheap model at an address.
+fn of_model(base: &str) -> [(&str, &str); 3] {
+    [
+        ("CLEARVIEW_PROVIDERS", CHEAP),
+        ("CLEARVIEW_OPENAI_BASE_URL", base),
+        ("CLEARVIEW_OPENAI_API_KEY", "sk-test"),
+    ]
 }
 
 async fn every_call_fails() -> Vec<Value> {
-    let act = Act::Status {
-        status: 500,
-        retry_after: None,
-    };
-    ask_models(Script::always(act), 15, &[]).await
+    ask_models(Script::always(FAILURE), 15, &[]).await
 }
 
 /// A model whose tokens cost a dollar each.
@@ -194,12 +219,7 @@ async fn models_are_dear(variables: &[(&str, &str)]) -> Vec<Value> {
 async fn ask_models(script: Script, questions: usize, variables: &[(&str, &str)]) -> Vec<Value> {
     let upstream = Upstream::start(script).await.unwrap();
     let base = upstream.base_url();
-    let own = [
-        ("CLEARVIEW_PROVIDERS", CHEAP),
-        ("CLEARVIEW_OPENAI_BASE_URL", base.as_str()),
-        ("CLEARVIEW_OPENAI_API_KEY", "sk-test"),
-    ];
-    let drill = Drill::start(&[own.as_slice(), variables].concat()).await;
+    let drill = Drill::start(&[&of_model(&base)[..], variables].concat()).await;
     let ann = drill.client.register("ann-who-asks-models").await;
     for n in 0..questions {
         let text = format!("question {n} that nobody has asked");

@@ -16,7 +16,7 @@ pub(crate) const NAMESPACE: &str = "ClearView/drill";
 /// The one admin of a drill.
 pub(crate) const ADMIN: &str = "alice";
 
-/// What she signs with.
+/// The admin's signing key.
 pub(crate) const ADMIN_KEY: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC1zZWNyZXQ=";
 
 /// No limit is what is drilled: each is there and far away.

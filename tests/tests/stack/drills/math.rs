@@ -1,10 +1,10 @@
 //! The part of CloudWatch's metric math that the alarms are written in: `+ - * / > <`, `IF`, `FILL`, numbers and names.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
 
-/// What an expression comes to, where `value_of` knows the datapoint of each name; `None` where there is none.
+/// Evaluates an expression over the datapoints of `value_of`; `None` if one is missing.
 ///
 /// # Panics
-/// When the expression is none of this part.
+/// When the expression is not of this subset.
 pub(crate) fn evaluate(expression: &str, value_of: &dyn Fn(&str) -> Option<f64>) -> Option<f64> {
     let mut reader = Reader {
         tokens: tokens(expression),
@@ -80,7 +80,7 @@ impl Reader<'_> {
             if self.take("*") {
                 value = of_both(value, self.factor(), |left, right| left * right);
             } else if self.take("/") {
-                // What is divided by nothing is no datapoint.
+                // A division by zero gives no datapoint.
                 value = of_both(value, self.factor(), |left, right| left / right).filter(|value| value.is_finite());
             } else {
                 return value;

@@ -69,7 +69,7 @@ pub(crate) const DOCUMENTED: [Documented; 6] = [
     },
 ];
 
-/// What AWS would send in a period.
+/// AWS's datapoints of a period.
 pub(crate) struct Datapoints {
     pub(crate) too_many: Metrics,
     pub(crate) fine: Metrics,

@@ -19,7 +19,7 @@ const REASON: &str = "a shortage of marzipan";
 const CORRELATION: &str = "mixed-run-1";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// What every record has, and of which type it is.
+/// Checks the fields of every record, and their types.
 fn check_fields(record: &Value) {
     for name in [
         "time",
@@ -50,7 +50,7 @@ fn check_fields(record: &Value) {
 /// The parts of a classification: who answered, and where the time went.
 fn check_classified(record: &Value) {
     let number = |name: &str| record[name].as_f64().unwrap_or_else(|| panic!("{name}: {record}"));
-    let answers: f64 = ["localHits", "sharedHits", "tableHits", "joined", "judged"]
+    let answers: f64 = ["localHits", "sharedHits", "tableHits", "joined", "asked"]
         .into_iter()
         .map(number)
         .sum();
@@ -60,11 +60,11 @@ fn check_classified(record: &Value) {
             "{record}"
         );
     }
-    let parts: f64 = ["lookupMs", "judgingMs", "settlingMs"].into_iter().map(number).sum();
+    let parts: f64 = ["lookupMs", "askingMs", "settlingMs"].into_iter().map(number).sum();
     assert!(parts > 0.0 && parts <= number("durationMs"), "{record}");
-    assert!(number("posts") >= number("distinct"));
+    assert!(number("units") >= number("distinct"));
     assert!(
-        (number("charged") + number("refunded") - number("posts")).abs() < 0.5,
+        (number("charged") + number("refunded") - number("units")).abs() < 0.5,
         "{record}"
     );
 }
@@ -124,7 +124,7 @@ async fn every_record_of_a_mixed_run_is_whole_and_tells_no_secret() {
     assert!(records.len() >= 8, "{}", records.len());
     for record in &records {
         check_fields(record);
-        if record["posts"].is_number() {
+        if record["units"].is_number() {
             check_classified(record);
             assert_eq!(record["correlationId"], CORRELATION);
             assert_eq!(record["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");

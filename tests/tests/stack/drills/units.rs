@@ -1,5 +1,5 @@
-//! What the bill multiplies prices with, measured: tests/prices/units.json may not drift from it. Only what can be counted; a
-//! time is for `make bench`.
+//! The units that the bill multiplies prices with, measured: tests/prices/units.json may not drift from them. Only counts are
+//! compared; a time is for `make bench`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tests::service::{Plan, TableService};
 
 use crate::drills::log::NAMESPACE;
 
-/// What the file says of a unit.
+/// Returns the file's figure for a unit.
 fn unit(name: &str) -> f64 {
     let file: Value = serde_json::from_str(&text_of("tests/prices/units.json")).unwrap();
     let mut groups = file.as_object().unwrap().values();
@@ -70,7 +70,7 @@ impl Meter {
         function.start().await.unwrap()
     }
 
-    /// What the shared cache has done so far: the commands, a script counted as two, and the bytes in and out.
+    /// Returns the work of the shared cache so far: the commands, a script counted as two, and the bytes in and out.
     #[expect(clippy::cast_precision_loss, reason = "a few requests")]
     fn cache_work(&self) -> (f64, f64) {
         let mut connection = self.redis.connection();
@@ -82,7 +82,7 @@ impl Meter {
             .filter_map(|line| {
                 let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
                 let calls: u64 = rest.split(',').next()?.parse().ok()?;
-                // What scripts call is part of them; the rest is how a connection begins, or this very question.
+                // The calls of scripts are part of them; the rest is the start of a connection, or this very question.
                 match name {
                     "evalsha" | "eval" => Some(2 * calls),
                     "mget" | "set" | "get" => Some(calls),
@@ -117,6 +117,14 @@ fn batch(token: &str, posts: std::ops::Range<usize>) -> String {
     event.to_string()
 }
 
+/// The same request with an `Idempotency-Key`.
+fn keyed(event: &str) -> String {
+    let mut event: Value = serde_json::from_str(event).unwrap();
+    event["headers"]["Idempotency-Key"] = "key-1".into();
+    event["multiValueHeaders"]["Idempotency-Key"] = json!(["key-1"]);
+    event.to_string()
+}
+
 async fn answered(environment: &Environment, event: &str) -> Value {
     let answer = environment.invoke(event).await.unwrap();
     assert!(answer["statusCode"].as_u64().unwrap() < 300, "{answer}");
@@ -141,7 +149,7 @@ async fn a_classification_uses_what_the_bill_says() {
     let first = meter.function("classify").await;
     answered(&first, &batch(token, 0..17)).await;
     let second = meter.function("classify").await;
-    // What an environment learns once.
+    // An environment learns this once.
     answered(&second, &batch(token, 100..101)).await;
     let _ = meter.recorder.take_consumed();
     let (_, bytes_before) = meter.cache_work();
@@ -153,7 +161,7 @@ async fn a_classification_uses_what_the_bill_says() {
     let line = second.logged(|line| line.contains("\"distinct\":20")).await;
     let record: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(
-        (&record["sharedHits"], &record["judged"]),
+        (&record["sharedHits"], &record["asked"]),
         (&json!(17), &json!(3)),
         "{line}"
     );
@@ -183,7 +191,12 @@ async fn a_classification_uses_what_the_bill_says() {
         length(answer["body"].as_str().unwrap()) + headers,
         0.25,
     );
-    // What the code says of its own cost is made of the same units.
+    // The same once more, all of it known, with a key.
+    answered(&second, &keyed(&batch(token, 0..20))).await;
+    let Consumed { reads, writes } = meter.recorder.take_consumed();
+    check("writesPerKeyedClassify", writes, 0.0);
+    check("readsPerKeyedClassify", reads, 0.0);
+    // The code computes its own cost from the same units.
     let cost = record["costMicroUsd"].as_f64().unwrap();
     assert!(cost > 3.7 + 0.625 * 4.0, "{cost}");
 }
@@ -196,7 +209,7 @@ async fn a_verdict_in_the_shared_cache_is_as_large_as_the_bill_says() {
     let classify = meter.function("classify").await;
     answered(&classify, &batch(registration["accessToken"].as_str().unwrap(), 0..20)).await;
     let mut connection = meter.redis.connection();
-    let keys: Vec<String> = connection.keys("v:*").unwrap();
+    let keys: Vec<String> = connection.keys("a:*").unwrap();
     assert_eq!(keys.len(), 20, "{keys:?}");
     let sizes: f64 = keys
         .iter()
@@ -242,7 +255,7 @@ async fn a_refresh_and_a_look_at_the_usage_use_what_the_bill_says() {
     check("readsPerUsage", reads, 0.0);
 }
 
-/// By the slope between few and more users: what a close costs whoever was there is not of a user.
+/// Measured by the slope between few and more users: a close has a fixed cost that belongs to no user.
 #[tokio::test]
 async fn the_close_of_a_day_writes_what_the_bill_says_for_each_user() {
     let mut written = Vec::new();

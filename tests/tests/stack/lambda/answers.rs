@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::http::new_correlation_id;
+use shared::ids::new_correlation_id;
 
-/// An answer, without what is made anew for each.
+/// An answer, without the parts that differ each time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -13,13 +13,13 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-/// What a server adds to a function's answer on its way.
+/// Headers that a server adds to a function's answer.
 const OF_THE_WAY: [&str; 3] = ["connection", "content-length", "date"];
 
-/// Whether a value has the form of what it should be.
+/// True if a value has the expected form.
 type HasForm = fn(&Value) -> bool;
 
-/// What is another at each time: its place in a body, and its form.
+/// The parts that differ each time: their places in a body, and their forms.
 const VOLATILE: [(&str, HasForm); 5] = [
     ("/accessToken", |token| {
         is_text(token, |text| text.split('.').count() == 3)

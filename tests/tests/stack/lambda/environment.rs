@@ -48,7 +48,7 @@ async fn nothing_is_left_running_behind_an_answer() {
         environment.freeze().await;
         assert_eq!(body["usage"]["used"], stage.used(&registration).await);
         assert_eq!(
-            tables.count("verdicts").await,
+            tables.count("answers").await,
             3 * round,
             "every verdict was stored before the answer"
         );

@@ -1,4 +1,4 @@
-//! What is no request, or breaks the handler, fails its own invocation and no other.
+//! An event that is no request, or breaks the handler, fails its own invocation and no other.
 
 use serde_json::{Value, json};
 use tests::proxy::{Mode, Proxy};

@@ -1,4 +1,4 @@
-//! What the binaries ask of the tables, and what their roles in template.yaml allow: the same.
+//! The calls of the binaries to the tables, and the rights of their roles in template.yaml: the same.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,16 @@ use tests::signer::{Attach, Signer};
 /// An action on a table: `dynamodb:GetItem`, `quota`.
 type Right = (String, String);
 
-/// Rights that no event can use: what models cost is counted where a model is called, and a signed request to `/metrics` is
-/// answered with figures that only AWS has; the published keys are read anew when they are some minutes old. Tests of providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 4] = [
+/// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
+/// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
+/// providers and of the attack table use the same calls.
+const UNSEEN: [(&str, &str, &str); 6] = [
     ("auth", "dynamodb:GetItem", "settings"),
     ("classify", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:UpdateItem", "settings"),
     ("health", "dynamodb:PutItem", "identity"),
+    ("rank", "dynamodb:BatchGetItem", "settings"),
+    ("rank", "dynamodb:UpdateItem", "settings"),
 ];
 
 /// All that each function ever asks for: its events, and what no event shows.
@@ -141,6 +144,7 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
             &device,
             events::named("classify/batch").value(text("accessToken")),
         )],
+        "rank" => vec![signed(&device, events::named("rank/brands").value(text("accessToken")))],
         "usage" => vec![signed(&device, events::named("usage/today").value(text("accessToken")))],
         "admin" => {
             let by = |method: &str, action: &str, body| {
@@ -221,7 +225,7 @@ fn assert_lets(template: &Template, name: &str, access: &Access) {
             };
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(matches))
         };
-        // What no statement is about at all, the other test finds.
+        // The other test finds calls that no statement covers at all.
         assert!(patterns.is_empty() || patterns.iter().any(lets), "{name}: {access:?}");
     }
 }
@@ -253,13 +257,14 @@ fn rights_of(template: &Template, binary: &str) -> BTreeSet<Right> {
 async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
     let stage = Stage::start().await;
     let template = Template::read();
-    // Rotation last: whoever has the keys of before is refused after it.
+    // Rotation comes last: a client with the earlier keys is refused after it.
     for name in [
         "admin",
         "auth",
         "classify",
         "health",
         "quota-reset",
+        "rank",
         "usage",
         "key-rotation",
     ] {

@@ -42,7 +42,7 @@ async fn a_failed_close_tells_the_scheduler_so_and_the_next_one_succeeds() {
     };
     assert_eq!(diagnostic.error_type, "Unavailable");
     proxy.set(Mode::Pass);
-    // What has just failed is skipped for a moment.
+    // A table that has just failed is skipped for a moment.
     let healed = async {
         loop {
             match environment.invoke(&close).await {

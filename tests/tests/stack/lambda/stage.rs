@@ -9,7 +9,7 @@ use tests::service::{Plan, TableService};
 /// Long enough that a table which is held up on purpose is not given up.
 const PATIENT_MS: &str = "20000";
 
-/// What the functions of one deployment share.
+/// The parts that the functions of one deployment share.
 pub(crate) struct Stage {
     pub(crate) tables: TableService,
     pub(crate) plan: Plan,
@@ -63,7 +63,7 @@ impl Stage {
         body_of(&answer)
     }
 
-    /// What the quota table holds as used today by the user of a registration.
+    /// Returns the units that the quota table counts today for the user of a registration.
     pub(crate) async fn used(&self, registration: &Value) -> u64 {
         let user = registration["userId"].as_str().unwrap();
         self.tables

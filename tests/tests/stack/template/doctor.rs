@@ -57,7 +57,7 @@ impl Deployed {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_DEFAULT_REGION", "us-east-1")
-            // What moto lacks, it lacks at once.
+            // A call that moto does not support fails at once.
             .env("AWS_MAX_ATTEMPTS", "1")
             .output()
             .await
@@ -76,7 +76,7 @@ fn is_motos(line: &str) -> bool {
     let composites = ["wake-somebody", "work-lost", "money", "look-in-the-morning"];
     composites
         .iter()
-        .any(|name| line.contains(&format!("clearview-live-{name} is not there")))
+        .any(|name| line.contains(&format!("clearview-live-{name} is missing")))
 }
 
 #[tokio::test]
@@ -93,6 +93,7 @@ async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
         "gateway",
         "firewall",
         "schedule",
+        "budget",
         "API: health",
         "API: refusals",
     ] {
@@ -113,42 +114,48 @@ async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
     let found = faults(&said);
     for (bend, words) in [
         ("recovery", "IdentityTable cannot be restored"),
-        ("expiry", "QuotaTable forgets nothing"),
-        ("alarm", "clearview-live-error-rate is not there"),
+        ("expiry", "QuotaTable keeps expired items"),
+        ("alarm", "clearview-live-error-rate is missing"),
         ("silence", "clearview-live-hit-rate tells nobody"),
-        ("nobody", "nobody is told by UrgentTopic"),
+        ("nobody", "UrgentTopic has no subscriber"),
         ("log", "/clearview/live/auth is kept for ever"),
-        ("settings", "UsageFunction looks for tables under"),
+        ("settings", "UsageFunction uses tables under"),
         ("switch", "AuthFunction is switched off"),
         ("secret", "AdminKeysSecret will be deleted"),
         ("firewall-log", "the firewall writes no log"),
         ("letters", "clearview-live-dead-letters is in ALARM"),
         ("schedule", "the schedule that closes the day is switched off"),
-        ("throttle", "the gateway lets 5"),
+        ("throttle", "the gateway admits 5"),
+        ("budget", "the budget clearview-live is missing"),
     ] {
         assert!(found.iter().any(|line| line.contains(words)), "{bend}: {said:#?}");
     }
 }
 
 #[tokio::test]
-async fn before_the_first_deployment_what_is_in_the_way_is_named() {
-    let stack = Deployed::with(&["Cache=none", "Waf=off"]).await;
-    let (code, said) = stack.doctor(&["--before"]).await;
+async fn where_there_is_no_stack_it_says_so_and_before_the_first_what_is_in_its_way() {
+    let account = Deployed::with(&["--left-behind", "clearview-live-quota"]).await;
+    let before = ["--before", "--config-file", "/nowhere"];
+    let ((code, said), (code_of_none, said_of_none)) =
+        tokio::join!(account.doctor(&before), account.doctor(&["--stack", "nowhere"]));
     assert_eq!(code, 1, "{said:#?}");
     let found = faults(&said);
-    let in_the_way = |line: &&str| line.contains("in the way") && line.contains("clearview-live-quota");
-    assert!(found.iter().any(in_the_way), "the stack is there already: {said:#?}");
-    let (_, said) = stack.doctor(&["--before", "--stage", "other"]).await;
+    for words in [
+        "an earlier stack are in the way: clearview-live-quota",
+        "no budget tells anybody",
+    ] {
+        assert!(found.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
+    }
+    for part in [
+        "account 123456789012",
+        "the network will be in us-east-1a and us-east-1b",
+    ] {
+        let well = format!("ok     {part}");
+        assert!(said.iter().any(|line| line.starts_with(&well)), "{part}: {said:#?}");
+    }
+    assert_eq!(code_of_none, 3, "{said_of_none:#?}");
     assert!(
-        said.contains(&"ok     no table is called clearview-other-…".to_owned()),
-        "{said:#?}"
+        said_of_none[0].starts_with("?      stack nowhere: "),
+        "{said_of_none:#?}"
     );
-}
-
-#[tokio::test]
-async fn a_stack_that_is_not_there_is_told_from_one_that_is_ill() {
-    let stack = Deployed::with(&["Cache=none", "Waf=off"]).await;
-    let (code, said) = stack.doctor(&["--stack", "nowhere"]).await;
-    assert_eq!(code, 3, "{said:#?}");
-    assert!(said[0].starts_with("?      stack nowhere: "), "{said:#?}");
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use lambda_http::http::HeaderMap;
-use local::gateway::Function;
+use local::gateway::refuse;
 use serde_json::{Value, json};
 use shared::error::Error;
-use shared::http::gateway_answer;
 use tests::definitions::{Template, list};
 
 fn firewall_rule(template: &Template, statement: &str) -> Value {
@@ -41,7 +40,7 @@ fn an_address_may_send_a_thousand_requests_in_a_minute() {
 fn the_firewall_refuses_as_a_function_would() {
     let template = Template::read();
     let wait = Duration::from_mins(1);
-    let expected = gateway_answer(
+    let expected = refuse(
         &Error::RateLimitExceeded {
             limit: "gateway",
             retry_after: wait,
@@ -49,7 +48,12 @@ fn the_firewall_refuses_as_a_function_would() {
         &HeaderMap::new(),
         &[],
     );
-    let response = &firewall_rule(&template, "RateBasedStatement")["Action"]["Block"]["CustomResponse"];
+    let rules = list(&template.resource("Firewall")["Properties"]["Rules"]).into_iter();
+    let mut responses = rules
+        .filter(|rule| !rule["Statement"]["RateBasedStatement"].is_null())
+        .map(|rule| &rule["Action"]["Block"]["CustomResponse"]);
+    let response = responses.next().unwrap();
+    assert!(responses.all(|other| other == response), "whichever limit it was");
     assert_eq!(response["ResponseCode"], expected.status().as_u16());
     let body = &template.resource("Firewall")["Properties"]["CustomResponseBodies"]["TooManyRequests"];
     let mut body: Value = serde_json::from_str(body["Content"].as_str().unwrap()).unwrap();
@@ -104,7 +108,7 @@ fn what_is_in_a_body_is_counted_and_not_blocked() {
 }
 
 #[test]
-fn the_gateway_throttles_everything_and_auth_more() {
+fn the_gateway_throttles_everything_and_registrations_more() {
     let template = Template::read();
     let settings = list(&template.resource("Api")["Properties"]["MethodSettings"]);
     let limits = |path: &str| {
@@ -117,10 +121,51 @@ fn the_gateway_throttles_everything_and_auth_more() {
         (value("ThrottlingRateLimit"), value("ThrottlingBurstLimit"))
     };
     assert_eq!(limits("/*"), (2000, 4000));
-    for (method, path, function) in local::gateway::routes() {
-        if function == Function::Auth && method == "POST" {
-            assert_eq!(limits(&format!("/{}", path.replace('/', "~1"))), (50, 100), "{path}");
-        }
+    assert_eq!(limits("/~1v1~1auth~1register"), (50, 100));
+    assert_eq!(
+        settings.len(),
+        2,
+        "who refreshes has no bucket that a few can empty for all"
+    );
+}
+
+/// The rules of the firewall that count addresses: the part of the path that each is for, its window in seconds, its limit.
+fn rates(template: &Template) -> Vec<(String, u64, u64)> {
+    let rules = list(&template.resource("Firewall")["Properties"]["Rules"]).into_iter();
+    let rates = rules.filter_map(|rule| rule["Statement"].get("RateBasedStatement"));
+    rates
+        .map(|rate| {
+            let path = &rate["ScopeDownStatement"]["ByteMatchStatement"]["SearchString"];
+            let limit = default_of(template, rate["Limit"]["Ref"].as_str().unwrap());
+            (
+                path.as_str().unwrap_or_default().to_owned(),
+                rate["EvaluationWindowSec"].as_u64().unwrap(),
+                limit.as_u64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn forty_addresses_take_neither_registration_nor_refresh_from_the_others() {
+    let template = Template::read();
+    let rates = rates(&template);
+    let paths: Vec<&str> = rates.iter().map(|(path, ..)| path.as_str()).collect();
+    assert_eq!(paths, ["", "/v1/auth/", "/v1/auth/register"]);
+    let per_second = |at: usize| 40 * rates[at].2 / rates[at].1;
+    let bucket = |parameter: &str| default_of(&template, parameter).as_u64().unwrap();
+    assert!(per_second(1) * 10 <= bucket("RequestsPerSecond"), "of refreshes");
+    assert!(
+        per_second(2) * 2 <= bucket("RegistrationsPerSecond"),
+        "of registrations"
+    );
+    // The functions' own limits come first: they are exact, and say when to come back.
+    let config = shared::config::Config::read(|_| None).unwrap();
+    assert!(rates[1].2 > config.cache.ip_per_minute.of("auth").1);
+    assert!(rates[2].2 > config.cache.registrations_per_ip_per_hour);
+    for path in &paths[1..] {
+        let served = local::gateway::routes().any(|(_, route, _)| route.starts_with(path));
+        assert!(served, "{path}");
     }
 }
 

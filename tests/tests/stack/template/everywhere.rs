@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use health::fleet_metrics::{ENDPOINTS, WORKLOADS};
 use local::gateway;
 use serde_json::Value;
-use shared::telemetry::figures::ENDPOINTS;
-use tests::definitions::{Template, binary_of, list, text_of};
+use tests::definitions::{Template, list, text_of};
 
 /// The functions behind the gateway, by their binaries.
 fn of_gateway() -> BTreeSet<&'static str> {
-    gateway::routes().map(|(.., function)| binary_of(function)).collect()
+    gateway::functions().map(|function| function.name).into()
 }
 
 /// The logical ids of the functions whose metric of AWS/Lambda an alarm reads.
@@ -115,14 +115,14 @@ fn what_any_function_logs_is_found_by_the_saved_queries() {
 #[test]
 fn the_code_and_its_measurements_know_every_function() {
     let template = Template::read();
-    let telemetry = text_of("shared/src/telemetry.rs");
     let bench = text_of("tests/src/bin/bench/deployment.rs");
     for (_, binary, _) in template.functions() {
-        let target = format!("\"{}\"", binary.replace('-', "_"));
-        assert!(telemetry.contains(&target), "{binary} would log nothing");
         assert!(bench.contains(&format!("(\"{binary}\", ")), "{binary} is not measured");
     }
-    for binary in of_gateway() {
-        assert!(ENDPOINTS.contains(&binary), "{binary} would be counted as another");
-    }
+    assert_eq!(
+        BTreeSet::from(ENDPOINTS),
+        of_gateway(),
+        "the fleet's figures are of each"
+    );
+    assert!(BTreeSet::from(WORKLOADS).is_subset(&of_gateway()));
 }

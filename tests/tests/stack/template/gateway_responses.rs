@@ -1,12 +1,13 @@
-//! What API Gateway answers by itself is what the functions would answer.
+//! API Gateway's own answers are those that the functions would give.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lambda_http::http::header::{self, HeaderMap, HeaderValue};
+use local::gateway::refuse;
 use serde_json::Value;
 use shared::error::{Error, Outage};
-use shared::http::{LARGEST_BODY, gateway_answer};
+use shared::http::LARGEST_BODY;
 use tests::definitions::openapi;
 
 /// Of a page that may read answers.
@@ -35,7 +36,7 @@ fn error_of(name: &str) -> Option<Error> {
 /// The headers of an answer that do not depend on what it says.
 fn headers_of_every_answer() -> BTreeMap<String, String> {
     let request = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static(ORIGIN))]);
-    let answer = gateway_answer(&Error::NotFound, &request, &[ORIGIN.to_owned()]);
+    let answer = refuse(&Error::NotFound, &request, &[ORIGIN.to_owned()]);
     let pairs = answer.headers().iter();
     pairs
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
@@ -119,7 +120,7 @@ fn each_is_a_problem_with_the_status_that_it_is_sent_with() {
 fn each_says_what_a_function_would_say() {
     for (name, response) in responses() {
         let Some(error) = error_of(&name) else { continue };
-        let expected = gateway_answer(&error, &HeaderMap::new(), &[]);
+        let expected = refuse(&error, &HeaderMap::new(), &[]);
         let expected: Value = serde_json::from_slice(expected.body()).unwrap();
         let body = body(&name, &response);
         for member in ["type", "title", "status", "error", "retryable"] {

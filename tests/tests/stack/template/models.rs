@@ -1,17 +1,29 @@
 //! Models: what the parameters give each plan is what classify reads from them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 use shared::config::Config;
-use shared::config::providers::{ProviderName, ProviderSettings};
+use shared::config::providers::{Effort, KeyHeader, ProviderName, ProviderSettings};
 use shared::plan::Tier;
 use tests::definitions::{Template, list, substituted};
 
 /// Parameters that differ from their defaults.
 type Given = BTreeMap<&'static str, &'static str>;
 
-/// What CloudFormation knows by itself.
+/// The beginnings of the settings by which models are chosen and called.
+const OF_MODELS: [&str; 7] = [
+    "CLEARVIEW_PROVIDERS",
+    "CLEARVIEW_OPENAI_",
+    "CLEARVIEW_REASONING_EFFORT",
+    "CLEARVIEW_MAX_OUTPUT_TOKENS",
+    "CLEARVIEW_MODEL_TIMEOUT_MS",
+    "CLEARVIEW_PRICES",
+    "CLEARVIEW_DAILY_SPEND_LIMIT",
+];
+
+/// Values that CloudFormation provides.
 const PSEUDO: [(&str, &str); 3] = [
     ("AWS::Partition", "aws"),
     ("AWS::Region", "eu-west-1"),
@@ -24,19 +36,18 @@ fn settings(binary: &str, given: &Given) -> ProviderSettings {
     let properties = &template.resource(template.function_id(binary))["Properties"];
     let variables = &properties["Environment"]["Variables"];
     let read = Config::read(|name| {
-        if !name.starts_with("CLEARVIEW_PROVIDERS")
-            && !["CLEARVIEW_PRICES", "CLEARVIEW_DAILY_SPEND_LIMIT"].contains(&name)
-        {
-            // The secret's name is not a matter of parameters.
-            return (name == "CLEARVIEW_OPENAI_API_KEY_SECRET").then(|| "models".to_owned());
+        // The secret's name is not a matter of parameters.
+        if name == "CLEARVIEW_OPENAI_API_KEY_SECRET" {
+            return Some("models".to_owned());
         }
-        Some(evaluate(&template, &variables[name], given))
+        let of_models = OF_MODELS.iter().any(|start| name.starts_with(start));
+        (of_models && !variables[name].is_null()).then(|| evaluate(&template, &variables[name], given))
     });
     read.unwrap_or_else(|error| panic!("{binary} does not start: {error}"))
         .providers
 }
 
-/// What CloudFormation makes of a value: of its functions those that models are set by.
+/// Evaluates a value as CloudFormation would: those of its functions that models are set by.
 fn evaluate(template: &Template, value: &Value, given: &Given) -> String {
     let parameter = |name: &str| {
         if let Some((_, value)) = PSEUDO.iter().find(|(pseudo, _)| *pseudo == name) {
@@ -100,8 +111,8 @@ fn holds(template: &Template, condition: &Value, given: &Given) -> bool {
 }
 
 fn chain(settings: &ProviderSettings, tier: &str) -> Vec<String> {
-    let chain = settings.by_tier.get(&Tier::parse(tier).unwrap());
-    let chain = chain.unwrap_or(&settings.chain);
+    let chain = settings.chains.by_tier.get(&Tier::parse(tier).unwrap());
+    let chain = chain.unwrap_or(&settings.chains.base);
     chain.iter().map(ToString::to_string).collect()
 }
 
@@ -133,7 +144,7 @@ fn pro_is_given_the_better_model_first_and_then_what_free_has() {
 fn every_model_has_a_price_and_one_that_is_not_listed_a_dear_one() {
     let given = Given::from([("Providers", "openai:some-new-model,local")]);
     let settings = settings("classify", &given);
-    let unlisted = settings.price(&settings.chain[0]);
+    let unlisted = settings.price(&settings.chains.base[0]);
     let million = shared::money::Tokens {
         input: 1_000_000,
         output: 1_000_000,
@@ -142,6 +153,43 @@ fn every_model_has_a_price_and_one_that_is_not_listed_a_dear_one() {
         assert!(price.of(million) < unlisted.of(million), "{name}");
     }
     assert!(settings.price(&ProviderName::Local).is_free());
+}
+
+#[test]
+fn where_models_are_and_how_they_are_asked_is_a_matter_of_parameters() {
+    let mini = ProviderName::parse("openai:gpt-5-mini").unwrap();
+    let settings = |given: &Given| settings("classify", given);
+    let by_default = settings(&Given::from([("Providers", "openai:gpt-5-mini,local")]));
+    assert_eq!(by_default.openai.base_url, "https://api.openai.com/v1");
+    assert_eq!(by_default.openai.key_header, KeyHeader::Bearer);
+    assert_eq!(by_default.openai.api_version, None);
+    assert_eq!(
+        (by_default.effort.of(&mini), by_default.max_output.of(&mini)),
+        (None, None)
+    );
+    assert_eq!(by_default.call_timeout, Duration::from_secs(5));
+
+    let at_azure = settings(&Given::from([
+        ("Providers", "openai:gpt-5-mini,local"),
+        (
+            "OpenAiBaseUrl",
+            "https://feeds.openai.azure.com/openai/deployments/mini",
+        ),
+        ("OpenAiKeyHeader", "api-key"),
+        ("OpenAiApiVersion", "2024-10-21"),
+        ("ReasoningEffort", r#"{"openai:gpt-5-mini":"low"}"#),
+        ("MaxOutputTokens", "2000"),
+        ("ModelTimeoutMs", "7000"),
+    ]));
+    assert_eq!(
+        at_azure.openai.base_url,
+        "https://feeds.openai.azure.com/openai/deployments/mini"
+    );
+    assert_eq!(at_azure.openai.key_header, KeyHeader::ApiKey);
+    assert_eq!(at_azure.openai.api_version.as_deref(), Some("2024-10-21"));
+    assert_eq!(at_azure.effort.of(&mini), Some(Effort::Low));
+    assert_eq!(at_azure.max_output.of(&mini), Some(2000));
+    assert_eq!(at_azure.call_timeout, Duration::from_secs(7));
 }
 
 #[test]

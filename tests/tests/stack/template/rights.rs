@@ -112,7 +112,7 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
     let in_network = actions("InNetwork");
     let (denied, allowed): (Vec<_>, Vec<_>) = in_network.into_iter().partition(|(effect, _)| effect == "Deny");
     let mut names: Vec<String> = denied.into_iter().map(|(_, action)| action).collect();
-    // What Lambda may do with the role, the function's own code may not.
+    // Lambda may do this with the role; the function's own code may not.
     names.push("elasticache:Connect".to_owned());
     let allowed: Vec<String> = allowed.into_iter().map(|(_, action)| action).collect();
     assert_eq!(allowed, names);
@@ -120,7 +120,16 @@ fn the_shared_policies_hold_nothing_but_traces_interfaces_and_the_sign_in_to_the
         .resources("AWS::IAM::ManagedPolicy")
         .map(|(id, _)| id)
         .collect();
-    assert_eq!(policies, ["FindsCache", "InNetwork", "ReadsMetrics", "Traced"]);
+    assert_eq!(
+        policies,
+        ["FindsCache", "InNetwork", "MayReadMetrics", "ReadsMetrics", "Traced"]
+    );
+    // For a role outside the stack: one method of one path.
+    let scrape = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/${Stage}/GET/metrics";
+    assert_eq!(
+        template.resource("MayReadMetrics")["Properties"]["PolicyDocument"]["Statement"],
+        json!([{"Effect": "Allow", "Action": ["execute-api:Invoke"], "Resource": {"Fn::Sub": scrape}}])
+    );
     assert_eq!(
         actions("ReadsMetrics"),
         [("Allow".to_owned(), "cloudwatch:GetMetricData".to_owned())]
@@ -171,7 +180,7 @@ fn each_role_writes_the_log_of_its_function_and_no_other() {
     }
 }
 
-/// Who could write the public keys could sign in as anybody.
+/// A writer of the public keys could sign in as anybody.
 #[test]
 fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
     let template = Template::read();
@@ -202,7 +211,7 @@ fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.
-const SECRETS: [(&str, &[&str], &[&str]); 6] = [
+const SECRETS: [(&str, &[&str], &[&str]); 7] = [
     ("admin", &["AdminKeys"], &[]),
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
     ("classify", &["ModelKey", "SigningKeys"], &[]),
@@ -212,6 +221,7 @@ const SECRETS: [(&str, &[&str], &[&str]); 6] = [
         &["TokenKeys", "SigningKeys"],
         &["DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage"],
     ),
+    ("rank", &["ModelKey", "SigningKeys"], &[]),
     ("usage", &["SigningKeys"], &[]),
 ];
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::config::Config;
-use tests::definitions::{Template, binary_of, openapi};
+use tests::definitions::{Template, openapi};
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "head", "options"];
 
@@ -21,7 +21,7 @@ fn paths(openapi: &Value) -> impl Iterator<Item = (&str, &Value)> {
 fn served() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut served: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (_, path, function) in local::gateway::routes() {
-        served.entry(binary_of(function)).or_default().insert(path);
+        served.entry(function).or_default().insert(path);
     }
     served
 }
@@ -48,7 +48,7 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
     let (openapi, template) = (openapi(), Template::read());
     for (path, item) in paths(&openapi) {
         let (.., function) = local::gateway::routes().find(|(_, route, _)| *route == path).unwrap();
-        let target = template.invoked(template.function_id(binary_of(function)));
+        let target = template.invoked(template.function_id(function));
         assert!(
             item.get(ANY).is_some(),
             "{path} does not send every method to its function"
@@ -63,11 +63,37 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
             assert_eq!(integration["httpMethod"], "POST", "{path} {method}");
             let uri = integration["uri"]["Fn::Sub"].as_str().unwrap();
             let expected = format!(
-                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{target}}}/invocations"
+                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/{target}/invocations"
             );
             assert_eq!(uri, expected, "{path} {method}");
         }
     }
+}
+
+/// The gateway knows no user and no admin: it checks a signature of AWS's for `/metrics`, where a parameter says so, and else none.
+#[test]
+fn the_gateway_asks_for_awss_signature_for_the_metrics_alone_and_only_where_it_is_told_to() {
+    let (openapi, template) = (openapi(), Template::read());
+    let asked: Vec<(&str, &Value)> = paths(&openapi)
+        .flat_map(|(path, item)| {
+            let operations = item.as_object().unwrap().iter();
+            operations.map(move |(method, operation)| (path, method, &operation["x-amazon-apigateway-auth"]))
+        })
+        .filter(|(.., auth)| !auth.is_null())
+        .map(|(path, method, auth)| {
+            assert_eq!(method, "get", "{path}");
+            (path, auth)
+        })
+        .collect();
+    let by_parameter = json!({"type": {"Fn::If": ["MetricsByIam", "AWS_IAM", "NONE"]}});
+    assert_eq!(asked, [("/metrics", &by_parameter)]);
+    assert_eq!(
+        template.value()["Conditions"]["MetricsByIam"],
+        json!({"Fn::Equals": [{"Ref": "MetricsAccess"}, "iam"]})
+    );
+    assert_eq!(template.value()["Parameters"]["MetricsAccess"]["Default"], "signed");
+    // SAM makes a new deployment of the API only where the definition's text is new, which a parameter does not change.
+    assert_eq!(template.resource("Api")["Properties"]["AlwaysDeploy"], true);
 }
 
 #[test]
@@ -153,7 +179,7 @@ fn nobody_but_the_gateway_and_secrets_manager_may_invoke_a_function() {
     }
 }
 
-/// What a permission to invoke a function names: its alias, where it has one, as a caller of the alias needs just that.
+/// Returns the target of a permission to invoke a function: its alias, if it has one, as a caller of the alias needs just that.
 fn permitted(template: &Template, id: &str) -> String {
     if template.alias(id).is_some() {
         format!("{id}.Alias")
@@ -162,7 +188,7 @@ fn permitted(template: &Template, id: &str) -> String {
     }
 }
 
-/// Whether a pattern of an ARN, in which `*` stands for anything, covers `text`.
+/// True if a pattern of an ARN, in which `*` stands for anything, covers `text`.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {

@@ -11,7 +11,10 @@ use tests::secrets_manager::python;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/create_stack.py");
 
-/// What the script makes with these values of parameters.
+/// The most bytes of names and values that Lambda takes, with room for the names of real resources.
+const LARGEST_ENVIRONMENT: usize = 4096 - 200;
+
+/// Returns the resources that the script makes with these values of parameters.
 fn stack(parameters: &[&str]) -> Value {
     let output = Command::new(python()).arg(SCRIPT).args(parameters).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -43,7 +46,7 @@ fn check_resolved(place: &str, value: &str) {
     }
 }
 
-/// What a function is told leads to what there is, and the function starts with it.
+/// Checks that a function's settings lead to resources that exist, and that the function starts with them.
 fn check_environments(template: &Template, stack: &Value) {
     let known = |list: &str, name: &str| stack[list].as_array().unwrap().iter().any(|other| other == name);
     for (id, binary, _) in template.functions() {
@@ -59,6 +62,11 @@ fn check_environments(template: &Template, stack: &Value) {
                 assert!(known("secrets", value), "{id}: {name} is no secret: {value}");
             }
         }
+        let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(
+            bytes < LARGEST_ENVIRONMENT,
+            "{id}: Lambda takes no {bytes} bytes of settings"
+        );
         let config = Config::read(|name| variables.get(name).map(|value| (*value).to_owned()));
         let config = config.unwrap_or_else(|error| panic!("{id} would not start: {error}"));
         for schema in table::ALL {
@@ -91,10 +99,11 @@ fn with_no_edits_everything_is_made_and_every_reference_leads_somewhere() {
     let template = Template::read();
     let outputs = members(&stack, "outputs");
     let all = template.value()["Outputs"].as_object().unwrap();
-    for (name, _) in all
-        .iter()
-        .filter(|(_, output)| output["Condition"] != "UsesLimitsCache")
-    {
+    for (name, _) in all.iter().filter(|(_, output)| {
+        !["UsesLimitsCache", "MetricsByIam"]
+            .iter()
+            .any(|no| output["Condition"] == *no)
+    }) {
         assert!(outputs.contains_key(name), "no output {name}");
     }
     let api = outputs["ApiUrl"].as_str().unwrap();
@@ -166,6 +175,25 @@ fn with_everything_reserved_protected_and_copied_it_is_whole() {
     assert_eq!(classify["CLEARVIEW_FLEET_SIZE"], "100", "as many as may be at once");
     assert_ne!(classify["CLEARVIEW_LIMITS_URL"], "");
     assert_ne!(classify["CLEARVIEW_LIMITS_URL"], classify["CLEARVIEW_CACHE_URL"]);
+}
+
+#[test]
+fn with_models_at_azure_and_figures_for_a_scraper_it_is_whole() {
+    let stack = check(&[
+        "Providers=openai:gpt-5-mini,openai:gpt-5,local",
+        "OpenAiBaseUrl=https://feeds.openai.azure.com/openai/deployments/mini",
+        "OpenAiKeyHeader=api-key",
+        "OpenAiApiVersion=2024-10-21",
+        r#"ReasoningEffort={"openai:gpt-5":"low"}"#,
+        "MaxOutputTokens=2000",
+        "ModelTimeoutMs=7000",
+        "MetricsAccess=iam",
+        "Cache=none",
+        "Waf=off",
+    ]);
+    let classify = &stack["environments"]["ClassifyFunction"];
+    assert_eq!(classify["CLEARVIEW_OPENAI_API_KEY_HEADER"], "api-key");
+    assert!(stack["made"]["MayReadMetrics"].is_string() && stack["outputs"]["MetricsPolicy"].is_string());
 }
 
 #[test]

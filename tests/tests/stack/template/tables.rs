@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::table::{self, Schema};
+use shared::table::{self, TableSchema};
 use tests::definitions::Template;
 
 /// Tables whose content is derived from elsewhere: they go with the stack and are not backed up.
-const DERIVED: [&str; 1] = ["verdicts"];
+const DERIVED: [&str; 1] = ["answers"];
 
-fn schemas() -> BTreeMap<&'static str, Schema> {
+fn schemas() -> BTreeMap<&'static str, TableSchema> {
     table::ALL.into_iter().map(|schema| (schema.name, schema)).collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tests::definitions::{Template, substituted};
 
 /// Called by users, so that a bad version of one is a bad answer to a user. Health only observes; the others are run by schedules.
-const CALLED_BY_USERS: [&str; 3] = ["auth", "classify", "usage"];
+const CALLED_BY_USERS: [&str; 4] = ["auth", "classify", "rank", "usage"];
 
 #[test]
 fn what_users_call_moves_to_a_new_version_under_the_eye_of_an_alarm() {
@@ -27,7 +27,7 @@ fn a_changed_parameter_changes_the_number_that_versions_are_described_by() {
     let content = &template.resource("SettingsVersion")["Properties"]["Content"]["Fn::Sub"];
     let named: BTreeSet<String> = substituted(content.as_str().unwrap()).map(str::to_owned).collect();
     let globals = &template.value()["Globals"]["Function"];
-    let number = &globals["Environment"]["Variables"]["CLEARVIEW_SETTINGS_VERSION"];
+    let number = &globals["Environment"]["Variables"]["SETTINGS_VERSION"];
     assert_eq!(
         number["Ref"], "SettingsVersion",
         "Lambda makes no version of a function that did not change"

@@ -1,4 +1,4 @@
-//! What `make` installs, and where it does not.
+//! The tools that `make` installs, and the machines where it does not.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

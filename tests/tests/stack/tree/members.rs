@@ -139,3 +139,17 @@ fn programs_and_tests_are_built_of_dependencies_with_the_same_features() {
     let twice: Vec<&String> = programs.difference(&tests).collect();
     assert!(twice.is_empty(), "compiled twice: {twice:?}");
 }
+
+#[test]
+fn the_supported_compiler_is_the_one_that_builds_and_tests() {
+    let value_of = |file: &str, key: &str| {
+        let text = tests::definitions::text_of(file);
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split('"').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(
+        value_of("Cargo.toml", "rust-version"),
+        value_of("rust-toolchain.toml", "channel"),
+        "no older compiler is tested, so none is promised"
+    );
+}

@@ -56,7 +56,7 @@ impl Setting {
         self.tables.tables().used(&device.user, self.service.clock.now()).await
     }
 
-    /// What two batches of `device` miss while the cache is down, and what the health check says of it.
+    /// Returns the misses of two batches of `device` while the cache is down, and the answer of the health check.
     async fn missing(&self, device: &Device) -> (Value, Value) {
         for _ in 0..2 {
             let answer = self.classify(device, BATCH).await;
@@ -168,7 +168,7 @@ async fn while_the_cache_is_down_an_instance_allows_a_full_batch_and_no_more() {
     assert_eq!(setting.classify(&ann, BATCH).await.status, 200);
     setting.strike(Fault::Killed);
     assert_eq!(setting.classify(&bob, 50).await.status, 200, "a full batch");
-    // What the cache has admitted counts.
+    // Units that the cache has admitted count.
     assert_eq!(setting.classify(&ann, 30).await.status, 200);
     let refused = setting.classify(&ann, 1).await;
     assert_eq!((refused.status, refused.error()), (503, "REDUCED_CAPACITY"));

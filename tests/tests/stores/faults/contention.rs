@@ -2,61 +2,40 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::client::{Answer, Device, send};
-use tests::proxy::{Mode, No, Proxy};
-use tests::service::{Plan, Service, TableService};
+use tests::client::{Answer, send};
+use tests::proxy::{Mode, No};
+use tests::service::Plan;
 use tests::signer::SignedRequest;
 
-const PREFERENCE: &str = "Hide crypto";
+use crate::faults::setting::{KEYS, Setting};
 
-/// What every charge holds, and no other write.
+/// A text that every charge contains, and no other write.
 const CHARGE: &str = ":room";
 
 /// More than a write is attempted.
 const ALWAYS: u32 = 1000;
 
-struct Setting {
-    tables: TableService,
-    proxy: Proxy,
-    service: Service,
+async fn start() -> Setting {
+    Setting::start(Plan::default()).await
 }
 
-impl Setting {
-    /// With the timeout of a deployment.
-    async fn start() -> Self {
-        let tables = TableService::start().await;
-        let proxy = Proxy::to(tables.address()).await;
-        let service = Plan::default().with_tables_at(proxy.address).start().await;
-        Self { tables, proxy, service }
-    }
-
-    async fn classify(&self, device: &Device, key: Option<&str>) -> Answer {
-        let body = json!({"preference": PREFERENCE, "posts": [{"id": "1", "text": "a"}, {"id": "2", "text": "b"}]});
-        let request = self.service.client.request(Method::POST, "/v1/classify");
-        let request = key
-            .into_iter()
-            .fold(request, |request, key| request.header("idempotency-key", key));
-        send(request.bearer_auth(&device.access).json(&body)).await
-    }
-
-    async fn admin(&self, method: Method, target: &str, body: Value) -> Answer {
-        let client = &self.service.client;
-        send(self.service.plan.admin().request(client, method, target, Some(&body))).await
-    }
-
-    async fn stored(&self, device: &Device) -> u64 {
-        self.tables.tables().used(&device.user, self.service.clock.now()).await
-    }
+async fn admin(setting: &Setting, method: Method, target: &str, body: Value) -> Answer {
+    let client = &setting.service.client;
+    send(
+        setting
+            .service
+            .plan
+            .admin()
+            .request(client, method, target, Some(&body)),
+    )
+    .await
 }
-
-/// The same for a charge without a key and for one with.
-const KEYS: [Option<&str>; 2] = [None, Some("k")];
 
 #[tokio::test]
 async fn a_charge_that_was_not_done_is_made_again_and_nothing_is_degraded() {
     for key in KEYS {
         for no in [No::Conflict, No::Throttled] {
-            let setting = Setting::start().await;
+            let setting = start().await;
             let ann = setting.service.client.register("ann").await;
             setting.proxy.refuse(CHARGE, no, 3);
             let answer = setting.classify(&ann, key).await;
@@ -75,7 +54,7 @@ async fn a_charge_that_was_not_done_is_made_again_and_nothing_is_degraded() {
 #[tokio::test]
 async fn a_charge_that_is_always_in_the_way_is_refused_and_the_table_counts_as_well() {
     for key in KEYS {
-        let setting = Setting::start().await;
+        let setting = start().await;
         let (ann, bob) = (
             setting.service.client.register("ann").await,
             setting.service.client.register("bob").await,
@@ -107,7 +86,7 @@ async fn a_charge_that_is_always_in_the_way_is_refused_and_the_table_counts_as_w
 
 #[tokio::test]
 async fn a_delivery_that_is_in_the_way_sends_no_charge_to_the_ledger() {
-    let setting = Setting::start().await;
+    let setting = start().await;
     let ann = setting.service.client.register("ann").await;
     setting.proxy.set(Mode::Cut);
     assert_eq!(setting.classify(&ann, None).await.status, 200);
@@ -125,7 +104,7 @@ async fn a_delivery_that_is_in_the_way_sends_no_charge_to_the_ledger() {
 #[tokio::test]
 async fn what_a_busy_table_did_not_do_is_counted_once() {
     for key in KEYS {
-        let setting = Setting::start().await;
+        let setting = start().await;
         let ann = setting.service.client.register("ann").await;
         setting.proxy.refuse(CHARGE, No::Throttled, ALWAYS);
         let answer = setting.classify(&ann, key).await;
@@ -148,7 +127,7 @@ async fn what_a_busy_table_did_not_do_is_counted_once() {
 
 #[tokio::test]
 async fn every_other_write_is_made_again_too() {
-    let setting = Setting::start().await;
+    let setting = start().await;
     let client = &setting.service.client;
     for no in [No::Conflict, No::Throttled] {
         let refuse = || setting.proxy.refuse("", no, 3);
@@ -176,7 +155,7 @@ async fn every_other_write_is_made_again_too() {
             (Method::DELETE, user.clone(), json!({})),
         ] {
             refuse();
-            let answer = setting.admin(method, &target, body).await;
+            let answer = admin(&setting, method, &target, body).await;
             assert!(answer.status < 300, "{no:?}: {target}: {answer:?}");
             assert_eq!(setting.proxy.left_to_refuse(), 0, "{no:?}: {target}");
         }

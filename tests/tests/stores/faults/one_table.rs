@@ -49,11 +49,11 @@ impl Setting {
     }
 }
 
-/// What each table's outage takes away: from classify's answer, from registration, from usage.
+/// The effects of each table's outage: on classify's answer, on registration, on usage.
 const EXPECTED: [(&str, &[&str], u16, u16); 6] = [
     ("quota", &["quota"], 201, 503),
     ("identity", &[], 503, 200),
-    ("verdicts", &["cache"], 201, 200),
+    ("answers", &["cache"], 201, 200),
     ("settings", &[], 201, 200),
     ("audit", &[], 201, 200),
     ("usage", &[], 201, 503),
@@ -87,7 +87,7 @@ async fn classify_needs_no_single_table_and_each_other_endpoint_only_its_own() {
 
 #[tokio::test]
 async fn a_table_that_flaps_costs_nobody_an_answer_or_a_unit() {
-    for table in ["quota", "verdicts", "identity"] {
+    for table in ["quota", "answers", "identity"] {
         let setting = Setting::start().await;
         let ann = setting.service.client.register("ann").await;
         assert_eq!(setting.classify(&ann, &["first"]).await.status, 200);

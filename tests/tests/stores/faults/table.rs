@@ -176,3 +176,17 @@ async fn without_its_tables_at_the_start_it_serves_who_has_a_token_and_heals() {
         assert_eq!(service.client.usage(&ann).await.status, 200, "{mode:?}");
     }
 }
+
+#[tokio::test]
+async fn the_first_refresh_after_an_outage_is_answered() {
+    let setting = Setting::start(Mode::Pass).await;
+    let ann = setting.service.client.register("ann").await;
+    let token = json!({"refreshToken": ann.refresh});
+    setting.proxy.set(Mode::Cut);
+    let refused = setting.service.client.post("/v1/auth/refresh", &token).await;
+    assert_eq!((refused.status, refused.error()), (503, "UNAVAILABLE"), "{refused:?}");
+    setting.proxy.set(Mode::Pass);
+    setting.service.clock.advance(NEXT_PROBE);
+    let refreshed = setting.service.client.post("/v1/auth/refresh", &token).await;
+    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+}

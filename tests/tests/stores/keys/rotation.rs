@@ -50,7 +50,7 @@ impl Fleet {
         }
     }
 
-    async fn step(&self, secret: &str, step: &str, token: &str) -> Result<Value, key_rotation::Failure> {
+    async fn step(&self, secret: &str, step: &str, token: &str) -> Result<Value, key_rotation::RotationFailure> {
         let event = json!({"Step": step, "SecretId": secret, "ClientRequestToken": token});
         let summary = key_rotation::handle(&self.rotation, event).await?;
         Ok(json!(summary))
@@ -179,7 +179,7 @@ async fn a_withdrawn_key_counts_nowhere_within_five_minutes() {
 async fn the_test_at_the_schedules_creation_passes_as_nothing_changes() {
     let fleet = Fleet::start().await;
     for secret in [&fleet.token_keys, &fleet.signing_keys] {
-        // What Secrets Manager does when a schedule is made that does not rotate at once.
+        // As Secrets Manager does for a schedule that does not rotate at once.
         let same = fleet.secrets.read(secret).await;
         let pending = fleet.secrets.client().put_secret_value().secret_id(secret);
         let pending = pending
@@ -201,7 +201,7 @@ async fn while_one_request_reads_the_keys_anew_the_others_are_not_refused() {
     let event = json!({"withdraw": {"kid": kid(&ann), "reason": "r"}});
     key_rotation::handle(&fleet.rotation, event).await.unwrap();
     fleet.advance(Duration::from_secs(299));
-    // What is known there is old, and does not have the key of this token.
+    // That server's keys are old, and lack the key of this token.
     let bob = fleet.here.client.register("bob").await;
     fleet.network.set(Mode::Delay(Duration::from_millis(50)));
     let at_once = (0..4).map(|_| fleet.there.client.usage(&bob));

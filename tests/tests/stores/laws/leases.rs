@@ -1,14 +1,14 @@
-//! Leases and the verdicts stored under them: any order of claims, lapses, late writers and clocks that differ, on a real cache.
+//! Leases and the answers stored under them: any order of claims, lapses, late writers and clocks that differ, on a real cache.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use shared::cache::lease::{Token, Told, Wanted, Wish};
-use shared::cache::valkey::SharedVerdicts;
-use shared::cache::{CanonicalPreference, Entry, FRESH, Judgement, Key};
+use shared::answers::lease::{LeaseRequest, LeaseState, Token, Wish};
+use shared::answers::valkey::SharedAnswers;
+use shared::answers::{Class, Entry, Key, Scope, Update, Write};
+use shared::classify::LIFE;
 use shared::clock::{Clock, Timestamp};
-use shared::provider::verdict::ModelClass;
 use shared::valkey::Valkey;
 use tests::redis::Redis;
 use tests::runs::cases;
@@ -16,17 +16,17 @@ use tests::service::{Plan, START};
 
 const REQUESTS: usize = 4;
 
-/// What may happen next. Requests are known by number.
+/// The possible next events. Requests have numbers.
 #[derive(Debug, Clone)]
 enum Step {
     /// A new request of this number claims the question; the one before of this number is frozen, and comes back no more.
     Claim { request: usize },
-    /// A request takes the lease from whoever has it.
+    /// A request takes the lease from its holder.
     Take { request: usize },
     /// A request stores what it has judged, on a clock that is off by so many seconds.
     Store { request: usize, off: i64 },
-    /// What was learned in an outage so many seconds ago is written back.
-    WriteBack { age: i64 },
+    /// An answer of the table, so many seconds old, is passed on.
+    PassOn { age: i64 },
     /// A request gives up.
     Release { request: usize },
     /// Nobody renews.
@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => request().prop_map(|request| Step::Claim { request }),
         1 => request().prop_map(|request| Step::Take { request }),
         5 => (request(), -5..5_i64).prop_map(|(request, off)| Step::Store { request, off }),
-        1 => (0..10_i64).prop_map(|age| Step::WriteBack { age }),
+        1 => (0..10_i64).prop_map(|age| Step::PassOn { age }),
         1 => request().prop_map(|request| Step::Release { request }),
         2 => Just(Step::Lapse),
         1 => Just(Step::Wait),
@@ -59,7 +59,7 @@ struct Granted {
 }
 
 struct World {
-    shared: SharedVerdicts,
+    shared: SharedAnswers,
     clock: Clock,
     key: Key,
     requests: [Option<Granted>; REQUESTS],
@@ -91,9 +91,9 @@ async fn follow(redis: &Redis, steps: &[Step]) -> Result<(), TestCaseError> {
     let (config, clock) = (plan.config(), Clock::manual(START));
     let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, clock.clone());
     let mut world = World {
-        shared: SharedVerdicts::new(valkey),
+        shared: SharedAnswers::new(valkey),
         clock,
-        key: CanonicalPreference::of("hide").key("post"),
+        key: Key::of("workload", Scope::Everybody, &["question"]),
         requests: [const { None }; REQUESTS],
         holder: None,
         stored: None,
@@ -109,13 +109,13 @@ async fn follow(redis: &Redis, steps: &[Step]) -> Result<(), TestCaseError> {
                 world.claim(request, wish).await?;
             }
             Step::Store { request, off } => world.store(request, off).await?,
-            Step::WriteBack { age } => world.write_back(age).await?,
+            Step::PassOn { age } => world.pass_on(age).await?,
             Step::Release { request } => world.release(request).await?,
             Step::Lapse => {
                 let _ = redis.command(&["DEL", &world.key.lease()]);
                 world.holder = None;
             }
-            Step::Wait => world.clock.advance(FRESH + Duration::from_mins(1)),
+            Step::Wait => world.clock.advance(LIFE.fresh + Duration::from_mins(1)),
         }
         world.check().await?;
     }
@@ -124,26 +124,26 @@ async fn follow(redis: &Redis, steps: &[Step]) -> Result<(), TestCaseError> {
 
 impl World {
     fn is_fresh(&self) -> bool {
-        let since = self.clock.now().minus(FRESH);
+        let since = self.clock.now().minus(LIFE.fresh);
         self.stored.is_some_and(|stored| stored > since)
     }
 
     async fn claim(&mut self, request: usize, wish: Wish) -> Result<(), TestCaseError> {
         let (token, now) = (Token::draw().unwrap(), self.clock.now());
-        let newer_than = now.minus(FRESH);
+        let newer_than = now.minus(LIFE.fresh);
         let taking = matches!(wish, Wish::TakeFrom(_));
-        let wanted = Wanted {
+        let asked = LeaseRequest {
             key: self.key.clone(),
             newer_than,
             wish,
         };
-        let told = self.shared.claim(&token, &[wanted], now).await.unwrap().remove(0);
-        match told {
-            Told::Judged(entry) => {
-                prop_assert_eq!(Some(entry.judged_at), self.stored);
+        let state = self.shared.claim(&token, &[asked], now).await.unwrap().remove(0);
+        match state {
+            LeaseState::Answered(entry) => {
+                prop_assert_eq!(Some(entry.at), self.stored);
                 prop_assert!(self.is_fresh());
             }
-            Told::Granted => {
+            LeaseState::Granted => {
                 prop_assert!(!self.is_fresh(), "there is an answer");
                 prop_assert!(self.holder.is_none() || taking, "two hold the lease");
                 for other in self.requests.iter_mut().flatten() {
@@ -157,12 +157,12 @@ impl World {
                 });
                 self.holder = Some(request);
             }
-            Told::Held(holder) => {
+            LeaseState::Held(holder) => {
                 prop_assert!(!self.is_fresh() && !taking);
                 let held = self.holder.and_then(|holder| self.requests[holder].as_ref());
                 prop_assert_eq!(held.map(|held| &held.token), Some(&holder));
             }
-            Told::Free => prop_assert!(false, "it was wished for"),
+            LeaseState::Free => prop_assert!(false, "it was wished for"),
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ impl World {
         Ok(())
     }
 
-    async fn write_back(&mut self, age: i64) -> Result<(), TestCaseError> {
+    async fn pass_on(&mut self, age: i64) -> Result<(), TestCaseError> {
         let at = Timestamp::from_millis(self.clock.now().millis() - age * 1000);
         let stored = self.tell(None, at, at).await;
         prop_assert_eq!(stored, self.stored <= Some(at));
@@ -201,19 +201,30 @@ impl World {
         Ok(())
     }
 
-    async fn tell(&self, token: Option<&Token>, judged_at: Timestamp, known: Timestamp) -> bool {
-        let judgement = Judgement {
+    async fn tell(&self, token: Option<&Token>, at: Timestamp, known: Timestamp) -> bool {
+        let updates = [Update {
             key: self.key.clone(),
             entry: Entry {
-                score: 0.5,
-                class: ModelClass::Embedded,
-                judged_at,
-                explanation: None,
+                payload: (*b"yes").into(),
+                class: Class(1),
+                by: "model".into(),
+                at,
             },
             known,
+        }];
+        self.write(token, &updates, &[]).await == 0
+    }
+
+    /// How many came too late.
+    async fn write(&self, token: Option<&Token>, updates: &[Update], released: &[Key]) -> usize {
+        let write = Write {
+            token,
+            updates,
+            released,
+            kept: LIFE.kept,
+            now: self.clock.now(),
         };
-        let late = self.shared.store(token, &[&judgement], self.clock.now()).await.unwrap();
-        late.is_empty()
+        self.shared.store(&write).await.unwrap().len()
     }
 
     async fn release(&mut self, request: usize) -> Result<(), TestCaseError> {
@@ -221,18 +232,24 @@ impl World {
             return Ok(());
         };
         let keys = [self.key.clone()];
-        let released = self.shared.release(&granted.token, &keys).await.unwrap();
-        prop_assert_eq!(released == 1, self.holder == Some(request));
-        if released == 1 {
+        let held = self.shared.renew(&granted.token, &keys).await.unwrap();
+        prop_assert_eq!(held == 1, self.holder == Some(request));
+        self.write(Some(&granted.token), &[], &keys).await;
+        prop_assert_eq!(self.shared.renew(&granted.token, &keys).await.unwrap(), 0);
+        if held == 1 {
             self.holder = None;
         }
         Ok(())
     }
 
     async fn check(&self) -> Result<(), TestCaseError> {
-        let keys = [self.key.clone()];
-        let kept = self.shared.read(&keys).await.unwrap();
-        prop_assert_eq!(kept.get(&self.key).map(|entry| entry.judged_at), self.stored);
+        let kept = self
+            .shared
+            .read(std::slice::from_ref(&self.key))
+            .await
+            .unwrap()
+            .remove(0);
+        prop_assert_eq!(kept.map(|entry| entry.at), self.stored);
         Ok(())
     }
 }

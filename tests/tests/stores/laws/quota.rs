@@ -6,11 +6,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use shared::app::App;
+use shared::clock::Timestamp;
 use shared::error::Error;
 use shared::ids::UserId;
 use shared::plan::{Meter, Tier};
+use shared::quota::idempotency::IdempotencyKey;
 use shared::quota::refund::Refund;
-use shared::quota::replay::IdempotencyKey;
 use shared::quota::store::Certainty;
 use shared::quota::{Charge, Counter};
 use tests::runs::cases;
@@ -18,7 +19,7 @@ use tests::service::{Plan, TableService};
 
 const LIMIT: u64 = 20;
 
-/// What may happen next.
+/// The possible next events.
 #[derive(Debug, Clone)]
 enum Step {
     /// A batch, perhaps under a key, of which some posts cannot be judged.
@@ -161,44 +162,7 @@ async fn compare(tables: &TableService, steps: &[Step]) -> Result<(), TestCaseEr
         }];
         let now = plan.clock().now();
         match step {
-            Step::Run { units, key, .. } | Step::Die { units, key } => {
-                let charge = Charge {
-                    counter: counter.clone(),
-                    tier: Tier::free(),
-                    units: *units,
-                    limit: LIMIT,
-                };
-                let named =
-                    key.map(|(key, body)| IdempotencyKey::of(&key.to_string(), format!("{body} {units}").as_bytes()));
-                let (expected, due) = reference.charge(*units, *key);
-                let charged = app.quota.charge(&charge, named.as_ref(), None, now).await;
-                let outcome = match &charged {
-                    Ok(charged) => {
-                        prop_assert_eq!(charged.certainty, Certainty::Sure);
-                        Outcome::Admitted {
-                            used: charged.usage.used,
-                        }
-                    }
-                    Err(Error::QuotaExceeded { usage, .. }) => Outcome::Exceeded { used: usage.used },
-                    Err(Error::Conflict { .. }) => Outcome::Conflict,
-                    Err(Error::IdempotencyMismatch) => Outcome::Mismatch,
-                    Err(error) => return Err(TestCaseError::fail(error.to_string())),
-                };
-                // A remembered count refuses rightly, but may be behind with the figure it names.
-                let both_exceeded = matches!(
-                    (&outcome, &expected),
-                    (Outcome::Exceeded { .. }, Outcome::Exceeded { .. })
-                );
-                prop_assert!(
-                    both_exceeded || outcome == expected,
-                    "{step:?}: {outcome:?}, not {expected:?}"
-                );
-                if let (Ok(charged), Step::Run { unjudged, .. }) = (charged, step) {
-                    let refund = app.quota.finish(charged.receipt, *unjudged).await;
-                    let given = reference.finish(due, *unjudged, *key);
-                    prop_assert_eq!(refund, Refund { given, lost: 0 });
-                }
-            }
+            Step::Run { .. } | Step::Die { .. } => charge(app, &counter, step, &mut reference, now).await?,
             Step::Reset => {
                 prop_assert_eq!(app.quota.reset(&counter).await.unwrap(), reference.used);
                 reference.used = 0;
@@ -210,6 +174,55 @@ async fn compare(tables: &TableService, steps: &[Step]) -> Result<(), TestCaseEr
         }
         let stored = tables.tables().used(user.as_str(), start).await;
         prop_assert_eq!(stored, reference.used, "after {:?}", step);
+    }
+    Ok(())
+}
+
+/// Charges a batch on an instance and in the reference, and ends it unless its process dies.
+async fn charge(
+    app: &App,
+    counter: &Counter,
+    step: &Step,
+    reference: &mut Reference,
+    now: Timestamp,
+) -> Result<(), TestCaseError> {
+    let (Step::Run { units, key, .. } | Step::Die { units, key }) = step else {
+        return Ok(());
+    };
+    let charge = Charge {
+        counter: counter.clone(),
+        tier: Tier::free(),
+        units: *units,
+        limit: LIMIT,
+    };
+    let named = key.map(|(key, body)| IdempotencyKey::of(&key.to_string(), format!("{body} {units}").as_bytes()));
+    let (expected, due) = reference.charge(*units, *key);
+    let charged = app.quota.charge(&charge, named.as_ref(), None, now).await;
+    let outcome = match &charged {
+        Ok(charged) => {
+            prop_assert_eq!(charged.certainty, Certainty::Sure);
+            Outcome::Admitted {
+                used: charged.usage.as_ref().unwrap().used,
+            }
+        }
+        Err(Error::QuotaExceeded { usage, .. }) => Outcome::Exceeded { used: usage.used },
+        Err(Error::Conflict { .. }) => Outcome::Conflict,
+        Err(Error::IdempotencyMismatch) => Outcome::Mismatch,
+        Err(error) => return Err(TestCaseError::fail(error.to_string())),
+    };
+    // A remembered count refuses rightly, but may be behind with the figure it names.
+    let both_exceeded = matches!(
+        (&outcome, &expected),
+        (Outcome::Exceeded { .. }, Outcome::Exceeded { .. })
+    );
+    prop_assert!(
+        both_exceeded || outcome == expected,
+        "{step:?}: {outcome:?}, not {expected:?}"
+    );
+    if let (Ok(charged), Step::Run { unjudged, .. }) = (charged, step) {
+        let refund = app.quota.finish(charged.receipt, *unjudged).await;
+        let given = reference.finish(due, *unjudged, *key);
+        prop_assert_eq!(refund, Refund { given, lost: 0 });
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use shared::cache::FRESH;
-use shared::cache::refresh::{could_be_early, is_early};
+use shared::answers::early_refresh::{could_be_early, is_early};
+
+const FRESH: Duration = Duration::from_hours(6);
 
 /// Up to three times as long as a verdict is fresh, in milliseconds.
 fn ages() -> impl Strategy<Value = Duration> {
@@ -27,25 +28,25 @@ proptest! {
         let probability = (-left / cost.as_secs_f64().max(1e-9)).exp();
         // Where the two differ by rounding alone, either answer is right.
         prop_assume!((random - probability).abs() > 1e-9 || left == 0.0);
-        prop_assert_eq!(is_early(age, cost, random), random <= probability);
+        prop_assert_eq!(is_early(age, FRESH, cost, random), random <= probability);
     }
 
     #[test]
     fn what_has_run_out_is_always_refreshed_and_what_costs_nothing_never_before(age in ages(), random in draws()) {
-        prop_assert_eq!(is_early(age, Duration::ZERO, random), age >= FRESH);
+        prop_assert_eq!(is_early(age, FRESH, Duration::ZERO, random), age >= FRESH);
     }
 
     #[test]
     fn older_or_dearer_verdicts_are_refreshed_no_later(
         age in ages(), older in ages(), cost in costs(), dearer in costs(), random in draws()
     ) {
-        if is_early(age, cost, random) {
-            prop_assert!(is_early(age.max(older), cost.max(dearer), random));
+        if is_early(age, FRESH, cost, random) {
+            prop_assert!(is_early(age.max(older), FRESH, cost.max(dearer), random));
         }
     }
 
     #[test]
     fn none_is_drawn_where_none_could_be(age in ages(), cost in costs(), random in draws()) {
-        prop_assert!(could_be_early(age, cost) || !is_early(age, cost, random));
+        prop_assert!(could_be_early(age, FRESH, cost) || !is_early(age, FRESH, cost, random));
     }
 }

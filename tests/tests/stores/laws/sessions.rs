@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shared::clock::Timestamp;
 use shared::identity::keys::KeySet;
-use shared::identity::session::{Decision, MOST_SPENT, RefreshToken, Session, decide};
+use shared::identity::session::{MOST_SPENT, RefreshDecision, RefreshToken, Session, decide};
 use shared::ids::{SessionId, UserId};
 
 const START: Timestamp = Timestamp::from_seconds(1_795_300_000);
@@ -78,24 +78,24 @@ impl World {
         RefreshToken::derive(&self.keys, &self.stored, generation).unwrap()
     }
 
-    /// What the function does with a request, the table's condition included; the generation that it gives, if it gives one.
+    /// Does the function's work for a request, the table's condition included; returns the generation that it gives, if any.
     fn close(&mut self, mut request: Request) -> Option<u64> {
         loop {
             let generation = request.shown.generation;
             match decide(&self.keys, &request.read, &request.shown, None, request.now) {
-                Decision::Spend if request.read.hash == self.stored.hash && !self.stored.revoked => {
+                RefreshDecision::Spend if request.read.hash == self.stored.hash && !self.stored.revoked => {
                     let successor = self.token(generation + 1).hash();
                     self.stored = request.read.spend(successor, request.now);
                     self.spent.push(request.now);
                     return Some(generation + 1);
                 }
-                Decision::Spend => request.read = self.stored.clone(),
-                Decision::GiveNewest => return Some(request.read.generation),
-                Decision::Reused => {
+                RefreshDecision::Spend => request.read = self.stored.clone(),
+                RefreshDecision::GiveNewest => return Some(request.read.generation),
+                RefreshDecision::Reused => {
                     self.stored.revoked = true;
                     return None;
                 }
-                Decision::Refuse(cause) => panic!("{cause}"),
+                RefreshDecision::Refuse(cause) => panic!("{cause}"),
             }
         }
     }

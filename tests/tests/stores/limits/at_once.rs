@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use local::gateway::{Function, invoke};
+use local::gateway::invoke;
 use serde_json::{Value, json};
 use shared::app::App;
 use tests::client::Device;
@@ -13,13 +13,13 @@ use tests::service::{Plan, TableService};
 const ROUNDS: usize = 20;
 const AT_ONCE: usize = 200;
 
-/// What becomes of one post, by the function itself: a local server would shed a part of such a burst.
+/// Sends one post to the function itself: a local server would shed a part of such a burst.
 async fn one_post(app: Arc<App>, device: &Device) -> u64 {
     let mut event = tests::events::named("classify/batch").value(&device.access);
     event["body"] = json!({"preference": "Hide crypto", "posts": [{"id": "1", "text": "a"}]})
         .to_string()
         .into();
-    let answer = invoke(app, Function::Classify, event.to_string());
+    let answer = invoke(app, "classify", event.to_string());
     // A task of its own, as in a server.
     let answer = tokio::spawn(answer).await.unwrap().unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::admission::{self, Entrance, Origin, Wish};
+use shared::admission;
 use shared::app::App;
 use shared::error::Error;
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
+use shared::limits::{Origin, Source};
 use shared::plan::{Meter, Tier};
-use shared::rate_limit::Source;
 use tests::proxy::{Mode, Proxy};
 use tests::redis::Redis;
 use tests::service::{Plan, TableService};
@@ -63,27 +63,21 @@ impl Fleet {
     /// A charge through all that a request meets before it is judged; the units admitted.
     pub(crate) async fn charge(&self, instance: usize, units: u64) -> u64 {
         let (app, now) = (&self.instances[instance], self.plan.clock().now());
-        let entrance = Entrance::Use(&self.ann, Meter::Posts, units);
         let origin = Origin {
             source: &Source::of(Some("203.0.113.9")),
             endpoint: Some("classify"),
+            now,
         };
-        let admitted = match admission::limit(app, origin, entrance, now).await {
+        let admitted = match admission::enter(app, origin, &self.ann, Meter::Posts, units).await {
             Ok(admitted) => admitted,
-            Err(refused) => match refused.error {
+            Err(rejection) => match rejection.error {
                 Error::ReducedCapacity { .. } => return 0,
                 error => panic!("{error:?}"),
             },
         };
-        let wish = Wish {
-            meter: Meter::Posts,
-            units,
-            idempotency: None,
-            reserved: admitted.reservation.as_ref(),
-        };
-        match admission::charge(app, &self.ann, wish, now).await {
+        match admitted.charge(app, None).await {
             Ok(charged) => {
-                let _ = app.quota.finish(charged.receipt, 0).await;
+                let _ = admission::finish(app, charged.receipt, 0).await;
                 units
             }
             Err(Error::ReducedCapacity { .. } | Error::QuotaExceeded { .. }) => 0,
@@ -246,8 +240,9 @@ async fn a_cache_that_forgot_the_day_is_told_what_the_table_holds_before_it_is_r
     assert_eq!(meanwhile, LIMIT * 4 / 5 - 610);
     fleet.network.set(Mode::Pass);
     fleet.wait_for_the_next_probe();
-    fleet.charge(0, 1).await;
-    assert_eq!(fleet.stored().await, 801);
+    // Each instance delivers its own units with its next charge.
+    assert_eq!(fleet.rush(1, 1).await, 4);
+    assert_eq!(fleet.stored().await, 804);
 }
 
 #[tokio::test]

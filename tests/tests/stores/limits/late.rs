@@ -1,14 +1,9 @@
-//! What was admitted while the quota table was down reaches the table, and the day that it belongs to, though whoever admitted it
-//! died and the day has ended.
+//! Units admitted while the quota table was down reach the table and the day they belong to, even if that day has ended. Units
+//! that a process had not delivered when it crashed are not counted, and still bound what the fleet admits.
 
 use std::time::Duration;
 
-use redis::Value;
 use serde_json::json;
-use shared::plan::Meter;
-use shared::quota::Counter;
-use shared::quota::outage::OutageLedger;
-use shared::valkey::Valkey;
 use tests::proxy::Mode;
 use tests::service::START;
 
@@ -16,9 +11,6 @@ use crate::limits::fleet::{Fleet, somebody};
 
 /// From [`START`] to a quarter past midnight.
 const UNTIL_CLOSE: Duration = Duration::from_mins(15 * 60 + 15);
-
-/// As long as an instance that knows of nothing goes without looking.
-const NEXT_LOOK: Duration = Duration::from_mins(10);
 
 /// Closes the day of [`START`] as the schedule of this hour does; the units that it counts.
 async fn close(fleet: &Fleet, hour: u32) -> serde_json::Value {
@@ -28,7 +20,7 @@ async fn close(fleet: &Fleet, hour: u32) -> serde_json::Value {
     json!(summary)["meters"]["posts"]["units"].clone()
 }
 
-/// What the usage table has of the day of [`START`]: of everybody, and of ann.
+/// Returns the usage table's rows for the day of [`START`]: of everybody, and of ann.
 async fn closed(fleet: &Fleet) -> [String; 2] {
     let app = fleet.plan.clone().with_tables_at(fleet.tables.address()).app();
     let totals = app.usage.totals(START.day()).await.unwrap().unwrap();
@@ -36,40 +28,30 @@ async fn closed(fleet: &Fleet) -> [String; 2] {
     [totals.by_meter()["posts"].units, history[0].meters["posts"].used].map(|units| units.to_string())
 }
 
-fn waiting(fleet: &Fleet) -> Value {
-    fleet.redis.command(&["SCARD", "quota:waiting"])
-}
-
-/// Ten units of ann's are in the table, and twenty in the ledger of an instance that has died.
-async fn after_a_crash() -> Fleet {
-    let mut fleet = Fleet::of(2).await;
+/// Ten units of ann's are in the table, and twenty wait in the first instance; the table is back after midnight.
+async fn after_midnight() -> Fleet {
+    let fleet = Fleet::of(2).await;
     assert_eq!(fleet.charge(0, 10).await, 10);
     fleet.network.set(Mode::Cut);
     assert_eq!(fleet.charge(0, 20).await, 20);
-    fleet.instances.remove(0);
-    assert_eq!(waiting(&fleet), Value::Int(1));
     fleet.plan.clock().advance(UNTIL_CLOSE);
     fleet.network.set(Mode::Pass);
     fleet
 }
 
-/// Others' requests, to an instance that has not known the outage, on the next day.
-async fn others_come(fleet: &mut Fleet) {
-    let ann = std::mem::replace(&mut fleet.ann, somebody());
-    assert_eq!(fleet.charge(0, 1).await, 1);
-    fleet.plan.clock().advance(NEXT_LOOK);
-    assert_eq!(fleet.charge(0, 1).await, 1);
-    fleet.ann = ann;
+async fn stored(fleet: &Fleet) -> u64 {
+    fleet.tables.tables().used(fleet.ann.user.as_str(), START).await
 }
 
 #[tokio::test]
-async fn a_ledger_whose_instance_died_is_counted_by_a_later_close_of_its_day() {
-    let mut fleet = after_a_crash().await;
+async fn what_a_process_delivers_after_midnight_is_counted_by_a_later_close_of_its_day() {
+    let mut fleet = after_midnight().await;
     assert_eq!(close(&fleet, 0).await, 10);
-    others_come(&mut fleet).await;
-    let stored = fleet.tables.tables().used(fleet.ann.user.as_str(), START).await;
-    assert_eq!(stored, 30);
-    assert_eq!(waiting(&fleet), Value::Int(0));
+    // Somebody else's request, on the next day.
+    let ann = std::mem::replace(&mut fleet.ann, somebody());
+    assert_eq!(fleet.charge(0, 1).await, 1);
+    fleet.ann = ann;
+    assert_eq!(stored(&fleet).await, 30);
     assert_eq!(closed(&fleet).await, ["10", "10"]);
     assert_eq!(close(&fleet, 3).await, 30);
     assert_eq!(closed(&fleet).await, ["30", "30"]);
@@ -80,26 +62,24 @@ async fn a_ledger_whose_instance_died_is_counted_by_a_later_close_of_its_day() {
 }
 
 #[tokio::test]
-async fn who_dies_between_taking_a_counter_from_the_list_and_delivering_it_loses_nothing() {
-    let mut fleet = after_a_crash().await;
-    let config = fleet.plan.config();
-    let (clock, cache) = (fleet.plan.clock().clone(), config.cache.limits.as_ref().unwrap());
-    let dying = OutageLedger::new(Valkey::new(cache, &config, clock.clone()));
-    assert_eq!(dying.draw(2, clock.now()).await.unwrap(), []);
-    clock.advance(NEXT_LOOK);
-    let counter = Counter {
-        user: fleet.ann.user.clone(),
-        meter: Meter::Posts,
-        day: START.day(),
-    };
-    assert_eq!(
-        dying.draw(2, clock.now()).await.unwrap(),
-        std::slice::from_ref(&counter)
-    );
-    // Sealed even: it may have been sent, and nobody knows.
-    assert_eq!(dying.seal(&counter, "source").await.unwrap().unwrap().units, 20);
-    drop(dying);
-    others_come(&mut fleet).await;
-    assert_eq!(waiting(&fleet), Value::Int(0));
+async fn a_process_that_is_told_to_end_delivers_what_the_shadow_admitted_too() {
+    let fleet = after_midnight().await;
+    fleet.instances[0].quota.settle().await;
+    assert_eq!(stored(&fleet).await, 30);
     assert_eq!(close(&fleet, 3).await, 30);
+}
+
+#[tokio::test]
+async fn what_a_crashed_process_admitted_is_not_counted_and_still_bounds_the_next_outage() {
+    let mut fleet = Fleet::of(2).await;
+    assert_eq!(fleet.charge(0, 10).await, 10);
+    fleet.network.set(Mode::Cut);
+    assert_eq!(fleet.charge(0, 20).await, 20);
+    fleet.instances.remove(0);
+    // 80 % of 1,000 less the 30.
+    assert_eq!((fleet.charge(0, 770).await, fleet.charge(0, 1).await), (770, 0));
+    fleet.network.set(Mode::Pass);
+    fleet.plan.clock().advance(Duration::from_secs(6));
+    fleet.charge(0, 1).await;
+    assert_eq!(stored(&fleet).await, 10 + 770 + 1);
 }

@@ -1,12 +1,12 @@
 //! Answers of a healthy cache that are lost: each request is decided once, by the cache, and counted once.
 
 use proptest::prelude::*;
-use shared::admission::{self, Entrance, Origin};
+use shared::admission;
 use shared::app::App;
 use shared::error::Error;
 use shared::identity::Principal;
+use shared::limits::{Log, Origin, Policy, Source};
 use shared::plan::Meter;
-use shared::rate_limit::{Log, Policy, Source};
 use tests::proxy::Proxy;
 use tests::redis::Redis;
 use tests::runs::cases;
@@ -23,7 +23,7 @@ struct Pair {
     instances: Vec<(App, Proxy)>,
 }
 
-/// What happens to the connection of an instance before it asks.
+/// The fate of an instance's connection before it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
     Nothing,
@@ -51,7 +51,7 @@ impl Pair {
         }
     }
 
-    /// Whether a request is admitted.
+    /// True if a request is admitted.
     async fn ask(&self, instance: usize, loss: Loss, principal: &Principal, units: u64) -> bool {
         let (app, proxy) = &self.instances[instance];
         match loss {
@@ -62,25 +62,25 @@ impl Pair {
         let origin = Origin {
             source: &Source::of(Some("203.0.113.9")),
             endpoint: Some("classify"),
+            now: app.clock.now(),
         };
-        let entrance = Entrance::Use(principal, Meter::Posts, units);
-        match admission::limit(app, origin, entrance, app.clock.now()).await {
+        match admission::enter(app, origin, principal, Meter::Posts, units).await {
             Ok(admitted) => {
                 assert!(!admitted.degraded, "the cache is there");
                 true
             }
-            Err(refused) => {
-                let by_burst = matches!(refused.error, Error::RateLimitExceeded { limit: "burst", .. });
-                assert!(by_burst, "{:?}", refused.error);
+            Err(rejection) => {
+                let by_burst = matches!(rejection.error, Error::RateLimitExceeded { limit: "burst", .. });
+                assert!(by_burst, "{:?}", rejection.error);
                 false
             }
         }
     }
 
-    /// What is reserved of the day, as the fleet would need it in an outage of the quota table.
+    /// Returns the reservation of the day, as the fleet would need it in an outage of the quota table.
     fn reserved(&self, principal: &Principal) -> u64 {
         let key = format!("day:{{{}}}:posts#{}", principal.user, START.day());
-        match self.redis.command(&["HGET", &key, "shadow"]) {
+        match self.redis.command(&["GET", &key]) {
             redis::Value::BulkString(bytes) => String::from_utf8(bytes).unwrap().parse().unwrap(),
             nothing => {
                 assert_eq!(nothing, redis::Value::Nil);

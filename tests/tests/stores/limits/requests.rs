@@ -1,4 +1,4 @@
-//! What clients see of the limits, on one instance and on several that share a cache.
+//! The limits as clients see them, on one instance and on several that share a cache.
 
 use serde_json::json;
 use tests::client::{Answer, Client, Device};

@@ -5,8 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
-use shared::rate_limit::scripts::{Scripts, read_decision};
-use shared::rate_limit::{Decision, Log, Policy};
+use shared::limits::local::Ask;
+use shared::limits::scripts::{Scripts, read_decision};
+use shared::limits::{Decision, Log, Policy};
 use shared::valkey::Valkey;
 use tests::redis::Redis;
 use tests::runs::cases;
@@ -42,7 +43,7 @@ fn histories(set_back: bool) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step(set_back), 1..60)
 }
 
-/// What was admitted when, by the time that really passed.
+/// The admissions with their times, by the real clock.
 struct Admitted(Vec<(u64, u64)>);
 
 impl Admitted {
@@ -112,7 +113,7 @@ proptest! {
                 Step::Ask(weight) => { log.decide(&POLICY, weight, id as u64, now); }
             }
         }
-        // However far it is set back: whoever asks after that waits for a window at the most.
+        // However far it is set back: the next caller waits for a window at the most.
         now = now.minus(Duration::from_millis(back));
         if let Some(wait) = log.decide(&POLICY, LIMIT, 1000, now).wait {
             prop_assert!(wait <= POLICY.window);
@@ -148,17 +149,21 @@ fn the_script_decides_as_the_rule_does_whatever_happens() {
     let config = config.unwrap();
     let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, Clock::system());
     let scripts = Scripts::new(TOLD_CLOCK);
+    let of_address = |weight| Ask {
+        key: "ip:{a}".to_owned(),
+        policy: POLICY,
+        weight,
+        user: None,
+    };
     let ask = |weight: u64, id: u64, now: Timestamp| -> Decision {
         let told = now.millis() * 1000;
-        let visit = scripts
-            .visit("ip:{a}".to_owned(), &POLICY, weight, &id.to_string())
-            .with(told);
-        let replies = runtime.block_on(valkey.run(&[visit])).unwrap();
+        let decide = scripts.decide(&of_address(weight), &id.to_string()).with(told);
+        let replies = runtime.block_on(valkey.run(&[decide])).unwrap();
         read_decision(&replies[0], &POLICY).unwrap()
     };
     let take_back = |id: u64, now: Timestamp| {
         let told = now.millis() * 1000;
-        let taken = scripts.take_back("ip:{a}".to_owned(), &id.to_string()).with(told);
+        let taken = scripts.take_back(&of_address(0), &id.to_string()).with(told);
         runtime.block_on(valkey.run(&[taken])).unwrap();
     };
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases(60)));

@@ -1,18 +1,19 @@
 //! Instances that share a table and a cache.
 
+use shared::admission;
+use shared::answers::lease::{LeaseRequest, LeaseState, Token, Wish};
+use shared::answers::table::AnswerTable;
+use shared::answers::valkey::SharedAnswers;
+use shared::answers::{Class, Entry, Key, Update, Write};
 use shared::app::App;
-use shared::cache::lease::{Token, Told, Wanted, Wish};
-use shared::cache::table::VerdictTable;
-use shared::cache::valkey::SharedVerdicts;
-use shared::cache::{CanonicalPreference, Entry, FRESH, Judgement, Key, canonical};
-use shared::classify::{self, Batch, Classified};
+use shared::classify::preference::CanonicalPreference;
+use shared::classify::{self, Batch, Classified, LIFE};
 use shared::clock::Timestamp;
 use shared::identity::Principal;
 use shared::ids::{SessionId, UserId};
-use shared::plan::Tier;
-use shared::provider::verdict::ModelClass;
-use shared::rate_limit::store::Admitted;
+use shared::plan::{Meter, Tier};
 use shared::table::{self, Table};
+use shared::text::canonical::canonical;
 use shared::valkey::Valkey;
 use tests::redis::Redis;
 use tests::service::{Plan, TableService};
@@ -51,10 +52,10 @@ impl Fleet {
         self.plan.app()
     }
 
-    /// The keys of verdicts and leases.
+    /// The keys of answers and leases.
     pub(crate) fn keys(&self) -> Vec<String> {
         let keys = self.redis.keys().into_iter();
-        keys.filter(|key| key.starts_with("v:") || key.starts_with("l:"))
+        keys.filter(|key| key.starts_with("a:") || key.starts_with("l:"))
             .collect()
     }
 
@@ -63,24 +64,24 @@ impl Fleet {
     }
 
     /// The shared cache, past every instance.
-    pub(crate) fn shared(&self) -> SharedVerdicts {
+    pub(crate) fn shared(&self) -> SharedAnswers {
         let config = self.plan.config();
         let cache = config.cache.shared.as_ref().unwrap();
-        SharedVerdicts::new(Valkey::new(cache, &config, self.plan.clock().clone()))
+        SharedAnswers::new(Valkey::new(cache, &config, self.plan.clock().clone()))
     }
 
     /// The table, past every instance.
-    pub(crate) fn table(&self) -> VerdictTable {
+    pub(crate) fn table(&self) -> AnswerTable {
         let config = self.plan.config();
         let clock = self.plan.clock().clone();
-        VerdictTable::new(Table::new(table::client(&config), table::VERDICTS, &config, clock))
+        AnswerTable::new(Table::new(table::client(&config), table::ANSWERS, &config, clock))
     }
 
     /// The question that `text` is.
-    pub(crate) fn wanted(&self, text: &str) -> Wanted {
-        Wanted {
+    pub(crate) fn request(&self, text: &str) -> LeaseRequest {
+        LeaseRequest {
             key: key(text),
-            newer_than: self.now().minus(FRESH),
+            newer_than: self.now().minus(LIFE.fresh),
             wish: Wish::Claim,
         }
     }
@@ -88,9 +89,46 @@ impl Fleet {
     /// Somebody who has the lease on the question that `text` is.
     pub(crate) async fn hold(&self, text: &str) -> Token {
         let token = Token::draw().unwrap();
-        let told = self.shared().claim(&token, &[self.wanted(text)], self.now()).await;
-        assert_eq!(told.unwrap(), [Told::Granted]);
+        let states = self.shared().claim(&token, &[self.request(text)], self.now()).await;
+        assert_eq!(states.unwrap(), [LeaseState::Granted]);
         token
+    }
+
+    /// The writing of `updates` now.
+    pub(crate) fn write<'a>(&self, token: Option<&'a Token>, updates: &'a [Update]) -> Write<'a> {
+        Write {
+            token,
+            updates,
+            released: &[],
+            kept: LIFE.kept,
+            now: self.now(),
+        }
+    }
+
+    /// Stores answers in the shared cache, past every instance; how many came too late.
+    pub(crate) async fn store(&self, token: Option<&Token>, updates: &[Update]) -> usize {
+        let write = self.write(token, updates);
+        self.shared().store(&write).await.unwrap().len()
+    }
+
+    /// Gives back the lease on the question that `text` is.
+    pub(crate) async fn release(&self, token: &Token, text: &str) {
+        let released = [key(text)];
+        let write = Write {
+            released: &released,
+            ..self.write(Some(token), &[])
+        };
+        self.shared().store(&write).await.unwrap();
+    }
+
+    /// The entry in the shared cache.
+    pub(crate) async fn shared_entry(&self, text: &str) -> Option<Entry> {
+        self.shared().read(&[key(text)]).await.unwrap().remove(0)
+    }
+
+    /// The entry in the table.
+    pub(crate) async fn table_entry(&self, text: &str) -> Option<Entry> {
+        self.table().read(&[key(text)]).await.unwrap().remove(0)
     }
 }
 
@@ -98,17 +136,22 @@ pub(crate) fn key(text: &str) -> Key {
     CanonicalPreference::of(PREFERENCE).key(&canonical(text))
 }
 
-pub(crate) fn entry(score: f32, judged_at: Timestamp) -> Entry {
+/// The embedded judge, as it signs its answers.
+pub(crate) fn judge() -> String {
+    format!("local/{}", judge::JUDGE_VERSION)
+}
+
+pub(crate) fn entry(score: f32, at: Timestamp) -> Entry {
     Entry {
-        score,
-        class: ModelClass::Embedded,
-        judged_at,
-        explanation: None,
+        payload: score.to_be_bytes().into(),
+        class: Class(0),
+        by: judge().into(),
+        at,
     }
 }
 
-pub(crate) fn judgement(text: &str, score: f32, judged_at: Timestamp) -> Judgement {
-    Judgement::repeated(key(text), entry(score, judged_at))
+pub(crate) fn update(text: &str, score: f32, at: Timestamp) -> Update {
+    Update::repeated(key(text), entry(score, at))
 }
 
 /// Classifies posts, for a new user, as the handlers do.
@@ -126,7 +169,9 @@ pub(crate) async fn classify(app: &App, texts: &[&str]) -> Classified {
         trace: None,
     };
     // Limits have tests of their own.
-    let admitted = Admitted::default();
-    let classified = classify::run(app, &principal, &batch, &admitted, app.clock.now()).await;
+    let (units, now) = (texts.len() as u64, app.clock.now());
+    let admitted = admission::enter_by_day(app, &principal, Meter::Posts, units, now).await;
+    let admitted = admitted.expect("a plan");
+    let classified = classify::run(app, &principal, &batch, &admitted, now).await;
     classified.expect("within the quota")
 }

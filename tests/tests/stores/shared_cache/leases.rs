@@ -6,13 +6,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::poll;
 use redis::Value;
+use shared::answers::Update;
+use shared::answers::layers::Leases;
+use shared::answers::lease::{LENGTH, LeaseState, Token, Wish};
 use shared::app::App;
-use shared::cache::lease::{LENGTH, Token, Told, Wish};
-use shared::cache::tiers::Leases;
-use shared::cache::{FRESH, Judgement};
-use shared::classify::{Classified, Degraded, Source};
+use shared::classify::{Classified, LIFE, Source};
+use shared::telemetry::Degraded;
 
-use crate::shared_cache::fleet::{Fleet, classify, entry, judgement, key};
+use crate::shared_cache::fleet::{Fleet, classify, entry, key, update};
 
 /// Longer than a lease lasts, far shorter than forever.
 const BOUND: Duration = Duration::from_secs(20);
@@ -49,7 +50,7 @@ impl Fleet {
 }
 
 fn judged(answers: &[Classified]) -> usize {
-    answers.iter().map(|answer| answer.figures.judged).sum()
+    answers.iter().map(|answer| answer.work.counts.asked).sum()
 }
 
 async fn all_classify(apps: &[App], text: &str) -> Vec<Classified> {
@@ -68,9 +69,9 @@ async fn fifty_instances_that_miss_one_key_at_once_judge_it_once() {
     for answer in &answers {
         assert!(answer.degraded.is_empty());
         assert!((answer.outcomes[0].score - score).abs() < f32::EPSILON);
-        let figures = &answer.figures;
+        let figures = &answer.work.counts;
         assert_eq!(
-            figures.judged + figures.joined + figures.shared_hits + figures.table_hits,
+            figures.asked + figures.joined + figures.shared_hits + figures.table_hits,
             1
         );
     }
@@ -123,28 +124,27 @@ async fn a_holder_that_judges_for_long_keeps_its_lease() {
     let keys = [key("post")];
     tokio::select! {
         () = renewed => {}
-        never = app.cache.renew_leases(Some(&token), &keys) => match never {},
+        never = app.answers.renew_leases(Some(&token), &keys) => match never {},
     }
 }
 
 #[tokio::test]
 async fn who_waits_takes_the_verdict_as_soon_as_it_is_there() {
     let fleet = Fleet::start().await;
-    let (app, shared) = (fleet.app(), fleet.shared());
+    let app = fleet.app();
     let token = fleet.hold("post").await;
     let before = fleet.scripts_run();
     let holder = async {
         fleet.more_scripts(before, 2).await;
-        let given = Judgement {
-            known: fleet.now().minus(FRESH),
-            ..judgement("post", 0.75, fleet.now())
+        let given = Update {
+            known: fleet.now().minus(LIFE.fresh),
+            ..update("post", 0.75, fleet.now())
         };
-        let late = shared.store(Some(&token), &[&given], fleet.now()).await.unwrap();
-        assert!(late.is_empty());
+        assert_eq!(fleet.store(Some(&token), &[given]).await, 0, "in time");
     };
     let (answer, ()) = tokio::join!(classify(&app, &["post", "another"]), holder);
     assert_eq!(
-        (answer.figures.joined, answer.figures.judged),
+        (answer.work.counts.joined, answer.work.counts.asked),
         (1, 1),
         "its own it judged meanwhile"
     );
@@ -159,29 +159,25 @@ async fn a_frozen_holders_lease_lapses_and_what_it_stores_late_is_refused_everyw
     let (frozen, other) = (fleet.app(), fleet.app());
     let token = Token::draw();
     let leases = frozen
-        .cache
-        .ask_leases(token.as_ref(), &[fleet.wanted("post")], fleet.now())
+        .answers
+        .claim_leases(token.as_ref(), &[fleet.request("post")], fleet.now())
         .await;
-    assert!(matches!(leases, Leases::Told(told) if told == [Told::Granted]));
+    assert!(matches!(leases, Leases::Known(states) if states == [LeaseState::Granted]));
 
     let answer = tokio::time::timeout(BOUND, classify(&other, &["post"]))
         .await
         .expect("the lease lapses");
-    assert_eq!(answer.figures.judged, 1);
+    assert_eq!(answer.work.counts.asked, 1);
 
     // It believes that its verdict is the newer one.
-    let given = Judgement {
-        known: fleet.now().minus(FRESH),
-        ..judgement("post", 0.999, fleet.now().plus(Duration::from_mins(1)))
+    let given = Update {
+        known: fleet.now().minus(LIFE.fresh),
+        ..update("post", 0.999, fleet.now().plus(Duration::from_mins(1)))
     };
-    assert!(frozen.cache.write(token.as_ref(), &[given], fleet.now()).await);
-    let keys = [key("post")];
+    assert!(frozen.answers.write(&fleet.write(token.as_ref(), &[given])).await);
     let kept = entry(answer.outcomes[0].score, fleet.now());
-    assert_eq!(fleet.shared().read(&keys).await.unwrap()[&keys[0]], kept);
-    assert_eq!(
-        fleet.table().read(&keys).await.unwrap()[&keys[0]].judged_at,
-        fleet.now()
-    );
+    assert_eq!(fleet.shared_entry("post").await, Some(kept.clone()));
+    assert_eq!(fleet.table_entry("post").await, Some(kept));
 }
 
 #[tokio::test]
@@ -189,25 +185,26 @@ async fn who_lost_the_lease_to_another_stores_nothing() {
     let fleet = Fleet::start().await;
     let shared = fleet.shared();
     let first = fleet.hold("post").await;
-    let mut wanted = fleet.wanted("post");
-    wanted.wish = Wish::TakeFrom(first.clone());
+    let mut request = fleet.request("post");
+    request.wish = Wish::TakeFrom(first.clone());
     let second = Token::draw().unwrap();
-    let told = shared.claim(&second, &[wanted.clone()], fleet.now()).await.unwrap();
-    assert_eq!(told, [Told::Granted]);
+    let states = shared.claim(&second, &[request.clone()], fleet.now()).await.unwrap();
+    assert_eq!(states, [LeaseState::Granted]);
     // Only from the one who had it first.
     let third = Token::draw().unwrap();
-    let told = shared.claim(&third, &[wanted], fleet.now()).await.unwrap();
-    assert_eq!(told, [Told::Held(second.clone())]);
+    let states = shared.claim(&third, &[request], fleet.now()).await.unwrap();
+    assert_eq!(states, [LeaseState::Held(second.clone())]);
 
     let keys = [key("post")];
     assert_eq!(shared.renew(&first, &keys).await.unwrap(), 0);
-    assert_eq!(shared.release(&first, &keys).await.unwrap(), 0);
-    let given = judgement("post", 0.75, fleet.now());
-    let late = shared.store(Some(&first), &[&given], fleet.now()).await.unwrap();
-    assert!(late.contains(&keys[0]));
-    assert_eq!(shared.read(&keys).await.unwrap().len(), 0);
+    fleet.release(&first, "post").await;
+    assert_eq!(fleet.leases().len(), 1, "it is not the first one's to give back");
+    let given = update("post", 0.75, fleet.now());
+    assert_eq!(fleet.store(Some(&first), &[given]).await, 1, "late");
+    assert_eq!(fleet.shared_entry("post").await, None);
     assert_eq!(shared.renew(&second, &keys).await.unwrap(), 1);
-    assert_eq!(shared.release(&second, &keys).await.unwrap(), 1);
+    fleet.release(&second, "post").await;
+    assert_eq!(fleet.leases(), [""; 0]);
 }
 
 #[tokio::test]
@@ -218,7 +215,7 @@ async fn of_those_whose_time_is_near_one_takes_the_lease_from_who_has_had_it_all
     let keys = [key("post")];
     let answers = tokio::select! {
         answers = all_classify(&apps, "post") => answers,
-        never = holder.cache.renew_leases(Some(&token), &keys) => match never {},
+        never = holder.answers.renew_leases(Some(&token), &keys) => match never {},
     };
     assert_eq!(judged(&answers), 1);
     assert!(
@@ -231,23 +228,23 @@ async fn of_those_whose_time_is_near_one_takes_the_lease_from_who_has_had_it_all
 #[tokio::test]
 async fn who_has_a_stale_verdict_serves_it_once_nobody_judges_any_more() {
     let fleet = Fleet::start().await;
-    let (app, shared) = (fleet.app(), fleet.shared());
-    let stale = judgement("post", 0.75, fleet.now().minus(FRESH));
-    shared.store(None, &[&stale], fleet.now()).await.unwrap();
+    let app = fleet.app();
+    let stale = update("post", 0.75, fleet.now().minus(LIFE.fresh));
+    fleet.store(None, &[stale]).await;
     let token = fleet.hold("post").await;
     let before = fleet.scripts_run();
     let holder = async {
         fleet.more_scripts(before, 2).await;
-        assert_eq!(shared.release(&token, &[key("post")]).await.unwrap(), 1);
+        fleet.release(&token, "post").await;
     };
     let (answer, ()) = tokio::join!(classify(&app, &["post"]), holder);
     assert_eq!(answer.outcomes[0].source, Source::Stale);
     assert_eq!(
-        (answer.degraded.as_slice(), answer.figures.judged),
+        (answer.degraded.as_slice(), answer.work.counts.asked),
         ([Degraded::Model].as_slice(), 0)
     );
     // The first who comes upon it when nobody judges it does.
-    assert_eq!(classify(&app, &["post"]).await.figures.judged, 1);
+    assert_eq!(classify(&app, &["post"]).await.work.counts.asked, 1);
 }
 
 #[tokio::test]
@@ -255,21 +252,21 @@ async fn a_fresh_verdict_is_judged_anew_by_one_and_served_to_all_others() {
     let fleet = Fleet::start().await;
     let app = fleet.app();
     classify(&app, &["post"]).await;
-    let mut early = fleet.wanted("post");
+    let mut early = fleet.request("post");
     early.newer_than = fleet.now();
     let token = Token::draw().unwrap();
     assert_eq!(
         fleet.shared().claim(&token, &[early], fleet.now()).await.unwrap(),
-        [Told::Granted]
+        [LeaseState::Granted]
     );
     fleet
         .plan
         .clock()
-        .advance(FRESH.saturating_sub(Duration::from_millis(1)));
+        .advance(LIFE.fresh.saturating_sub(Duration::from_millis(1)));
     for _ in 0..20 {
         let answer = classify(&app, &["post"]).await;
         assert_eq!(
-            (answer.figures.judged, answer.figures.local_hits),
+            (answer.work.counts.asked, answer.work.counts.local_hits),
             (0, 1),
             "another refreshes it"
         );
@@ -293,8 +290,9 @@ async fn a_refused_request_leaves_no_lease_behind() {
         idempotency: None,
         trace: None,
     };
-    let admitted = shared::rate_limit::store::Admitted::default();
-    let refused = shared::classify::run(&app, &principal, &batch, &admitted, fleet.now()).await;
+    let (meter, now) = (shared::plan::Meter::Posts, fleet.now());
+    let admitted = shared::admission::enter_by_day(&app, &principal, meter, 2, now).await;
+    let refused = shared::classify::run(&app, &principal, &batch, &admitted.unwrap(), now).await;
     assert!(refused.is_err());
     assert_eq!(fleet.keys(), [""; 0]);
 }

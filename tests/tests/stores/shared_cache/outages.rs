@@ -1,19 +1,20 @@
-//! The shared cache absent, killed, frozen, slow, refusing, talking garbage, flapping: answers go on, and what was learned
-//! meanwhile comes back.
+//! The shared cache absent, killed, frozen, slow, refusing, talking garbage, flapping: answers go on, and those that were given
+//! meanwhile come back from the table.
 
 use std::time::Duration;
 
 use serde_json::json;
 use shared::app::App;
-use shared::classify::{Classified, Degraded, Source};
+use shared::classify::{Classified, Source};
+use shared::telemetry::Degraded;
 use tests::proxy::{Mode, Proxy};
 
-use crate::shared_cache::fleet::{Fleet, classify, judgement, key};
+use crate::shared_cache::fleet::{Fleet, classify};
 
 /// Long enough for the next request to probe a cache that has failed.
 const NEXT_PROBE: Duration = Duration::from_secs(6);
 
-/// What no request takes: a client without deadlines would wait for a frozen cache for as long as it is frozen.
+/// Longer than any request takes: a client without deadlines would wait for a frozen cache as long as it is frozen.
 const BOUND: Duration = Duration::from_secs(5);
 
 struct Setting {
@@ -51,15 +52,10 @@ impl Setting {
             "healed by the first request"
         );
     }
-
-    async fn is_shared(&self, text: &str) -> bool {
-        let keys = [key(text)];
-        self.fleet.shared().read(&keys).await.unwrap().contains_key(&keys[0])
-    }
 }
 
 #[tokio::test]
-async fn however_the_cache_fails_the_table_answers_and_what_was_learned_is_written_back() {
+async fn however_the_cache_fails_the_table_answers_and_the_next_reader_tells_the_cache() {
     for mode in Mode::BROKEN {
         for at_start in [true, false] {
             let what = format!(
@@ -74,47 +70,41 @@ async fn however_the_cache_fails_the_table_answers_and_what_was_learned_is_writt
             }
             let answer = setting.classify(&["known elsewhere", "new"]).await;
             assert_eq!(answer.degraded, [Degraded::Cache], "{what}");
-            assert_eq!((answer.figures.table_hits, answer.figures.judged), (1, 1), "{what}");
+            assert_eq!(
+                (answer.work.counts.table_hits, answer.work.counts.asked),
+                (1, 1),
+                "{what}"
+            );
             assert_eq!(answer.outcomes[0].source, Source::Cache, "{what}");
-            assert_eq!(setting.classify(&["new"]).await.figures.local_hits, 1, "{what}");
+            assert_eq!(setting.classify(&["new"]).await.work.counts.local_hits, 1, "{what}");
 
             setting.heal().await;
-            // One request at a time finds out, and the next writes back.
-            setting.classify(&["another"]).await;
-            assert!(setting.is_shared("new").await, "{what}");
             let elsewhere = classify(&setting.fleet.app(), &["new"]).await;
-            assert_eq!(elsewhere.figures.shared_hits, 1, "{what}");
+            assert_eq!(elsewhere.work.counts.asked, 0, "{what}");
+            let after = classify(&setting.fleet.app(), &["new"]).await;
+            assert_eq!(after.work.counts.shared_hits, 1, "{what}");
         }
     }
 }
 
 #[tokio::test]
-async fn after_a_restart_what_was_learned_meanwhile_comes_back_fifty_at_a_time() {
+async fn after_a_restart_a_cache_fills_by_those_who_read() {
     let mut fleet = Fleet::start().await;
     let app = fleet.app();
     classify(&app, &["before"]).await;
     fleet.redis.kill();
-    for batch in 0..3 {
-        let texts: Vec<String> = (0..40).map(|n| format!("batch {batch} post {n}")).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let answer = classify(&app, &texts).await;
-        assert_eq!(
-            (answer.degraded.as_slice(), answer.figures.judged),
-            ([Degraded::Cache].as_slice(), 40)
-        );
-    }
+    let texts: Vec<String> = (0..40).map(|n| format!("post {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let answer = classify(&app, &texts).await;
+    assert_eq!(
+        (answer.degraded.as_slice(), answer.work.counts.asked),
+        ([Degraded::Cache].as_slice(), 40)
+    );
     fleet.redis.restart();
     fleet.plan.clock().advance(NEXT_PROBE);
-    let mut written = vec![fleet.keys().len()];
-    for n in 0..5 {
-        assert_eq!(classify(&app, &[&format!("after {n}")]).await.degraded, []);
-        written.push(fleet.keys().len());
-    }
-    assert!(
-        written.windows(2).all(|pair| pair[1] - pair[0] <= 50 + 1),
-        "bounded: {written:?}"
-    );
-    assert_eq!(written.last(), Some(&(120 + 5)), "{written:?}");
+    let elsewhere = classify(&fleet.app(), &texts).await;
+    assert_eq!((elsewhere.work.counts.table_hits, elsewhere.work.counts.asked), (40, 0));
+    assert_eq!(fleet.keys().len(), 40, "and no lease");
 }
 
 #[tokio::test]
@@ -128,7 +118,7 @@ async fn a_frozen_server_costs_each_request_a_deadline_at_most_and_thaws_without
             .await
             .expect("in time");
         assert_eq!(
-            (answer.degraded.as_slice(), answer.figures.judged),
+            (answer.degraded.as_slice(), answer.work.counts.asked),
             ([Degraded::Cache].as_slice(), 1)
         );
         // The next request probes it.
@@ -138,22 +128,12 @@ async fn a_frozen_server_costs_each_request_a_deadline_at_most_and_thaws_without
     for text in ["after", "later"] {
         assert_eq!(classify(&app, &[text]).await.degraded, []);
     }
-    let keys = ["one", "two", "three", "after", "later"].map(key);
-    assert_eq!(fleet.shared().read(&keys).await.unwrap().len(), 5);
-}
-
-#[tokio::test]
-async fn what_is_written_back_does_not_replace_what_is_newer() {
-    let setting = Setting::start(Mode::Cut).await;
-    setting.classify(&["post"]).await;
-    setting.fleet.plan.clock().advance(NEXT_PROBE);
-    let now = setting.fleet.now();
-    let newer = judgement("post", 0.999, now);
-    setting.fleet.shared().store(None, &[&newer], now).await.unwrap();
-    setting.heal().await;
-    setting.classify(&["another"]).await;
-    let keys = [key("post")];
-    assert_eq!(setting.fleet.shared().read(&keys).await.unwrap()[&keys[0]], newer.entry);
+    let all = ["one", "two", "three", "after", "later"];
+    let elsewhere = classify(&fleet.app(), &all).await;
+    assert_eq!(
+        (elsewhere.work.counts.asked, elsewhere.degraded.as_slice()),
+        (0, [].as_slice())
+    );
 }
 
 #[tokio::test]
@@ -166,15 +146,14 @@ async fn a_cache_that_takes_no_writes_is_done_without_until_it_does() {
     full("1");
     let answer = classify(&app, &["post"]).await;
     assert_eq!(
-        (answer.degraded.as_slice(), answer.figures.judged),
+        (answer.degraded.as_slice(), answer.work.counts.asked),
         ([Degraded::Cache].as_slice(), 1)
     );
     let elsewhere = classify(&fleet.app(), &["post"]).await;
-    assert_eq!(elsewhere.figures.table_hits, 1, "the table has it");
+    assert_eq!(elsewhere.work.counts.table_hits, 1, "the table has it");
     full("0");
-    classify(&app, &["another"]).await;
-    let keys = [key("post")];
-    assert_eq!(fleet.shared().read(&keys).await.unwrap().len(), 1, "written back");
+    assert_eq!(classify(&fleet.app(), &["post"]).await.work.counts.table_hits, 1);
+    assert!(fleet.shared_entry("post").await.is_some(), "told by a reader");
 }
 
 #[tokio::test]
@@ -194,10 +173,10 @@ async fn a_cache_that_flaps_changes_no_verdict() {
         assert!(answer.outcomes.iter().all(|outcome| outcome.source != Source::Default));
     }
     setting.heal().await;
-    setting.classify(&["another"]).await;
-    for round in 0..20 {
-        assert!(setting.is_shared(&format!("post {round}")).await, "{round}");
-    }
+    let texts: Vec<String> = (0..20).map(|round| format!("post {round}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let elsewhere = classify(&setting.fleet.app(), &texts).await;
+    assert_eq!(elsewhere.work.counts.asked, 0, "nothing was lost");
 }
 
 #[tokio::test]
@@ -213,7 +192,7 @@ async fn who_waits_for_another_judges_when_the_cache_goes_away() {
         };
         let (answer, ()) = tokio::join!(setting.classify(&["post"]), cache);
         assert_eq!(answer.degraded, [Degraded::Cache], "{mode:?}");
-        assert_eq!(answer.figures.judged, 1, "{mode:?}");
+        assert_eq!(answer.work.counts.asked, 1, "{mode:?}");
     }
 }
 

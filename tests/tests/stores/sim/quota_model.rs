@@ -1,34 +1,37 @@
 //! One user's counter of one day, a small fleet that charges it, and a network and machines that fail.
 //!
 //! Every step that can come between two others in production is a step of its own here: a request on its way to the table, its
-//! arrival, the answer on its way back, and the loss of either. What an instance does on an answer is `protocol`, what must
-//! hold is `properties`, and `checks` explores the model as a whole.
+//! arrival, the answer on its way back, and the loss of either. The ledger of each instance is the real one. `protocol` says how
+//! an instance acts on an answer, `properties` what must hold, and `checks` explores the model as a whole.
 //!
 //! Left out, because it can only refuse: the count that an instance remembers for a minute. A table that is skipped after a
-//! failure is a lost request, and so is one that a busy table refuses. Idempotency keys are not modelled, nor is a reset by an administrator. What cannot matter any
-//! more is forgotten ([`World::forget`]), so that histories that differ in nothing else are explored once.
+//! failure is a lost request, and so is one that a busy table refuses. Idempotency keys are not modelled, nor is a reset by an administrator. State that cannot
+//! matter any more is forgotten ([`World::forget`]), so that histories that differ in nothing else are explored once.
 
 mod checks;
-mod ledger;
 mod properties;
 mod protocol;
 mod table;
 
 use std::collections::BTreeMap;
 
+use shared::clock::Timestamp;
+use shared::ids::UserId;
+use shared::plan::{Meter, Tier};
+use shared::quota::outage::ledger::{Ledger, Parcel};
+use shared::quota::{Charge, Counter};
 use stateright::{Model, Property};
 
-use ledger::{Ledger, Parcel, ParcelId};
 use table::{Answer, Table, Write};
 
-/// What stands in for the table while it does not answer.
+/// The substitute for the table while it does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fallback {
     /// Each instance admits its share of 80 % of what it last saw left.
     Shares,
-    /// One ledger for the fleet, in the limits' cache, within 80 % of the limit less the shadow of the count. A charge joins the
-    /// shadow before it asks the table, and first delivers whatever waits, whoever admitted it.
-    SharedLedger,
+    /// The shadow count in the limits' cache, within 80 % of the limit. A charge joins it before it asks the table. The instance
+    /// that admits it remembers it, and delivers it itself.
+    Shadow,
 }
 
 /// A known way to get the protocol wrong, switched on to see that the model finds it.
@@ -46,7 +49,7 @@ enum Fault {
     RenewedAllowance,
     /// A charge joins the shadow only when the table has admitted it.
     Unreserved,
-    /// A charge asks the table although units of others wait in the shared ledger.
+    /// A charge asks the table although units wait in the same instance.
     Undelivered,
     /// A charge asks the table when the parcel that may have been sent is delivered, although units wait behind it.
     HalfDelivered,
@@ -85,7 +88,7 @@ impl Budget {
     };
 }
 
-/// What is explored.
+/// The parameters of an exploration.
 #[derive(Debug, Clone, Copy)]
 struct Fleet {
     instances: usize,
@@ -105,34 +108,38 @@ struct World {
     requests: Vec<Request>,
     /// Writes on their way to the table that nobody waits for any more; sorted, as their order means nothing.
     late: Vec<Write>,
-    cache: Cache,
+    /// At least what the table admitted, with the charges under way and what was admitted without it; used with
+    /// [`Fallback::Shadow`] only. It does not fail here: two stores that fail at once leave the shares.
+    shadow: u64,
     truth: Truth,
     left: Budget,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Instance {
-    /// What it may admit alone, going by the count that the table told last; all of its share where it told none.
-    allowance: u64,
+    /// The count that the table answered last; used with [`Fallback::Shares`] only.
+    seen: u64,
     ledger: Ledger,
+    /// Names its parcels: unique among all instances that there ever were.
+    source: String,
 }
 
-/// What the fleet shares besides the table; used with [`Fallback::SharedLedger`] only. It does not fail here: two stores that
-/// fail at once leave the shares.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Cache {
-    /// At least what the table admitted, with the charges under way and the parcels delivered.
-    shadow: u64,
-    ledger: Ledger,
+/// The one counter.
+fn counter() -> Counter {
+    Counter {
+        user: UserId::parse("u_aaaaaaaaaaaaaaaaaaaaaa").unwrap(),
+        meter: Meter::Posts,
+        day: Timestamp::from_millis(0).day(),
+    }
 }
 
 /// One of the requests that an instance serves; the n-th belongs to instance n modulo their number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Request {
     step: Step,
-    /// What the table did with the write under way, once it has arrived.
+    /// The table's answer to the write under way, once it has arrived.
     answer: Option<Answer>,
-    /// Whether the write under way was sent before.
+    /// True if the write under way was sent before.
     repeated: bool,
 }
 
@@ -154,7 +161,7 @@ enum Step {
     Refunding(u64),
 }
 
-/// What nobody in the fleet knows as a whole.
+/// The truth, which no part of the fleet knows as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Truth {
     /// Units admitted by the table, less those refunded.
@@ -165,17 +172,16 @@ struct Truth {
     forfeited: u64,
     /// Units in the ledgers of crashed instances.
     crashed: u64,
+    /// True if the shadow has admitted a charge beyond 80 % of the limit.
+    beyond_80_percent: bool,
 }
 
 impl Truth {
-    /// What the user got.
+    /// Returns the units that the user got.
     const fn admitted(&self) -> u64 {
         self.by_table + self.by_ledger
     }
 }
-
-/// The owner of the parcels of the shared ledger.
-const NOBODY: usize = usize::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -187,7 +193,7 @@ enum Action {
         request: usize,
         units: u64,
     },
-    /// A request of another user delivers what waits for this one.
+    /// A request of another user to the same instance delivers what waits there.
     Deliver {
         request: usize,
     },
@@ -240,14 +246,7 @@ impl Request {
 }
 
 impl World {
-    fn waits_for_delivery(&self, fallback: Fallback, instance: usize) -> bool {
-        match fallback {
-            Fallback::Shares => !self.instances[instance].ledger.is_empty(),
-            Fallback::SharedLedger => !self.cache.ledger.is_empty(),
-        }
-    }
-
-    /// Forgets receipts that cannot be used, and ids that nobody can send again.
+    /// Forgets receipts that cannot be used, and the parcels of instances that have none under way or waiting.
     fn forget(&mut self) {
         if self.left.refunds == 0 {
             for request in &mut self.requests {
@@ -256,43 +255,27 @@ impl World {
                 }
             }
         }
-        let late = self.late.iter().filter_map(|write| match write {
-            Write::Parcel(parcel) => Some(parcel.id),
-            Write::Charge(_) | Write::Refund(_) => None,
-        });
-        let under_way = self.requests.iter().filter_map(|request| match &request.step {
-            Step::Delivering { parcel, .. } => Some(parcel.id),
-            _ => None,
-        });
-        let waiting = self.ledgers().filter_map(Ledger::id);
-        let ids: Vec<ParcelId> = under_way.chain(late).chain(waiting).collect();
-        self.table
-            .outages
-            .retain(|owner, _| ids.iter().any(|id| id.0 == *owner));
-        let added = &self.table.outages;
-        let last_in_use = |owner: usize| {
-            let of_owner = ids.iter().filter(|id| id.0 == owner).map(|id| id.1);
-            of_owner.chain(added.get(&owner).copied()).max()
+        let under_way = self.requests.iter().filter_map(Request::write);
+        let writes: Vec<Write> = under_way.chain(self.late.iter().cloned()).collect();
+        let sends = |source: &str| {
+            let of_source = |write: &Write| matches!(write, Write::Parcel(parcel) if parcel.id.source == source);
+            writes.iter().any(of_source)
         };
-        for (owner, instance) in self.instances.iter_mut().enumerate() {
-            instance.ledger.forget(last_in_use(owner));
-        }
-        self.cache.ledger.forget(last_in_use(NOBODY));
+        let waits = |source: &str| {
+            let of_source = |one: &Instance| one.source == source && !one.ledger.is_empty();
+            self.instances.iter().any(of_source)
+        };
+        self.table.outages.retain(|source, _| sends(source) || waits(source));
     }
 
-    fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
-        let own = self.instances.iter().map(|instance| &instance.ledger);
-        own.chain([&self.cache.ledger])
-    }
-
-    /// What a request can do or meet next.
+    /// Adds the possible next actions of a request.
     fn actions_of(&self, fleet: &Fleet, request: usize, actions: &mut Vec<Action>) {
         let Request { step, answer, .. } = &self.requests[request];
         if let Step::Idle | Step::Admitted { .. } = step {
             if self.left.charges > 0 {
                 actions.extend(fleet.batches.iter().map(|&units| Action::Charge { request, units }));
             }
-            if self.waits_for_delivery(fleet.fallback, request % fleet.instances) {
+            if !self.instances[request % fleet.instances].ledger.is_empty() {
                 actions.push(Action::Deliver { request });
             }
             if let Step::Admitted { units, .. } = *step
@@ -333,10 +316,10 @@ impl Model for Fleet {
                 used: 0,
                 outages: BTreeMap::new(),
             },
-            instances: vec![self.new_instance(); self.instances],
+            instances: (0..self.instances).map(|n| Instance::new(format!("{n}"))).collect(),
             requests: vec![Request::IDLE; self.instances * self.requests_each],
             late: Vec::new(),
-            cache: Cache::default(),
+            shadow: 0,
             truth: Truth::default(),
             left: self.budget,
         }]

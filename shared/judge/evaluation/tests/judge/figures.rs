@@ -23,15 +23,15 @@ fn of(split: Split) -> Vec<Row> {
     rows().into_iter().filter(|row| row.split == split).collect()
 }
 
-/// What a user of a feed would notice. The rows were written by hands that knew neither lexicon nor judge; this half of them
-/// tuned it, the other half is measured by docs/JUDGE.md.
+/// The figures that a user of a feed would notice. The rows were written by hands that knew neither lexicon nor judge.
+/// This half of them tuned it; docs/JUDGE.md measures the other half.
 #[test]
 fn marks_are_kept_on_the_rows_of_a_feed() {
     let rows: Vec<Row> = rows().into_iter().filter(|row| row.file == "feed").collect();
     let judge = judge();
     let judged = judged(&judge, &rows);
     let marks = [
-        ("named", 0.96..=1.0),
+        ("named", 0.97..=1.0),
         ("about", 0.40..=1.0),
         ("unrelated", 0.0..=0.01),
         ("exception", 0.0..=0.08),
@@ -77,7 +77,7 @@ fn older_rows_keep_their_order() {
     assert!(figures.false_hides <= 0.05, "{figures:?}");
 }
 
-/// Cached verdicts carry the version: whoever changes a verdict must change it too.
+/// Cached verdicts carry the version: a change of a verdict must change it too.
 #[test]
 fn version_changes_with_the_verdicts() {
     let (judge, rows) = (judge(), [rows(), early_rows()].concat());
@@ -90,7 +90,7 @@ fn version_changes_with_the_verdicts() {
     });
     assert_eq!(
         (JUDGE_VERSION, format!("{digest:016x}").as_str()),
-        ("lexicon/7", "1467b97612dfbfa3"),
+        ("lexicon/8", "4f63d19762da460e"),
         "verdicts or version changed: change JUDGE_VERSION and this line together"
     );
 }

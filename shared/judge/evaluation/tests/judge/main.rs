@@ -7,6 +7,7 @@
 )]
 
 mod figures;
+mod rankings;
 mod texts;
 mod verdicts;
 

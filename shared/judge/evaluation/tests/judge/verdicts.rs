@@ -1,4 +1,4 @@
-//! What single posts are judged to be, and what a verdict says.
+//! The verdicts on single posts, and their reasons.
 
 use judge::HIDE_FROM;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local::gateway::{self, Function};
+use local::gateway;
 use shared::app::App;
 use shared::clock::Clock;
 use shared::identity::{Principal, token};
@@ -53,7 +53,7 @@ pub(crate) async fn measure(report: &mut Report) {
 }
 
 async fn ask(app: &Arc<App>, event: String) {
-    let answer = gateway::invoke(Arc::clone(app), Function::Classify, event)
+    let answer = gateway::invoke(Arc::clone(app), "classify", event)
         .await
         .expect("an answer");
     assert!(

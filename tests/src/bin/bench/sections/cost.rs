@@ -1,4 +1,4 @@
-//! What a month costs, by the script that prints it line by line.
+//! The cost of a month, by the script that prints it line by line.
 
 use std::process::Command;
 

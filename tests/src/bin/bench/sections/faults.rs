@@ -1,4 +1,4 @@
-//! What requests wait longer for while a dependency is frozen or dead: requests come on a schedule, and each waits for itself.
+//! The added wait of requests while a dependency is frozen or dead: requests come on a schedule, and each waits for itself.
 
 use crate::Effort;
 use crate::report::Report;

@@ -1,4 +1,4 @@
-//! What a request costs as everything around it grows: posts, users, verdicts, instances. CPU of the function's processes, and
+//! The cost of a request as everything around it grows: posts, users, verdicts, instances. CPU of the function's processes, and
 //! the median time seen from outside.
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ async fn posts(deployment: &Deployment, feed: &Feed<'_>, effort: Effort, report:
         report.note(&format!("growth.posts.{posts}.cpu"), warm.cpu, "us");
         cost.push(warm.cpu);
     }
-    // What the second half of a batch costs, post for post, against the first: 1 is a straight line.
+    // The cost of the second half of a batch, post for post, against the first: 1 is a straight line.
     let (first, second) = ((cost[2] - cost[0]) / 24.0, (cost[3] - cost[2]) / 25.0);
     report.note("growth.posts.second_half_to_first", second / first, "x");
 }
@@ -84,7 +84,7 @@ async fn verdicts(deployment: &Deployment, feed: &Feed<'_>, effort: Effort, repo
         HashMap::from([
             (
                 "key".to_owned(),
-                AttributeValue::S(format!("v:{{growth-growth-growth-}}:{n:043}")),
+                AttributeValue::S(format!("a:{{growth-growth-growth-}}:{n:043}")),
             ),
             ("ttl".to_owned(), AttributeValue::N(ttl.to_string())),
         ])
@@ -97,7 +97,7 @@ async fn verdicts(deployment: &Deployment, feed: &Feed<'_>, effort: Effort, repo
         report,
         Growth {
             what: "verdicts",
-            table: "verdicts",
+            table: "answers",
             steps,
             new: 5,
         },

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use judge::Judge;
 use nix::time::{ClockId, clock_gettime};
-use shared::breaker::{Snapshot, Step};
-use shared::cache::{CanonicalPreference, canonical};
+use shared::classify::preference::CanonicalPreference;
 use shared::clock::{Clock, Timestamp};
 use shared::error::Error;
 use shared::identity::Principal;
 use shared::identity::keys::KeySet;
 use shared::identity::token::{self, Parties};
 use shared::ids::{SessionId, UserId};
+use shared::limits::{Log, Policy};
+use shared::models::breaker::{CallDecision, Snapshot};
 use shared::plan::{Meter, Tier};
-use shared::quota::ledger::Ledger;
+use shared::quota::outage::ledger::Ledger;
 use shared::quota::{Charge, Counter};
-use shared::rate_limit::{Log, Policy};
+use shared::text::canonical::canonical;
 
 use crate::Effort;
 use crate::report::Report;
@@ -94,9 +95,9 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) {
     );
 }
 
-/// What a call asks of a breaker that has seen some trouble.
+/// A call's questions to a breaker that has seen some trouble.
 fn breaker(snapshot: Snapshot, now: Timestamp) -> bool {
-    snapshot.consequence(now).is_none() && snapshot.admission(now) == Step::Call
+    snapshot.consequence(now).is_none() && snapshot.admission(now) == CallDecision::Call
 }
 
 /// A token's verification: header, signature, claims.

@@ -17,7 +17,7 @@ use crate::process;
 use crate::report::Report;
 use crate::stats::count;
 
-/// Who asks, in turn.
+/// Users who ask, in turn.
 const USERS: usize = 64;
 
 /// How many requests are sent in turn: each is new when it is first sent, and again after as many others.
@@ -53,7 +53,7 @@ fn crowd(server: &LocalServer, tokens: &[String], times: f64, span: Duration, re
         span,
     };
     let outcome = crowd.run();
-    // What is left of it is answered within this second.
+    // The rest is answered within this second.
     wait_until(Duration::from_secs(1), Stopwatch::start());
     let after = most_per_second(server.address, &feed(tokens, "after"), span / 4);
 

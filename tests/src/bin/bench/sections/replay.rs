@@ -8,8 +8,8 @@ mod model;
 mod trace;
 
 use serde_json::json;
-use shared::classify::Figures;
 use shared::money::{Money, Tokens};
+use shared::telemetry::{Counts, ModelCounts, Work};
 use tests::redis::Redis;
 use tests::service::{Plan, TableService};
 
@@ -25,40 +25,34 @@ use crate::stats::count;
 const MODEL: &str = "openai:gpt-5-mini";
 const DOLLARS: (f64, f64) = (0.25, 2.0);
 
-/// What a replayed day came to.
+/// The totals of a replayed day.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     requests: usize,
     posts: usize,
-    figures: Figures,
+    figures: Counts,
+    models: ModelCounts,
     /// Requests that made no call because all that they lacked was being judged for others.
     spared: usize,
-    /// What the posts would have taken in calls of their own.
+    /// Tokens that the posts would have taken in calls of their own.
     one_by_one: Tokens,
 }
 
 impl Totals {
-    pub(crate) fn add(&mut self, posts: usize, figures: &Figures) {
+    pub(crate) fn add(&mut self, posts: usize, work: &Work) {
         self.requests += 1;
         self.posts += posts;
-        self.spared += usize::from(figures.joined > 0 && figures.bill.calls == 0);
-        let sum = &mut self.figures;
-        sum.distinct += figures.distinct;
-        sum.local_hits += figures.local_hits;
-        sum.shared_hits += figures.shared_hits;
-        sum.table_hits += figures.table_hits;
-        sum.joined += figures.joined;
-        sum.judged += figures.judged;
-        sum.refreshed += figures.refreshed;
-        sum.bill += figures.bill;
+        self.spared += usize::from(work.counts.joined > 0 && work.models.calls == 0);
+        self.figures += work.counts;
+        self.models += work.models;
     }
 
     fn calls(&self) -> f64 {
-        f64::from(self.figures.bill.calls)
+        f64::from(self.models.calls)
     }
 
     fn money(&self) -> f64 {
-        dollars(self.figures.bill.money)
+        dollars(Money::from_nanos(self.models.nano_dollars))
     }
 
     /// The part of the posts that no model was asked about for their request, in hundredths.
@@ -82,7 +76,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
 
     let unshared = replay(&trace, Cached::ByEachAlone).await;
     note(report, "day.without_shared_cache", &unshared);
-    let judged = |totals: &Totals| count(totals.figures.judged);
+    let judged = |totals: &Totals| count(totals.figures.asked);
     report.note("day.posts_saved", spared(judged(&whole), judged(&unshared)), "%");
     report.note("day.calls_saved", spared(whole.calls(), unshared.calls()), "%");
     report.note("day.money_saved", spared(whole.money(), unshared.money()), "%");
@@ -115,27 +109,29 @@ async fn replay(trace: &Trace, cached: Cached) -> Totals {
     let before = model.asked();
     let mut totals = fleet.replay(trace, &trace.day).await;
     let asked = model.asked().since(before);
-    assert_eq!(
-        asked.calls,
-        u64::from(totals.figures.bill.calls),
-        "both ends count the same"
-    );
-    assert_eq!(asked.tokens, totals.figures.bill.tokens, "both ends count the same");
+    assert_eq!(asked.calls, u64::from(totals.models.calls), "both ends count the same");
+    assert_eq!(asked.tokens, tokens(&totals.models), "both ends count the same");
     totals.one_by_one = asked.one_by_one;
     totals
 }
 
+const fn tokens(models: &ModelCounts) -> Tokens {
+    Tokens {
+        input: models.input_tokens,
+        output: models.output_tokens,
+    }
+}
+
 fn note(report: &mut Report, name: &str, totals: &Totals) {
-    let bill = &totals.figures.bill;
-    let Tokens { input, output } = bill.tokens;
+    let Tokens { input, output } = tokens(&totals.models);
     report.note(&format!("{name}.hit_rate"), totals.hit_rate(), "%");
-    report.note(&format!("{name}.posts_judged"), count(totals.figures.judged), "");
+    report.note(&format!("{name}.posts_judged"), count(totals.figures.asked), "");
     report.note(&format!("{name}.calls"), totals.calls(), "");
     report.note(&format!("{name}.tokens"), millions(input + output), "M");
     report.note(&format!("{name}.money"), totals.money(), "$");
 }
 
-/// Who answered, in hundredths of the posts; what is left was judged for its own request.
+/// Shares of the layers that answered, in hundredths of the posts; the rest was judged for its own request.
 fn layers(report: &mut Report, totals: &Totals) {
     let figures = &totals.figures;
     for (layer, hits) in [
@@ -146,14 +142,14 @@ fn layers(report: &mut Report, totals: &Totals) {
     ] {
         report.note(&format!("day.hits.{layer}"), share(hits, figures.distinct), "%");
     }
-    report.note("day.posts_per_call", count(figures.judged) / totals.calls(), "");
+    report.note("day.posts_per_call", count(figures.asked) / totals.calls(), "");
     report.note("day.judged_before_they_ran_out", count(figures.refreshed), "");
 }
 
-/// Counted, not run: it cannot be switched off. What was judged for another meanwhile would have been asked about again, in
-/// the call that its request made anyway, or in one of its own.
+/// Counted, not run, because it cannot be switched off. A question judged for another request meanwhile would have been asked
+/// again, in the call that its request made anyway, or in one of its own.
 fn without_coalescing(report: &mut Report, whole: &Totals) {
-    let judged = whole.figures.judged + whole.figures.joined;
+    let judged = whole.figures.asked + whole.figures.joined;
     report.note("day.without_coalescing.posts_judged", count(judged), "");
     report.note("day.without_coalescing.calls", whole.calls() + count(whole.spared), "");
 }
@@ -162,7 +158,7 @@ fn without_coalescing(report: &mut Report, whole: &Totals) {
 fn without_batching(report: &mut Report, whole: &Totals) {
     let Tokens { input, output } = whole.one_by_one;
     let money = millions(input) * DOLLARS.0 + millions(output) * DOLLARS.1;
-    report.note("day.without_batching.calls", count(whole.figures.judged), "");
+    report.note("day.without_batching.calls", count(whole.figures.asked), "");
     report.note("day.without_batching.tokens", millions(input + output), "M");
     report.note("day.without_batching.money", money, "$");
     report.note("day.money_saved_by_batching", spared(whole.money(), money), "%");

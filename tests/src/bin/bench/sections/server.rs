@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use shared::clock::Stopwatch;
 use tests::client::Client;
 use tests::program::LocalServer;
@@ -14,7 +15,7 @@ use crate::process;
 use crate::report::Report;
 use crate::stats::{Samples, count, micros, millis};
 
-/// Who asks, in turn.
+/// Users who ask, in turn.
 const USERS: usize = 64;
 
 /// The requests of ten days: 67,000 a day (requirements).
@@ -40,6 +41,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
         .iter()
         .map(|token| post("/v1/classify", token, &batch(1)))
         .collect();
+    let rankings: Vec<Vec<u8>> = tokens.iter().map(|token| post("/v1/rank", token, &ranking())).collect();
     let seconds = Duration::from_secs(effort.of(15, 3));
     let load = |connections, pace, span| Load {
         address: server.address,
@@ -66,6 +68,14 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
             micros(used) / count(most.latencies.len()),
             "us",
         );
+
+        let of_rank = Load {
+            requests: &rankings,
+            ..load(16, Pace::Closed, seconds)
+        };
+        let ranked = of_rank.run();
+        report.note("server.rank.16_connections.rate", ranked.per_second(), "/s");
+        report.note("server.rank.16_connections.p99", ranked.latencies.quantile(0.99), "ms");
 
         // More connections than requests are ever under way: none waits for a free one.
         let steady = load(64, Pace::Open(2_000.0), seconds).run();
@@ -121,6 +131,13 @@ fn feed(tokens: &[String]) -> Vec<Vec<u8>> {
         post("/v1/classify", &tokens[n % tokens.len()], &body)
     };
     (0..2_000).map(one).collect()
+}
+
+/// A question about ten items, asked by everybody.
+fn ranking() -> Value {
+    let item =
+        |n: usize| json!({"id": n.to_string(), "text": format!("running shoe number {n} of a well-known brand")});
+    json!({"query": "running shoes for beginners", "items": (0..10).map(item).collect::<Vec<_>>()})
 }
 
 /// The access tokens of some users.

@@ -12,7 +12,7 @@ const CALM: usize = 8;
 /// Seconds of a fault, and of what follows it.
 const TROUBLE: usize = 3;
 
-/// What a server holds, and how it answers, in one calm.
+/// A server's resources and answers in one calm.
 #[derive(Debug)]
 struct Look {
     resident: f64,

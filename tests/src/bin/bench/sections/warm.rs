@@ -15,7 +15,7 @@ use crate::stats::{Samples, count, micros, millis};
 /// Invocations before any is measured.
 const WARM_UP: usize = 200;
 
-/// What is measured: a name, so many posts, so many of them new in each event.
+/// The batches: a name, the number of posts, the number of new ones in each event.
 const BATCHES: [(&str, usize, usize); 5] = [
     ("1_post", 1, 0),
     ("1_post.new", 1, 1),

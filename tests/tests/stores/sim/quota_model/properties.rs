@@ -1,8 +1,9 @@
-//! What must hold, in every state that any history leads to.
+//! The properties that must hold in every state of any history.
 
+use shared::plan::conservative_share;
 use stateright::Property;
 
-use super::{Fallback, Fleet, Step, World};
+use super::{Fallback, Fleet, Instance, Step, World, counter};
 
 /// The table's own condition: whatever is lost, the units that it admitted are within the limit.
 pub(super) const TABLE_WITHIN_LIMIT: &str = "what the table admits is within the limit";
@@ -10,7 +11,10 @@ pub(super) const TABLE_WITHIN_LIMIT: &str = "what the table admits is within the
 pub(super) const ALONE_WITHIN_80_PERCENT: &str = "what waits in ledgers is within 80 % of the limit";
 /// See [`Fleet::bound`].
 pub(super) const WITHIN_BOUND: &str = "what is admitted in all is within the bound";
-/// What a user would call exact. Shares do not hold it: an instance cannot know what the others are admitting.
+/// While the table is down, the shadow keeps what the whole fleet has admitted within 80 % of the limit.
+pub(super) const FLEET_WITHIN_80_PERCENT: &str = "the shadow admits nothing beyond 80 % of the limit";
+/// Exactness, as a user sees it. A fleet of one instance holds it. Several do not: the table admits the rest of the limit before
+/// every instance has delivered what it admitted without the table.
 pub(super) const WITHIN_LIMIT: &str = "what is admitted in all is within the limit";
 /// Without a failure the count is what was admitted, to the unit, and nobody admits alone: writes that meet are no failure.
 pub(super) const EXACT_WHEN_CALM: &str = "stored is admitted when nothing failed";
@@ -18,11 +22,11 @@ pub(super) const EXACT_WHEN_CALM: &str = "stored is admitted when nothing failed
 pub(super) const USER_LOSES_THE_LOST: &str = "a user loses only what was lost on the way";
 /// While every answer arrives no batch is lost, however many requests do not arrive and however long the table is down.
 pub(super) const BATCH_NEEDS_LOST_REPLY: &str = "a user loses a batch only with its reply";
-/// What was admitted is counted or still waits, but for what waited in an instance that crashed.
+/// Admitted units are counted or still wait, except those that waited in an instance that crashed.
 pub(super) const OWNER_LOSES_BY_CRASH: &str = "what is admitted gets counted, but for crashes";
 /// The whole limit can be used.
 pub(super) const LIMIT_REACHED: &str = "the limit is reached to the unit";
-/// What was admitted alone gets counted.
+/// Units admitted alone get counted.
 pub(super) const RECOVERED: &str = "a ledger is delivered";
 
 pub(super) fn all() -> Vec<Property<Fleet>> {
@@ -32,6 +36,9 @@ pub(super) fn all() -> Vec<Property<Fleet>> {
         }),
         Property::always(ALONE_WITHIN_80_PERCENT, |fleet: &Fleet, world: &World| {
             world.outstanding() * 5 <= fleet.limit * 4
+        }),
+        Property::always(FLEET_WITHIN_80_PERCENT, |_, world: &World| {
+            !world.truth.beyond_80_percent
         }),
         Property::always(WITHIN_BOUND, |fleet: &Fleet, world: &World| {
             world.truth.admitted() <= fleet.bound(world)
@@ -71,31 +78,44 @@ impl Fleet {
     /// Shares: the limit by the table, and by each instance alone its share of 80 % of the limit. An instance that is started
     /// anew has seen nothing and has another share. So it is 1.8 times the limit, and a share more for each restart.
     ///
-    /// A shared ledger: the limit.
+    /// The shadow: the limit by the table, and without it 80 % of the limit in all, over all outages of the day and restarts.
     fn bound(&self, world: &World) -> u64 {
         let restarts = usize::from(self.budget.crashes - world.left.crashes);
         match self.fallback {
             Fallback::Shares => self.limit + self.share() * (self.instances + restarts) as u64,
-            Fallback::SharedLedger => self.limit,
+            Fallback::Shadow => self.limit + conservative_share(self.limit, 1),
         }
     }
 }
 
 impl World {
     /// Units admitted alone that the table does not count yet, and that wait somewhere to be delivered.
-    fn outstanding(&self) -> u64 {
-        self.ledgers()
-            .map(|ledger| ledger.outstanding(|id| self.table.has(id)))
+    pub(super) fn outstanding(&self) -> u64 {
+        self.instances
+            .iter()
+            .map(|instance| self.outstanding_of(instance))
             .sum()
     }
 
-    /// Whether the count and the truth may differ because a charge or a refund is half done.
+    /// Those of one instance.
+    pub(super) fn outstanding_of(&self, instance: &Instance) -> u64 {
+        let (mut ledger, mut units) = (instance.ledger.clone(), 0);
+        while let Some(parcel) = ledger.seal(&counter(), &instance.source) {
+            if !self.table.has(&parcel.id) {
+                units += parcel.units;
+            }
+            ledger.confirm(&parcel);
+        }
+        units
+    }
+
+    /// True if the count and the truth may differ because a charge or a refund is half done.
     fn is_unsettled(&self) -> bool {
         let half_done = |step: &Step| matches!(step, Step::Charging(_) | Step::Refunding(_));
         self.requests.iter().any(|request| half_done(&request.step))
     }
 
-    /// Whether nothing has failed so far.
+    /// True if nothing has failed so far.
     fn is_calm(&self, fleet: &Fleet) -> bool {
         let calm = super::Budget {
             charges: self.left.charges,
@@ -106,7 +126,7 @@ impl World {
         self.left == calm
     }
 
-    /// Whether some write may have been done without its sender's knowledge.
+    /// True if some write may have been done without its sender's knowledge.
     fn lost_a_reply(&self, fleet: &Fleet) -> bool {
         self.left.replies_lost < fleet.budget.replies_lost
             || self.left.requests_late < fleet.budget.requests_late

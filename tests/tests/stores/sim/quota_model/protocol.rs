@@ -1,47 +1,47 @@
-//! What an instance does: `shared::quota::store`, one step at a time.
+//! The steps of an instance: `shared::quota::store`, one at a time.
 
-use shared::quota::ledger::allowance;
+use shared::plan::conservative_share;
 
-use super::ledger::{Confirmed, Ledger};
-use super::{Action, Answer, Fallback, Fault, Fleet, Instance, NOBODY, Request, Step, World, Write};
+use super::{
+    Action, Answer, Charge, Fallback, Fault, Fleet, Instance, Ledger, Request, Step, Tier, World, Write, counter,
+};
+
+impl Instance {
+    pub(super) fn new(source: String) -> Self {
+        Self {
+            seen: 0,
+            ledger: Ledger::default(),
+            source,
+        }
+    }
+}
 
 impl Fleet {
-    pub(super) fn new_instance(&self) -> Instance {
-        Instance {
-            allowance: self.allowance(0),
-            ledger: Ledger::default(),
-        }
-    }
-
     /// An instance's share of 80 % of the limit.
     pub(super) fn share(&self) -> u64 {
-        allowance(self.limit, u32::try_from(self.instances).unwrap())
+        conservative_share(self.limit, u32::try_from(self.instances).unwrap())
     }
 
-    /// What an instance may admit alone when `used` was seen last.
-    fn allowance(&self, used: u64) -> u64 {
-        let fleet = match self.fault {
+    /// By how many instances 80 % are shared.
+    fn sharing(&self) -> u32 {
+        match self.fault {
             Some(Fault::UndividedShare) => 1,
             _ => u32::try_from(self.instances).unwrap(),
-        };
-        match self.fallback {
-            Fallback::Shares => allowance(self.limit.saturating_sub(used), fleet),
-            Fallback::SharedLedger => 0,
         }
     }
 
-    fn confirmed(&self) -> Confirmed {
-        // Room in the shared ledger is reckoned anew for every charge, from a shadow that counts what was confirmed.
-        if self.fault == Some(Fault::RenewedAllowance) || self.fallback == Fallback::SharedLedger {
-            Confirmed::FreesTheAllowance
-        } else {
-            Confirmed::StaysSpent
+    fn charge(&self, units: u64) -> Charge {
+        Charge {
+            counter: counter(),
+            tier: Tier::free(),
+            units,
+            limit: self.limit,
         }
     }
 
-    /// Whether a charge joins the shadow before it asks the table.
+    /// True if a charge joins the shadow before it asks the table.
     fn reserves(&self) -> bool {
-        self.fallback == Fallback::SharedLedger && self.fault != Some(Fault::Unreserved)
+        self.fallback == Fallback::Shadow && self.fault != Some(Fault::Unreserved)
     }
 }
 
@@ -50,14 +50,7 @@ impl World {
         match action {
             Action::Charge { request, units } => {
                 self.left.charges -= 1;
-                if fleet.reserves() {
-                    self.cache.shadow += units;
-                }
-                if fleet.fault == Some(Fault::Undelivered) {
-                    self.proceed(request, Step::Charging(units));
-                } else {
-                    self.deliver(fleet, request, true, Some(units));
-                }
+                self.charge(fleet, request, units);
             }
             Action::Deliver { request } => self.deliver(fleet, request, true, None),
             Action::Refund { request, units } => {
@@ -112,23 +105,37 @@ impl World {
         }
     }
 
-    fn ledger(&mut self, fleet: &Fleet, request: usize) -> (usize, &mut Ledger) {
-        let instance = request % fleet.instances;
-        match fleet.fallback {
-            Fallback::Shares => (instance, &mut self.instances[instance].ledger),
-            Fallback::SharedLedger => (NOBODY, &mut self.cache.ledger),
+    fn charge(&mut self, fleet: &Fleet, request: usize, units: u64) {
+        if fleet.reserves() {
+            self.shadow += units;
+        }
+        if fleet.fault == Some(Fault::Undelivered) {
+            self.proceed(request, Step::Charging(units));
+        } else {
+            self.deliver(fleet, request, true, Some(units));
         }
     }
 
-    /// What waits is delivered before anything is charged: else the table would admit without knowing of it. It is in the first
-    /// parcel and in the next.
+    fn instance(&mut self, fleet: &Fleet, request: usize) -> &mut Instance {
+        &mut self.instances[request % fleet.instances]
+    }
+
+    /// Waiting units are delivered before anything is charged: otherwise the table would admit without counting them.
+    /// They are in the first parcel and in the next.
     fn deliver(&mut self, fleet: &Fleet, request: usize, first: bool, charge: Option<u64>) {
-        let (owner, ledger) = self.ledger(fleet, request);
-        let step = match ledger.seal(owner) {
+        let Instance { ledger, source, .. } = self.instance(fleet, request);
+        let step = match ledger.seal(&counter(), source) {
             Some(parcel) => Step::Delivering { parcel, first, charge },
             None => charge.map_or(Step::Idle, Step::Charging),
         };
         self.proceed(request, step);
+    }
+
+    /// Remembers a count that the table has answered.
+    fn see(&mut self, fleet: &Fleet, request: usize, used: u64) {
+        if fleet.fallback == Fallback::Shares {
+            self.instance(fleet, request).seen = used;
+        }
     }
 
     fn proceed(&mut self, request: usize, step: Step) {
@@ -140,7 +147,7 @@ impl World {
             return;
         };
         if alone {
-            let taken = self.ledger(fleet, request).1.refund(units);
+            let taken = self.instance(fleet, request).ledger.refund(&counter(), units);
             self.truth.by_ledger -= units;
             // The table may have them already.
             self.truth.forfeited += units - taken;
@@ -152,17 +159,12 @@ impl World {
     }
 
     fn answered(&mut self, fleet: &Fleet, request: usize, answer: Answer) {
-        let allowance = &mut self.instances[request % fleet.instances].allowance;
         match self.requests[request].step.clone() {
             Step::Delivering { parcel, first, charge } => {
                 if fleet.fault != Some(Fault::RenewedAllowance) {
-                    *allowance = fleet.allowance(answer.used);
+                    self.see(fleet, request, answer.used);
                 }
-                let confirmed = fleet.confirmed();
-                let waited = self.ledger(fleet, request).1.confirm(&parcel, confirmed);
-                if waited && fleet.fallback == Fallback::SharedLedger && fleet.fault != Some(Fault::RenewedAllowance) {
-                    self.cache.shadow += parcel.units;
-                }
+                self.instance(fleet, request).ledger.confirm(&parcel);
                 if first && fleet.fault != Some(Fault::HalfDelivered) {
                     self.deliver(fleet, request, false, charge);
                 } else {
@@ -170,11 +172,11 @@ impl World {
                 }
             }
             Step::Charging(units) => {
-                *allowance = fleet.allowance(answer.used);
-                // What was refused stays in the shadow: it can only make a ledger more careful.
+                self.see(fleet, request, answer.used);
+                // A refused charge stays in the shadow: it can only make it more careful.
                 if answer.done {
                     if fleet.fault == Some(Fault::Unreserved) {
-                        self.cache.shadow += units;
+                        self.shadow += units;
                     }
                     self.truth.by_table += units;
                     self.proceed(request, Step::Admitted { units, alone: false });
@@ -220,8 +222,11 @@ impl World {
         match step {
             Step::Delivering { parcel, charge, .. } => {
                 if fleet.fault == Some(Fault::ParcelRenamed) {
-                    let (owner, ledger) = self.ledger(fleet, request);
-                    ledger.rename(owner, &parcel);
+                    // Its units make a parcel of another name.
+                    let again = fleet.charge(parcel.units);
+                    let Instance { ledger, .. } = self.instance(fleet, request);
+                    ledger.confirm(&parcel);
+                    ledger.note(&again, fleet.limit, 1);
                 }
                 match charge {
                     Some(units) => self.admit_alone(fleet, request, units),
@@ -245,26 +250,39 @@ impl World {
     }
 
     fn admit_alone(&mut self, fleet: &Fleet, request: usize, units: u64) {
-        let admitted = match fleet.fallback {
-            Fallback::Shares => {
-                let Instance { allowance, ledger } = &mut self.instances[request % fleet.instances];
-                ledger.admit(units, *allowance)
-            }
-            Fallback::SharedLedger => {
-                if fleet.reserves() {
-                    // It moves to the ledger. Should the table have done it all the same, the user got nothing for that.
-                    self.cache.shadow -= units;
+        let (charge, sharing) = (fleet.charge(units), fleet.sharing());
+        let most = conservative_share(fleet.limit, 1);
+        let by_shadow = match fleet.fallback {
+            Fallback::Shares => false,
+            Fallback::Shadow if fleet.reserves() => {
+                if self.shadow > most {
+                    self.shadow -= units;
+                    return self.proceed(request, Step::Idle);
                 }
-                let room = allowance(fleet.limit, 1).saturating_sub(self.cache.shadow);
-                self.cache.ledger.admit_within(units, room)
+                true
+            }
+            Fallback::Shadow => {
+                if self.shadow + units > most {
+                    return self.proceed(request, Step::Idle);
+                }
+                self.shadow += units;
+                true
             }
         };
-        if admitted.is_some() {
-            self.truth.by_ledger += units;
-            self.proceed(request, Step::Admitted { units, alone: true });
-        } else {
-            self.proceed(request, Step::Idle);
+        let Instance { ledger, seen, .. } = self.instance(fleet, request);
+        let left = fleet.limit.saturating_sub(*seen);
+        if by_shadow {
+            ledger.note(&charge, left, sharing);
+        } else if ledger.admit(&charge, left, sharing).is_none() {
+            return self.proceed(request, Step::Idle);
         }
+        self.truth.by_ledger += units;
+        if by_shadow {
+            // The units that users got, reported by an answer or not.
+            let got = self.table.used + self.outstanding() + self.truth.crashed - self.truth.forfeited;
+            self.truth.beyond_80_percent |= got > most;
+        }
+        self.proceed(request, Step::Admitted { units, alone: true });
     }
 
     fn arrive_late(&mut self, fleet: &Fleet, index: usize) {
@@ -290,10 +308,8 @@ impl World {
             }
             self.proceed(request, Step::Idle);
         }
-        let table = &self.table;
-        let crashed = &mut self.instances[instance];
-        self.truth.crashed += crashed.ledger.outstanding(|id| table.has(id));
-        crashed.ledger.clear();
-        crashed.allowance = fleet.allowance(0);
+        self.truth.crashed += self.outstanding_of(&self.instances[instance]);
+        let next = format!("{}'", self.instances[instance].source);
+        self.instances[instance] = Instance::new(next);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{Parcel, ParcelId};
+use shared::quota::outage::ledger::{Parcel, ParcelId};
+
 use super::{Fault, Fleet};
 
 /// The counter's item.
@@ -11,7 +12,7 @@ pub(super) struct Table {
     pub(super) up: bool,
     pub(super) used: u64,
     /// The number of each source's last parcel.
-    pub(super) outages: BTreeMap<usize, u8>,
+    pub(super) outages: BTreeMap<String, u64>,
 }
 
 /// A conditional write to the counter.
@@ -24,7 +25,7 @@ pub(super) enum Write {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Answer {
-    /// Whether the condition held.
+    /// True if the condition held.
     pub(super) done: bool,
     /// The count after the write, or the count that refused it.
     pub(super) used: u64,
@@ -35,17 +36,17 @@ impl Table {
         let done = match write {
             Write::Charge(units) => self.used + units <= fleet.limit,
             Write::Parcel(Parcel { id, .. }) if fleet.fault == Some(Fault::OnlyTheLast) => {
-                self.outages.get(&id.0) != Some(&id.1)
+                self.outages.get(&id.source) != Some(&id.number)
             }
-            Write::Parcel(parcel) => !self.has(parcel.id),
+            Write::Parcel(parcel) => !self.has(&parcel.id),
             Write::Refund(units) => self.used >= *units,
         };
         if done {
             match write {
                 Write::Charge(units) => self.used += units,
-                Write::Parcel(Parcel { id, units }) => {
+                Write::Parcel(Parcel { id, units, .. }) => {
                     self.used += units;
-                    self.outages.insert(id.0, id.1);
+                    self.outages.insert(id.source.clone(), id.number);
                 }
                 Write::Refund(units) => self.used -= units,
             }
@@ -53,8 +54,8 @@ impl Table {
         Answer { done, used: self.used }
     }
 
-    /// Whether a parcel was added.
-    pub(super) fn has(&self, id: ParcelId) -> bool {
-        self.outages.get(&id.0).is_some_and(|&last| last >= id.1)
+    /// True if a parcel was added.
+    pub(super) fn has(&self, id: &ParcelId) -> bool {
+        self.outages.get(&id.source).is_some_and(|&last| last >= id.number)
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use shared::admission;
 use shared::app::App;
-use shared::classify::{self, Batch, Classified, Degraded};
+use shared::classify::{self, Batch, Classified};
 use shared::clock::Timestamp;
 use shared::identity::Principal;
-use shared::rate_limit::store::Admitted;
+use shared::plan::Meter;
+use shared::telemetry::Degraded;
 use tests::dice::Dice;
 use tests::redis::Redis;
 use tests::service::{Plan, Tables};
@@ -25,7 +27,7 @@ const LIFE: Duration = Duration::from_hours(3);
 /// Requests under way at a time.
 const IN_FLIGHT: usize = 16;
 
-/// Who knows a verdict.
+/// The layer that knows a verdict.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cached {
     /// All instances, by the shared cache and the table.
@@ -39,14 +41,14 @@ impl Cached {
         match self {
             Self::Shared => plan.with_cache_at(redis.url()),
             Self::ByEachAlone => {
-                let deleted = tables.client().delete_table().table_name("clearview-verdicts");
+                let deleted = tables.client().delete_table().table_name("clearview-answers");
                 deleted.send().await.expect("a table less");
                 plan
             }
         }
     }
 
-    /// What requests may do without.
+    /// Returns the degraded modes that a run may have.
     const fn degraded(self) -> &'static [Degraded] {
         match self {
             Self::Shared => &[],
@@ -96,14 +98,14 @@ impl Fleet {
             async move {
                 let classified = tokio::spawn(asked.of(app, now)).await.expect("no panic");
                 let as_expected = classified.degraded.iter().all(|one| cached.degraded().contains(one));
-                assert!(as_expected, "{:?} {:?}", classified.degraded, classified.figures);
+                assert!(as_expected, "{:?} {:?}", classified.degraded, classified.work);
                 classified
             }
         });
         let mut totals = Totals::default();
         let mut answers = stream::iter(requests).buffer_unordered(IN_FLIGHT);
         while let Some(classified) = answers.next().await {
-            totals.add(classified.outcomes.len(), &classified.figures);
+            totals.add(classified.outcomes.len(), &classified.work);
         }
         totals
     }
@@ -136,11 +138,9 @@ impl Asked {
             idempotency: None,
             trace: None,
         };
-        let admitted = Admitted {
-            standings: Vec::new(),
-            degraded: false,
-            reservation: None,
-        };
+        let units = self.posts.len() as u64;
+        let admitted = admission::enter_by_day(&app, &self.principal, Meter::Posts, units, now).await;
+        let admitted = admitted.expect("a plan");
         let classified = classify::run(&app, &self.principal, &batch, &admitted, now).await;
         classified.expect("an answer")
     }

@@ -22,17 +22,17 @@ const THINKS: Duration = Duration::from_millis(3);
 /// Bytes of a token, by OpenAI's rule of thumb for English.
 const BYTES_PER_TOKEN: usize = 4;
 
-/// What it was asked in all.
+/// Totals of all questions to the model.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Asked {
     pub(crate) calls: u64,
     pub(crate) tokens: Tokens,
-    /// What the same posts would have taken, asked about one by one.
+    /// Tokens that the same posts would have taken, asked one by one.
     pub(crate) one_by_one: Tokens,
 }
 
 impl Asked {
-    /// What has come since `before`.
+    /// Returns the totals since `before`.
     pub(crate) const fn since(self, before: Self) -> Self {
         Self {
             calls: self.calls - before.calls,
@@ -116,7 +116,7 @@ async fn serve(counts: &Mutex<Asked>, request: Request<Incoming>) -> Response<Fu
         let mut asked = counts.lock().unwrap_or_else(PoisonError::into_inner);
         asked.calls += 1;
         asked.tokens += tokens;
-        // What is around the posts would be there for each of them.
+        // The text around the posts would be there for each of them.
         let each = |all: usize, inside: usize| posts.len() * (all - inside) + inside;
         asked.one_by_one += self::tokens(each(body.len(), of_posts), each(content.len(), of_verdicts));
     }

@@ -1,6 +1,6 @@
 //! A day of a feed app: who looks at which posts, under which preference, when. The same whenever it is made.
 //!
-//! # What it assumes
+//! # Assumptions
 //! - 20,000 of 100,000 users come: 67,000 requests of 20 posts, 1.34 million posts (the workload that this is built for), at
 //!   their peak twice as many as on average. How often somebody comes is log-normal: most once or twice, a few all day.
 //! - One user in a hundred posts something (the "1 % rule" of online communities): 1,000 new posts a day.

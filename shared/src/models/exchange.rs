@@ -1,0 +1,296 @@
+//! One question to one provider, as requests: in its protocol, with its key, at its address. A feature of the form that a
+//! provider refuses is given up and not sent to it again by this process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lambda_http::http::Request;
+
+use super::failure::Failure;
+use super::form::Form;
+use super::refusal::{self, About};
+use super::request::{ModelReply, ModelRequest};
+use super::sign::{Scope, signed};
+use super::transport::{HttpAnswer, Transport, traced};
+use super::{bedrock, openai};
+use crate::clock::Timestamp;
+use crate::config::providers::{ProviderName, ProviderSettings};
+use crate::config::{AwsCredentials, Config, Secret};
+use crate::secrets::Held;
+
+/// The way to all models beyond this process.
+#[derive(Debug)]
+pub struct Exchange {
+    settings: ProviderSettings,
+    region: String,
+    credentials: Option<AwsCredentials>,
+    transport: Transport,
+    /// The key of `OpenAI`'s protocol, if calls carry one.
+    key: Option<Held<Secret>>,
+    /// The forms of providers that have refused a stricter one.
+    forms: Mutex<HashMap<ProviderName, Form>>,
+    bedrock: bedrock::Endpoints,
+}
+
+impl Exchange {
+    /// As configured, with the key of `OpenAI`'s protocol.
+    #[must_use]
+    pub fn new(config: &Config, key: Option<Held<Secret>>) -> Self {
+        Self {
+            settings: config.providers.clone(),
+            region: config.region.clone(),
+            credentials: config.credentials.clone(),
+            transport: Transport::default(),
+            key,
+            forms: Mutex::default(),
+            bedrock: bedrock::Endpoints::of(config.providers.bedrock_endpoint.as_deref(), &config.region),
+        }
+    }
+
+    /// Returns the most tokens that `name` is told to write in answer to a question.
+    #[must_use]
+    pub fn most_output(&self, name: &ProviderName, request: &ModelRequest) -> u32 {
+        let needed = || {
+            self.sent(name, self.form(name), request)
+                .most_output(name, request.max_output)
+        };
+        self.settings.max_output.of(name).unwrap_or_else(needed)
+    }
+
+    /// Asks `name`, again as long as it refuses another feature of the form.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn ask(
+        &self,
+        name: &ProviderName,
+        request: &ModelRequest,
+        trace: Option<&str>,
+        now: Timestamp,
+    ) -> Result<ModelReply, Failure> {
+        let mut key = self.key(name, now).await?;
+        let mut renewed = false;
+        loop {
+            let form = self.form(name);
+            let answer = self.send(name, request, form, (key.as_deref(), trace), now).await?;
+            let Err(failure) = succeeded(&answer) else {
+                return read(name, request, &answer.body);
+            };
+            match refusal::about(answer.status, &answer.body) {
+                About::Content => return Err(Failure::Content(answer.status)),
+                About::Form(feature) => match form.without(feature) {
+                    Some(lesser) => self.learn(name, form, lesser),
+                    None => return Err(failure),
+                },
+                // The key may have been replaced since it was read.
+                About::Other if answer.status == 401 && !renewed => match self.renewed(key.as_ref(), now).await {
+                    Some(other) => (key, renewed) = (Some(other), true),
+                    None => return Err(failure),
+                },
+                About::Other => return Err(failure),
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        name: &ProviderName,
+        request: &ModelRequest,
+        form: Form,
+        (key, trace): (Option<&Secret>, Option<&str>),
+        now: Timestamp,
+    ) -> Result<HttpAnswer, Failure> {
+        let bound = (self.sent(name, form, request), self.most_output(name, request));
+        match name {
+            ProviderName::Local => Err(Failure::Unasked("the embedded model is not asked over the network")),
+            ProviderName::OpenAi(model) => {
+                let request = openai::request(&self.settings.openai, key, model, request, bound)?;
+                self.transport.send(traced(request, trace), now).await
+            }
+            ProviderName::Bedrock(model) => {
+                for (place, endpoint) in self.bedrock.in_turn() {
+                    let request = traced(bedrock::request(endpoint, model, request, bound)?, trace);
+                    match self.transport.send(self.signed(request, now)?, now).await {
+                        Err(Failure::Unreachable) => {}
+                        Err(failure) => return Err(failure),
+                        Ok(answer) => {
+                            self.bedrock.reached(place);
+                            return Ok(answer);
+                        }
+                    }
+                }
+                Err(Failure::Unreachable)
+            }
+        }
+    }
+
+    fn signed(&self, request: Request<String>, now: Timestamp) -> Result<Request<String>, Failure> {
+        let scope = Scope {
+            credentials: self.credentials.as_ref(),
+            region: &self.region,
+            service: "bedrock",
+        };
+        signed(request, scope, now)
+    }
+
+    async fn key(&self, name: &ProviderName, now: Timestamp) -> Result<Option<Arc<Secret>>, Failure> {
+        let (ProviderName::OpenAi(_), Some(key)) = (name, &self.key) else {
+            return Ok(None);
+        };
+        key.current(now).await.map(Some).map_err(|error| {
+            tracing::warn!(%error, "the provider's key cannot be read");
+            Failure::Unasked("the provider's key cannot be read")
+        })
+    }
+
+    /// Reads the key again; `None` unless it is another one than `refused`.
+    async fn renewed(&self, refused: Option<&Arc<Secret>>, now: Timestamp) -> Option<Arc<Secret>> {
+        let (key, refused) = (self.key.as_ref()?, refused?);
+        key.refresh(now).await.ok().filter(|key| key != refused)
+    }
+
+    fn form(&self, name: &ProviderName) -> Form {
+        let forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = forms.get(name).copied();
+        known.unwrap_or_else(|| Form::first(name, &self.settings))
+    }
+
+    /// Returns a form as it is sent with a question: with the reasoning that this needs, unless an operator has set it.
+    fn sent(&self, name: &ProviderName, form: Form, request: &ModelRequest) -> Form {
+        match self.settings.effort.of(name) {
+            Some(_) => form,
+            None => form.with_reasoning(request.reasoning),
+        }
+    }
+
+    /// Remembers a form, unless another call has learned meanwhile.
+    fn learn(&self, name: &ProviderName, refused: Form, lesser: Form) {
+        tracing::warn!(provider = %name, ?refused, ?lesser, "a provider refused the form of a question");
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let form = forms.entry(name.clone()).or_insert(refused);
+        if *form == refused {
+            *form = lesser;
+        }
+    }
+}
+
+/// Turns a status that is no success into a failure.
+const fn succeeded(answer: &HttpAnswer) -> Result<(), Failure> {
+    match answer.status {
+        200..=299 => Ok(()),
+        429 => Err(Failure::RateLimited(answer.wait)),
+        // 424: a model of Bedrock failed; 425, 499: of proxies.
+        status @ (408 | 409 | 424 | 425 | 499 | 500..) => Err(Failure::Server(status, answer.wait)),
+        status => Err(Failure::Refused(status)),
+    }
+}
+
+fn read(name: &ProviderName, request: &ModelRequest, body: &[u8]) -> Result<ModelReply, Failure> {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    let (text, counts) = match name {
+        ProviderName::Bedrock(_) => bedrock::read(body, request.schema.as_ref())?,
+        ProviderName::OpenAi(_) | ProviderName::Local => openai::read(body)?,
+    };
+    Ok(ModelReply { text, counts })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    use super::super::request::Part;
+    use super::*;
+
+    /// A place where Bedrock answers, with this status, and counts how often it was asked.
+    struct Place {
+        address: SocketAddr,
+        asked: Arc<AtomicUsize>,
+        server: JoinHandle<()>,
+    }
+
+    impl Place {
+        async fn at(address: SocketAddr, status: u16) -> Self {
+            let listener = TcpListener::bind(address).await.unwrap();
+            let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+            let counted = Arc::clone(&asked);
+            let server = tokio::spawn(async move {
+                while let Ok((mut connection, _)) = listener.accept().await {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"}") {
+                        connection.read_buf(&mut request).await.unwrap();
+                    }
+                    let said = json!({"output": {"message": {"content": [{"text": "said"}]}}}).to_string();
+                    let length = said.len();
+                    let answer =
+                        format!("HTTP/1.1 {status} \r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{said}");
+                    connection.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+            Self { address, asked, server }
+        }
+
+        /// At a port of its own.
+        async fn new(status: u16) -> Self {
+            Self::at(([127, 0, 0, 1], 0).into(), status).await
+        }
+
+        /// Stops; returns how often it was asked.
+        async fn stop(self) -> usize {
+            self.server.abort();
+            let _ = self.server.await;
+            self.asked.load(Ordering::Relaxed)
+        }
+    }
+
+    /// Returns an exchange that asks Bedrock at these two names.
+    fn exchange(names: [SocketAddr; 2]) -> Exchange {
+        let credentials = [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")];
+        let known = |name: &str| credentials.iter().find(|(of, _)| *of == name);
+        let config = Config::read(|name| known(name).map(|(_, value)| (*value).to_owned())).unwrap();
+        let mut exchange = Exchange::new(&config, None);
+        exchange.bedrock = bedrock::Endpoints::at(&names.map(|name| format!("http://{name}")));
+        exchange
+    }
+
+    async fn ask(exchange: &Exchange) -> Result<Option<String>, Failure> {
+        let name = ProviderName::parse("bedrock:model").unwrap();
+        let request = ModelRequest::sample(vec![Part::Text("bitcoin".into())]);
+        let reply = exchange.ask(&name, &request, None, Timestamp::from_seconds(0)).await?;
+        Ok(reply.text)
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_reached_gives_its_turn_to_the_other_which_is_the_first_from_then_on() {
+        let (closed, open) = (Place::new(200).await, Place::new(200).await);
+        let names = [closed.address, open.address];
+        closed.stop().await;
+        let exchange = exchange(names);
+        let said = Ok(Some("said".to_owned()));
+        assert_eq!(ask(&exchange).await, said);
+        let opened = Place::at(names[0], 200).await;
+        assert_eq!(ask(&exchange).await, said);
+        assert_eq!(open.stop().await, 2, "the one that was reached is asked first");
+        assert_eq!(
+            ask(&exchange).await,
+            said,
+            "and the other where it is not reached any more"
+        );
+        assert_eq!(opened.stop().await, 1);
+        assert_eq!(ask(&exchange).await, Err(Failure::Unreachable));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_answers_with_a_refusal_is_not_one_that_is_not_reached() {
+        let (refusing, other) = (Place::new(403).await, Place::new(200).await);
+        let exchange = exchange([refusing.address, other.address]);
+        assert_eq!(ask(&exchange).await, Err(Failure::Refused(403)));
+        assert_eq!((refusing.stop().await, other.stop().await), (1, 0));
+    }
+}

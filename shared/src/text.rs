@@ -1,0 +1,4 @@
+//! Text: its forms, whatever it says.
+
+pub mod canonical;
+pub mod visible;
