@@ -1,6 +1,6 @@
 //! Asks for verdicts on posts: the configured providers in order of preference, then the embedded judge that stands in for them.
 //!
-//! [`calls`] splits posts into calls and asks again in halves, [`batch_window`](super::batch_window) lets requests share a call,
+//! `calls` splits posts into calls and asks again in halves, [`batch_window`](super::batch_window) lets requests share a call,
 //! [`prompt`](super::prompt) is the question, and [`answer`](super::answer) is what counts as an answer.
 
 mod calls;
