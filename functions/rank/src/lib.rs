@@ -14,7 +14,7 @@ use shared::http::{Call, Reply, Route};
 use shared::identity::Principal;
 use shared::plan::Meter;
 use shared::rank::{self, Figures, Question, Ranked};
-use shared::telemetry::{Counts, ModelCounts, Spans, Work};
+use shared::telemetry::{Counts, Spans, Work};
 
 /// A form of question and answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,31 +95,15 @@ fn bound(violations: &mut Vec<Violation>, pointer: String, text: &str, length: R
 
 /// Returns the figures of a request for the record: its units are samples.
 fn work(question: &Question, figures: &Figures) -> Work {
-    let bill = &figures.bill;
     let mut work = Work::of(NAME);
     work.counts = Counts {
         units: question.samples,
-        distinct: 1,
-        local_hits: figures.tally.memory,
-        shared_hits: figures.tally.shared,
-        table_hits: figures.tally.table,
-        joined: figures.tally.joined,
-        asked: figures.tally.asked,
-        refreshed: figures.tally.refreshed,
-        evicted: figures.tally.evicted,
         charged: figures.charged,
         refunded: figures.refunded,
         refund_lost: figures.refund_lost,
+        ..figures.tally.counts(1)
     };
-    work.models = ModelCounts {
-        calls: bill.calls,
-        failures: bill.failures,
-        timeouts: bill.timeouts,
-        retries: bill.retries,
-        input_tokens: bill.tokens.input,
-        output_tokens: bill.tokens.output,
-        nano_dollars: bill.money.nanos(),
-    };
+    work.models = figures.bill.counts();
     work.spans = Spans {
         lookup: figures.lookup,
         asking: figures.asking,

@@ -16,6 +16,7 @@ use super::table::AnswerTable;
 use super::valkey::SharedAnswers;
 use crate::clock::{Deadline, Timestamp};
 use crate::config::CacheLayers;
+use crate::telemetry::Counts;
 
 /// Questions to be answered.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +75,24 @@ pub struct Tally {
     pub evicted: usize,
     /// Answers that this process keeps.
     pub kept: usize,
+}
+
+impl Tally {
+    /// Returns it as it is counted in a record, for so many distinct questions.
+    #[must_use]
+    pub fn counts(&self, distinct: usize) -> Counts {
+        Counts {
+            distinct,
+            local_hits: self.memory,
+            shared_hits: self.shared,
+            table_hits: self.table,
+            joined: self.joined,
+            asked: self.asked,
+            refreshed: self.refreshed,
+            evicted: self.evicted,
+            ..Counts::default()
+        }
+    }
 }
 
 /// The state of the leases on some questions.

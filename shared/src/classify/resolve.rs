@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::clock::Deadline;
 use crate::identity::Principal;
 use crate::models::call::{ModelUsage, RunningUsage};
-use crate::telemetry::{Counts, Degraded, Work};
+use crate::telemetry::{Degraded, Work};
 
 /// The different questions of a batch.
 pub(super) struct Distinct<'a> {
@@ -146,17 +146,7 @@ impl<'a> Asking<'a> {
         }
         let tally = coalesced.tally;
         let mut work = Work::of(WORKLOAD);
-        work.counts = Counts {
-            distinct: self.distinct.keys.len(),
-            local_hits: tally.memory,
-            shared_hits: tally.shared,
-            table_hits: tally.table,
-            joined: tally.joined,
-            asked: tally.asked,
-            refreshed: tally.refreshed,
-            evicted: tally.evicted,
-            ..Counts::default()
-        };
+        work.counts = tally.counts(self.distinct.keys.len());
         work.models = usage.counts();
         work.kept = tally.kept;
         work.model_failure = coalesced.failure;
