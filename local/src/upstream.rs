@@ -1,6 +1,7 @@
 //! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and follows a script. It is for
 //! demonstrations (`--script FILE`) and for tests.
 
+pub mod chat;
 pub mod ranking;
 pub mod script;
 
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::chat::{ScriptedBody, unbroken};
 use self::ranking::AskedRanking;
 use self::script::{Act, AskedQuestion, Script, refuses, wait};
 
@@ -154,7 +156,7 @@ async fn serve(
     state: &UpstreamState,
     request: Request<Incoming>,
     before: usize,
-) -> Result<Response<Full<Bytes>>, std::io::Error> {
+) -> Result<Response<ScriptedBody>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -163,9 +165,8 @@ async fn serve(
         .get("x-amz-target")
         .is_some_and(|target| target == "secretsmanager.GetSecretValue")
     {
-        return Ok(json_response(
-            &json!({"Name": body["SecretId"], "SecretString": *state.secret()}),
-        ));
+        let secret = json!({"Name": body["SecretId"], "SecretString": *state.secret()});
+        return Ok(unbroken(json_response(&secret)));
     }
     let converse = parts.uri.path().ends_with("/converse");
     let asked: Option<AskedQuestion> = asked(&body, converse);
@@ -175,39 +176,47 @@ async fn serve(
         .send_modify(|calls| calls.push(call(&parts, &body, asked.clone(), ranking.clone())));
     let act = state.script().take();
     tokio::time::sleep(wait(&act)).await;
-    let is_refused = refuses(&act, &body, asked.as_ref());
-    match (&act, content(&act, asked.as_ref(), ranking.as_ref())) {
-        (Act::Cut, _) => Err(std::io::Error::other("cut")),
-        (Act::Once, _) if before > 0 => Err(std::io::Error::other("closed")),
-        (Act::Redirect { status, location }, _) => Ok(redirect(*status, location)),
-        (Act::Refuse { status, error, .. }, _) if is_refused => {
+    let refused = refuses(&act, &body, asked.as_ref());
+    let content = content(&act, asked.as_ref(), ranking.as_ref());
+    let whole = match (&act, content) {
+        (Act::Cut, _) => return Err(std::io::Error::other("cut")),
+        (Act::Once, _) if before > 0 => return Err(std::io::Error::other("closed")),
+        (Act::Refuse { status, error, .. }, _) if refused => {
             let mut response = json_response(error);
             *response.status_mut() = status_code(*status);
-            Ok(response)
+            response
         }
         (Act::Hang, _) => {
             let never: Infallible = std::future::pending().await;
             match never {}
         }
-        (Act::Status { status, retry_after }, _) => Ok(status_response(*status, *retry_after)),
-        (Act::Junk, _) => Ok(Response::new(Full::from("\u{0}\u{1}{{{ no JSON"))),
-        (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
-        // A call that is not as the contract says gets no answer but 400.
-        (_, None) => Ok(status_response(400, None)),
-        (act, Some(content)) => {
-            let mut answer = answer(&body, &content, converse);
-            match act {
-                Act::Usage { usage } => answer["usage"] = usage.clone(),
-                Act::Parts => {
-                    let content = answer["choices"][0]["message"]["content"].take();
-                    answer["choices"][0]["message"]["content"] = json!([{"type": "text", "text": content}]);
-                }
-                Act::Gzip => return compressed(&answer),
-                _ => {}
-            }
-            Ok(json_response(&answer))
+        (Act::Redirect { status, location }, _) => redirect(*status, location),
+        (Act::Status { status, retry_after }, _) => status_response(*status, *retry_after),
+        (Act::Junk, _) => Response::new(Full::from("\u{0}\u{1}{{{ no JSON")),
+        (Act::Html, _) => Response::new(Full::from("<html><body>502 Bad Gateway</body></html>")),
+        // A call that is neither chat nor as the contract says gets no answer but 400.
+        (act, None) => {
+            let reply = chat::answer(act, &body);
+            return Ok(reply.unwrap_or_else(|| unbroken(status_response(400, None))));
         }
+        (act, Some(content)) => verdicts(act, &body, &content, converse)?,
+    };
+    Ok(unbroken(whole))
+}
+
+/// Returns an answer to a question whose schema was given.
+fn verdicts(act: &Act, body: &Value, content: &str, converse: bool) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    let mut answer = answer(body, content, converse);
+    match act {
+        Act::Usage { usage } => answer["usage"] = usage.clone(),
+        Act::Parts => {
+            let content = answer["choices"][0]["message"]["content"].take();
+            answer["choices"][0]["message"]["content"] = json!([{"type": "text", "text": content}]);
+        }
+        Act::Gzip => return compressed(&answer),
+        _ => {}
     }
+    Ok(json_response(&answer))
 }
 
 fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Option<AskedRanking>) -> ReceivedCall {

@@ -1,6 +1,7 @@
 //! The only reader of the environment: every setting with its variable, unit and default. A bad value stops the start.
 
 mod address;
+pub mod assistants;
 mod aws;
 mod cache;
 mod endpoint;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::assistants::Assistants;
 use super::per_provider::parse_tokens;
 use super::{ConfigError, Settings};
 use crate::money::{Money, Price};
@@ -43,6 +44,8 @@ pub struct ProviderSettings {
     pub chains: Chains,
     /// `CLEARVIEW_RANK_PROVIDERS`: the chain of rank, for every tier (as `CLEARVIEW_PROVIDERS`).
     pub rank: Chains,
+    /// `CLEARVIEW_ASSISTANTS`: the assistants that users may name, with chains of their own, as JSON (none).
+    pub assistants: Assistants,
     /// `CLEARVIEW_LOCAL_FALLBACK`: the embedded judge stands in at the end of every chain (`on`).
     pub stand_in: bool,
     /// `CLEARVIEW_OPENAI_…`: the address of that protocol, and its key.
@@ -85,6 +88,7 @@ impl ProviderSettings {
                 },
             },
             chains,
+            assistants: Assistants::read(env)?,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
             openai: OpenAiSettings::read(env)?,
             effort: PerProvider::read(env, "CLEARVIEW_REASONING_EFFORT", Effort::parse)?,
@@ -106,7 +110,8 @@ impl ProviderSettings {
     #[must_use]
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
-        for chains in [&self.chains, &self.rank] {
+        let of_assistants = self.assistants.iter().map(|assistant| &assistant.chains);
+        for chains in [&self.chains, &self.rank].into_iter().chain(of_assistants) {
             for name in std::iter::once(&chains.base).chain(chains.by_tier.values()).flatten() {
                 if !all.contains(&name) {
                     all.push(name);
@@ -166,7 +171,7 @@ impl ProviderSettings {
     }
 }
 
-fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
+pub(super) fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
     let refuse = |problem: String| ConfigError { variable, problem };
     let mut chain = Vec::new();
     for name in text.split(',') {
