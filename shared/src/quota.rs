@@ -12,6 +12,7 @@ pub mod outage;
 pub mod receipt;
 pub mod refund;
 pub mod reserve;
+pub mod run_table;
 pub mod store;
 pub mod table;
 

@@ -315,7 +315,7 @@ impl Hearing {
 
 #[cfg(test)]
 mod tests {
-    use lambda_http::bytes::Bytes;
+    use bytes::Bytes;
 
     use super::*;
 
