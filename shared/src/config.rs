@@ -3,6 +3,7 @@
 mod address;
 mod aws;
 mod cache;
+mod detect;
 mod endpoint;
 mod layers;
 mod openai;
@@ -24,6 +25,7 @@ use crate::plan::Plans;
 pub use self::address::AddressLimits;
 pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
+pub use self::detect::{DetectSettings, Thresholds};
 pub use self::endpoint::Endpoint;
 pub use self::layers::CacheLayers;
 
@@ -94,6 +96,8 @@ pub struct Config {
     pub fleet_size: u32,
     /// `CLEARVIEW_PROVIDERS` and its companions.
     pub providers: ProviderSettings,
+    /// `CLEARVIEW_FLAG_LEVEL` and its companions.
+    pub detect: DetectSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
@@ -185,6 +189,7 @@ impl Config {
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
             providers,
+            detect: DetectSettings::read(&env)?,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             cors_origins: env.origins("CLEARVIEW_CORS_ORIGINS")?,

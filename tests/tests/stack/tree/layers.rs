@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "ids",
             "money",
             "plan",
+            "processor",
             "refreshed",
             "text",
         ],
@@ -85,7 +86,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "classify", "rank"]),
+    ("use cases", &["account", "admission", "classify", "detect", "rank"]),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
 
