@@ -31,6 +31,7 @@ pub fn of_scores(scores: &Scores, thresholds: Thresholds) -> Judgement {
         level: Level::of_two(explicit, score, thresholds),
         score,
         categories: BTreeMap::from([(Category::Sexual, explicit), (Category::Suggestive, scores.sexy)]),
+        labels: scores.by_name().map(|(name, score)| (name.to_owned(), score)).into(),
         model: Model::NAME.to_owned(),
     }
 }

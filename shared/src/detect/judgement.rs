@@ -41,6 +41,8 @@ pub struct Judgement {
     pub score: f32,
     /// By category, 0..=1. One that the judge cannot tell is absent, never 0.
     pub categories: BTreeMap<Category, f32>,
+    /// What the judge said in its own words, 0..=1 each.
+    pub labels: BTreeMap<String, f32>,
     /// The judge with its version, as answers name it.
     pub model: String,
 }
@@ -57,7 +59,8 @@ impl Judgement {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let judgement: Self = serde_json::from_slice(bytes).ok()?;
         let is_share = |score: &f32| (0.0..=1.0).contains(score);
-        let whole = is_share(&judgement.score) && judgement.categories.values().all(is_share);
+        let mut scores = judgement.categories.values().chain(judgement.labels.values());
+        let whole = is_share(&judgement.score) && scores.all(is_share);
         whole.then_some(judgement)
     }
 
@@ -72,11 +75,16 @@ impl Judgement {
     pub fn or_worse(mut self, other: Self) -> Self {
         self.level = self.level.max(other.level);
         self.score = self.score.max(other.score);
-        for (category, score) in other.categories {
-            let worst = self.categories.entry(category).or_insert(score);
-            *worst = worst.max(score);
-        }
+        keep_worst(&mut self.categories, other.categories);
+        keep_worst(&mut self.labels, other.labels);
         self
+    }
+}
+
+fn keep_worst<K: Ord>(kept: &mut BTreeMap<K, f32>, other: BTreeMap<K, f32>) {
+    for (name, score) in other {
+        let worst = kept.entry(name).or_insert(score);
+        *worst = worst.max(score);
     }
 }
 

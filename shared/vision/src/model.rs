@@ -81,6 +81,18 @@ impl Model {
 }
 
 impl Scores {
+    /// Returns each class by its name.
+    #[must_use]
+    pub fn by_name(&self) -> [(&'static str, f32); 5] {
+        [
+            ("drawing", self.drawing),
+            ("hentai", self.hentai),
+            ("neutral", self.neutral),
+            ("porn", self.porn),
+            ("sexy", self.sexy),
+        ]
+    }
+
     /// Returns the probability of something explicit.
     #[must_use]
     pub fn explicit(&self) -> f32 {

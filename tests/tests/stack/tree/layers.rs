@@ -87,7 +87,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "chat", "classify", "detect", "rank"]),
+    (
+        "use cases",
+        &["account", "admission", "chat", "classify", "detect", "rank"],
+    ),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
 

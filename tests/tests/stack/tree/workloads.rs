@@ -34,8 +34,8 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("plan", &["images", "posts", "rankings"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
-    ("config::detect", &["detect", "image", "images"]),
-    ("config::providers", &["detect", "images", "rank"]),
+    ("config", &["detect"]),
+    ("config::providers", &["images", "rank"]),
     // A part of what models are asked; OpenAI's name of its protocol, and of some models.
     ("models", &["image"]),
     ("models::form", &["chat"]),
