@@ -32,6 +32,7 @@
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
 //! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`queue`] | the way to SQS, and the events of its messages |
 
 pub mod account;
 pub mod admission;
@@ -61,6 +62,7 @@ pub mod plan;
 pub mod plan_store;
 pub mod probes;
 pub mod processor;
+pub mod queue;
 pub mod quota;
 pub mod rank;
 pub mod refreshed;

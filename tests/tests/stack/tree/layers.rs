@@ -28,6 +28,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "dependency_breaker",
             "elasticache",
             "http_client",
+            "queue",
             "secrets",
             "table",
             "telemetry",
