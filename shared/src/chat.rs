@@ -1,8 +1,10 @@
 //! The use case chat: a model continues a dialogue as an assistant that the operator has defined, exact to the token.
 //!
-//! [`reply`] is what is remembered of a reply.
+//! [`conversation`] is what is kept of a dialogue for its user. [`reply`] is what is remembered of a reply, and [`shared_reply`] decides which of them may serve everybody.
 
+pub mod conversation;
 pub mod reply;
+pub mod shared_reply;
 
 pub use self::reply::ChatReply;
 pub use crate::models::dialogue::{Finish, Role, Utterance};

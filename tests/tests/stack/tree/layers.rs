@@ -37,6 +37,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "rules",
         &[
+            "chat::conversation",
             "classify::verdict",
             "identity",
             "models::breaker",
@@ -59,6 +60,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
         &[
             "answers",
             "audit",
+            "chat::conversation::store",
+            "chat::shared_reply",
             "classify::answer",
             "classify::ask",
             "classify::batch_window",
