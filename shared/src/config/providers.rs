@@ -46,6 +46,8 @@ pub struct ProviderSettings {
     pub rank: Chains,
     /// `CLEARVIEW_ASSISTANTS`: the assistants that users may name, with chains of their own, as JSON (none).
     pub assistants: Assistants,
+    /// `CLEARVIEW_DETECT_PROVIDERS`: the chain of detect, for every tier (`local`).
+    pub detect: Chains,
     /// `CLEARVIEW_LOCAL_FALLBACK`: the embedded judge stands in at the end of every chain (`on`).
     pub stand_in: bool,
     /// `CLEARVIEW_OPENAI_…`: the address of that protocol, and its key.
@@ -87,6 +89,10 @@ impl ProviderSettings {
                     by_tier: BTreeMap::new(),
                 },
             },
+            detect: Chains {
+                base: chain_of_images(env, "CLEARVIEW_DETECT_PROVIDERS")?,
+                by_tier: BTreeMap::new(),
+            },
             chains,
             assistants: Assistants::read(env)?,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
@@ -111,7 +117,10 @@ impl ProviderSettings {
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
         let of_assistants = self.assistants.iter().map(|assistant| &assistant.chains);
-        for chains in [&self.chains, &self.rank].into_iter().chain(of_assistants) {
+        for chains in [&self.chains, &self.rank, &self.detect]
+            .into_iter()
+            .chain(of_assistants)
+        {
             for name in std::iter::once(&chains.base).chain(chains.by_tier.values()).flatten() {
                 if !all.contains(&name) {
                     all.push(name);
@@ -187,6 +196,18 @@ pub(super) fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderNa
         chain.push(name);
     }
     Ok(chain)
+}
+
+/// Reads the chain of judges of images.
+fn chain_of_images(env: &Settings<'_>, variable: &'static str) -> Result<Vec<ProviderName>, ConfigError> {
+    let chain = chain(variable, &env.text(variable, "local"))?;
+    match chain.iter().find(|name| name.is_remote()) {
+        None => Ok(chain),
+        Some(name) => Err(ConfigError {
+            variable,
+            problem: format!("{name} judges no images"),
+        }),
+    }
 }
 
 fn by_tier(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<Tier, Vec<ProviderName>>, ConfigError> {
