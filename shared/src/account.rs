@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::audit::Change;
+use crate::chat::conversation::Head;
+use crate::chat::conversation::store::Page;
 use crate::clock::{Day, Timestamp};
 use crate::error::{Error, Outage};
 use crate::identity::session::Session;
@@ -15,6 +17,9 @@ use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
 use crate::usage::HistoryEntry;
+
+/// The most conversations that an export names; the list of conversations has the rest.
+const MOST_EXPORTED: usize = 10_000;
 
 /// Everything kept about a user.
 #[derive(Debug, Serialize)]
@@ -31,6 +36,31 @@ pub struct Export {
     counters: Vec<Count>,
     /// The use of closed days.
     history: Vec<HistoryEntry>,
+    /// Conversations; their messages are read at their own address.
+    conversations: Vec<ShownConversation>,
+}
+
+/// A conversation as its user's export names it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownConversation {
+    conversation_id: String,
+    created_at: String,
+    updated_at: String,
+    messages: u64,
+    metadata: BTreeMap<String, String>,
+}
+
+impl ShownConversation {
+    fn of(head: Head) -> Self {
+        Self {
+            conversation_id: head.id.to_string(),
+            created_at: head.created_at.to_string(),
+            updated_at: head.updated_at.to_string(),
+            messages: head.messages,
+            metadata: head.metadata,
+        }
+    }
 }
 
 /// A session as its user sees it.
@@ -77,8 +107,16 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history) = tokio::try_join!(app.quota.table().all_of(user), app.usage.history(user, now.day()))
-        .map_err(Error::Unavailable)?;
+    let every = Page {
+        limit: MOST_EXPORTED,
+        newest_first: true,
+    };
+    let (counters, history, (conversations, _)) = tokio::try_join!(
+        app.quota.table().all_of(user),
+        app.usage.history(user, now.day()),
+        app.conversations.heads(user, &every, None, now),
+    )
+    .map_err(Error::Unavailable)?;
     Ok(Export {
         user_id: user.clone(),
         tier: account.tier.to_string(),
@@ -91,6 +129,7 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         sessions: living_sessions(&account, current, now),
         counters,
         history,
+        conversations: conversations.into_iter().map(ShownConversation::of).collect(),
     })
 }
 
@@ -133,15 +172,20 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters) =
-        tokio::try_join!(app.usage.erase(user), app.quota.table().erase(user)).map_err(Error::Unavailable)?;
+    let (rows, counters, conversations) = tokio::try_join!(
+        app.usage.erase(user),
+        app.quota.table().erase(user),
+        app.conversations.erase(user, note.now)
+    )
+    .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
     let change = Change {
         actor: note.actor,
         action: "user.erase",
         target: user.as_str(),
         before: serde_json::json!({
-            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters
+            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
+            "conversations": conversations
         }),
         after: serde_json::Value::Null,
         reason: None,

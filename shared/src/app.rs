@@ -10,6 +10,8 @@ use crate::answers::Answers;
 use crate::answers::table::AnswerTable;
 use crate::answers::valkey::SharedAnswers;
 use crate::audit::AuditLog;
+use crate::chat::conversation::store::ConversationStore;
+use crate::chat::shared_reply::askers::Askers;
 use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
@@ -73,6 +75,10 @@ pub struct App {
     pub answers: Answers,
     /// Models beyond this process, for every workload.
     pub models: Arc<Models>,
+    /// Conversations of users.
+    pub conversations: ConversationStore,
+    /// Who has asked what may be shared.
+    pub askers: Askers,
     /// Judges of posts.
     pub providers: Providers,
     /// The cores, for work that keeps one busy.
@@ -113,6 +119,7 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
+        let askers = Askers::new(caches.shared.clone());
         let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,
@@ -136,6 +143,8 @@ impl App {
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
+            conversations: ConversationStore::new(open(table::CONVERSATIONS)),
+            askers,
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
             processor: Processor::default(),

@@ -1,12 +1,15 @@
 //! The use case chat: a model continues a dialogue as an assistant that the operator has defined, exact to the token.
 //!
-//! [`metering`] is what a reply may use and has used, [`remembered`] which replies are served again, [`reply`] what is kept of one,
-//! [`produce`] the way from the reservation to the settlement. [`begin`] starts it.
+//! [`metering`] is what a reply may use and has used, [`remembered`] which replies are served again, [`shared_reply`] which of them
+//! may serve everybody, [`reply`] what is kept of one, [`conversation`] what is kept of a dialogue for its user. [`produce`] is the way
+//! from the reservation to the settlement; [`begin`] starts it.
 
+pub mod conversation;
 pub mod metering;
 pub mod produce;
 pub mod remembered;
 pub mod reply;
+pub mod shared_reply;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -78,6 +78,12 @@ pub enum Error {
         /// The time after which trying again makes sense.
         retry_after: Duration,
     },
+    /// A reply of this conversation is under way.
+    #[error("a reply of this conversation is under way; try again when it has ended")]
+    ConversationBusy {
+        /// The time after which trying again makes sense.
+        retry_after: Duration,
+    },
     /// The device is registered, and the request does not prove that it comes from it.
     #[error("this device is registered: send its recoverySecret or a live refreshToken, or make a new device id")]
     DeviceKnown,
@@ -135,6 +141,7 @@ impl Error {
     pub const fn retryable(&self) -> bool {
         match self {
             Self::Conflict { .. }
+            | Self::ConversationBusy { .. }
             | Self::RateLimitExceeded { .. }
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
@@ -169,6 +176,7 @@ impl Error {
             | Self::UnsupportedMediaType
             | Self::IdempotencyMismatch => "none",
             Self::Conflict { .. }
+            | Self::ConversationBusy { .. }
             | Self::RateLimitExceeded { .. }
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
@@ -185,6 +193,7 @@ impl Error {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Conflict { retry_after }
+            | Self::ConversationBusy { retry_after }
             | Self::RateLimitExceeded { retry_after, .. }
             | Self::QuotaExceeded { retry_after, .. }
             | Self::ReducedCapacity { retry_after, .. } => Some(*retry_after),

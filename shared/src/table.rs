@@ -92,8 +92,15 @@ pub const AUDIT: TableSchema = TableSchema {
     range: Some("entry"),
 };
 
+/// Conversations of users with their messages.
+pub const CONVERSATIONS: TableSchema = TableSchema {
+    name: "conversations",
+    hash: "user",
+    range: Some("item"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, CONVERSATIONS];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

@@ -117,8 +117,10 @@ impl ProviderSettings {
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
         let of_assistants = self.assistants.iter().map(|assistant| &assistant.chains);
-        let of_workloads = [&self.chains, &self.rank, &self.detect].into_iter();
-        for chains in of_workloads.chain(of_assistants) {
+        for chains in [&self.chains, &self.rank, &self.detect]
+            .into_iter()
+            .chain(of_assistants)
+        {
             for name in std::iter::once(&chains.base).chain(chains.by_tier.values()).flatten() {
                 if !all.contains(&name) {
                     all.push(name);

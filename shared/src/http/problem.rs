@@ -34,7 +34,9 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
         Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
-        Error::Conflict { .. } | Error::DeviceKnown => (StatusCode::CONFLICT, "CONFLICT"),
+        Error::Conflict { .. } | Error::ConversationBusy { .. } | Error::DeviceKnown => {
+            (StatusCode::CONFLICT, "CONFLICT")
+        }
         Error::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH"),
         Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
         Error::QuotaExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),

@@ -39,6 +39,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "rules",
         &[
+            "chat::conversation",
             "classify::verdict",
             "identity",
             "models::breaker",
@@ -61,6 +62,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
         &[
             "answers",
             "audit",
+            "chat::conversation::store",
+            "chat::shared_reply",
             "classify::answer",
             "classify::ask",
             "classify::batch_window",
