@@ -196,7 +196,10 @@ impl Reader {
                 }
                 self.read.format = Some(value.clone());
             }
-            _ => self.refuse("response_format", "must be text, json_object or json_schema with a schema"),
+            _ => self.refuse(
+                "response_format",
+                "must be text, json_object or json_schema with a schema",
+            ),
         }
     }
 }
@@ -239,7 +242,10 @@ mod tests {
         assert_eq!(read.format, Some(json!({"type": "json_object"})));
         let schema = json!({"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}});
         assert_eq!(with(&json!({"response_format": schema})).unwrap().format, Some(schema));
-        assert_eq!(with(&json!({"response_format": {"type": "text"}})).unwrap().format, None);
+        assert_eq!(
+            with(&json!({"response_format": {"type": "text"}})).unwrap().format,
+            None
+        );
         assert_eq!(with(&json!({"stop": ["a", "b"]})).unwrap().sampling.stop, ["a", "b"]);
     }
 
@@ -295,7 +301,11 @@ mod tests {
             ("modalities", json!(["audio"])),
             ("presence_penalty", json!(0.5)),
         ] {
-            assert_eq!(with(&json!({name: value})), Err(vec![format!("/{name}")]), "{name} {value}");
+            assert_eq!(
+                with(&json!({name: value})),
+                Err(vec![format!("/{name}")]),
+                "{name} {value}"
+            );
         }
         assert_eq!(with(&json!({"sk-secret": 1})), Err(vec!["/".to_owned()]));
         assert_eq!(

@@ -68,10 +68,7 @@ pub(crate) async fn answer(app: Arc<App>, mut call: Call) -> Response<AnswerBody
 }
 
 /// Checks a request as far as nothing is charged or asked for it.
-async fn admit(
-    app: &App,
-    call: &mut Call,
-) -> Result<(Principal, ChatRequest, ReplyName), Error> {
+async fn admit(app: &App, call: &mut Call) -> Result<(Principal, ChatRequest, ReplyName), Error> {
     let body = http::with_whole_characters(call.take_json()?);
     // The credential comes before the body: a stranger learns nothing of its faults.
     let principal = call.principal(app).await?;

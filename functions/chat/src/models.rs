@@ -17,7 +17,12 @@ pub(crate) const NO_ASSISTANT: Error = Error::Unknown {
 
 pub(crate) async fn list(app: &App, call: &mut Call) -> Result<Reply, Error> {
     enter(app, call).await?;
-    let names = app.config.providers.assistants.iter().map(|assistant| shown(&assistant.name));
+    let names = app
+        .config
+        .providers
+        .assistants
+        .iter()
+        .map(|assistant| shown(&assistant.name));
     Reply::json(
         StatusCode::OK,
         &json!({"object": "list", "data": names.collect::<Value>()}),

@@ -47,7 +47,9 @@ impl Exchange {
             let form = self.form(name);
             let bound = (form, self.most_reply(name, dialogue));
             let opened = match name {
-                ProviderName::Local => return Err(Failure::Unasked("the embedded model is not asked over the network")),
+                ProviderName::Local => {
+                    return Err(Failure::Unasked("the embedded model is not asked over the network"));
+                }
                 ProviderName::OpenAi(model) => {
                     let key = key.key.as_deref();
                     let request = openai::dialogue::request(&self.settings.openai, key, model, dialogue, bound)?;
@@ -81,6 +83,6 @@ fn whole(name: &ProviderName, body: &[u8]) -> Result<Beginning, Failure> {
             Ok(Beginning::Whole(text, finish.unwrap_or(Finish::Stop), counts))
         }
         openai::dialogue::Heard::Part { .. } => Err(Failure::Schema("the answer has no text")),
-        _ => Err(Failure::Schema("the body is no chat completion")),
+        _ => Err(Failure::Schema("the body is no completion")),
     }
 }

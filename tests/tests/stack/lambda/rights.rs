@@ -9,6 +9,7 @@ use tests::definitions::{Template, attribute_of, list};
 use tests::events;
 use tests::recorder::{Access, Recorder};
 use tests::secrets_manager::SecretsManager;
+use tests::upstream::{Script, Upstream};
 
 use crate::lambda::stage::{Stage, body_of, token_of};
 use tests::signer::{Attach, Signer};
@@ -19,8 +20,9 @@ type Right = (String, String);
 /// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
 /// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
 /// providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 6] = [
+const UNSEEN: [(&str, &str, &str); 7] = [
     ("auth", "dynamodb:GetItem", "settings"),
+    ("chat", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:UpdateItem", "settings"),
     ("health", "dynamodb:PutItem", "identity"),
@@ -49,6 +51,18 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
         }
         return recorder.seen();
     }
+    // The first call fails, so that a run of an idempotency key is forgotten.
+    let upstream = Upstream::start(Script::parse(FAILS_ONCE).unwrap()).await.unwrap();
+    if name == "chat" {
+        let settings = tests::chat::plan(&upstream);
+        for variable in [
+            "CLEARVIEW_ASSISTANTS",
+            "CLEARVIEW_OPENAI_BASE_URL",
+            "CLEARVIEW_OPENAI_API_KEY",
+        ] {
+            function = function.with(variable, settings.variables()[variable].clone());
+        }
+    }
     let environment = function.start().await.unwrap();
     for event in events::all().into_iter().filter(|event| event.function() == name) {
         environment
@@ -64,7 +78,9 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     for event in unseen(stage, name, &registration) {
         let answer = environment.invoke(event.to_string()).await.unwrap();
         // The entry that a cursor names is looked for, and is not there.
-        let expected = if event["queryStringParameters"]["cursor"].is_null() {
+        let expected = if event["headers"]["Idempotency-Key"] == "first" {
+            503..504
+        } else if event["queryStringParameters"]["cursor"].is_null() {
             200..300
         } else {
             404..405
@@ -77,6 +93,9 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     }
     recorder.seen()
 }
+
+/// A provider that is down for a moment, for as long as a call and its retry.
+const FAILS_ONCE: &str = r#"{"steps":[{"do":"status","status":400}],"then":{"do":"answer"}}"#;
 
 /// The secret of the captured events.
 const ROTATED: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:TokenKeys-AbCdEf";
@@ -140,6 +159,18 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
     };
     match name {
         "auth" => vec![at_auth("/v1/auth/refresh"), own("DELETE", "/v1/auth/me", "/v1/auth/me")],
+        "chat" => {
+            let mut event = events::named("chat/unknown-assistant").value(text("accessToken"));
+            let body = tests::chat::question("keeper", "How do I begin to run?");
+            event["body"] = body.to_string().into();
+            let keyed = |key: &str| {
+                let mut event = event.clone();
+                event["headers"]["Idempotency-Key"] = key.into();
+                event["multiValueHeaders"]["Idempotency-Key"] = json!([key]);
+                event
+            };
+            vec![keyed("first"), keyed("second"), signed(&device, event)]
+        }
         "classify" => vec![signed(
             &device,
             events::named("classify/batch").value(text("accessToken")),
@@ -261,6 +292,7 @@ async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
     for name in [
         "admin",
         "auth",
+        "chat",
         "classify",
         "health",
         "quota-reset",
