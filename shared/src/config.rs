@@ -3,7 +3,9 @@
 mod address;
 mod aws;
 mod cache;
+mod chains;
 mod endpoint;
+mod image_providers;
 mod layers;
 mod openai;
 mod origin;
