@@ -27,6 +27,7 @@ use crate::models::breaker::store::Breakers;
 use crate::models::spend::store::SpendStore;
 use crate::plan_store::PlanStore;
 use crate::probes::Probes;
+use crate::queue::Queues;
 use crate::quota::store::QuotaStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
@@ -73,6 +74,8 @@ pub struct App {
     pub models: Arc<Models>,
     /// Judges of posts.
     pub providers: Providers,
+    /// Work and events that wait.
+    pub queues: Queues,
     /// The clients of health, which no other request's failure skips.
     pub probes: Probes,
     /// The clients of the shared caches that requests use.
@@ -132,6 +135,7 @@ impl App {
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
+            queues: Queues::new(&config, &clock),
             probes,
             caches: caches.each,
             token_keys: keys.token,

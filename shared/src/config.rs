@@ -12,6 +12,7 @@ mod origin;
 mod per_provider;
 mod provider_name;
 pub mod providers;
+mod queues;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
 pub use self::endpoint::Endpoint;
 pub use self::layers::CacheLayers;
+pub use self::queues::QueueSettings;
 
 /// A value that must not be shown: its `Debug` and `Display` are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -100,6 +102,8 @@ pub struct Config {
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
     pub plans: Plans,
+    /// The queues.
+    pub queues: QueueSettings,
     /// `CLEARVIEW_CORS_ORIGINS`: origins that browsers and web views may call from, separated by commas (none).
     pub cors_origins: Vec<String>,
     /// `CLEARVIEW_ISSUER`: the `iss` of access tokens (`clearview`).
@@ -189,6 +193,7 @@ impl Config {
             providers,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
+            queues: QueueSettings::read(&env)?,
             cors_origins: env.origins("CLEARVIEW_CORS_ORIGINS")?,
             issuer: env.text("CLEARVIEW_ISSUER", "clearview"),
             audience: env.text("CLEARVIEW_AUDIENCE", "clearview"),

@@ -15,6 +15,7 @@
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`rank`] | the use case: charge, remembered answers, ask for samples, combine them, refund |
+//! | [`chat`] | the use case: reserve tokens, remembered replies, continue a dialogue, settle |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
@@ -29,6 +30,7 @@
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
 //! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`queue`] | the way to SQS, and the events of its messages |
 
 pub mod account;
 pub mod admission;
@@ -36,6 +38,7 @@ pub mod answers;
 pub mod app;
 pub mod audit;
 pub mod aws;
+pub mod chat;
 pub mod classify;
 pub mod clock;
 pub mod config;
@@ -55,6 +58,7 @@ pub mod money;
 pub mod plan;
 pub mod plan_store;
 pub mod probes;
+pub mod queue;
 pub mod quota;
 pub mod rank;
 pub mod refreshed;

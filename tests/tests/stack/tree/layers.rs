@@ -27,6 +27,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "dependency_breaker",
             "elasticache",
             "http_client",
+            "queue",
             "secrets",
             "table",
             "telemetry",
@@ -42,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "models::breaker",
             "models::class",
             "models::counts",
+            "models::dialogue",
             "models::form",
             "models::refusal",
             "models::request",
@@ -85,7 +87,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "classify", "rank"]),
+    ("use cases", &["account", "admission", "chat", "classify", "rank"]),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
 
