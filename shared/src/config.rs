@@ -4,6 +4,7 @@ mod address;
 mod aws;
 mod cache;
 mod chains;
+mod detect;
 mod endpoint;
 mod image_providers;
 mod layers;
@@ -27,6 +28,7 @@ use crate::plan::Plans;
 pub use self::address::AddressLimits;
 pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
+pub use self::detect::{DetectSettings, Thresholds};
 pub use self::endpoint::Endpoint;
 pub use self::layers::CacheLayers;
 pub use self::queues::QueueSettings;
@@ -98,6 +100,8 @@ pub struct Config {
     pub fleet_size: u32,
     /// `CLEARVIEW_PROVIDERS` and its companions.
     pub providers: ProviderSettings,
+    /// `CLEARVIEW_FLAG_LEVEL` and its companions.
+    pub detect: DetectSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
@@ -191,6 +195,7 @@ impl Config {
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
             providers,
+            detect: DetectSettings::read(&env)?,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             queues: QueueSettings::read(&env)?,

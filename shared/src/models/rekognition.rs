@@ -1,7 +1,6 @@
 //! Amazon Rekognition's `DetectModerationLabels`: labels of one image, by AWS's JSON protocol 1.1.
 
 use lambda_http::http::{Method, Request, header};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::counts::Counts;
@@ -53,21 +52,17 @@ pub fn request(endpoint: &str, request: &ModelRequest) -> Result<Request<String>
         .map_err(|_| Failure::Unasked("the address cannot be sent"))
 }
 
-#[derive(Deserialize)]
-struct Labelled {
-    #[serde(rename = "ModerationLabels")]
-    labels: Vec<Value>,
-}
-
-/// Reads an answer. Its text is the list of labels, as JSON.
+/// Reads an answer. Its text is all of it: labels, and the version of the model.
 ///
 /// # Errors
 /// [`Failure::Schema`] when the body is not of this protocol.
 pub fn read(body: &[u8]) -> Result<ModelReply, Failure> {
-    let answer: Labelled =
-        serde_json::from_slice(body).map_err(|_| Failure::Schema("the body has no moderation labels"))?;
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    if !answer["ModerationLabels"].is_array() {
+        return Err(Failure::Schema("the body has no moderation labels"));
+    }
     Ok(ModelReply {
-        text: Some(Value::from(answer.labels).to_string()),
+        text: Some(answer.to_string()),
         counts: Counts::default(),
         refused: false,
     })
