@@ -103,7 +103,7 @@ mod tests {
         let digest = format!("{:016x}", u64::from_be_bytes(digest.as_ref()[..8].try_into().unwrap()));
         assert_eq!(
             (PROMPT_VERSION, digest.as_str()),
-            ("1", "DIGEST"),
+            ("1", "ad6b1c2af804e0bc"),
             "change both together"
         );
     }
