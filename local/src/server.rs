@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
@@ -19,7 +19,7 @@ use shared::app::App;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::error::Error;
-use shared::http::LARGEST_BODY;
+use shared::http::{AnswerBody, LARGEST_BODY};
 use shared::table;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -205,7 +205,7 @@ async fn answer(
     caller: Caller,
     served: bool,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<AnswerBody>, Infallible> {
     let (parts, body) = request.into_parts();
     let answer = if served {
         work_on(&door, caller, &parts, body).await
@@ -220,12 +220,12 @@ async fn answer(
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
+        response.map(AnswerBody::whole)
     });
-    Ok(response.map(Full::new))
+    Ok(response)
 }
 
-async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> Result<Response<Bytes>, Error> {
+async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> Result<Response<AnswerBody>, Error> {
     let announced = announced_length(parts, &body);
     let slot = door
         .capacity

@@ -51,6 +51,14 @@ pub enum Error {
     /// Nothing exists at this path.
     #[error("nothing exists at this path")]
     NotFound,
+    /// Something that the request names does not exist.
+    #[error("{what}")]
+    Unknown {
+        /// What is missing, and where to look instead.
+        what: &'static str,
+        /// Its code in `OpenAI`'s form.
+        code: &'static str,
+    },
     /// The path exists, but not with this method.
     #[error("this path does not support this method")]
     MethodNotAllowed,
@@ -147,6 +155,7 @@ impl Error {
             | Self::TokenReused
             | Self::Forbidden(_)
             | Self::NotFound
+            | Self::Unknown { .. }
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
             | Self::UnsupportedMediaType
@@ -161,6 +170,7 @@ impl Error {
             Self::Invalid(_)
             | Self::Forbidden(_)
             | Self::NotFound
+            | Self::Unknown { .. }
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
             | Self::UnsupportedMediaType

@@ -11,6 +11,7 @@ mod limits;
 mod openai_error;
 mod problem;
 mod reply;
+mod streamed;
 
 use std::time::Duration;
 
@@ -32,12 +33,15 @@ use crate::quota::idempotency::IdempotencyKey;
 use crate::telemetry::trace::Trace;
 use crate::telemetry::{Degraded, Record};
 
+pub use bytes::Bytes;
+
 pub use self::answer::refusal;
 pub use self::correlation::correlation_id;
 pub use self::cors::add_cors;
-pub use self::event::{Verbatim, run, with_every_header};
+pub use self::event::{Verbatim, run, run_streamed, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
 pub use self::reply::{DayUsage, Reply};
+pub use self::streamed::{AnswerBody, Pieces, Unfinished, buffered, unbuffered};
 
 use self::credential::Signed;
 

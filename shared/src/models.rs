@@ -31,6 +31,8 @@ pub mod refusal;
 pub mod request;
 pub mod sign;
 pub mod spend;
+pub mod sse;
+pub mod stream;
 pub mod transport;
 
 use std::sync::Arc;

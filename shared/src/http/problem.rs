@@ -30,7 +30,7 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
         Error::TokenReused => (StatusCode::UNAUTHORIZED, "TOKEN_REUSED"),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
-        Error::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+        Error::NotFound | Error::Unknown { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
         Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),

@@ -1,6 +1,8 @@
 //! One question to one provider, as requests: in its protocol, with its key, at its address. A feature of the form that a
 //! provider refuses is given up and not sent to it again by this process.
 
+pub mod dialogue;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +32,12 @@ pub struct Exchange {
     /// The forms of providers that have refused a stricter one.
     forms: Mutex<HashMap<ProviderName, Form>>,
     bedrock: bedrock::Endpoints,
+}
+
+/// The key of a question, and whether it was read again.
+struct KeyInUse {
+    key: Option<Arc<Secret>>,
+    renewed: bool,
 }
 
 impl Exchange {
@@ -68,28 +76,53 @@ impl Exchange {
         trace: Option<&str>,
         now: Timestamp,
     ) -> Result<ModelReply, Failure> {
-        let mut key = self.key(name, now).await?;
-        let mut renewed = false;
+        let mut key = KeyInUse {
+            key: self.key(name, now).await?,
+            renewed: false,
+        };
         loop {
             let form = self.form(name);
-            let answer = self.send(name, request, form, (key.as_deref(), trace), now).await?;
-            let Err(failure) = succeeded(&answer) else {
-                return read(name, request, &answer.body);
-            };
-            match refusal::about(answer.status, &answer.body) {
-                About::Content => return Err(Failure::Content(answer.status)),
-                About::Form(feature) => match form.without(feature) {
-                    Some(lesser) => self.learn(name, form, lesser),
-                    None => return Err(failure),
-                },
-                // The key may have been replaced since it was read.
-                About::Other if answer.status == 401 && !renewed => match self.renewed(key.as_ref(), now).await {
-                    Some(other) => (key, renewed) = (Some(other), true),
-                    None => return Err(failure),
-                },
-                About::Other => return Err(failure),
+            let answer = self
+                .send(name, request, form, (key.key.as_deref(), trace), now)
+                .await?;
+            match succeeded(&answer) {
+                Ok(()) => return read(name, request, &answer.body),
+                Err(failure) => self.learn_from(name, (form, &answer), failure, &mut key, now).await?,
             }
         }
+    }
+
+    /// Learns from the refusal of a form.
+    ///
+    /// # Errors
+    /// If asking again is of no use.
+    async fn learn_from(
+        &self,
+        name: &ProviderName,
+        (form, answer): (Form, &HttpAnswer),
+        failure: Failure,
+        key: &mut KeyInUse,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        match refusal::about(answer.status, &answer.body) {
+            About::Content => return Err(Failure::Content(answer.status)),
+            About::Form(feature) => match form.without(feature) {
+                Some(lesser) => self.learn(name, form, lesser),
+                None => return Err(failure),
+            },
+            // The key may have been replaced since it was read.
+            About::Other if answer.status == 401 && !key.renewed => match self.renewed(key.key.as_ref(), now).await {
+                Some(other) => {
+                    *key = KeyInUse {
+                        key: Some(other),
+                        renewed: true,
+                    };
+                }
+                None => return Err(failure),
+            },
+            About::Other => return Err(failure),
+        }
+        Ok(())
     }
 
     async fn send(
@@ -108,20 +141,31 @@ impl Exchange {
                 self.transport.send(traced(request, trace), now).await
             }
             ProviderName::Bedrock(model) => {
-                for (place, endpoint) in self.bedrock.in_turn() {
-                    let request = traced(bedrock::request(endpoint, model, request, bound)?, trace);
-                    match self.transport.send(self.signed(request, now)?, now).await {
-                        Err(Failure::Unreachable) => {}
-                        Err(failure) => return Err(failure),
-                        Ok(answer) => {
-                            self.bedrock.reached(place);
-                            return Ok(answer);
-                        }
-                    }
-                }
-                Err(Failure::Unreachable)
+                let request = |endpoint: &str| bedrock::request(endpoint, model, request, bound);
+                self.ask_bedrock(request, trace, now).await
             }
         }
+    }
+
+    /// Asks Bedrock, at the next of its addresses if one is not reached.
+    async fn ask_bedrock(
+        &self,
+        request: impl Fn(&str) -> Result<Request<String>, Failure>,
+        trace: Option<&str>,
+        now: Timestamp,
+    ) -> Result<HttpAnswer, Failure> {
+        for (place, endpoint) in self.bedrock.in_turn() {
+            let request = traced(request(endpoint)?, trace);
+            match self.transport.send(self.signed(request, now)?, now).await {
+                Err(Failure::Unreachable) => {}
+                Err(failure) => return Err(failure),
+                Ok(answer) => {
+                    self.bedrock.reached(place);
+                    return Ok(answer);
+                }
+            }
+        }
+        Err(Failure::Unreachable)
     }
 
     fn signed(&self, request: Request<String>, now: Timestamp) -> Result<Request<String>, Failure> {

@@ -1,5 +1,7 @@
 //! OpenAI's protocol: `POST {base}/chat/completions`, for every server that speaks it.
 
+pub mod dialogue;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, Request, header};
@@ -56,13 +58,18 @@ pub fn request(
     {
         body["temperature"] = Value::from(temperature);
     }
+    call(settings, key, "application/json", &body)
+}
+
+/// Returns a request with this body, whose answer is wanted as `accept`.
+fn call(settings: &OpenAiSettings, key: Option<&Secret>, accept: &str, body: &Value) -> Result<Request<String>, Failure> {
     let version = settings.api_version.as_ref();
     let version = version.map_or_else(String::new, |version| format!("?api-version={version}"));
     let mut call = Request::builder()
         .method(Method::POST)
         .uri(format!("{}/chat/completions{version}", settings.base_url))
         .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json");
+        .header(header::ACCEPT, accept);
     if let Some(key) = key {
         call = match settings.key_header {
             KeyHeader::Bearer => call.header(header::AUTHORIZATION, format!("Bearer {}", key.expose())),

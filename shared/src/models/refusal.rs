@@ -27,12 +27,13 @@ const OF_CONTENT: [&str; 7] = [
 ];
 
 /// Words of messages without a code, in lower case and with spaces for underscores. The first that occurs decides.
-const PHRASES: [(&str, About); 14] = [
+const PHRASES: [(&str, About); 15] = [
     ("context length", About::Content),
     ("input is too long", About::Content),
     ("prompt is too long", About::Content),
     ("reasoning effort", About::Form(Feature::Effort)),
     ("temperature", About::Form(Feature::Temperature)),
+    ("top p", About::Form(Feature::Temperature)),
     ("max completion tokens", About::Form(Feature::Bound)),
     ("max tokens", About::Form(Feature::Bound)),
     ("maximum tokens", About::Form(Feature::Bound)),
