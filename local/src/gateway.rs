@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use hyper::body::Body as _;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use lambda_http::request::LambdaRequest;
-use hyper::body::Body as _;
 use lambda_http::{Adapter, Body, Context, LambdaEvent, Request, RequestExt, Response as Answer, Service, service_fn};
 use shared::app::App;
 use shared::error::{Error, Outage};
@@ -68,27 +68,41 @@ impl Function {
 #[must_use]
 pub fn functions() -> [Function; 7] {
     [
-        Function::of(admin::NAME, admin::ROUTES, Handle::Whole(|app, request| {
-            Box::pin(async move { admin::handle(&app, request).await })
-        })),
-        Function::of(auth::NAME, auth::ROUTES, Handle::Whole(|app, request| {
-            Box::pin(async move { auth::handle(&app, request).await })
-        })),
-        Function::of(chat::NAME, chat::ROUTES, Handle::Streamed(|app, request| {
-            Box::pin(chat::handle(app, request))
-        })),
-        Function::of(classify::NAME, classify::ROUTES, Handle::Whole(|app, request| {
-            Box::pin(async move { classify::handle(&app, request).await })
-        })),
-        Function::of(health::NAME, health::ROUTES, Handle::Whole(|app, request| {
-            Box::pin(async move { health::handle(&app, request).await })
-        })),
-        Function::of(rank::NAME, rank::ROUTES, Handle::Whole(|app, request| {
-            Box::pin(async move { rank::handle(&app, request).await })
-        })),
-        Function::of(usage::NAME, usage::ROUTES, Handle::Whole(|app, request| {
-            Box::pin(async move { usage::handle(&app, request).await })
-        })),
+        Function::of(
+            admin::NAME,
+            admin::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { admin::handle(&app, request).await })),
+        ),
+        Function::of(
+            auth::NAME,
+            auth::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { auth::handle(&app, request).await })),
+        ),
+        Function::of(
+            chat::NAME,
+            chat::ROUTES,
+            Handle::Streamed(|app, request| Box::pin(chat::handle(app, request))),
+        ),
+        Function::of(
+            classify::NAME,
+            classify::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { classify::handle(&app, request).await })),
+        ),
+        Function::of(
+            health::NAME,
+            health::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { health::handle(&app, request).await })),
+        ),
+        Function::of(
+            rank::NAME,
+            rank::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { rank::handle(&app, request).await })),
+        ),
+        Function::of(
+            usage::NAME,
+            usage::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { usage::handle(&app, request).await })),
+        ),
     ]
 }
 

@@ -4,6 +4,7 @@ mod address;
 pub mod assistants;
 mod aws;
 mod cache;
+mod chains;
 mod detect;
 mod endpoint;
 mod layers;

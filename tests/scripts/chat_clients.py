@@ -13,12 +13,12 @@ TOO_MUCH = "x" * 25_000
 
 
 def refusal(error):
-    """What a client's error says."""
+    """Reads a client's error."""
     return {"error": type(error).__name__, "status": getattr(error, "status_code", None), "code": getattr(error, "code", None)}
 
 
 def outcomes(scenarios):
-    """What each scenario returns, or the refusal that it raises."""
+    """Runs the scenarios; each one's result, or the refusal that it raises."""
     import openai
 
     results = {}

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use shared::chat::Utterance;
+use shared::chat::conversation::ConversationId;
 use shared::error::{Error, Violation};
 use shared::models::dialogue::Sampling;
 
@@ -61,6 +62,8 @@ pub(crate) struct CompletionBody {
     pub(crate) most_output: Option<u32>,
     pub(crate) sampling: Sampling,
     pub(crate) format: Option<Value>,
+    /// Ours: the conversation that the last message belongs to.
+    pub(crate) conversation: Option<ConversationId>,
 }
 
 /// Reads a body. Its first violation is the one that clients of OpenAI are told.
@@ -121,6 +124,11 @@ impl Reader {
             },
             "stop" => self.stop(value),
             "response_format" => self.format(value),
+            // OpenAI names one by its id, or by an object that has it.
+            "conversation" => match value.as_str().or(value["id"].as_str()).and_then(ConversationId::parse) {
+                Some(id) => self.read.conversation = Some(id),
+                None => self.refuse(name, "must be the id of a conversation"),
+            },
             "n" if value != 1 => self.refuse(name, "must be 1"),
             "store" if *value != false => self.refuse(name, "must be false: replies are kept in conversations alone"),
             "n" => {}
@@ -196,7 +204,10 @@ impl Reader {
                 }
                 self.read.format = Some(value.clone());
             }
-            _ => self.refuse("response_format", "must be text, json_object or json_schema with a schema"),
+            _ => self.refuse(
+                "response_format",
+                "must be text, json_object or json_schema with a schema",
+            ),
         }
     }
 }
@@ -239,7 +250,10 @@ mod tests {
         assert_eq!(read.format, Some(json!({"type": "json_object"})));
         let schema = json!({"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}});
         assert_eq!(with(&json!({"response_format": schema})).unwrap().format, Some(schema));
-        assert_eq!(with(&json!({"response_format": {"type": "text"}})).unwrap().format, None);
+        assert_eq!(
+            with(&json!({"response_format": {"type": "text"}})).unwrap().format,
+            None
+        );
         assert_eq!(with(&json!({"stop": ["a", "b"]})).unwrap().sampling.stop, ["a", "b"]);
     }
 
@@ -295,7 +309,11 @@ mod tests {
             ("modalities", json!(["audio"])),
             ("presence_penalty", json!(0.5)),
         ] {
-            assert_eq!(with(&json!({name: value})), Err(vec![format!("/{name}")]), "{name} {value}");
+            assert_eq!(
+                with(&json!({name: value})),
+                Err(vec![format!("/{name}")]),
+                "{name} {value}"
+            );
         }
         assert_eq!(with(&json!({"sk-secret": 1})), Err(vec!["/".to_owned()]));
         assert_eq!(

@@ -12,7 +12,9 @@ const MOST_MESSAGES: usize = 200;
 /// # Errors
 /// All that is at fault.
 pub(crate) fn read(messages: &Value) -> Result<Vec<Utterance>, Vec<Violation>> {
-    let all = messages.as_array().filter(|all| (1..=MOST_MESSAGES).contains(&all.len()));
+    let all = messages
+        .as_array()
+        .filter(|all| (1..=MOST_MESSAGES).contains(&all.len()));
     let Some(all) = all else {
         return Err(vec![Violation::at(
             "/messages",
@@ -47,7 +49,10 @@ fn one(n: usize, message: &Value) -> Result<Utterance, Violation> {
         Some("user") => Role::User,
         Some("assistant") => Role::Assistant,
         Some("system" | "developer") => {
-            return Err(at("/role", "must be user or assistant: the operator writes the system prompt"));
+            return Err(at(
+                "/role",
+                "must be user or assistant: the operator writes the system prompt",
+            ));
         }
         _ => return Err(at("/role", "must be user or assistant")),
     };
@@ -116,9 +121,18 @@ mod tests {
             (json!([]), vec!["/messages"]),
             (json!(vec![user.clone(); 201]), vec!["/messages"]),
             (json!(["a"]), vec!["/messages/0"]),
-            (json!([{"role": "system", "content": "x"}, user]), vec!["/messages/0/role"]),
-            (json!([{"role": "developer", "content": "x"}, user]), vec!["/messages/0/role"]),
-            (json!([user, {"role": "tool", "content": "x"}]), vec!["/messages/1/role"]),
+            (
+                json!([{"role": "system", "content": "x"}, user]),
+                vec!["/messages/0/role"],
+            ),
+            (
+                json!([{"role": "developer", "content": "x"}, user]),
+                vec!["/messages/0/role"],
+            ),
+            (
+                json!([user, {"role": "tool", "content": "x"}]),
+                vec!["/messages/1/role"],
+            ),
             (json!([{"content": "x"}]), vec!["/messages/0/role"]),
             (json!([{"role": "user"}]), vec!["/messages/0/content"]),
             (json!([{"role": "user", "content": 7}]), vec!["/messages/0/content"]),
@@ -134,8 +148,14 @@ mod tests {
                 json!([{"role": "assistant", "content": "a", "tool_calls": [{}]}, user]),
                 vec!["/messages/0/tool_calls"],
             ),
-            (json!([{"role": "user", "content": "a", "secret": 1}]), vec!["/messages/0"]),
-            (json!([user, {"role": "assistant", "content": "a"}]), vec!["/messages/1"]),
+            (
+                json!([{"role": "user", "content": "a", "secret": 1}]),
+                vec!["/messages/0"],
+            ),
+            (
+                json!([user, {"role": "assistant", "content": "a"}]),
+                vec!["/messages/1"],
+            ),
             (json!([{"role": "user", "content": "  "}]), vec!["/messages/0"]),
             (
                 json!([{"role": "x", "content": "a"}, {"role": "user", "content": 1}]),

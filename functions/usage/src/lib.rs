@@ -101,7 +101,10 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         .collect();
     let (used, history) = tokio::try_join!(app.quota.used_of(&counters), app.usage.history(&principal.user, day))
         .map_err(Error::Unavailable)?;
-    let today = used.into_iter().zip(limits).map(|(today, limit)| Today::of(today, limit));
+    let today = used
+        .into_iter()
+        .zip(limits)
+        .map(|(today, limit)| Today::of(today, limit));
     let meters: BTreeMap<Meter, Today> = meters.into_iter().zip(today).collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {

@@ -95,7 +95,14 @@ mod tests {
     fn the_providers_counts_count_and_an_estimate_stays_within_the_worst_case() {
         for (what, input, output, bytes, expected, is_estimated) in [
             ("both", Some(90), Some(40), 160, (90, 40), false),
-            ("more than was set aside", Some(90), Some(4_000), 160, (90, 4_000), false),
+            (
+                "more than was set aside",
+                Some(90),
+                Some(4_000),
+                160,
+                (90, 4_000),
+                false,
+            ),
             ("no output", Some(90), None, 160, (90, 54), true),
             ("no input", None, Some(40), 160, (100, 40), true),
             ("none", None, None, 10, (100, 4), true),

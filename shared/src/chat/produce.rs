@@ -26,6 +26,8 @@ use crate::quota::{Charge, Counter};
 use crate::telemetry::{Degraded, Signal};
 
 mod again;
+mod question;
+mod turn;
 
 /// How long a reply may be silent.
 const SILENCE: Silence = Silence {
@@ -99,6 +101,8 @@ struct Producer {
 struct Made {
     /// All of it; `None` if it was cut.
     reply: Option<ChatReply>,
+    /// The words of one that was cut.
+    fragment: String,
     usage: Option<Usage>,
 }
 
@@ -169,12 +173,15 @@ impl Producer {
 
     /// Serves a remembered reply, or has one made.
     async fn answer(&self) -> Result<Served, Error> {
+        if let Some(wish) = &self.request.turn {
+            return self.answer_in(wish).await;
+        }
         if !remembered::is_remembered(&self.request.assistant) {
             return self.make().await.map(Served::by_model);
         }
         let (request, app) = (&self.request, &self.app);
         let reader = remembered::reader(&request.assistant.chains, &self.principal.tier);
-        let keys = [remembered::own_key(&request.assistant, &request.dialogue, &self.principal.user)];
+        let keys = [self.question().await];
         let questions = Questions {
             workload: WORKLOAD,
             keys: &keys,
@@ -186,7 +193,10 @@ impl Producer {
         let stopwatch = Stopwatch::start();
         let found = app.answers.read(&questions).await;
         self.figures().lookup += stopwatch.elapsed();
-        let coalesced = app.answers.coalesce(&questions, found, |open| self.answer_open(open)).await;
+        let coalesced = app
+            .answers
+            .coalesce(&questions, found, |open| self.answer_open(open))
+            .await;
         {
             let mut figures = self.figures();
             figures.tally = coalesced.tally;
@@ -257,6 +267,7 @@ impl Producer {
             source: ReplySource::Cache,
             made: Made {
                 reply: Some(reply),
+                fragment: String::new(),
                 usage: Some(charged),
             },
         })
@@ -388,7 +399,11 @@ impl Producer {
             units: tokens.input + tokens.output,
             tokens,
         };
-        let settled = self.app.quota.settle_hold(ticket, settlement, self.app.clock.now()).await;
+        let settled = self
+            .app
+            .quota
+            .settle_hold(ticket, settlement, self.app.clock.now())
+            .await;
         let mut figures = self.figures();
         figures.tokens = tokens;
         figures.is_estimated = used.is_some_and(|used| used.is_estimated);
@@ -407,10 +422,18 @@ impl Producer {
         used: Option<Used>,
         usage: Option<Usage>,
     ) -> Result<(Made, Author), Error> {
-        let failure = || continued.failure.clone().unwrap_or_else(|| Outage("nobody answered".to_owned()));
+        let failure = || {
+            continued
+                .failure
+                .clone()
+                .unwrap_or_else(|| Outage("nobody answered".to_owned()))
+        };
         let (Some(told), Some(used)) = (continued.told.as_ref(), used) else {
             if continued.refused_content {
-                return Err(Error::invalid("/messages", "no model of this assistant takes this content"));
+                return Err(Error::invalid(
+                    "/messages",
+                    "no model of this assistant takes this content",
+                ));
             }
             return Err(Error::ModelUnavailable(failure()));
         };
@@ -418,7 +441,12 @@ impl Producer {
             if !self.request.streams {
                 return Err(Error::ModelUnavailable(failure()));
             }
-            return Ok((Made { reply: None, usage }, None));
+            let made = Made {
+                reply: None,
+                fragment: told.text.clone(),
+                usage,
+            };
+            return Ok((made, None));
         };
         let reply = ChatReply {
             text: told.text.clone(),
@@ -429,6 +457,7 @@ impl Producer {
         let author = (remembered::class(told.class), remembered::author(&told.by));
         let made = Made {
             reply: Some(reply),
+            fragment: String::new(),
             usage,
         };
         Ok((made, Some(author)))

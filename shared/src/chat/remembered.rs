@@ -129,9 +129,30 @@ mod tests {
         short.max_output = 50;
         for (what, another) in [
             ("user", key(&plain, &said, &other)),
-            ("prompt", key(&strict, &dialogue(&strict, &[(Role::User, "ab"), (Role::Assistant, "c")]), &user)),
-            ("border", key(&plain, &dialogue(&plain, &[(Role::User, "a"), (Role::Assistant, "bc")]), &user)),
-            ("role", key(&plain, &dialogue(&plain, &[(Role::User, "ab"), (Role::User, "c")]), &user)),
+            (
+                "prompt",
+                key(
+                    &strict,
+                    &dialogue(&strict, &[(Role::User, "ab"), (Role::Assistant, "c")]),
+                    &user,
+                ),
+            ),
+            (
+                "border",
+                key(
+                    &plain,
+                    &dialogue(&plain, &[(Role::User, "a"), (Role::Assistant, "bc")]),
+                    &user,
+                ),
+            ),
+            (
+                "role",
+                key(
+                    &plain,
+                    &dialogue(&plain, &[(Role::User, "ab"), (Role::User, "c")]),
+                    &user,
+                ),
+            ),
             ("temperature", key(&plain, &warm, &user)),
             ("length", key(&plain, &short, &user)),
         ] {

@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::assistants::Assistants;
+use super::chains::chain;
 use super::per_provider::parse_tokens;
 use super::{ConfigError, Settings};
 use crate::money::{Money, Price};
 use crate::plan::Tier;
 
+pub use super::chains::Chains;
 pub use super::openai::{KeyHeader, OpenAiSettings, parse_key};
 pub use super::per_provider::{Effort, PerProvider};
 pub use super::provider_name::ProviderName;
@@ -25,15 +27,6 @@ pub enum Forced {
     Open,
     /// The provider is always called.
     Closed,
-}
-
-/// Providers in order of preference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chains {
-    /// The chain that all tiers share.
-    pub base: Vec<ProviderName>,
-    /// Chains of tiers that have a better one.
-    pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
 }
 
 /// All settings of providers.
@@ -160,42 +153,33 @@ impl ProviderSettings {
 
     /// Checks rules across several settings.
     fn check(&self) -> Result<(), ConfigError> {
-        for name in self.all() {
-            if matches!(name, ProviderName::OpenAi(_)) && self.openai.lacks_key() {
-                return Err(ConfigError {
-                    variable: "CLEARVIEW_OPENAI_API_KEY",
-                    problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
-                });
-            }
-            if self.daily_spend_limit.is_some() && name.is_remote() && self.known_price(name).is_none() {
-                return Err(ConfigError {
-                    variable: "CLEARVIEW_PRICES",
-                    problem: format!(
-                        "with a daily spend limit, {name} needs a price (it may be 0), or there must be one of \"other\""
-                    ),
-                });
-            }
-        }
-        Ok(())
+        self.all()
+            .into_iter()
+            .find_map(|name| self.lacking_of(name))
+            .map_or(Ok(()), Err)
     }
-}
 
-pub(super) fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
-    let refuse = |problem: String| ConfigError { variable, problem };
-    let mut chain = Vec::new();
-    for name in text.split(',') {
-        let name = ProviderName::parse(name).map_err(refuse)?;
-        if chain.contains(&name) {
-            return Err(refuse(format!("{name} is listed twice")));
-        }
-        if chain.contains(&ProviderName::Local) {
-            return Err(refuse(format!(
-                "{name} would never be asked: local, before it, always answers"
-            )));
-        }
-        chain.push(name);
+    /// Returns the first setting that a provider of these chains needs and has not.
+    pub(crate) fn lacking(&self, chains: &Chains) -> Option<ConfigError> {
+        let all = chains.base.iter().chain(chains.by_tier.values().flatten());
+        all.into_iter().find_map(|name| self.lacking_of(name))
     }
-    Ok(chain)
+
+    fn lacking_of(&self, name: &ProviderName) -> Option<ConfigError> {
+        if matches!(name, ProviderName::OpenAi(_)) && self.openai.lacks_key() {
+            return Some(ConfigError {
+                variable: "CLEARVIEW_OPENAI_API_KEY",
+                problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
+            });
+        }
+        let unpriced = self.daily_spend_limit.is_some() && name.is_remote() && self.known_price(name).is_none();
+        unpriced.then(|| ConfigError {
+            variable: "CLEARVIEW_PRICES",
+            problem: format!(
+                "with a daily spend limit, {name} needs a price (it may be 0), or there must be one of \"other\""
+            ),
+        })
+    }
 }
 
 /// Reads the chain of judges of images.

@@ -186,7 +186,13 @@ impl Models {
     }
 
     /// Counts a call and its cost in this process.
-    pub(super) fn count(&self, name: &ProviderName, context: &CallContext<'_>, failure: Option<&Failure>, tokens: Tokens) {
+    pub(super) fn count(
+        &self,
+        name: &ProviderName,
+        context: &CallContext<'_>,
+        failure: Option<&Failure>,
+        tokens: Tokens,
+    ) {
         let money = self.settings.price(name).of(tokens);
         context.usage.add(ModelUsage {
             calls: 1,

@@ -82,9 +82,7 @@ impl Exchange {
         };
         loop {
             let form = self.form(name);
-            let answer = self
-                .send(name, request, form, (key.key.as_deref(), trace), now)
-                .await?;
+            let answer = self.send(name, request, form, (key.key.as_deref(), trace), now).await?;
             match succeeded(&answer) {
                 Ok(()) => return read(name, request, &answer.body),
                 Err(failure) => self.learn_from(name, (form, &answer), failure, &mut key, now).await?,

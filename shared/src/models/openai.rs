@@ -62,7 +62,12 @@ pub fn request(
 }
 
 /// Returns a request with this body, whose answer is wanted as `accept`.
-fn call(settings: &OpenAiSettings, key: Option<&Secret>, accept: &str, body: &Value) -> Result<Request<String>, Failure> {
+fn call(
+    settings: &OpenAiSettings,
+    key: Option<&Secret>,
+    accept: &str,
+    body: &Value,
+) -> Result<Request<String>, Failure> {
     let version = settings.api_version.as_ref();
     let version = version.map_or_else(String::new, |version| format!("?api-version={version}"));
     let mut call = Request::builder()

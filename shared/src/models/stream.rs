@@ -187,7 +187,11 @@ impl Models {
         };
         let failure = hearing.failure.as_ref();
         let cost = hearing.has_begun() || failure.is_none_or(Failure::may_cost);
-        let tokens = if cost { hearing.counts.within(bounds) } else { Tokens::default() };
+        let tokens = if cost {
+            hearing.counts.within(bounds)
+        } else {
+            Tokens::default()
+        };
         self.count(name, context, failure, tokens);
         drop(set_aside);
         let waited = hearing.first_words.unwrap_or_else(|| stopwatch.elapsed());
@@ -348,12 +352,27 @@ mod tests {
             ("no usage", format!("{word}{stop}{done}"), Some(Finish::Stop), None),
             ("no reason", format!("{word}{done}"), Some(Finish::Stop), None),
             ("full", format!("{word}{length}{done}"), Some(Finish::Length), None),
-            ("nothing but reasoning", format!("{length}{done}"), Some(Finish::Length), None),
+            (
+                "nothing but reasoning",
+                format!("{length}{done}"),
+                Some(Finish::Length),
+                None,
+            ),
             ("cut", word.clone(), None, Some(Failure::Connection)),
             ("cut at once", String::new(), None, Some(Failure::Connection)),
-            ("error midway", format!("{word}{error}{done}"), None, Some(Failure::Server(500, None))),
+            (
+                "error midway",
+                format!("{word}{error}{done}"),
+                None,
+                Some(Failure::Server(500, None)),
+            ),
             ("error first", error.clone(), None, Some(Failure::Server(500, None))),
-            ("error after its end", format!("{word}{stop}{error}"), None, Some(Failure::Server(500, None))),
+            (
+                "error after its end",
+                format!("{word}{stop}{error}"),
+                None,
+                Some(Failure::Server(500, None)),
+            ),
             (
                 "empty",
                 format!("{stop}{done}"),
@@ -368,7 +387,11 @@ mod tests {
             ),
         ] {
             let (hearing, words) = hear(&stream).await;
-            assert_eq!((hearing.finish, hearing.failure.as_ref()), (finish, failure.as_ref()), "{what}");
+            assert_eq!(
+                (hearing.finish, hearing.failure.as_ref()),
+                (finish, failure.as_ref()),
+                "{what}"
+            );
             assert_eq!(words.concat(), hearing.text, "{what}");
             let counted = stream.contains(&usage);
             assert_eq!(hearing.counts.output, counted.then_some(2), "{what}");
@@ -378,11 +401,19 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_is_silent_is_cut_in_time() {
         let (mut hearing, mut listener) = (Hearing::default(), |_: &str| {});
-        let (soon, late) = (Deadline::after(Duration::from_millis(5)), Deadline::after(Duration::from_secs(30)));
+        let (soon, late) = (
+            Deadline::after(Duration::from_millis(5)),
+            Deadline::after(Duration::from_secs(30)),
+        );
         let pending = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, std::io::Error>>();
         let body = SdkBody::from_body_1_x(http_body_util::StreamBody::new(pending));
         let listened = hearing
-            .listen(body, (soon, Duration::from_secs(30), late), Stopwatch::start(), &mut listener)
+            .listen(
+                body,
+                (soon, Duration::from_secs(30), late),
+                Stopwatch::start(),
+                &mut listener,
+            )
             .await;
         assert_eq!(listened, Err(Failure::Timeout));
     }

@@ -82,7 +82,9 @@ impl Transport {
     pub async fn open(&self, request: Request<String>, now: Timestamp) -> Result<Opened, Failure> {
         let answer = self.follow(request).await?;
         let header = |name| answer.headers().get(name).map_or(&[][..], HeaderValue::as_bytes);
-        let is_stream = header(header::CONTENT_TYPE).to_ascii_lowercase().starts_with(b"text/event-stream");
+        let is_stream = header(header::CONTENT_TYPE)
+            .to_ascii_lowercase()
+            .starts_with(b"text/event-stream");
         let is_plain = matches!(header(header::CONTENT_ENCODING), b"" | b"identity");
         if answer.status().is_success() && is_stream && is_plain {
             return Ok(Opened::Stream(answer.into_body()));

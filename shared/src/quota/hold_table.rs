@@ -35,7 +35,10 @@ impl QuotaTable {
     /// [`Unanswered`].
     pub async fn hold(&self, wish: &HoldWish, hold: &Hold) -> Result<Result<HeldCounter, HeldCounter>, Unanswered> {
         let Some(room) = wish.charge.limit.checked_sub(hold.units) else {
-            return Ok(Err(self.held(&wish.charge.counter).await.map_err(Unanswered::Undone)?));
+            return Ok(Err(self
+                .held(&wish.charge.counter)
+                .await
+                .map_err(Unanswered::Undone)?));
         };
         let call = self
             .holding(&wish.charge.counter, &hold.id)
@@ -73,7 +76,10 @@ impl QuotaTable {
         used: Settlement,
         is_late: bool,
     ) -> Result<Option<u64>, Unanswered> {
-        let (more, less) = (used.units.saturating_sub(hold.units), hold.units.saturating_sub(used.units));
+        let (more, less) = (
+            used.units.saturating_sub(hold.units),
+            hold.units.saturating_sub(used.units),
+        );
         let difference = if less > 0 { format!("-{less}") } else { more.to_string() };
         let late = if is_late { "SET late = :true " } else { "" };
         let mut call = self

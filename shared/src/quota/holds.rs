@@ -197,7 +197,12 @@ mod tests {
     fn a_refusal_says_what_would_help() {
         let at = |seconds| Duration::from_secs(seconds);
         for (what, counter, units, expected) in [
-            ("its own", counter(300, vec![hold("mine", 300, 1_140)]), 300, Refused::Made),
+            (
+                "its own",
+                counter(300, vec![hold("mine", 300, 1_140)]),
+                300,
+                Refused::Made,
+            ),
             (
                 "its own, lapsed",
                 counter(300, vec![hold("mine", 300, 900)]),

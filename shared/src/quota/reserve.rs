@@ -152,7 +152,11 @@ impl QuotaStore {
                 }
             }
             Err(unanswered) => {
-                tracing::warn!(?unanswered, units = back, "units that were set aside could not be settled");
+                tracing::warn!(
+                    ?unanswered,
+                    units = back,
+                    "units that were set aside could not be settled"
+                );
                 self.doubt(&charge.counter);
                 Settled {
                     usage: None,

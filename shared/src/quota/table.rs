@@ -11,11 +11,11 @@ use serde::Serialize;
 use super::hold_table::{read_settled, read_tokens};
 use super::outage::ledger::Parcel;
 use super::{Charge, Counter};
+use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::ids::UserId;
 use crate::plan::{Meter, Tier};
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
-use crate::clock::Timestamp;
 use crate::usage::{DayUse, MeterUse, Segment};
 
 /// How long a counter is kept after its day, for the day's close.
@@ -235,7 +235,11 @@ impl QuotaTable {
             .consistent_read(true)
             .set_exclusive_start_key(start);
         let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
-        let uses = output.items().iter().filter_map(|item| read_day_use(item, now)).collect();
+        let uses = output
+            .items()
+            .iter()
+            .filter_map(|item| read_day_use(item, now))
+            .collect();
         let end = output
             .last_evaluated_key()
             .and_then(|key| Some(format!("{}\n{}", read_text(key, "user")?, read_text(key, "meter#day")?)));

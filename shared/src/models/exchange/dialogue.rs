@@ -47,7 +47,9 @@ impl Exchange {
             let form = self.form(name);
             let bound = (form, self.most_reply(name, dialogue));
             let opened = match name {
-                ProviderName::Local => return Err(Failure::Unasked("the embedded model is not asked over the network")),
+                ProviderName::Local => {
+                    return Err(Failure::Unasked("the embedded model is not asked over the network"));
+                }
                 ProviderName::OpenAi(model) => {
                     let key = key.key.as_deref();
                     let request = openai::dialogue::request(&self.settings.openai, key, model, dialogue, bound)?;

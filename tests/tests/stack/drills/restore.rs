@@ -38,7 +38,8 @@ async fn the_drill_restores_every_table_that_cannot_be_derived_and_leaves_nothin
     let text = said_by(&mut drill).await;
     let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let restored: Vec<&str> = results.iter().map(|result| result["table"].as_str().unwrap()).collect();
-    let expected = ["quota", "identity", "settings", "usage", "audit", "conversations"].map(|name| format!("clearview-{name}"));
+    let expected =
+        ["quota", "identity", "settings", "usage", "audit", "conversations"].map(|name| format!("clearview-{name}"));
     assert_eq!(restored, expected);
     assert_eq!((&results[0]["items"], &results[0]["missing"]), (&1.into(), &0.into()));
     assert!(results[1]["items"].as_u64() > Some(2));

@@ -29,9 +29,11 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
+    // All that is kept of a user, whatever workload keeps it.
+    ("account", &["chat"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
     ("config", &["detect"]),
