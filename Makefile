@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run test nightly clients cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis node cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -45,10 +45,15 @@ check: venv deny contract ## Checks formatting, lints, documentation, licences, 
 	$(CARGO) build --workspace --bins
 	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-nightly: nextest redis ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
+nightly: nextest redis clients ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
 	$(CARGO) build --workspace --bins
 	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests --profile nightly --no-fail-fast \
 		-E 'test(/^(sim|laws|fuzz|limits)::/) + test(/^providers::(breaker|fleet)::/)'
+
+clients: nextest redis node ## Chats through the JavaScript clients of tests/clients, against a local server (needs node and npm)
+	cd tests/clients && npm ci --no-audit --no-fund --ignore-scripts --silent
+	$(CARGO) build --workspace --bins
+	$(CARGO) nextest run --workspace --run-ignored only -E 'test(/^chat::clients::/)'
 
 mutants: ## Changes the quota rules a line at a time and expects a test to fail (an hour or more; results in mutants.out)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-mutants@27.1.0); }
@@ -113,6 +118,9 @@ get_by_cargo = $(call get,$(1),$(CARGO) install --locked --quiet $(1),cargo inst
 
 nextest:
 	@$(CARGO) nextest --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-nextest@$(NEXTEST_VERSION)); }
+
+node:
+	@command -v npm >/dev/null || { $(call get,node,apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null,https://nodejs.org); }
 
 redis:
 	@command -v redis-server >/dev/null || { $(call get,redis-server,apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server >/dev/null,sudo apt-get install redis-server (Debian) or brew install redis (macOS)); }

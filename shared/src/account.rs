@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::audit::Change;
-use crate::chat::conversation::Head;
-use crate::chat::conversation::store::Page;
+use crate::chat::conversation::ConversationHead;
+use crate::chat::conversation::store::PageRequest;
 use crate::clock::{Day, Timestamp};
 use crate::error::{Error, Outage};
 use crate::identity::session::Session;
@@ -52,7 +52,7 @@ struct ShownConversation {
 }
 
 impl ShownConversation {
-    fn of(head: Head) -> Self {
+    fn of(head: ConversationHead) -> Self {
         Self {
             conversation_id: head.id.to_string(),
             created_at: head.created_at.to_string(),
@@ -107,7 +107,7 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let every = Page {
+    let every = PageRequest {
         limit: MOST_EXPORTED,
         newest_first: true,
     };

@@ -10,6 +10,7 @@ use crate::answers::Answers;
 use crate::answers::table::AnswerTable;
 use crate::answers::valkey::SharedAnswers;
 use crate::audit::AuditLog;
+use crate::chat::assistant::AssistantStore;
 use crate::chat::conversation::store::ConversationStore;
 use crate::chat::shared_reply::askers::Askers;
 use crate::classify::ask::Providers;
@@ -75,9 +76,11 @@ pub struct App {
     pub answers: Answers,
     /// Models beyond this process, for every workload.
     pub models: Arc<Models>,
+    /// Assistants.
+    pub assistants: AssistantStore,
     /// Conversations of users.
     pub conversations: ConversationStore,
-    /// Who has asked what may be shared.
+    /// The askers of questions whose replies may be shared.
     pub askers: Askers,
     /// Judges of posts.
     pub providers: Providers,
@@ -143,6 +146,7 @@ impl App {
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
+            assistants: AssistantStore::new(open(table::SETTINGS), config.providers.clone()),
             conversations: ConversationStore::new(open(table::CONVERSATIONS)),
             askers,
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),

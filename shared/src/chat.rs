@@ -4,9 +4,11 @@
 //! may serve everybody, [`reply`] what is kept of one, [`conversation`] what is kept of a dialogue for its user. [`produce`] is the way
 //! from the reservation to the settlement; [`begin`] starts it.
 
+pub mod assistant;
 pub mod conversation;
 pub mod metering;
 pub mod produce;
+pub mod recall;
 pub mod remembered;
 pub mod reply;
 pub mod shared_reply;
@@ -27,6 +29,7 @@ use crate::quota::idempotency::IdempotencyKey;
 use crate::telemetry::Degraded;
 
 pub use self::produce::begin;
+pub use self::recall::{TurnWish, recall};
 pub use self::reply::ChatReply;
 pub use crate::models::dialogue::{Finish, Role, Utterance};
 
@@ -40,6 +43,8 @@ pub struct ChatRequest {
     pub assistant: Arc<Assistant>,
     /// The dialogue that it continues.
     pub dialogue: Dialogue,
+    /// The turn of a conversation that it is.
+    pub turn: Option<TurnWish>,
     /// True if the words are wanted as they come.
     pub streams: bool,
     /// The name under which the client may send the same request again.

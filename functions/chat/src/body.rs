@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use shared::chat::Utterance;
+use shared::chat::conversation::ConversationId;
 use shared::error::{Error, Violation};
 use shared::models::dialogue::Sampling;
 
@@ -61,6 +62,8 @@ pub(crate) struct CompletionBody {
     pub(crate) most_output: Option<u32>,
     pub(crate) sampling: Sampling,
     pub(crate) format: Option<Value>,
+    /// Ours: the conversation that the last message belongs to.
+    pub(crate) conversation: Option<ConversationId>,
 }
 
 /// Reads a body. Its first violation is the one that clients of OpenAI are told.
@@ -121,6 +124,11 @@ impl Reader {
             },
             "stop" => self.stop(value),
             "response_format" => self.format(value),
+            // OpenAI names one by its id, or by an object that has it.
+            "conversation" => match value.as_str().or(value["id"].as_str()).and_then(ConversationId::parse) {
+                Some(id) => self.read.conversation = Some(id),
+                None => self.refuse(name, "must be the id of a conversation"),
+            },
             "n" if value != 1 => self.refuse(name, "must be 1"),
             "store" if *value != false => self.refuse(name, "must be false: replies are kept in conversations alone"),
             "n" => {}

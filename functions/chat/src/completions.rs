@@ -73,9 +73,13 @@ async fn admit(app: &App, call: &mut Call) -> Result<(Principal, ChatRequest, Re
     // The credential comes before the body: a stranger learns nothing of its faults.
     let principal = call.principal(app).await?;
     let members: Map<String, Value> = http::parse(&body)?;
-    let read = body::read(&members)?;
-    let assistants = &app.config.providers.assistants;
+    let mut read = body::read(&members)?;
+    let assistants = app.assistants.current(call.now).await;
     let assistant = Arc::clone(assistants.named(&read.model).ok_or(NO_ASSISTANT)?);
+    if read.conversation.is_some() {
+        // The turns before it are read from the conversation.
+        read.utterances.drain(..read.utterances.len() - 1);
+    }
     within(&assistant, &read.utterances)?;
     let idempotency = call.idempotency_key(&body)?;
     call.enter(app, &principal, Meter::Replies, 1).await?;
@@ -86,13 +90,19 @@ async fn admit(app: &App, call: &mut Call) -> Result<(Principal, ChatRequest, Re
         includes_usage: read.includes_usage,
     };
     let CompletionBody {
-        utterances,
+        mut utterances,
         streams,
         most_output,
         sampling,
         format,
+        conversation,
         ..
     } = read;
+    let mut turn = None;
+    if let (Some(id), [said]) = (conversation, utterances.as_slice()) {
+        let recalled = chat::recall(app, &principal.user, id, said, assistant.max_input).await?;
+        (turn, utterances) = (Some(recalled.turn), recalled.utterances);
+    }
     let dialogue = Dialogue {
         system: Arc::clone(&assistant.system),
         utterances,
@@ -105,6 +115,7 @@ async fn admit(app: &App, call: &mut Call) -> Result<(Principal, ChatRequest, Re
     let request = ChatRequest {
         assistant,
         dialogue,
+        turn,
         streams,
         idempotency,
         trace: call.record.trace.parent.clone(),

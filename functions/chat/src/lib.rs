@@ -1,7 +1,9 @@
-//! Chat in the form of OpenAI's API: `POST /v1/chat/completions`, `GET /v1/models`, `GET /v1/models/{model}`.
+//! Chat in the form of OpenAI's API: `POST /v1/chat/completions`, `GET /v1/models`, `GET /v1/models/{model}`, and
+//! `/v1/conversations`.
 
 mod body;
 mod completions;
+mod conversations;
 mod messages;
 mod models;
 mod render;
@@ -25,17 +27,32 @@ pub enum Action {
     Show,
     /// Says where replies are to be had.
     Respond,
+    /// Begins a conversation.
+    Begin,
+    /// Lists conversations.
+    Conversations,
+    /// Shows one.
+    Conversation,
+    /// Deletes one.
+    Forget,
+    /// Lists what was said in one.
+    Items,
 }
 
 /// The name of this function, and of its workload in records.
 pub const NAME: &str = "chat";
 
 /// The routes of this function.
-pub const ROUTES: [Route<Action>; 4] = [
+pub const ROUTES: [Route<Action>; 9] = [
     (Method::POST, "/v1/chat/completions", Action::Complete),
     (Method::GET, "/v1/models", Action::List),
     (Method::GET, "/v1/models/{model}", Action::Show),
     (Method::POST, "/v1/responses", Action::Respond),
+    (Method::POST, "/v1/conversations", Action::Begin),
+    (Method::GET, "/v1/conversations", Action::Conversations),
+    (Method::GET, "/v1/conversations/{conversation}", Action::Conversation),
+    (Method::DELETE, "/v1/conversations/{conversation}", Action::Forget),
+    (Method::GET, "/v1/conversations/{conversation}/items", Action::Items),
 ];
 
 /// The answer where a client calls OpenAI's newer form.
@@ -55,6 +72,11 @@ pub async fn handle(app: Arc<App>, request: Request) -> Response<AnswerBody> {
         Ok(Some(Action::List)) => models::list(&app, &mut call).await,
         Ok(Some(Action::Show)) => models::show(&app, &mut call).await,
         Ok(Some(Action::Respond)) => Err(NO_RESPONSES),
+        Ok(Some(Action::Begin)) => conversations::create(&app, &mut call).await,
+        Ok(Some(Action::Conversations)) => conversations::list(&app, &mut call).await,
+        Ok(Some(Action::Conversation)) => conversations::get(&app, &mut call).await,
+        Ok(Some(Action::Forget)) => conversations::delete(&app, &mut call).await,
+        Ok(Some(Action::Items)) => conversations::items(&app, &mut call).await,
     };
     unbuffered(call.close(&app, outcome).await)
 }

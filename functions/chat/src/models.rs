@@ -17,12 +17,8 @@ pub(crate) const NO_ASSISTANT: Error = Error::Unknown {
 
 pub(crate) async fn list(app: &App, call: &mut Call) -> Result<Reply, Error> {
     enter(app, call).await?;
-    let names = app
-        .config
-        .providers
-        .assistants
-        .iter()
-        .map(|assistant| shown(&assistant.name));
+    let assistants = app.assistants.current(call.now).await;
+    let names = assistants.iter().map(|assistant| shown(&assistant.name));
     Reply::json(
         StatusCode::OK,
         &json!({"object": "list", "data": names.collect::<Value>()}),
@@ -31,7 +27,7 @@ pub(crate) async fn list(app: &App, call: &mut Call) -> Result<Reply, Error> {
 
 pub(crate) async fn show(app: &App, call: &mut Call) -> Result<Reply, Error> {
     enter(app, call).await?;
-    let assistants = &app.config.providers.assistants;
+    let assistants = app.assistants.current(call.now).await;
     let assistant = assistants.named(call.path_parameter("model")).ok_or(NO_ASSISTANT)?;
     Reply::json(StatusCode::OK, &shown(&assistant.name))
 }

@@ -1,10 +1,12 @@
 //! Conversations that are kept for a user: a head, and messages that are numbered from 1. One reply is under way at a time.
 //!
 //! A turn adds the user's message and a placeholder for the reply. When the reply ends, it takes the placeholder's place; when
-//! nobody ends it in time, it counts as incomplete, and no model reads that turn. Nothing here does I/O; `store` does.
+//! nobody ends it in time, it counts as incomplete, and no model reads that turn. Nothing here does I/O; `store` and `turns`
+//! do.
 
 mod items;
 pub mod store;
+pub mod turns;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,7 +52,7 @@ pub struct TurnId(Arc<str>);
 
 /// A conversation without its messages.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Head {
+pub struct ConversationHead {
     /// Its id.
     pub id: ConversationId,
     /// When it was made.
@@ -87,7 +89,7 @@ pub enum MessageStatus {
 
 /// A message of a conversation.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct KeptMessage {
     /// Its number.
     pub number: u64,
     /// Its author.
@@ -98,10 +100,16 @@ pub struct Message {
     pub status: MessageStatus,
 }
 
-impl fmt::Debug for Message {
+impl fmt::Debug for KeptMessage {
     /// Leaves out the words: they are a user's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Message({}, {}, {:?})", self.number, self.role.name(), self.status)
+        write!(
+            f,
+            "KeptMessage({}, {}, {:?})",
+            self.number,
+            self.role.name(),
+            self.status
+        )
     }
 }
 
@@ -218,7 +226,7 @@ impl MessageStatus {
 /// Decides if the turn `id` may begin where `seen` messages were read and the head is as given. `None` if it may, or has begun
 /// already.
 #[must_use]
-pub fn refusal(head: Option<&Head>, id: &TurnId, seen: u64, now: Timestamp) -> Option<Unbegun> {
+pub fn refusal(head: Option<&ConversationHead>, id: &TurnId, seen: u64, now: Timestamp) -> Option<Unbegun> {
     let Some(head) = head else {
         return Some(Unbegun::Missing);
     };
@@ -234,7 +242,7 @@ pub fn refusal(head: Option<&Head>, id: &TurnId, seen: u64, now: Timestamp) -> O
 /// Returns the turns that a model reads, the oldest first: whole ones alone, the newest that fit into `room` bytes. `messages`
 /// are the newest first.
 #[must_use]
-pub fn history(messages: &[Message], room: usize) -> Vec<Utterance> {
+pub fn history(messages: &[KeptMessage], room: usize) -> Vec<Utterance> {
     let (mut turns, mut left, mut rest) = (Vec::new(), room, messages);
     while let [first, others @ ..] = rest {
         rest = others;
@@ -266,8 +274,8 @@ mod tests {
         Timestamp::from_seconds(1_000_000 + seconds)
     }
 
-    fn message(number: u64, role: Role, text: &str, status: MessageStatus) -> Message {
-        Message {
+    fn message(number: u64, role: Role, text: &str, status: MessageStatus) -> KeptMessage {
+        KeptMessage {
             number,
             role,
             text: text.to_owned(),
@@ -311,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_turn_begins_where_none_is_under_way_and_nothing_has_changed() {
-        let head = |messages, turn: Option<(&str, i64)>| Head {
+        let head = |messages, turn: Option<(&str, i64)>| ConversationHead {
             id: ConversationId::draw(at(0)).unwrap(),
             created_at: at(0),
             updated_at: at(0),
@@ -356,7 +364,7 @@ mod tests {
             message(2, Role::Assistant, "a", Completed),
             message(1, Role::User, "A", Completed),
         ];
-        let read = |messages: &[Message], room| {
+        let read = |messages: &[KeptMessage], room| {
             let texts = history(messages, room).into_iter().map(|utterance| utterance.text);
             texts.collect::<Vec<_>>().join(" ")
         };

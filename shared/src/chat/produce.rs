@@ -2,7 +2,9 @@
 
 mod again;
 mod make;
+mod question;
 mod remember;
+mod turn;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,6 +85,8 @@ struct Producer {
 struct Made {
     /// All of it; `None` if it was cut.
     reply: Option<ChatReply>,
+    /// The words of one that was cut.
+    fragment: String,
     usage: Option<Usage>,
 }
 

@@ -18,6 +18,9 @@ use crate::models::dialogue::{Dialogue, Role};
 /// The lengths in characters of a question whose reply is shared.
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=200;
 
+/// The version of the check and of the form in which a model is asked.
+const VERSION: &str = "1";
+
 /// A question in which no person shows. Only [`SharedQuestion::of`] makes one, and only one names a reply for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedQuestion {
@@ -49,10 +52,11 @@ impl SharedQuestion {
         (!personal::shows(&tokens)).then_some(Self { wording: question })
     }
 
-    /// Names the reply that an assistant gives to everybody. `version` is that of all that the operator decides.
+    /// Names the reply that an assistant gives to everybody.
     #[must_use]
-    pub fn key(&self, workload: &str, assistant: &Assistant, version: &str) -> Key {
-        Key::of(workload, Scope::Everybody, &[&assistant.name, version, &self.wording])
+    pub fn key(&self, workload: &str, assistant: &Assistant) -> Key {
+        let parts = [VERSION, &*assistant.name, &*assistant.system, &*self.wording];
+        Key::of(workload, Scope::Everybody, &parts)
     }
 }
 

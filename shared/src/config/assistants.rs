@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::chains::{Chains, of_texts};
-use super::providers::ProviderName;
+use super::provider_name::ProviderName;
 use super::{ConfigError, Settings};
 use crate::plan::Tier;
 
@@ -62,7 +62,7 @@ pub struct Assistants(BTreeMap<Arc<str>, Arc<Assistant>>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Listed {
+struct ListedAssistant {
     #[serde(default)]
     system: String,
     providers: BTreeMap<String, String>,
@@ -146,7 +146,7 @@ impl Assistant {
                 "{name:?} cannot be a name: 1 to {LONGEST_NAME} of A-Z a-z 0-9 . _ -"
             ));
         }
-        let listed: Listed = serde_path_to_error::deserialize(value)
+        let listed: ListedAssistant = serde_path_to_error::deserialize(value)
             .map_err(|error| format!("/{name}/{}: {}", error.path(), error.inner()))?;
         let at = |member: &str, problem: String| format!("/{name}/{member}: {problem}");
         if listed.system.len() > LONGEST_SYSTEM {

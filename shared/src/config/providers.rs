@@ -159,24 +159,33 @@ impl ProviderSettings {
 
     /// Checks rules across several settings.
     fn check(&self) -> Result<(), ConfigError> {
-        for name in self.all() {
-            let of_openai = matches!(name, ProviderName::OpenAi(_) | ProviderName::Moderation(_));
-            if of_openai && self.openai.lacks_key() {
-                return Err(ConfigError {
-                    variable: "CLEARVIEW_OPENAI_API_KEY",
-                    problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
-                });
-            }
-            if self.daily_spend_limit.is_some() && name.is_remote() && self.known_price(name).is_none() {
-                return Err(ConfigError {
-                    variable: "CLEARVIEW_PRICES",
-                    problem: format!(
-                        "with a daily spend limit, {name} needs a price (it may be 0), or there must be one of \"other\""
-                    ),
-                });
-            }
+        self.all()
+            .into_iter()
+            .find_map(|name| self.lacking_of(name))
+            .map_or(Ok(()), Err)
+    }
+
+    /// Returns the first setting that a provider of these chains needs and has not.
+    pub(crate) fn lacking(&self, chains: &Chains) -> Option<ConfigError> {
+        let all = chains.base.iter().chain(chains.by_tier.values().flatten());
+        all.into_iter().find_map(|name| self.lacking_of(name))
+    }
+
+    fn lacking_of(&self, name: &ProviderName) -> Option<ConfigError> {
+        let of_openai = matches!(name, ProviderName::OpenAi(_) | ProviderName::Moderation(_));
+        if of_openai && self.openai.lacks_key() {
+            return Some(ConfigError {
+                variable: "CLEARVIEW_OPENAI_API_KEY",
+                problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
+            });
         }
-        Ok(())
+        let unpriced = self.daily_spend_limit.is_some() && name.is_remote() && self.known_price(name).is_none();
+        unpriced.then(|| ConfigError {
+            variable: "CLEARVIEW_PRICES",
+            problem: format!(
+                "with a daily spend limit, {name} needs a price (it may be 0), or there must be one of \"other\""
+            ),
+        })
     }
 }
 

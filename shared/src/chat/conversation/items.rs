@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConversationId, Head, Message, MessageStatus, NUMBER_DIGITS, Turn, TurnId};
+use super::{ConversationHead, ConversationId, KeptMessage, MessageStatus, NUMBER_DIGITS, Turn, TurnId};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::models::dialogue::Role;
@@ -35,7 +35,7 @@ pub(super) fn key(user: &UserId, item: String) -> Item {
 }
 
 /// Writes the head of a new conversation.
-pub(super) fn write_head(user: &UserId, head: &Head) -> Item {
+pub(super) fn write_head(user: &UserId, head: &ConversationHead) -> Item {
     let mut item = key(user, head_key(&head.id));
     let metadata = serde_json::to_string(&head.metadata).unwrap_or_default();
     item.extend([
@@ -52,7 +52,7 @@ pub(super) fn write_head(user: &UserId, head: &Head) -> Item {
 }
 
 /// Reads a head, unless its time is over.
-pub(super) fn read_head(item: &Item, now: Timestamp) -> Option<Head> {
+pub(super) fn read_head(item: &Item, now: Timestamp) -> Option<ConversationHead> {
     let digits = read_text(item, "item")?.strip_prefix(HEADS)?;
     let millis = |name: &str| read_number(item, name).map(Timestamp::from_millis);
     let updated_at = millis("updatedAt")?;
@@ -60,7 +60,7 @@ pub(super) fn read_head(item: &Item, now: Timestamp) -> Option<Head> {
     let metadata: BTreeMap<String, String> = read_text(item, "metadata")
         .and_then(|json| serde_json::from_str(json).ok())
         .unwrap_or_default();
-    (updated_at.plus(super::KEPT) > now).then_some(Head {
+    (updated_at.plus(super::KEPT) > now).then_some(ConversationHead {
         id: ConversationId::of_digits(digits)?,
         created_at: millis("createdAt")?,
         updated_at,
@@ -77,7 +77,7 @@ pub(super) fn read_head(item: &Item, now: Timestamp) -> Option<Head> {
 pub(super) fn write_message(
     user: &UserId,
     id: &ConversationId,
-    message: &Message,
+    message: &KeptMessage,
     turn: &Turn,
     now: Timestamp,
 ) -> Item {
@@ -95,12 +95,12 @@ pub(super) fn write_message(
 }
 
 /// Reads a message, unless its time is over. One that nobody ended in time is incomplete.
-pub(super) fn read_message(item: &Item, now: Timestamp) -> Option<Message> {
+pub(super) fn read_message(item: &Item, now: Timestamp) -> Option<KeptMessage> {
     let (_, digits) = read_text(item, "item")?.rsplit_once('#')?;
     let millis = |name: &str| read_number(item, name).map(Timestamp::from_millis);
     let status = MessageStatus::parse(read_text(item, "status")?)?;
     let lapsed = status == MessageStatus::InProgress && millis("until")? <= now;
-    (millis("at")?.plus(super::KEPT) > now).then_some(Message {
+    (millis("at")?.plus(super::KEPT) > now).then_some(KeptMessage {
         number: digits.parse().ok()?,
         role: match read_text(item, "role")? {
             "user" => Role::User,
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn heads_and_messages_are_read_as_they_were_written_until_their_time_is_over() {
         let user = UserId::random().unwrap();
-        let head = Head {
+        let head = ConversationHead {
             id: ConversationId::draw(at(0)).unwrap(),
             created_at: at(0),
             updated_at: at(5),
@@ -137,7 +137,7 @@ mod tests {
             id: TurnId::stored("t"),
             until: at(100),
         };
-        let mut message = Message {
+        let mut message = KeptMessage {
             number: 2,
             role: Role::Assistant,
             text: String::new(),

@@ -61,6 +61,7 @@ fn replayed(reply: ChatReply) -> Served {
         source: ReplySource::Replay,
         made: Made {
             reply: Some(reply),
+            fragment: String::new(),
             usage: None,
         },
     }

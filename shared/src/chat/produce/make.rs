@@ -194,7 +194,12 @@ impl Producer {
             if !self.request.streams {
                 return Err(Error::ModelUnavailable(failure()));
             }
-            return Ok((Made { reply: None, usage }, None));
+            let made = Made {
+                reply: None,
+                fragment: told.text.clone(),
+                usage,
+            };
+            return Ok((made, None));
         };
         let reply = ChatReply {
             text: told.text.clone(),
@@ -205,6 +210,7 @@ impl Producer {
         let author = (remembered::class(told.class), remembered::author(&told.by));
         let made = Made {
             reply: Some(reply),
+            fragment: String::new(),
             usage,
         };
         Ok((made, Some(author)))

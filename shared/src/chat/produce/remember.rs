@@ -13,16 +13,15 @@ use crate::telemetry::Degraded;
 impl Producer {
     /// Serves a remembered reply, or has one made.
     pub(super) async fn answer(&self) -> Result<Served, Error> {
+        if let Some(wish) = &self.request.turn {
+            return self.answer_in(wish).await;
+        }
         if !remembered::is_remembered(&self.request.assistant) {
             return self.make().await.map(Served::by_model);
         }
         let (request, app) = (&self.request, &self.app);
         let reader = remembered::reader(&request.assistant.chains, &self.principal.tier);
-        let keys = [remembered::own_key(
-            &request.assistant,
-            &request.dialogue,
-            &self.principal.user,
-        )];
+        let keys = [self.question().await];
         let questions = Questions {
             workload: WORKLOAD,
             keys: &keys,
@@ -108,6 +107,7 @@ impl Producer {
             source: ReplySource::Cache,
             made: Made {
                 reply: Some(reply),
+                fragment: String::new(),
                 usage: Some(charged),
             },
         })

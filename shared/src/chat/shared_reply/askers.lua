@@ -1,4 +1,5 @@
--- Notes who asks a question. KEYS: the set of its askers. ARGV: this one, the most that are remembered, milliseconds.
+-- Notes who asks a question. KEYS: the set of its askers. ARGV: this one, the most that are remembered (0 to look only),
+-- milliseconds.
 -- Answers how many others are known.
 local known = redis.call('SISMEMBER', KEYS[1], ARGV[1])
 local all = redis.call('SCARD', KEYS[1])

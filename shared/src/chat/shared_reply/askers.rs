@@ -27,15 +27,15 @@ const REMEMBERED_FOR: Duration = Duration::from_hours(24);
 /// The most questions of which a process remembers askers where there is no shared cache.
 const MOST_QUESTIONS: usize = 10_000;
 
-/// Who has asked what: in the shared cache, or in a single process that has none. Kept are digests, which name nobody.
+/// The askers of questions: in the shared cache, or in a single process that has none. Kept are digests, which name nobody.
 #[derive(Debug)]
 pub struct Askers {
-    place: Place,
+    place: AskerMemory,
     note: Script,
 }
 
 #[derive(Debug)]
-enum Place {
+enum AskerMemory {
     Shared(Valkey),
     Process(Cache<Key, Arc<Mutex<AskerSet>>>),
 }
@@ -52,31 +52,31 @@ impl Askers {
     #[must_use]
     pub fn new(valkey: Option<Valkey>) -> Self {
         Self {
-            place: valkey.map_or_else(|| Place::Process(Cache::new(MOST_QUESTIONS)), Place::Shared),
+            place: valkey.map_or_else(|| AskerMemory::Process(Cache::new(MOST_QUESTIONS)), AskerMemory::Shared),
             note: Script::new(include_str!("askers.lua")),
         }
     }
 
-    /// Notes that `user` asks the question of `key`. Returns true if enough others have asked it before.
+    /// Notes that `user` asks the question of `key`, if that user `counts`. Returns true if enough others have asked it before.
     ///
     /// # Errors
     /// When the shared cache is down: nobody can say, so nothing is to be shared.
-    pub async fn note(&self, key: &Key, user: &UserId, now: Timestamp) -> Result<bool, Outage> {
+    pub async fn note(&self, key: &Key, user: &UserId, counts: bool, now: Timestamp) -> Result<bool, Outage> {
         // The same user has another digest at each question: nobody can be followed from one to the next.
         let digest = sha256_base64url(format!("{}\n{user}", key.as_str()).as_bytes());
         let others = match &self.place {
-            Place::Shared(valkey) => self.ask(valkey, key, &digest).await?,
-            Place::Process(known) => note_here(known, key, digest, now),
+            AskerMemory::Shared(valkey) => self.ask(valkey, key, &digest, counts).await?,
+            AskerMemory::Process(known) => note_here(known, key, (digest, counts), now),
         };
         Ok(others >= OTHERS)
     }
 
-    async fn ask(&self, valkey: &Valkey, key: &Key, digest: &str) -> Result<usize, Outage> {
+    async fn ask(&self, valkey: &Valkey, key: &Key, digest: &str, counts: bool) -> Result<usize, Outage> {
         let call = self
             .note
             .on([format!("n{}", key.as_str().trim_start_matches('a'))])
             .with(digest)
-            .with(REMEMBERED)
+            .with(if counts { REMEMBERED } else { 0 })
             .with(REMEMBERED_FOR.as_millis());
         let replies = valkey.run(&[call]).await.map_err(Failure::into_outage)?;
         match replies.as_slice() {
@@ -86,7 +86,12 @@ impl Askers {
     }
 }
 
-fn note_here(known: &Cache<Key, Arc<Mutex<AskerSet>>>, key: &Key, digest: String, now: Timestamp) -> usize {
+fn note_here(
+    known: &Cache<Key, Arc<Mutex<AskerSet>>>,
+    key: &Key,
+    (digest, counts): (String, bool),
+    now: Timestamp,
+) -> usize {
     let start = || AskerSet {
         since: now,
         digests: HashSet::new(),
@@ -98,7 +103,7 @@ fn note_here(known: &Cache<Key, Arc<Mutex<AskerSet>>>, key: &Key, digest: String
         *set = start();
     }
     let others = set.digests.iter().filter(|one| **one != digest).count();
-    if set.digests.len() < REMEMBERED {
+    if counts && set.digests.len() < REMEMBERED {
         set.digests.insert(digest);
     }
     others
@@ -113,11 +118,11 @@ mod tests {
     async fn a_question_is_shared_with_somebody_whom_three_others_came_before() {
         let askers = Askers::new(None);
         let key = |text: &str| Key::of("w", Scope::Everybody, &[text]);
-        let users: Vec<UserId> = (0..6).map(|_| UserId::random().unwrap()).collect();
+        let users: Vec<UserId> = (0..7).map(|_| UserId::random().unwrap()).collect();
         let now = Timestamp::from_seconds(1_000_000);
         let note = async |text: &str, user: usize, hours: u64| {
             let at = now.plus(Duration::from_hours(hours));
-            askers.note(&key(text), &users[user], at).await.unwrap()
+            askers.note(&key(text), &users[user], user < 6, at).await.unwrap()
         };
         for (user, hours, expected) in [
             (0, 0, false),
@@ -129,12 +134,19 @@ mod tests {
             (0, 2, true),
             (4, 3, true),
             (5, 23, true),
+            // One who does not count may be told all the same.
+            (6, 23, true),
             // A day later nobody has asked.
             (5, 24, false),
             (4, 24, false),
         ] {
             assert_eq!(note("a", user, hours).await, expected, "{user} {hours}");
         }
-        assert!(!note("b", 0, 3).await, "of another question nothing is known");
+        for _ in 0..5 {
+            assert!(!note("b", 6, 3).await, "one who does not count");
+        }
+        for (user, expected) in [(0, false), (1, false), (2, false), (6, true), (3, true)] {
+            assert_eq!(note("b", user, 3).await, expected, "{user}");
+        }
     }
 }

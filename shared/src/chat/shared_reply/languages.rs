@@ -1,7 +1,7 @@
 //! How questions begin in the languages that are known, and what is only polite in them.
 
 /// The words of a language by which a question is recognised. All are in lower case.
-pub(super) struct Language {
+pub(super) struct LanguageWords {
     /// First words of questions.
     asks: &'static [&'static str],
     /// First words of requests.
@@ -20,7 +20,7 @@ pub(super) struct Language {
 
 const MARKS: [&str; 4] = [",", "!", ".", ":"];
 
-const ENGLISH: Language = Language {
+const ENGLISH: LanguageWords = LanguageWords {
     asks: &[
         "what", "what's", "which", "who", "whom", "whose", "when", "where", "why", "how", "is", "isn't", "are",
         "aren't", "was", "wasn't", "were", "do", "does", "did", "don't", "doesn't", "can", "can't", "could", "should",
@@ -76,7 +76,7 @@ const ENGLISH: Language = Language {
     ],
 };
 
-const GERMAN: Language = Language {
+const GERMAN: LanguageWords = LanguageWords {
     asks: &[
         "was", "wer", "wen", "wem", "wessen", "wann", "wo", "woher", "wohin", "warum", "wieso", "weshalb", "wie",
         "welche", "welcher", "welches", "welchen", "welchem", "ist", "sind", "war", "waren", "gibt", "kann", "können",
@@ -109,7 +109,7 @@ const GERMAN: Language = Language {
     ],
 };
 
-const SPANISH: Language = Language {
+const SPANISH: LanguageWords = LanguageWords {
     asks: &[
         "qué", "cuál", "cuáles", "quién", "quiénes", "cuándo", "dónde", "cómo", "cuánto", "cuánta", "cuántos",
         "cuántas", "por",
@@ -139,7 +139,7 @@ const SPANISH: Language = Language {
     ],
 };
 
-const FRENCH: Language = Language {
+const FRENCH: LanguageWords = LanguageWords {
     asks: &[
         "qu'est-ce",
         "que",
@@ -177,7 +177,7 @@ const FRENCH: Language = Language {
     ],
 };
 
-const PORTUGUESE: Language = Language {
+const PORTUGUESE: LanguageWords = LanguageWords {
     asks: &[
         "o", "qual", "quais", "quem", "quando", "onde", "como", "quanto", "quanta", "quantos", "quantas", "por",
     ],
@@ -207,12 +207,12 @@ const PORTUGUESE: Language = Language {
 };
 
 /// Every language that is known.
-pub(super) const ALL: [Language; 5] = [ENGLISH, GERMAN, SPANISH, FRENCH, PORTUGUESE];
+pub(super) const ALL: [LanguageWords; 5] = [ENGLISH, GERMAN, SPANISH, FRENCH, PORTUGUESE];
 
 /// First words that ask only before another one: "por qué", "o que".
 const PAIRS: [(&str, &[&str]); 2] = [("por", &["qué", "que"]), ("o", &["que"])];
 
-impl Language {
+impl LanguageWords {
     /// Reports whether words begin as a question or a request does. The case of the first counts for nothing, but for words
     /// in capitals.
     pub(super) fn begins(&self, words: &[&str]) -> bool {

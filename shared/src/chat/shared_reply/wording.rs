@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::languages::{ALL, Language};
+use super::languages::{ALL, LanguageWords};
 
 /// Marks with which a question ends.
 const ENDS: &[&str] = &["?", ".", "!", "…"];
@@ -95,7 +95,7 @@ fn without_end(words: &mut Vec<&str>) {
 
 /// Takes greetings, requests and thanks of a language from a question that begins in it. `None` if there are none, or if the
 /// question may be about such words.
-fn without_politeness<'a>(language: &Language, words: &[&'a str]) -> Option<Vec<&'a str>> {
+fn without_politeness<'a>(language: &LanguageWords, words: &[&'a str]) -> Option<Vec<&'a str>> {
     if language.mentions_words(words) {
         return None;
     }

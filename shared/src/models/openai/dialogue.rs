@@ -1,7 +1,7 @@
 //! Dialogues in OpenAI's protocol: asked for as a stream of events, and read event by event.
 
-use lambda_http::http::header::{self, HeaderValue};
 use lambda_http::http::Request;
+use lambda_http::http::header::{self, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

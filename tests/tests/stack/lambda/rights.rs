@@ -231,6 +231,15 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .send()
         .await
         .unwrap();
+    // To be erased with its user.
+    client
+        .put_item()
+        .table_name("clearview-conversations")
+        .item("user", text(user))
+        .item("item", text("c#0199e0f0a1b20123456789abcdef0123"))
+        .send()
+        .await
+        .unwrap();
 }
 
 /// A role that lets its function do something with some keys alone lets it do so with those that it needs.

@@ -62,7 +62,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
         &[
             "answers",
             "audit",
+            "chat::assistant",
+            "chat::conversation::items",
             "chat::conversation::store",
+            "chat::conversation::turns",
             "chat::shared_reply",
             "classify::answer",
             "classify::ask",

@@ -32,6 +32,8 @@ const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs
 const ALLOWED: [(&str, &[&str]); 9] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
+    // All that is kept of a user, whatever workload keeps it.
+    ("account", &["chat"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
     ("config", &["detect", "image", "images"]),
