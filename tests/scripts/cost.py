@@ -51,6 +51,8 @@ def gateway(requests):
 def alarms():
     """Metrics of alarms, and composite alarms, in the template."""
     text = (ROOT / "template.yaml").read_text()
+    # Those of a workload that a parameter turns on are a line of that workload.
+    text = re.sub(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", "", text, flags=re.M)
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
     return of_expressions + of_one_metric, text.count("Type: AWS::CloudWatch::CompositeAlarm")
@@ -185,6 +187,23 @@ def rank(requests=1_000_000):
         print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
 
 
+def chat(replies=1_000_000):
+    """Print the cost of so many replies, each a stream that keeps an instance for as long as it takes."""
+    asked = replies * (1 - unit("chatHitRate"))
+    # Setting aside and settling; a remembered reply is one write.
+    writes = asked * 2 + (replies - asked)
+    # Beyond what is free: other workloads use that up.
+    metrics = (unit("metricsPerOptionalWorkload") + 2) * dollars_of(PRICES["prices"]["metricMonth"]["price"])
+    metrics += 5 * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
+    streaming = price("gigabyteSecondArm", asked * unit("chatSecondsPerReply") * unit("memoryGigabytes"))
+    base = gateway(replies) + price("invocationsMillion", replies / 1e6) + price("tableWritesMillion", writes / 1e6)
+    models = price("modelInputTokensMillion", asked * unit("chatTokensRead") / 1e6)
+    models += price("modelOutputTokensMillion", asked * unit("chatTokensWritten") / 1e6)
+    print(f"\nchat: {replies:,} replies, {unit('chatHitRate'):.0%} of them remembered")
+    print(f"  {'infrastructure, of which streaming, models':<48}{base + streaming:>14,.2f}{streaming:>14,.2f}{models:>14,.2f}")
+    print(f"  {'its metrics and alarms, where there are assistants':<62}{metrics:>14,.2f}")
+
+
 def main():
     if "--figure" in sys.argv:
         print(f"{total(infrastructure(20_000)):.2f}")
@@ -195,6 +214,7 @@ def main():
     for users in SCALES:
         show(users)
     rank()
+    chat()
     detect()
     if "--check" in sys.argv:
         check()

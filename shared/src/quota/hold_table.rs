@@ -5,15 +5,12 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::Counter;
+use super::counter_item::{HOLD, read_held, read_used};
 use super::holds::{HeldCounter, Hold, HoldWish};
-use super::table::{Added, FITS, QuotaTable, Unanswered, expiry, read_used};
-use crate::clock::Timestamp;
+use super::table::{Added, FITS, QuotaTable, Unanswered, expiry};
 use crate::error::Outage;
 use crate::money::Tokens;
-use crate::table::{self, Failure, Item, number, read_number, read_text, text};
-
-/// The start of the attribute of a hold; its id follows.
-pub(super) const HOLD: &str = "hold:";
+use crate::table::{self, Failure, number, text};
 
 /// The attempts at a reset while holds come and go.
 const RESETS: u32 = 5;
@@ -217,34 +214,4 @@ impl QuotaTable {
             .expression_attribute_names("#held", "held")
             .expression_attribute_names("#open", "open")
     }
-}
-
-/// Reads a counter with its holds.
-pub(super) fn read_held(item: &Item) -> HeldCounter {
-    let ids = item.keys().filter_map(|name| name.strip_prefix(HOLD));
-    let mut holds: Vec<Hold> = ids
-        .filter_map(|id| Hold::read(id, read_text(item, &format!("{HOLD}{id}"))?))
-        .collect();
-    holds.sort();
-    HeldCounter {
-        used: read_used(item).unwrap_or(0),
-        held: read_number(item, "held").unwrap_or(0),
-        open: read_number(item, "open").unwrap_or(0),
-        holds,
-    }
-}
-
-/// Reads the kinds of a counter's units.
-pub(super) fn read_tokens(item: &Item) -> Option<Tokens> {
-    Some(Tokens {
-        input: read_number(item, "in")?,
-        output: read_number(item, "out")?,
-    })
-}
-
-/// Reads the units that are certain at `now`, and whether more may come.
-pub(super) fn read_settled(item: &Item, now: Timestamp) -> Option<(u64, bool)> {
-    read_used(item)?;
-    let held = read_held(item);
-    Some((held.settled(now), !held.holds.is_empty()))
 }

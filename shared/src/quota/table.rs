@@ -8,14 +8,14 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 
 use serde::Serialize;
 
-use super::hold_table::{read_settled, read_tokens};
+use super::counter_item::{read_settled, read_tokens, read_used};
 use super::outage::ledger::Parcel;
 use super::{Charge, Counter};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::ids::UserId;
 use crate::plan::{Meter, Tier};
-use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
+use crate::table::{self, Failure, Item, Table, number, read_text, text};
 use crate::usage::{DayUse, MeterUse, Segment};
 
 /// How long a counter is kept after its day, for the day's close.
@@ -290,10 +290,6 @@ pub(super) fn addition(charge: &Charge, room: u64) -> Item {
         (":tier".to_owned(), text(charge.tier.as_str())),
         (":ttl".to_owned(), expiry(&charge.counter)),
     ])
-}
-
-pub(super) fn read_used(item: &Item) -> Option<u64> {
-    read_number(item, "used")
 }
 
 fn read_count(item: &Item) -> Option<Count> {

@@ -83,6 +83,6 @@ fn whole(name: &ProviderName, body: &[u8]) -> Result<Beginning, Failure> {
             Ok(Beginning::Whole(text, finish.unwrap_or(Finish::Stop), counts))
         }
         openai::dialogue::Heard::Part { .. } => Err(Failure::Schema("the answer has no text")),
-        _ => Err(Failure::Schema("the body is no chat completion")),
+        _ => Err(Failure::Schema("the body is no completion")),
     }
 }
