@@ -1,8 +1,11 @@
 //! Chat from outside: OpenAI's form over HTTP, and the tokens behind it.
 
+mod clients;
+mod conversations;
 mod refusals;
 mod remembered;
 mod replies;
+mod shared;
 mod tokens;
 
 use serde_json::{Value, json};

@@ -97,6 +97,9 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
 /// A provider that is down for a moment, for as long as a call and its retry.
 const FAILS_ONCE: &str = r#"{"steps":[{"do":"status","status":400}],"then":{"do":"answer"}}"#;
 
+/// The digits of the id of a conversation that each user has.
+const KEPT_CONVERSATION: &str = "0199e0f0a1b20123456789abcdef0123";
+
 /// The secret of the captured events.
 const ROTATED: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:TokenKeys-AbCdEf";
 
@@ -169,7 +172,32 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
                 event["multiValueHeaders"]["Idempotency-Key"] = json!([key]);
                 event
             };
-            vec![keyed("first"), keyed("second"), signed(&device, event)]
+            let mut turn = keyed("third");
+            let mut said = body.clone();
+            said["conversation"] = json!(format!("conv_{KEPT_CONVERSATION}"));
+            turn["body"] = said.to_string().into();
+            let mut failed = keyed("first");
+            failed["body"] = turn["body"].clone();
+            let at = |method: &str, rest: &str| {
+                let mut event = events::named("chat/models").value(text("accessToken"));
+                let path = format!(
+                    "/v1/conversations{}",
+                    rest.replace("{conversation}", &format!("conv_{KEPT_CONVERSATION}"))
+                );
+                route(&mut event, method, &path, &format!("/v1/conversations{rest}"));
+                event["pathParameters"] = json!({"conversation": format!("conv_{KEPT_CONVERSATION}")});
+                event
+            };
+            vec![
+                failed,
+                keyed("second"),
+                signed(&device, event),
+                turn,
+                at("POST", ""),
+                at("GET", "/{conversation}"),
+                at("GET", "/{conversation}/items"),
+                at("DELETE", "/{conversation}"),
+            ]
         }
         "classify" => vec![signed(
             &device,
@@ -231,12 +259,16 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .send()
         .await
         .unwrap();
-    // To be erased with its user.
+    // To be gone on with, or erased with its user.
+    let now = Clock::system().now().millis();
     client
         .put_item()
         .table_name("clearview-conversations")
         .item("user", text(user))
-        .item("item", text("c#0199e0f0a1b20123456789abcdef0123"))
+        .item("item", text(&format!("c#{KEPT_CONVERSATION}")))
+        .item("createdAt", AttributeValue::N(now.to_string()))
+        .item("updatedAt", AttributeValue::N(now.to_string()))
+        .item("messages", AttributeValue::N("0".to_owned()))
         .send()
         .await
         .unwrap();
