@@ -17,7 +17,7 @@ use crate::chat::{counted, replying};
 
 #[tokio::test]
 async fn fifty_replies_at_once_with_room_for_three_are_three() {
-    let upstream = replying(&json!({"firstMs": 300})).await;
+    let upstream = replying(&json!({"firstMs": 3_000})).await;
     let room = 3 * worst_case("Hi");
     let service = plan(&upstream)
         .with("CLEARVIEW_PLANS", tokens_a_day(room + 20, 64))
@@ -74,7 +74,7 @@ async fn no_more_replies_are_under_way_than_the_plan_says() {
 async fn near_the_end_of_a_day_a_reply_gets_shorter_and_then_there_is_none() {
     let upstream = replying(&json!({"text": "x".repeat(2_000)})).await;
     let roomy = ASSISTANTS.replace("\"maxOutput\":100", "\"maxOutput\":400");
-    let day = 700;
+    let day = 720;
     let service = plan(&upstream)
         .with("CLEARVIEW_ASSISTANTS", roomy)
         .with("CLEARVIEW_PLANS", tokens_a_day(day, 2))
