@@ -47,8 +47,8 @@ impl Exchange {
             let form = self.form(name);
             let bound = (form, self.most_reply(name, dialogue));
             let opened = match name {
-                ProviderName::Local => {
-                    return Err(Failure::Unasked("the embedded model is not asked over the network"));
+                ProviderName::Local | ProviderName::Moderation(_) | ProviderName::Rekognition => {
+                    return Err(Failure::Unasked("it writes no replies"));
                 }
                 ProviderName::OpenAi(model) => {
                     let key = key.key.as_deref();
