@@ -24,7 +24,8 @@ async fn fifty_replies_at_once_with_room_for_three_are_three() {
         .start()
         .await;
     let ann = service.client.register("ann").await;
-    let asked = (0..50).map(|_| complete(&service, &ann, &question("coach", "Hi")));
+    let body = question("coach", "Hi");
+    let asked = (0..50).map(|_| complete(&service, &ann, &body));
     let answers = join_all(asked.collect::<Vec<_>>()).await;
     let good: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
     assert_eq!(good.len(), 3);

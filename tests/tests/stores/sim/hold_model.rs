@@ -366,16 +366,16 @@ impl Model for Day {
             Property::always(EXACT, |_, world: &World| {
                 world.used == world.replies.iter().map(|reply| reply.due).sum::<u64>()
             }),
-            Property::always(WITHIN_LIMIT, |_, world| {
+            Property::always(WITHIN_LIMIT, |_, world: &World| {
                 world.used <= LIMIT + world.replies.iter().map(|reply| reply.beyond).sum::<u64>()
             }),
-            Property::always(HELD_IS_THE_SUM, |_, world| {
+            Property::always(HELD_IS_THE_SUM, |_, world: &World| {
                 world.held == world.holds.values().map(|(units, _)| units).sum::<u64>()
                     && world.open == world.holds.len() as u64
             }),
-            Property::always(AT_MOST_SO_MANY, |_, world| world.open <= AT_ONCE),
-            Property::always(NEVER_BELOW_NOTHING, |_, world| !world.below_zero),
-            Property::always(HISTORY_IS_CERTAIN, |day, world| {
+            Property::always(AT_MOST_SO_MANY, |_, world: &World| world.open <= AT_ONCE),
+            Property::always(NEVER_BELOW_NOTHING, |_, world: &World| !world.below_zero),
+            Property::always(HISTORY_IS_CERTAIN, |day: &Self, world: &World| {
                 let is_open = |(id, (_, until)): (&usize, &(u64, i64))| {
                     (*until > world.now).then(|| world.replies[*id].due).unwrap_or(0)
                 };
@@ -383,13 +383,13 @@ impl Model for Day {
                 let due: u64 = world.replies.iter().map(|reply| reply.due).sum();
                 world.closed(day) + uncertain == due
             }),
-            Property::sometimes(SHORTER, |_, world| {
+            Property::sometimes(SHORTER, |_, world: &World| {
                 world
                     .replies
                     .iter()
                     .any(|reply| matches!(reply.step, Step::Running(units) if units < WORST))
             }),
-            Property::sometimes(FULL, |_, world| world.used >= LIMIT),
+            Property::sometimes(FULL, |_, world: &World| world.used >= LIMIT),
         ]
     }
 }
