@@ -205,7 +205,10 @@ impl Gateway {
                 let request = request_of(&event).map_err(|error| Error::Internal(Box::new(error)))?;
                 let invocation = async move { (handle(app, request).await, slot) };
                 let (answer, slot) = invoke_within(STREAM_TIMEOUT, invocation).await?;
-                Ok(answer.map(|body| AnswerBody::Pieces(Box::new(Occupying { body, _slot: slot }))))
+                Ok(answer.map(|body| match body {
+                    AnswerBody::Whole(bytes) => AnswerBody::Whole(bytes),
+                    body @ AnswerBody::Pieces(_) => AnswerBody::Pieces(Box::new(Occupying { body, _slot: slot })),
+                }))
             }
         }
     }

@@ -7,6 +7,7 @@ mod cache;
 mod chains;
 mod detect;
 mod endpoint;
+mod image_providers;
 mod layers;
 mod openai;
 mod origin;

@@ -18,6 +18,7 @@ use crate::clock::Deadline;
 use crate::error::{Error, Outage};
 use crate::identity::Principal;
 use crate::plan::Usage;
+use crate::telemetry::Degraded;
 
 /// The end of a reply: its costs, and the sender whose drop ends the pieces. To be dropped when the record is written.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::chains::{Chains, chain};
+use super::chains::{Chains, of_texts};
 use super::provider_name::ProviderName;
 use super::{ConfigError, Settings};
 use crate::plan::Tier;
@@ -183,7 +183,7 @@ fn chains(name: &str, listed: &BTreeMap<String, String>) -> Result<Chains, Strin
     for (tier, list) in listed {
         let at = |problem: &str| format!("/{name}/providers/{tier}: {problem}");
         let parsed = Tier::parse(tier).ok_or_else(|| at("cannot be the name of a tier"))?;
-        let chain = chain(VARIABLE, list).map_err(|error| at(&error.problem))?;
+        let chain = of_texts(VARIABLE, list).map_err(|error| at(&error.problem))?;
         if chain.contains(&ProviderName::Local) {
             return Err(at("local writes no replies"));
         }

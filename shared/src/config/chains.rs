@@ -1,4 +1,4 @@
-//! Chains of providers, in order of preference.
+//! Chains of providers, as settings list them.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,20 @@ pub struct Chains {
     pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
 }
 
-/// Reads a chain, whose providers are separated by commas.
-pub(super) fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
+/// Reads a chain of providers that are asked about texts.
+pub(super) fn of_texts(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
+    let chain = parse(variable, text)?;
+    match chain.iter().find(|name| name.is_moderator()) {
+        None => Ok(chain),
+        Some(name) => Err(ConfigError {
+            variable,
+            problem: format!("{name} judges images alone: it can be in CLEARVIEW_DETECT_PROVIDERS"),
+        }),
+    }
+}
+
+/// Reads a chain: names by commas, of which none stands twice, and `local` nowhere but last.
+pub(super) fn parse(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
     let refuse = |problem: String| ConfigError { variable, problem };
     let mut chain = Vec::new();
     for name in text.split(',') {

@@ -185,11 +185,7 @@ impl Models {
     fn note(&self, name: &ProviderName, context: &CallContext<'_>, hearing: &Hearing, bounds: Bounds) {
         let failure = hearing.failure.as_ref();
         let cost = hearing.has_begun() || failure.is_none_or(Failure::may_cost);
-        let tokens = if cost {
-            hearing.counts.within(bounds)
-        } else {
-            Tokens::default()
-        };
+        let tokens = cost.then(|| hearing.counts.within(bounds));
         self.count(name, context, failure, tokens);
     }
 

@@ -47,8 +47,8 @@ impl Exchange {
             let form = self.form(name);
             let bound = (form, self.most_reply(name, dialogue));
             let opened = match name {
-                ProviderName::Local => {
-                    return Err(Failure::Unasked("the embedded model is not asked over the network"));
+                ProviderName::Local | ProviderName::Moderation(_) | ProviderName::Rekognition => {
+                    return Err(Failure::Unasked("it writes no replies"));
                 }
                 ProviderName::OpenAi(model) => {
                     let key = key.key.as_deref();
@@ -56,18 +56,21 @@ impl Exchange {
                     self.transport.open(traced(request, trace), now).await?
                 }
                 ProviderName::Bedrock(model) => {
-                    let request = |endpoint: &str| bedrock::dialogue::request(endpoint, model, dialogue, bound);
-                    Opened::Answer(self.ask_bedrock(request, trace, now).await?)
+                    let asking = |endpoint: &str| {
+                        let request = bedrock::dialogue::request(endpoint, model, dialogue, bound)?;
+                        Ok(traced(request, trace))
+                    };
+                    Opened::Answer(self.send_to_aws(&self.bedrock, "bedrock", asking, now).await?)
                 }
             };
             let answer = match opened {
                 Opened::Stream(body) => return Ok(Beginning::Stream(body)),
                 Opened::Answer(answer) => answer,
             };
-            match super::succeeded(&answer) {
-                Ok(()) => return whole(name, &answer.body),
-                Err(failure) => self.learn_from(name, (form, &answer), failure, &mut key, now).await?,
+            if (200..=299).contains(&answer.status) {
+                return whole(name, &answer.body);
             }
+            self.learn_from(name, (form, &answer), false, &mut key, now).await?;
         }
     }
 }

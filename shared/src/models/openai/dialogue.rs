@@ -1,10 +1,11 @@
 //! Dialogues in OpenAI's protocol: asked for as a stream of events, and read event by event.
 
 use lambda_http::http::Request;
+use lambda_http::http::header::{self, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{call, text};
+use super::{posted, text};
 use crate::config::Secret;
 use crate::config::providers::OpenAiSettings;
 use crate::models::counts::Counts;
@@ -67,7 +68,10 @@ pub fn request(
     if let Some(format) = &dialogue.format {
         body["response_format"] = format.clone();
     }
-    call(settings, key, "text/event-stream", &body)
+    let mut request = posted(settings, key, "chat/completions", &body)?;
+    let accepted = HeaderValue::from_static("text/event-stream");
+    request.headers_mut().insert(header::ACCEPT, accepted);
+    Ok(request)
 }
 
 /// An event of a stream, read.

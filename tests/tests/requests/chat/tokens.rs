@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use tests::chat::{ASSISTANTS, Events, complete, plan, question, tokens, tokens_a_day, worst_case};
-use tests::client::send;
+use tests::client::{Client, send};
+use tests::program::LocalServer;
 use tests::proxy::{Mode, No, Proxy};
 use tests::service::{Service, TableService};
 use tests::signer::SignedRequest;
@@ -16,7 +17,7 @@ use crate::chat::{counted, replying};
 
 #[tokio::test]
 async fn fifty_replies_at_once_with_room_for_three_are_three() {
-    let upstream = replying(&json!({"firstMs": 300})).await;
+    let upstream = replying(&json!({"firstMs": 3_000})).await;
     let room = 3 * worst_case("Hi");
     let service = plan(&upstream)
         .with("CLEARVIEW_PLANS", tokens_a_day(room + 20, 64))
@@ -73,7 +74,7 @@ async fn no_more_replies_are_under_way_than_the_plan_says() {
 async fn near_the_end_of_a_day_a_reply_gets_shorter_and_then_there_is_none() {
     let upstream = replying(&json!({"text": "x".repeat(2_000)})).await;
     let roomy = ASSISTANTS.replace("\"maxOutput\":100", "\"maxOutput\":400");
-    let day = 700;
+    let day = 720;
     let service = plan(&upstream)
         .with("CLEARVIEW_ASSISTANTS", roomy)
         .with("CLEARVIEW_PLANS", tokens_a_day(day, 2))
@@ -178,4 +179,88 @@ async fn while_the_quota_table_is_down_a_process_admits_its_share_of_worst_cases
     network.set(Mode::Pass);
     service.clock.advance(Duration::from_secs(6));
     assert_eq!(complete(&service, &ann, &question("coach", "Hi")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reply_over_midnight_is_settled_on_the_day_on_which_it_began() {
+    let upstream = replying(&json!({"text": "One two three", "pauseMs": 200})).await;
+    let service = plan(&upstream).start().await;
+    let ann = service.client.register("ann").await;
+    let day = service.clock.now().day();
+    let mut events = Events::ask(&service, &ann, question("coach", "Hi")).await;
+    assert!(events.next().await.is_some());
+    service
+        .clock
+        .advance(day.next().start().since(service.clock.now()) + Duration::from_secs(1));
+    assert_eq!(events.rest().await.last(), Some(&json!("[DONE]")));
+    let yesterday = service.tables().item(&ann.user, &format!("tokens#{day}")).await;
+    let used = counted("Be kind.Hi".len()) + counted("One two three".len());
+    assert_eq!(yesterday["used"].as_n(), Ok(&used.to_string()));
+    // A close that came before the settlement has not counted it: the next one does.
+    assert!(yesterday.contains_key("late") && yesterday["held"].as_n() == Ok(&"0".to_owned()));
+    assert!(
+        service
+            .tables()
+            .item(&ann.user, &format!("tokens#{}", day.next()))
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_in_a_reply_costs_its_user_one_hold() {
+    let upstream = replying(&json!({"text": "One two three", "hangAfter": 1})).await;
+    let tables = TableService::start().await;
+    let plan = plan(&upstream).on_system_time().with_tables_at(tables.address());
+    let variables = plan
+        .variables()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let variables: Vec<(&str, &str)> = variables
+        .chain([("CLEARVIEW_TOKEN_KEYS", plan.stored_keys())])
+        .collect();
+    let server = LocalServer::start(&[], &variables).await;
+    let client = Client::to(server.address);
+    let ann = client.register("ann").await;
+    let mut body = question("coach", "Hi");
+    body["stream"] = json!(true);
+    let request = client
+        .request(Method::POST, "/v1/chat/completions")
+        .bearer_auth(&ann.access);
+    let mut reply = request.json(&body).send().await.unwrap();
+    assert!(reply.chunk().await.unwrap().is_some());
+    drop(server);
+    assert!(
+        reply.chunk().await.is_err(),
+        "the connection breaks: nobody takes this for an end"
+    );
+    upstream.follow(Script::always(Act::Answer));
+    let service = plan.start().await;
+    assert_eq!(complete(&service, &ann, &question("coach", "Hi")).await.status, 200);
+    let each = counted("Be kind.Hi".len()) + counted("You said: Hi".len());
+    assert_eq!(tokens(&service, &ann).await["used"], worst_case("Hi") + each);
+}
+
+#[tokio::test]
+async fn money_for_replies_under_way_is_spent_already() {
+    let upstream = replying(&json!({"text": "One two", "hangAfter": 1})).await;
+    // The worst case of one costs 100 tokens at a dollar each, and a few cents for what is read.
+    let service = plan(&upstream)
+        .with("CLEARVIEW_PRICES", r#"{"other":{"input":1000,"output":1000000}}"#)
+        .with("CLEARVIEW_DAILY_SPEND_LIMIT", "250")
+        .start()
+        .await;
+    let ann = service.client.register("ann").await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut events = Events::ask(&service, &ann, question("coach", "Hi")).await;
+        assert!(events.next().await.is_some());
+        open.push(events);
+    }
+    let third = complete(&service, &ann, &question("coach", "Hi")).await;
+    assert_eq!(
+        (third.status, &third.body["error"]["type"]),
+        (503, &json!("server_error"))
+    );
+    assert_eq!(upstream.calls().len(), 2);
 }
