@@ -72,10 +72,9 @@ impl AnswerBody {
 #[must_use]
 pub fn unbuffered(answer: Response<Body>) -> Response<AnswerBody> {
     answer.map(|body| match body {
-        Body::Empty => AnswerBody::Whole(None),
         Body::Text(text) => AnswerBody::whole(text),
         Body::Binary(bytes) => AnswerBody::whole(bytes),
-        // No function makes any other.
+        // Empty: no function makes any other.
         _ => AnswerBody::Whole(None),
     })
 }
@@ -134,7 +133,9 @@ impl Unfinished {
     /// Writes the record: the answer is at its end.
     pub fn end(mut self, app: &App, work: Work, degraded: &[Degraded], summary: serde_json::Value) {
         let record = &mut self.record;
-        degraded.iter().for_each(|mode| record.note(*mode));
+        for mode in degraded {
+            record.note(*mode);
+        }
         (record.outcome, record.level) = match record.degraded.as_slice() {
             [] => ("ok", "info"),
             _ => ("degraded", "warn"),

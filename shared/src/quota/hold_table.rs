@@ -181,8 +181,9 @@ impl QuotaTable {
             .expression_attribute_values(":open", number(before.holds.len()))
             .expression_attribute_values(":zero", number(0));
         for (n, hold) in before.holds.iter().enumerate() {
-            gone.push_str(&format!(", #h{n}"));
-            condition.push_str(&format!(" AND attribute_exists(#h{n})"));
+            let name = format!("#h{n}");
+            gone.extend([", ", &name]);
+            condition.extend([" AND attribute_exists(", &name, ")"]);
             call = call.expression_attribute_names(format!("#h{n}"), format!("{HOLD}{}", hold.id));
         }
         let call = call

@@ -96,12 +96,12 @@ impl QuotaStore {
         }
         for _ in 0..ATTEMPTS {
             let refused = match self.table.hold(&wish, &hold).await {
-                Ok(Ok(counted)) => {
-                    self.end_lapsed(counter, &counted, now).await;
+                Ok(Ok(held)) => {
+                    self.end_lapsed(counter, &held, now).await;
                     self.deliver_others().await;
-                    return Ok(self.granted(&wish, hold, counted.used));
+                    return Ok(self.granted(&wish, hold, held.used));
                 }
-                Ok(Err(counted)) => counted,
+                Ok(Err(held)) => held,
                 Err(unanswered) => return self.hold_alone(&wish, hold, &unanswered).await,
             };
             self.remember(counter, refused.used);
@@ -227,8 +227,8 @@ impl QuotaStore {
     }
 
     /// Ends holds that nobody will settle. One that cannot be ended now is ended by the next request.
-    async fn end_lapsed(&self, counter: &Counter, counted: &HeldCounter, now: Timestamp) {
-        for hold in counted.lapsed(now) {
+    async fn end_lapsed(&self, counter: &Counter, held: &HeldCounter, now: Timestamp) {
+        for hold in held.lapsed(now) {
             let _ = self.table.lapse(counter, &hold).await;
         }
     }

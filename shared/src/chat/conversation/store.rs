@@ -262,6 +262,6 @@ impl ConversationStore {
 
 pub(super) type Unbuilt = aws_sdk_dynamodb::error::BuildError;
 
-pub(super) fn unbuilt(error: Unbuilt) -> Outage {
+pub(super) fn unbuilt(error: impl std::fmt::Display) -> Outage {
     Outage(error.to_string())
 }

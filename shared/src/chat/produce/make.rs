@@ -63,7 +63,7 @@ impl Producer {
         if bill.opened > 0 {
             self.app.telemetry.raise(Signal::BreakerOpened, self.request.now);
         }
-        self.concluded(continued, used, after.or(Some(usage)))
+        self.concluded(&continued, used, after.or(Some(usage)))
     }
 
     async fn reserve(&self, worst: WorstCase) -> Result<Granted, Error> {
@@ -171,7 +171,7 @@ impl Producer {
 
     fn concluded(
         &self,
-        continued: Continued,
+        continued: &Continued,
         used: Option<Used>,
         usage: Option<Usage>,
     ) -> Result<(Made, Author), Error> {

@@ -148,8 +148,8 @@ mod tests {
         let mut listener = |text: &str| words.push(text.to_owned());
         let body = SdkBody::from(stream.to_owned());
         let limits = (limit, Duration::from_secs(30), limit);
-        let listened = hearing.listen(body, limits, Stopwatch::start(), &mut listener).await;
-        hearing.failure = listened.err();
+        let outcome = hearing.listen(body, limits, Stopwatch::start(), &mut listener).await;
+        hearing.failure = outcome.err();
         hearing.conclude();
         (hearing, words)
     }
@@ -226,7 +226,7 @@ mod tests {
         );
         let pending = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, std::io::Error>>();
         let body = SdkBody::from_body_1_x(http_body_util::StreamBody::new(pending));
-        let listened = hearing
+        let outcome = hearing
             .listen(
                 body,
                 (soon, Duration::from_secs(30), late),
@@ -234,6 +234,6 @@ mod tests {
                 &mut listener,
             )
             .await;
-        assert_eq!(listened, Err(Failure::Timeout));
+        assert_eq!(outcome, Err(Failure::Timeout));
     }
 }
