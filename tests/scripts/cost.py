@@ -99,6 +99,7 @@ def infrastructure(users, waf=True, cache=True):
     kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
     read, composite = alarms()
     memory = unit("memoryGigabytes")
+    metrics = unit("metrics") - unit("metricsOfDetect")
     bill = [
         ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
         ("Lambda, million invocations", m["requests"] / 1e6, price("invocationsMillion", m["requests"] / 1e6)),
@@ -108,7 +109,7 @@ def infrastructure(users, waf=True, cache=True):
         ("DynamoDB, million reads", reads / 1e6, price("tableReadsMillion", reads / 1e6)),
         ("DynamoDB, GB kept and recoverable", stored, price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored)),
         ("CloudWatch, GB of logs", logged, price("logGigabyte", logged) + price("logGigabyteMonthKept", logged)),
-        ("CloudWatch, metrics", unit("metrics"), price("metricMonth", unit("metrics") if users else 0)),
+        ("CloudWatch, metrics", metrics, price("metricMonth", metrics if users else 0)),
         ("CloudWatch, metrics of alarms", read, price("alarmMetricMonth", read) + price("compositeAlarmMonth", composite)),
         ("X-Ray, million traces (1 %)", m["requests"] / 1e8, price("tracesMillion", m["requests"] / 1e8)),
         ("Secrets", unit("secrets"), price("secretMonth", unit("secrets"))),

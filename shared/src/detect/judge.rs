@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use vision::Look;
+use vision::looks::Depth;
+use vision::{Look, Model};
 
 use super::embedded;
 use super::judgement::Judgement;
+use crate::answers::{Class, Reader};
 use crate::app::App;
 use crate::clock::Deadline;
-use crate::config::providers::ProviderName;
+use crate::config::providers::{Chains, ProviderName, ProviderSettings};
 use crate::error::Outage;
 use crate::identity::Principal;
 use crate::models::call::{ModelUsage, RunningUsage};
 use crate::models::class::ModelClass;
+use crate::models::spend::Budget;
+use crate::plan::Tier;
 
 /// An image, decoded, in the forms in which judges are shown it.
 #[derive(Debug, Clone)]
@@ -66,8 +70,15 @@ pub struct Judged {
 pub async fn judge(app: &App, subject: &Subject<'_>) -> Opinion {
     let usage = RunningUsage::default();
     let chains = &app.config.providers.detect;
+    let tier = &subject.principal.tier;
+    // The embedded model costs nothing: no budget is read for it.
+    let budget = if leaves_the_process(&app.config.providers, tier) {
+        app.models.budget().await
+    } else {
+        Budget::Whole
+    };
     let (mut judged, mut failures) = (None, Vec::new());
-    for name in chains.of(&subject.principal.tier, app.models.budget().await) {
+    for name in chains.of(tier, budget) {
         let answer = match name {
             ProviderName::Local => embedded(app, subject.image).await,
             remote => Err(format!("{remote} judges no images")),
@@ -84,9 +95,57 @@ pub async fn judge(app: &App, subject: &Subject<'_>) -> Opinion {
     Opinion {
         judged,
         failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
-        spend_limited: false,
+        spend_limited: app.models.is_limited(chains, tier, budget),
         bill: usage.settled().await,
     }
+}
+
+/// Returns the depth that a plan's number of looks means.
+pub(super) const fn depth(looks: Option<u64>) -> Depth {
+    match looks {
+        Some(14..) => Depth::Fourteen,
+        _ => Depth::Four,
+    }
+}
+
+/// Returns the class of a model's judgements.
+pub(super) const fn class(model: ModelClass) -> Class {
+    Class(model as u8)
+}
+
+/// Names a provider with the version of its judgements.
+pub(super) fn author(name: &ProviderName) -> Arc<str> {
+    match name {
+        ProviderName::Local => format!("{name}/{}", Model::NAME).into(),
+        name => name.to_string().into(),
+    }
+}
+
+/// Describes a request of `tier`: judgements of every configured provider count.
+pub(super) fn reader(settings: &ProviderSettings, tier: &Tier) -> Reader {
+    let Chains { base, by_tier } = &settings.detect;
+    let names: Vec<String> = chain(settings, tier).iter().map(ToString::to_string).collect();
+    Reader {
+        class: class(settings.detect.class_for(tier)),
+        current: base.iter().chain(by_tier.values().flatten()).map(author).collect(),
+        chain: names.join(",").into(),
+        reads: Judgement::is_readable,
+    }
+}
+
+/// Reports whether a tier's chain has a model elsewhere, which is shown the image in another form, and may cost money.
+pub(super) fn leaves_the_process(settings: &ProviderSettings, tier: &Tier) -> bool {
+    chain(settings, tier).iter().any(ProviderName::is_remote)
+}
+
+/// Reports whether a tier's chain has the embedded model as a provider of its own.
+pub(super) fn has_embedded(settings: &ProviderSettings, tier: &Tier) -> bool {
+    settings.detect.has_embedded(tier)
+}
+
+fn chain<'a>(settings: &'a ProviderSettings, tier: &Tier) -> &'a [ProviderName] {
+    let Chains { base, by_tier } = &settings.detect;
+    by_tier.get(tier).unwrap_or(base)
 }
 
 /// Asks the embedded model, which never fails but by a defect.
