@@ -15,6 +15,9 @@ pub const PACES: Paces = Paces {
 /// The interval while nothing is known of the device, as the cache of the limits is down: an outage is no time for more work.
 pub const BLIND: Duration = Duration::from_secs(10);
 
+/// The interval of a plan with one capture in a minute: a minute, and room for a network's jitter.
+const ONE_A_MINUTE: Duration = Duration::from_secs(65);
+
 /// The outcome of a capture, as far as the cadence is concerned; the worst of a batch counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Safety {
@@ -42,8 +45,11 @@ pub fn after(arrival: &Arrival, safety: Safety) -> (u32, bool) {
 /// arrival each 60 / (n - 1) seconds, no 60 seconds hold more than n, and 13 leaves room for the jitter of a network.
 #[must_use]
 pub fn interval(run: u32, per_minute: u64) -> Duration {
-    let gaps = u32::try_from(per_minute.saturating_sub(1)).unwrap_or(u32::MAX).max(1);
-    PACES.interval(run).max(Duration::from_mins(1) / gaps)
+    let of_plan = match u32::try_from(per_minute).unwrap_or(u32::MAX) {
+        0 | 1 => ONE_A_MINUTE,
+        figure => Duration::from_mins(1) / (figure - 1),
+    };
+    PACES.interval(run).max(of_plan)
 }
 
 /// The outcomes of one arrival, as they come in.
@@ -131,8 +137,8 @@ mod tests {
             (120, 5_000),
             (7, 10_000),
             (2, 60_000),
-            (1, 60_000),
-            (0, 60_000),
+            (1, 65_000),
+            (0, 65_000),
         ] {
             assert_eq!(interval(0, per_minute).as_millis(), millis, "{per_minute}");
         }
