@@ -2,19 +2,26 @@
 //!
 //! [`run`](self::run()) is the way of a capture: `prepare` decodes it and compares it with the last judged frame ([`frames`]),
 //! `resolve` looks it up, charges it and has it judged, [`cadence`] says when the next one is wanted. [`level`] and [`judgement`]
-//! are the answer, [`embedded`] is the judge in the program, [`judge`] the place where the chain of providers is asked, [`record`]
-//! what the log says of it.
+//! are the answer, [`record`] is what the log says of it, `version` whose judgements count. [`embedded`] is the judge in the program,
+//! [`judge`] the place where the chain of providers is asked. [`moderation`], [`rekognition`] and [`answer`] read what those say,
+//! [`prompt`] is what a model that looks is asked, [`cascade`] when the embedded model is in doubt.
 
+pub mod answer;
 pub mod cadence;
+pub mod cascade;
 pub mod embedded;
 pub mod frames;
 pub mod judge;
 pub mod judgement;
 pub mod level;
+pub mod moderation;
 mod prepare;
+pub mod prompt;
 pub mod record;
+pub mod rekognition;
 mod resolve;
 mod run;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;

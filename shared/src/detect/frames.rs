@@ -95,6 +95,15 @@ impl Frame {
     }
 }
 
+/// Returns the depth that a plan's number of looks means.
+#[must_use]
+pub const fn depth(looks: Option<u64>) -> Depth {
+    match looks {
+        Some(14..) => Depth::Fourteen,
+        _ => Depth::Four,
+    }
+}
+
 /// Returns how many looks a depth has.
 #[must_use]
 pub const fn number(depth: Depth) -> u8 {

@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use vision::looks::Depth;
-use vision::{Look, Model};
+use vision::Look;
 
-use super::embedded;
 use super::judgement::Judgement;
-use crate::answers::{Class, Reader};
+use super::{cascade, embedded, prompt};
 use crate::app::App;
 use crate::clock::Deadline;
-use crate::config::providers::{Chains, ProviderName, ProviderSettings};
+use crate::config::providers::ProviderName;
 use crate::error::Outage;
 use crate::identity::Principal;
-use crate::models::call::{ModelUsage, RunningUsage};
+use crate::models::call::{CallContext, ModelUsage, RunningUsage};
+use crate::models::chain::{Answered, ChainAnswer};
 use crate::models::class::ModelClass;
-use crate::models::spend::Budget;
-use crate::plan::Tier;
 
 /// An image, decoded, in the forms in which judges are shown it.
 #[derive(Debug, Clone)]
@@ -66,86 +63,72 @@ pub struct Judged {
     pub class: ModelClass,
 }
 
-/// Asks the providers of the tier's chain in turn, the embedded model among them where it is named.
+/// Asks the providers of the tier's chain in turn, the embedded model among them where it is named. Where the embedded model looks
+/// first, they are asked only if it is in doubt.
 pub async fn judge(app: &App, subject: &Subject<'_>) -> Opinion {
-    let usage = RunningUsage::default();
-    let chains = &app.config.providers.detect;
-    let tier = &subject.principal.tier;
-    // The embedded model costs nothing: no budget is read for it.
-    let budget = if leaves_the_process(&app.config.providers, tier) {
-        app.models.budget().await
-    } else {
-        Budget::Whole
+    let settings = &app.config.providers;
+    let by_embedded = |judgement| Judged {
+        judgement,
+        by: ProviderName::Local,
+        class: ModelClass::Embedded,
     };
-    let (mut judged, mut failures) = (None, Vec::new());
-    for name in chains.of(tier, budget) {
-        let answer = match name {
-            ProviderName::Local => embedded(app, subject.image).await,
-            remote => Err(format!("{remote} judges no images")),
+    if let Some(doubt) = settings.detect_doubt
+        && let Ok(judgement) = embedded(app, subject.image).await
+        && !cascade::is_doubtful(&judgement, doubt)
+    {
+        return Opinion {
+            judged: Some(by_embedded(judgement)),
+            ..Opinion::default()
         };
-        match answer {
-            Ok(judgement) => {
-                let (by, class) = (name.clone(), chains.class_of(name));
-                judged = Some(Judged { judgement, by, class });
-                break;
-            }
-            Err(failure) => failures.push(failure),
-        }
     }
+    let usage = RunningUsage::default();
+    let asked = ask_elsewhere(app, subject, &usage).await;
+    let mut failures: Vec<String> = asked.failure.iter().map(ToString::to_string).collect();
+    let judged = match asked.answer {
+        Some(Answered { value, by, class }) => Some(Judged {
+            judgement: value,
+            by,
+            class,
+        }),
+        None if settings.detect.has_embedded(&subject.principal.tier) => match embedded(app, subject.image).await {
+            Ok(judgement) => Some(by_embedded(judgement)),
+            Err(failure) => {
+                failures.push(format!("{}: {failure}", ProviderName::Local));
+                None
+            }
+        },
+        None => None,
+    };
     Opinion {
         judged,
         failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
-        spend_limited: app.models.is_limited(chains, tier, budget),
+        spend_limited: asked.spend_limited,
         bill: usage.settled().await,
     }
 }
 
-/// Returns the depth that a plan's number of looks means.
-pub(super) const fn depth(looks: Option<u64>) -> Depth {
-    match looks {
-        Some(14..) => Depth::Fourteen,
-        _ => Depth::Four,
-    }
-}
-
-/// Returns the class of a model's judgements.
-pub(super) const fn class(model: ModelClass) -> Class {
-    Class(model as u8)
-}
-
-/// Names a provider with the version of its judgements.
-pub(super) fn author(name: &ProviderName) -> Arc<str> {
-    match name {
-        ProviderName::Local => format!("{name}/{}", Model::NAME).into(),
-        name => name.to_string().into(),
-    }
-}
-
-/// Describes a request of `tier`: judgements of every configured provider count.
-pub(super) fn reader(settings: &ProviderSettings, tier: &Tier) -> Reader {
-    let Chains { base, by_tier } = &settings.detect;
-    let names: Vec<String> = chain(settings, tier).iter().map(ToString::to_string).collect();
-    Reader {
-        class: class(settings.detect.class_for(tier)),
-        current: base.iter().chain(by_tier.values().flatten()).map(author).collect(),
-        chain: names.join(",").into(),
-        reads: Judgement::is_readable,
-    }
-}
-
-/// Reports whether a tier's chain has a model elsewhere, which is shown the image in another form, and may cost money.
-pub(super) fn leaves_the_process(settings: &ProviderSettings, tier: &Tier) -> bool {
-    chain(settings, tier).iter().any(ProviderName::is_remote)
-}
-
-/// Reports whether a tier's chain has the embedded model as a provider of its own.
-pub(super) fn has_embedded(settings: &ProviderSettings, tier: &Tier) -> bool {
-    settings.detect.has_embedded(tier)
-}
-
-fn chain<'a>(settings: &'a ProviderSettings, tier: &Tier) -> &'a [ProviderName] {
-    let Chains { base, by_tier } = &settings.detect;
-    by_tier.get(tier).unwrap_or(base)
+/// Asks the chain's models beyond this process, which are shown a small JPEG.
+async fn ask_elsewhere(app: &App, subject: &Subject<'_>, usage: &RunningUsage) -> ChainAnswer<Judgement> {
+    let Some(jpeg) = &subject.image.jpeg else {
+        return ChainAnswer {
+            answer: None,
+            failure: None,
+            spend_limited: false,
+        };
+    };
+    let context = CallContext {
+        tier: &subject.principal.tier,
+        deadline: subject.deadline,
+        trace: subject.trace,
+        blamed: &[subject.principal.user.as_str(), subject.digest],
+        is_retry: false,
+        usage,
+    };
+    let read = |name: &ProviderName, text: &str| cascade::read(name, text, &app.config.detect);
+    let chains = &app.config.providers.detect;
+    app.models
+        .first_answer(chains, &prompt::question(jpeg), &context, read)
+        .await
 }
 
 /// Asks the embedded model, which never fails but by a defect.

@@ -11,6 +11,7 @@ use super::judge::{self, Opinion, Subject};
 use super::judgement::Judgement;
 use super::prepare::{self, NewSight, Sight, View};
 use super::run::safety;
+use super::version;
 use super::{Capture, Detection, Figures, LIFE, Payment, Source, WORKLOAD};
 use crate::admission;
 use crate::answers::{Answer, Coalesced, Found, Given, Key, Open, Outcome, Questions, Reader, Reply, Scope};
@@ -83,7 +84,7 @@ impl Resolving<'_> {
         let view = View {
             depth: self.depth,
             frame: self.frame.clone(),
-            shrinks: judge::leaves_the_process(&self.app.config.providers, &self.principal.tier),
+            shrinks: version::leaves_the_process(&self.app.config.providers, &self.principal.tier),
             now: self.capture.now,
         };
         let bytes = Arc::clone(&self.capture.images[place].bytes);
@@ -120,7 +121,7 @@ impl Resolving<'_> {
         };
         let (charged, coalesced) = if found.is_settled() {
             (None, self.coalesce(&questions, found, &judging).await)
-        } else if judge::leaves_the_process(&self.app.config.providers, &self.principal.tier) {
+        } else if version::leaves_the_process(&self.app.config.providers, &self.principal.tier) {
             // A model that costs money is asked once the day has let it.
             let charged = self.charge(place).await?;
             (charged, self.coalesce(&questions, found, &judging).await)
@@ -169,14 +170,14 @@ impl Resolving<'_> {
         let known = open.into_iter().next().and_then(|open| open.known);
         let answer = match (judged, known) {
             (Some(judged), _) => {
-                let (payload, by) = (judged.judgement.encode(), judge::author(&judged.by));
+                let (payload, by) = (judged.judgement.encode(), version::author(&judged.by));
                 if let Some(tell) = judging.teller() {
                     // Nobody listens any more if the request was given up.
                     let _ = tell.send((judged.judgement, Arc::clone(&by)));
                 }
                 Answer::Given(Given {
                     payload,
-                    class: judge::class(judged.class),
+                    class: version::class(judged.class),
                     by,
                 })
             }
@@ -208,7 +209,7 @@ impl Resolving<'_> {
     async fn outcome(&self, coalesced: &Coalesced, sight: &NewSight, trail: &mut Trail) -> (Option<Judgement>, Source) {
         let read = match coalesced.outcomes.first() {
             Some(Outcome::Cached(entry)) => Some((entry, Source::Cache)),
-            Some(Outcome::Asked(entry)) if entry.class == judge::class(ModelClass::Embedded) => {
+            Some(Outcome::Asked(entry)) if entry.class == version::class(ModelClass::Embedded) => {
                 Some((entry, Source::Local))
             }
             Some(Outcome::Asked(entry)) => Some((entry, Source::Model)),
@@ -223,7 +224,7 @@ impl Resolving<'_> {
         {
             return (Some(judgement), source);
         }
-        let chain_ends_here = judge::has_embedded(&self.app.config.providers, &self.principal.tier);
+        let chain_ends_here = self.app.config.providers.detect.has_embedded(&self.principal.tier);
         if self.app.config.providers.stand_in && !chain_ends_here {
             match judge::embedded(self.app, &sight.image).await {
                 Ok(judgement) => return (Some(judgement), Source::Local),

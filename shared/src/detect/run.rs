@@ -3,10 +3,9 @@
 use futures_util::stream::{self, StreamExt};
 
 use super::cadence::{self, Pace, Safety};
-use super::frames::Frame;
-use super::judge;
+use super::frames::{self, Frame};
 use super::resolve::{Resolved, Resolving};
-use super::{Capture, Detected, Detection, Figures, Level, Payment};
+use super::{Capture, Detected, Detection, Figures, Level, Payment, version};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::error::Error;
@@ -19,8 +18,8 @@ use crate::telemetry::Signal;
 /// lacks, or does to its decoder, harms no other of the capture.
 pub async fn run(app: &App, principal: &Principal, capture: &Capture<'_>, figures: &mut Figures) -> Detected {
     let plans = app.plans.current(capture.now).await;
-    let depth = judge::depth(plans.looks(&principal.tier));
-    let reader = judge::reader(&app.config.providers, &principal.tier);
+    let depth = frames::depth(plans.looks(&principal.tier));
+    let reader = version::reader(&app.config.providers, &principal.tier);
     let frame = capture
         .arrival
         .as_ref()

@@ -35,12 +35,14 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("error", &["image"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
-    ("config", &["detect"]),
-    ("config::providers", &["images", "rank"]),
+    ("config", &["detect", "image", "images"]),
+    ("config::providers", &["rank"]),
     // A part of what models are asked; OpenAI's name of its protocol, and of some models.
     ("models", &["image"]),
     ("models::form", &["chat"]),
     ("models::openai", &["chat"]),
+    // AWS's name of the operation.
+    ("models::rekognition", &["detect"]),
     ("config::openai", &["chat"]),
 ];
 
