@@ -66,7 +66,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 7] {
+pub fn functions() -> [Function; 8] {
     [
         Function::of(
             admin::NAME,
@@ -87,6 +87,11 @@ pub fn functions() -> [Function; 7] {
             classify::NAME,
             classify::ROUTES,
             Handle::Whole(|app, request| Box::pin(async move { classify::handle(&app, request).await })),
+        ),
+        Function::of(
+            detect::NAME,
+            detect::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { detect::handle(&app, request).await })),
         ),
         Function::of(
             health::NAME,
@@ -117,7 +122,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 7],
+    functions: [Function; 8],
     throttle: Option<Throttle>,
 }
 

@@ -16,20 +16,9 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
     let units: Value = serde_json::from_str(&text_of("tests/prices/units.json")).unwrap();
     let endpoints = health::fleet_metrics::ENDPOINTS.len() as u64;
     let workloads = health::fleet_metrics::WORKLOADS.len() as u64;
-    let optional = OPTIONAL.len() as u64;
-    let of_base = count(endpoints - optional, workloads - optional);
-    assert_eq!(units["counted"]["metrics"]["value"], of_base);
-    let of_each = (count(endpoints, workloads) - of_base) / optional;
-    assert_eq!(units["counted"]["metricsPerOptionalWorkload"]["value"], of_each);
-}
-
-/// Workloads whose metrics are a line of their own: there are none where nobody has turned them on.
-const OPTIONAL: [&str; 1] = ["chat"];
-
-/// Counts the metrics of so many endpoints and workloads.
-fn count(endpoints: u64, workloads: u64) -> u64 {
-    let (tiers, limits) = (2, 3);
-    shared::telemetry::metrics()
+    let tiers = 2;
+    let limits = 3;
+    let count: u64 = shared::telemetry::metrics()
         .flat_map(|metric| metric.shape.dimensions())
         .map(|dimensions| match *dimensions {
             [] => 1,
@@ -39,7 +28,16 @@ fn count(endpoints: u64, workloads: u64) -> u64 {
             ["refusedBy"] => limits,
             other => panic!("what are {other:?}?"),
         })
-        .sum()
+        .sum();
+    assert_eq!(units["counted"]["metrics"]["value"], count);
+    let of_one = |dimension: &str| -> usize {
+        let shapes = shared::telemetry::metrics().flat_map(|metric| metric.shape.dimensions());
+        shapes.filter(|dimensions| **dimensions == [dimension]).count()
+    };
+    let of_each = of_one("endpoint") + of_one("workload");
+    for of in ["metricsOfDetect", "metricsOfChat"] {
+        assert_eq!(units["counted"][of]["value"], of_each, "{of}");
+    }
 }
 
 #[test]

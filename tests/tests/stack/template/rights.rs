@@ -216,6 +216,7 @@ const SECRETS: [(&str, &[&str], &[&str]); 8] = [
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
     ("chat", &["ModelKey", "SigningKeys"], &[]),
     ("classify", &["ModelKey", "SigningKeys"], &[]),
+    ("detect", &["SigningKeys"], &[]),
     ("health", &["AdminKeys", "ModelKey"], &[]),
     (
         "key-rotation",

@@ -29,9 +29,10 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     // The names of meters.
-    ("plan", &["images", "posts", "rankings"]),
+    ("plan", &["detect", "images", "posts", "rankings"]),
+    ("error", &["image"]),
     // All that is kept of a user, whatever workload keeps it.
     ("account", &["chat"]),
     // Settings by endpoint and by workload.
