@@ -211,7 +211,7 @@ fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.
-const SECRETS: [(&str, &[&str], &[&str]); 8] = [
+const SECRETS: [(&str, &[&str], &[&str]); 9] = [
     ("admin", &["AdminKeys"], &[]),
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
     ("chat", &["ModelKey", "SigningKeys"], &[]),
