@@ -7,6 +7,7 @@ pub mod aggregate;
 pub mod answer;
 mod ask;
 pub mod body;
+mod orders;
 pub mod prompt;
 pub mod question;
 pub mod ranking;

@@ -13,9 +13,6 @@ use shared::queue::event::{BatchAnswer, QueueEvent, ReceivedMessage};
 /// The name of this function.
 pub const NAME: &str = work::WORKER;
 
-/// The end of the name of the queue of low priority.
-const LOW: &str = "low";
-
 /// The reason why no message of an event was worked on.
 #[derive(Debug, thiserror::Error)]
 #[error("the event is not of a queue")]
@@ -38,7 +35,7 @@ impl invocation::Failure for NoQueueEvent {
 pub async fn handle(app: &Arc<App>, event: Value) -> Result<BatchAnswer, NoQueueEvent> {
     let event: QueueEvent = serde_json::from_value(event).map_err(|_| NoQueueEvent)?;
     let stopwatch = Stopwatch::start();
-    let priority = priority(&event);
+    let priority = priority(app, &event);
     let tasks: Vec<_> = event
         .messages
         .iter()
@@ -79,8 +76,8 @@ async fn one(app: &Arc<App>, message: &ReceivedMessage, priority: Priority) -> b
 }
 
 /// All messages of an event come from one queue.
-fn priority(event: &QueueEvent) -> Priority {
-    let is_low = |message: &ReceivedMessage| message.source.ends_with(LOW);
+fn priority(app: &App, event: &QueueEvent) -> Priority {
+    let is_low = |message: &ReceivedMessage| app.queues.low.is_source(&message.source);
     if event.messages.first().is_some_and(is_low) {
         Priority::Low
     } else {
