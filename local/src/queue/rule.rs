@@ -117,6 +117,15 @@ pub struct QueueState {
 }
 
 impl QueueState {
+    /// Makes an empty queue.
+    #[must_use]
+    pub fn new(rules: QueueRules) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     /// Takes a message that was sent; returns its numbers, two if it is delivered twice.
     pub fn send(&mut self, sent: &Sent, delay: Option<Duration>, faults: QueueFaults) -> Vec<u64> {
         let delay = delay.unwrap_or(self.rules.delay);
@@ -129,10 +138,15 @@ impl QueueState {
 
     /// Keeps a message; returns its number.
     pub fn keep(&mut self, sent: Sent, visible_at: Timestamp) -> u64 {
-        self.next += 1;
-        self.hidden.insert((visible_at, self.next));
-        self.messages.insert(self.next, KeptMessage { sent, visible_at });
+        self.restore(self.next + 1, sent, visible_at);
         self.next
+    }
+
+    /// Keeps a message under the number that it had.
+    pub fn restore(&mut self, number: u64, sent: Sent, visible_at: Timestamp) {
+        self.next = self.next.max(number);
+        self.hidden.insert((visible_at, number));
+        self.messages.insert(number, KeptMessage { sent, visible_at });
     }
 
     /// Receives up to `most` visible messages, and hides them for `visibility`.
@@ -202,18 +216,18 @@ impl QueueState {
         (Depth { waiting, in_flight }, delayed)
     }
 
+    /// Returns the texts of all messages.
+    #[must_use]
+    pub fn bodies(&self) -> Vec<String> {
+        self.messages.values().map(|kept| kept.sent.body.clone()).collect()
+    }
+
     /// Deletes all messages; returns their numbers.
     pub fn purge(&mut self) -> Vec<u64> {
         let numbers = self.messages.keys().copied().collect();
         (self.hidden, self.visible, self.turns) = Default::default();
         self.messages.clear();
         numbers
-    }
-
-    /// Returns the message of a number.
-    #[must_use]
-    pub fn message(&self, number: u64) -> Option<&Sent> {
-        self.messages.get(&number).map(|kept| &kept.sent)
     }
 
     fn forget_old(&mut self, now: Timestamp) {

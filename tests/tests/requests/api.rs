@@ -6,6 +6,7 @@ mod classify;
 mod clients;
 mod idempotency;
 mod identity;
+mod jobs;
 mod midnight;
 mod plans;
 mod quota;
