@@ -20,12 +20,17 @@ const LATE: QueueFaults = QueueFaults {
 };
 
 fn body(posts: usize) -> Value {
-    let posts: Vec<Value> = (0..posts).map(|n| json!({"id": n.to_string(), "text": "bitcoin"})).collect();
+    let posts: Vec<Value> = (0..posts)
+        .map(|n| json!({"id": n.to_string(), "text": "bitcoin"}))
+        .collect();
     json!({"type": "classify", "preference": "Hide crypto", "posts": posts})
 }
 
 async fn submit(service: &Service, device: &Device, posts: usize) -> String {
-    let request = service.client.request(Method::POST, "/v1/jobs").bearer_auth(&device.access);
+    let request = service
+        .client
+        .request(Method::POST, "/v1/jobs")
+        .bearer_auth(&device.access);
     let answer = send(request.json(&body(posts))).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     answer.body["jobId"].as_str().unwrap().to_owned()
@@ -43,7 +48,9 @@ fn queues(service: &Service) -> &LocalQueues {
 /// The one message in the queue of jobs, as its `receives`th receipt.
 fn received(service: &Service, receives: u32) -> ReceivedMessage {
     let bodies = queues(service).bodies("clearview-jobs");
-    let [body] = bodies.as_slice() else { panic!("{bodies:?}") };
+    let [body] = bodies.as_slice() else {
+        panic!("{bodies:?}")
+    };
     let event = json!({"Records": [{
         "messageId": "m", "receiptHandle": "1.1", "body": body,
         "attributes": {"ApproximateReceiveCount": receives.to_string()},
@@ -104,7 +111,10 @@ async fn a_job_that_nobody_can_judge_is_tried_again_and_given_back_at_the_fifth_
     }
     assert_eq!(work(&app, &received(&service, 5)).await, Fate::Delete);
     let ended = status(&service, &ann, &job).await;
-    assert_eq!((&ended["status"], &ended["result"]["results"][0]["failedOpen"]), (&json!("done"), &json!(true)));
+    assert_eq!(
+        (&ended["status"], &ended["result"]["results"][0]["failedOpen"]),
+        (&json!("done"), &json!(true))
+    );
     assert_eq!(service.client.usage(&ann).await.body["used"], 0);
 }
 
@@ -133,7 +143,10 @@ async fn two_endings_of_one_job_are_one_and_its_units_are_given_back_once() {
     service.clock.advance(Duration::from_mins(10));
     let polls = (0..8).map(|_| status(&service, &ann, &job));
     let polled = futures_util::future::join_all(polls).await;
-    assert!(polled.iter().all(|answer| answer["error"]["error"] == "EXPIRED"), "{polled:?}");
+    assert!(
+        polled.iter().all(|answer| answer["error"]["error"] == "EXPIRED"),
+        "{polled:?}"
+    );
     assert_eq!(service.client.usage(&ann).await.body["used"], 0);
     assert_eq!(service.tables().count("jobs").await, 1);
     let _ = Arc::strong_count(&service.app());

@@ -52,7 +52,13 @@ impl<'a> Seen<'a> {
     }
 
     async fn send(&mut self, body: &str) {
-        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        let sent = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .send()
+            .await;
         match sent {
             Ok(sent) => {
                 assert!(!sent.message_id().unwrap().is_empty());
@@ -95,9 +101,16 @@ impl<'a> Seen<'a> {
 
     async fn delete(&mut self, message: &Message) {
         let handle = message.receipt_handle.clone();
-        let deleted = self.client.delete_message().queue_url(&self.url).set_receipt_handle(handle);
+        let deleted = self
+            .client
+            .delete_message()
+            .queue_url(&self.url)
+            .set_receipt_handle(handle);
         let deleted = deleted.send().await;
-        self.see(("delete", deleted.err().and_then(|error| error.code().map(str::to_owned))));
+        self.see((
+            "delete",
+            deleted.err().and_then(|error| error.code().map(str::to_owned)),
+        ));
     }
 
     async fn hide(&mut self, message: &Message, seconds: i32) {
@@ -115,7 +128,10 @@ impl<'a> Seen<'a> {
         ];
         let asked = self.client.get_queue_attributes().queue_url(&self.url);
         let answer = asked.set_attribute_names(Some(names.to_vec())).send().await.unwrap();
-        let counts: Vec<_> = names.iter().map(|name| answer.attributes().unwrap()[name].clone()).collect();
+        let counts: Vec<_> = names
+            .iter()
+            .map(|name| answer.attributes().unwrap()[name].clone())
+            .collect();
         self.see(counts);
     }
 }
@@ -150,7 +166,10 @@ async fn groups_are_shown(client: &Client) -> Vec<String> {
     let mut queue = Seen::of(client, "groups", &[]).await;
     for (body, group) in [("a", Some("g1")), ("b", Some("g2")), ("c", None)] {
         let call = client.send_message().queue_url(&queue.url).message_body(body);
-        call.set_message_group_id(group.map(str::to_owned)).send().await.unwrap();
+        call.set_message_group_id(group.map(str::to_owned))
+            .send()
+            .await
+            .unwrap();
     }
     let mut got = 0;
     for _ in 0..3 {
@@ -201,12 +220,20 @@ async fn batches(client: &Client) -> Vec<String> {
     }
     let mut all = Vec::new();
     while all.len() < 10 {
-        let got = client.receive_message().queue_url(&queue.url).max_number_of_messages(10).send().await;
+        let got = client
+            .receive_message()
+            .queue_url(&queue.url)
+            .max_number_of_messages(10)
+            .send()
+            .await;
         all.extend(got.unwrap().messages.unwrap_or_default());
     }
     let entries = all.iter().enumerate().map(|(n, message)| {
         let entry = DeleteMessageBatchRequestEntry::builder().id(n.to_string());
-        entry.set_receipt_handle(message.receipt_handle.clone()).build().unwrap()
+        entry
+            .set_receipt_handle(message.receipt_handle.clone())
+            .build()
+            .unwrap()
     });
     let deleted = client.delete_message_batch().queue_url(&queue.url);
     let deleted = deleted.set_entries(Some(entries.collect())).send().await.unwrap();
@@ -218,7 +245,11 @@ async fn batches(client: &Client) -> Vec<String> {
 async fn waits(client: &Client) -> Vec<String> {
     let mut queue = Seen::of(client, "waits", &[]).await;
     queue.receive(1, 1, None).await;
-    let delayed = client.send_message().queue_url(&queue.url).message_body("later").delay_seconds(1);
+    let delayed = client
+        .send_message()
+        .queue_url(&queue.url)
+        .message_body("later")
+        .delay_seconds(1);
     delayed.send().await.unwrap();
     queue.count().await;
     queue.receive(1, 0, None).await;
@@ -227,7 +258,13 @@ async fn waits(client: &Client) -> Vec<String> {
     let (other, url) = (client.clone(), queue.url.clone());
     let sender = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        other.send_message().queue_url(url).message_body("now").send().await.unwrap();
+        other
+            .send_message()
+            .queue_url(url)
+            .message_body("now")
+            .send()
+            .await
+            .unwrap();
     });
     queue.receive(1, 5, None).await;
     sender.await.unwrap();
@@ -287,18 +324,38 @@ async fn messages_outlive_the_process_with_a_directory() {
     let open = || LocalQueues::open(Clock::system(), place.clone()).unwrap();
     for (sent, there) in [(2, vec!["m0", "m1"]), (0, vec!["m1"])] {
         let queues = open();
-        let port = QueuePort::serve(queues.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
+        let port = QueuePort::serve(queues.clone(), ([127, 0, 0, 1], 0).into())
+            .await
+            .unwrap();
         let client = client(&format!("http://{}", port.address));
-        let url = client.get_queue_url().queue_name("clearview-jobs").send().await.unwrap().queue_url;
+        let url = client
+            .get_queue_url()
+            .queue_name("clearview-jobs")
+            .send()
+            .await
+            .unwrap()
+            .queue_url;
         for n in 0..sent {
-            let send = client.send_message().set_queue_url(url.clone()).message_body(format!("m{n}"));
+            let send = client
+                .send_message()
+                .set_queue_url(url.clone())
+                .message_body(format!("m{n}"));
             send.send().await.unwrap();
         }
         assert_eq!(queues.bodies("clearview-jobs"), there);
-        let received = client.receive_message().set_queue_url(url.clone()).send().await.unwrap();
+        let received = client
+            .receive_message()
+            .set_queue_url(url.clone())
+            .send()
+            .await
+            .unwrap();
         let first = &received.messages()[0];
         let delete = client.delete_message().set_queue_url(url);
-        delete.set_receipt_handle(first.receipt_handle.clone()).send().await.unwrap();
+        delete
+            .set_receipt_handle(first.receipt_handle.clone())
+            .send()
+            .await
+            .unwrap();
     }
     assert!(open().bodies("clearview-jobs").is_empty());
 }

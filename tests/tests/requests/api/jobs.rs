@@ -76,21 +76,41 @@ async fn posts_are_classified_in_batches_and_shown_in_their_order() {
     let service = Service::start().await;
     let ann = service.client.register("ann").await;
     let answer = submit(&service, &ann, &posts(120)).await;
-    assert_eq!((answer.status, &answer.body["status"]), (202, &json!("queued")), "{answer:?}");
+    assert_eq!(
+        (answer.status, &answer.body["status"]),
+        (202, &json!("queued")),
+        "{answer:?}"
+    );
     assert_eq!(answer.header("location"), format!("/v1/jobs/{}", id(&answer)));
     assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
-    assert_eq!((&answer.body["usage"]["used"], used(&service, &ann, "posts").await), (&json!(120), 120));
+    assert_eq!(
+        (&answer.body["usage"]["used"], used(&service, &ann, "posts").await),
+        (&json!(120), 120)
+    );
 
     let job = ended(&service, &ann, id(&answer)).await;
-    assert_eq!((&job.body["status"], &job.body["type"]), (&json!("done"), &json!("classify")), "{job:?}");
+    assert_eq!(
+        (&job.body["status"], &job.body["type"]),
+        (&json!("done"), &json!("classify")),
+        "{job:?}"
+    );
     let results = job.body["result"]["results"].as_array().unwrap();
     assert_eq!(results.len(), 120);
     for (n, result) in results.iter().enumerate() {
-        assert_eq!((&result["id"], &result["label"]), (&json!(format!("p{n}")), &json!("HIDE")));
+        assert_eq!(
+            (&result["id"], &result["label"]),
+            (&json!(format!("p{n}")), &json!("HIDE"))
+        );
     }
-    let direct = service.client.classify(&ann, "Hide crypto", &["Buy bitcoin number 7 now"]).await;
+    let direct = service
+        .client
+        .classify(&ann, "Hide crypto", &["Buy bitcoin number 7 now"])
+        .await;
     assert_eq!(direct.body["results"][0]["score"], results[7]["score"]);
-    assert_eq!(direct.body["preferenceVersion"], job.body["result"]["preferenceVersion"]);
+    assert_eq!(
+        direct.body["preferenceVersion"],
+        job.body["result"]["preferenceVersion"]
+    );
     assert_eq!(used(&service, &ann, "posts").await, 121);
 }
 
@@ -146,7 +166,10 @@ async fn each_bound_is_named_where_it_is_broken_and_nothing_is_charged() {
             with("posts", json!([{"id": "a", "text": "x"}, {"id": "a", "text": ""}])),
             vec!["/posts/1/text", "/posts/1/id"],
         ),
-        (json!({"type": "rank", "query": "", "items": []}), vec!["/query", "/items"]),
+        (
+            json!({"type": "rank", "query": "", "items": []}),
+            vec!["/query", "/items"],
+        ),
     ] {
         let answer = submit(&service, &ann, &body).await;
         assert_eq!((answer.status, answer.error()), (400, "INVALID_REQUEST"), "{answer:?}");
@@ -161,7 +184,10 @@ async fn each_bound_is_named_where_it_is_broken_and_nothing_is_charged() {
 #[tokio::test]
 async fn a_job_is_its_users_alone_and_is_forgotten_after_an_hour() {
     let service = Service::start().await;
-    let (ann, bob) = (service.client.register("ann").await, service.client.register("bob").await);
+    let (ann, bob) = (
+        service.client.register("ann").await,
+        service.client.register("bob").await,
+    );
     let answer = submit(&service, &ann, &ranking()).await;
     let job = id(&answer).to_owned();
     ended(&service, &ann, &job).await;
@@ -202,7 +228,10 @@ async fn a_job_that_is_not_done_in_its_time_has_failed_and_is_given_back() {
     let failed = ended(&service, &ann, job).await;
     assert_eq!(failed.body["status"], "failed");
     let error = &failed.body["error"];
-    assert_eq!((&error["error"], &error["retryable"]), (&json!("EXPIRED"), &json!(true)));
+    assert_eq!(
+        (&error["error"], &error["retryable"]),
+        (&json!("EXPIRED"), &json!(true))
+    );
     assert_eq!(used(&service, &ann, "posts").await, 0);
 }
 
@@ -210,10 +239,16 @@ async fn a_job_that_is_not_done_in_its_time_has_failed_and_is_given_back() {
 async fn while_the_queue_is_down_nothing_is_taken_and_nothing_charged() {
     let nowhere = "http://127.0.0.1:1";
     let mut plan = Plan::default().with("AWS_ENDPOINT_URL_SQS", nowhere);
-    for setting in ["CLEARVIEW_QUEUE_URL", "CLEARVIEW_LOW_QUEUE_URL", "CLEARVIEW_WEBHOOK_QUEUE_URL"] {
+    for setting in [
+        "CLEARVIEW_QUEUE_URL",
+        "CLEARVIEW_LOW_QUEUE_URL",
+        "CLEARVIEW_WEBHOOK_QUEUE_URL",
+    ] {
         plan = plan.with(setting, format!("{nowhere}/0/jobs"));
     }
-    let plan = plan.with("AWS_ACCESS_KEY_ID", "test").with("AWS_SECRET_ACCESS_KEY", "test");
+    let plan = plan
+        .with("AWS_ACCESS_KEY_ID", "test")
+        .with("AWS_SECRET_ACCESS_KEY", "test");
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     for key in [None, Some("k1")] {
@@ -225,7 +260,10 @@ async fn while_the_queue_is_down_nothing_is_taken_and_nothing_charged() {
         assert!(!answer.header("retry-after").is_empty());
         assert_eq!(used(&service, &ann, "posts").await, 0);
     }
-    assert_eq!(service.client.classify(&ann, "Hide crypto", &["bitcoin"]).await.status, 200);
+    assert_eq!(
+        service.client.classify(&ann, "Hide crypto", &["bitcoin"]).await.status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -239,7 +277,11 @@ async fn a_send_whose_answer_is_lost_makes_one_job_or_none() {
     queues(&service).misbehave(lost(1));
     let refused = submit_keyed(&service, &ann, "k1", &posts(5)).await;
     assert_eq!((refused.status, refused.error()), (503, "UNAVAILABLE"), "{refused:?}");
-    assert_eq!(used(&service, &ann, "posts").await, 0, "withdrawn, whatever the queue holds");
+    assert_eq!(
+        used(&service, &ann, "posts").await,
+        0,
+        "withdrawn, whatever the queue holds"
+    );
 
     // The fourth send after these two: its answer is lost, and it is sent again.
     queues(&service).misbehave(lost(3));
@@ -247,7 +289,11 @@ async fn a_send_whose_answer_is_lost_makes_one_job_or_none() {
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(ended(&service, &ann, id(&answer)).await.body["status"], "done");
     assert_eq!(used(&service, &ann, "posts").await, 5);
-    assert_eq!(service.tables().count("jobs").await, 2, "the withdrawn one, and the one done");
+    assert_eq!(
+        service.tables().count("jobs").await,
+        2,
+        "the withdrawn one, and the one done"
+    );
 }
 
 #[tokio::test]
@@ -287,10 +333,18 @@ async fn the_result_for_a_user_who_was_erased_is_not_kept() {
     queues(&service).misbehave(LATE);
     let second = submit(&service, &ann, &ranking()).await;
     assert_eq!(second.status, 202);
-    let me = || service.client.request(Method::GET, "/v1/auth/me").bearer_auth(&ann.access);
+    let me = || {
+        service
+            .client
+            .request(Method::GET, "/v1/auth/me")
+            .bearer_auth(&ann.access)
+    };
     let export = send(me()).await;
     assert_eq!(export.body["jobs"][0]["jobId"], first.body["jobId"], "{export:?}");
-    let erased = service.client.request(Method::DELETE, "/v1/auth/me").bearer_auth(&ann.access);
+    let erased = service
+        .client
+        .request(Method::DELETE, "/v1/auth/me")
+        .bearer_auth(&ann.access);
     assert_eq!(send(erased).await.status, 204);
     assert_eq!(service.tables().count("jobs").await, 0);
     service.clock.advance(Duration::from_secs(3));
@@ -306,9 +360,15 @@ async fn a_backlog_of_an_hour_takes_no_job() {
     let ann = service.client.register("ann").await;
     let priority = shared::jobs::Priority::Normal;
     let app = service.app();
-    app.backlog.note(priority, 1, Duration::from_mins(61), app.clock.now()).await;
+    app.backlog
+        .note(priority, 1, Duration::from_mins(61), app.clock.now())
+        .await;
     let refused = submit(&service, &ann, &posts(1)).await;
-    assert_eq!((refused.status, refused.error()), (503, "REDUCED_CAPACITY"), "{refused:?}");
+    assert_eq!(
+        (refused.status, refused.error()),
+        (503, "REDUCED_CAPACITY"),
+        "{refused:?}"
+    );
     assert_eq!(refused.header("retry-after"), "60");
     assert_eq!(used(&service, &ann, "posts").await, 0);
 }

@@ -1,7 +1,7 @@
 //! Workers as processes that are killed at random, while messages come twice, late, and after their delete.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use local::queue::LocalQueues;
@@ -43,7 +43,10 @@ fn hurry(clock: &Clock) -> JoinHandle<()> {
 
 /// Four workers: one of them is killed and replaced every while, until told to stop.
 async fn dying_workers(variables: Vec<(String, String)>, stop: Arc<AtomicBool>) -> u32 {
-    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let variables: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let mut workers = Vec::new();
     for _ in 0..4 {
         workers.push(LocalServer::start(&[], &variables).await);
@@ -91,7 +94,9 @@ async fn each_job_is_done_once_and_charged_once_whatever_happens_to_its_workers(
         undeleted: 11,
         lost: 13,
     });
-    let port = QueuePort::serve(queues.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let port = QueuePort::serve(queues.clone(), ([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
     let keys = tempfile::tempdir().unwrap();
     let keys = keys.path().join("keys.json");
     let variables: Vec<(String, String)> = [
@@ -105,11 +110,17 @@ async fn each_job_is_done_once_and_charged_once_whatever_happens_to_its_workers(
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec();
-    let pairs: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pairs: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let front = LocalServer::start(&["--keys", keys.to_str().unwrap()], &pairs).await;
     let client = Client::to(front.address);
     let stop = Arc::new(AtomicBool::new(false));
-    let (workers, hurrying) = (tokio::spawn(dying_workers(variables.clone(), Arc::clone(&stop))), hurry(&clock));
+    let (workers, hurrying) = (
+        tokio::spawn(dying_workers(variables.clone(), Arc::clone(&stop))),
+        hurry(&clock),
+    );
 
     let mut submitted = Vec::new();
     for user in 0..users {
