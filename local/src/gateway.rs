@@ -62,6 +62,9 @@ pub fn functions() -> [Function; 7] {
         Function::of(classify::NAME, classify::ROUTES, |app, request| {
             Box::pin(async move { classify::handle(&app, request).await })
         }),
+        Function::of(detect::NAME, detect::ROUTES, |app, request| {
+            Box::pin(async move { detect::handle(&app, request).await })
+        }),
         Function::of(health::NAME, health::ROUTES, |app, request| {
             Box::pin(async move { health::handle(&app, request).await })
         }),
