@@ -51,7 +51,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 7] {
+pub fn functions() -> [Function; 8] {
     [
         Function::of(admin::NAME, admin::ROUTES, |app, request| {
             Box::pin(async move { admin::handle(&app, request).await })
@@ -91,7 +91,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 7],
+    functions: [Function; 8],
     throttle: Option<Throttle>,
 }
 
