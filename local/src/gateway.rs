@@ -66,7 +66,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 8] {
+pub fn functions() -> [Function; 9] {
     [
         Function::of(
             admin::NAME,
@@ -97,6 +97,11 @@ pub fn functions() -> [Function; 8] {
             health::NAME,
             health::ROUTES,
             Handle::Whole(|app, request| Box::pin(async move { health::handle(&app, request).await })),
+        ),
+        Function::of(
+            jobs::NAME,
+            jobs::ROUTES,
+            Handle::Whole(|app, request| Box::pin(async move { jobs::handle(&app, request).await })),
         ),
         Function::of(
             rank::NAME,
@@ -135,6 +140,12 @@ impl Gateway {
             functions: functions(),
             throttle,
         }
+    }
+
+    /// The long-lived things behind it.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
     }
 
     /// Refuses a request before any work on it.

@@ -13,6 +13,7 @@ use crate::error::{Error, Outage};
 use crate::identity::session::Session;
 use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
+use crate::jobs::store::ShownJob;
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
@@ -36,6 +37,8 @@ pub struct Export {
     counters: Vec<Count>,
     /// The use of closed days.
     history: Vec<HistoryEntry>,
+    /// Jobs that have ended.
+    jobs: Vec<ShownJob>,
     /// Conversations; their messages are read at their own address.
     conversations: Vec<ShownConversation>,
 }
@@ -111,9 +114,10 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         limit: MOST_EXPORTED,
         newest_first: true,
     };
-    let (counters, history, (conversations, _)) = tokio::try_join!(
+    let (counters, history, jobs, (conversations, _)) = tokio::try_join!(
         app.quota.table().all_of(user),
         app.usage.history(user, now.day()),
+        app.jobs.all_of(user),
         app.conversations.heads(user, &every, None, now),
     )
     .map_err(Error::Unavailable)?;
@@ -129,6 +133,7 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         sessions: living_sessions(&account, current, now),
         counters,
         history,
+        jobs,
         conversations: conversations.into_iter().map(ShownConversation::of).collect(),
     })
 }
@@ -172,20 +177,24 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters, conversations) = tokio::try_join!(
+    let (rows, counters, jobs, conversations) = tokio::try_join!(
         app.usage.erase(user),
         app.quota.table().erase(user),
+        app.jobs.erase(user),
         app.conversations.erase(user, note.now)
     )
     .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
+    // A worker may have ended a job meanwhile; the next one finds that there is no such user. A job is kept for two hours
+    // anyway, so this need not succeed.
+    let _ = app.jobs.erase(user).await;
     let change = Change {
         actor: note.actor,
         action: "user.erase",
         target: user.as_str(),
         before: serde_json::json!({
             "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
-            "conversations": conversations
+            "jobs": jobs, "conversations": conversations
         }),
         after: serde_json::Value::Null,
         reason: None,

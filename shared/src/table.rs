@@ -99,8 +99,15 @@ pub const CONVERSATIONS: TableSchema = TableSchema {
     range: Some("item"),
 };
 
+/// Results of work that was done later.
+pub const JOBS: TableSchema = TableSchema {
+    name: "jobs",
+    hash: "user",
+    range: Some("job"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, CONVERSATIONS];
+pub const ALL: [TableSchema; 8] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS, CONVERSATIONS];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

@@ -70,6 +70,14 @@ impl Reply {
         Self { headers, ..self }
     }
 
+    /// Returns the same answer with another header, unless that cannot be one.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers
+            .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
     /// Returns the same answer, which everybody may keep for 5 minutes.
     #[must_use]
     pub fn public(self) -> Self {
