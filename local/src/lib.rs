@@ -6,6 +6,7 @@
 //! | [`options`] | the command line |
 //! | [`admin`], [`signer`] | `clearview admin`: signed requests of operators |
 //! | [`doctor`] | `clearview doctor`: the faults of a deployed stack |
+//! | [`evaluate`] | `clearview evaluate-images`: how often the judges of images are right |
 //! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
 //! | `capacity` | the bound on requests worked on at a time |
@@ -22,6 +23,7 @@ pub(crate) mod capacity;
 pub(crate) mod direct;
 pub mod doctor;
 pub mod encoding;
+pub mod evaluate;
 pub mod event;
 pub mod gateway;
 pub mod invocations;

@@ -27,6 +27,7 @@ async fn main() -> ExitCode {
     let done = match &command {
         Some(Command::Admin(admin)) => return admin.run().await,
         Some(Command::Doctor(doctor)) => return doctor.run().await,
+        Some(Command::EvaluateImages(evaluate)) => return evaluate.run().await,
         Some(Command::VerifyAudit { file }) => verify::export(file).map(|(said, intact)| {
             eprintln!("{said}");
             if intact { ExitCode::SUCCESS } else { ExitCode::from(2) }

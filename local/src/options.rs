@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminCommand;
 use crate::doctor::DoctorCommand;
+use crate::evaluate::EvaluateCommand;
 
 /// Runs ClearView on this machine, with the settings of the environment (docs/SETTINGS.md).
 #[derive(Debug, Clone, Parser)]
@@ -33,6 +34,8 @@ pub enum Command {
     Admin(AdminCommand),
     /// Read a deployed stack, or an account before the first deployment, and report its faults
     Doctor(DoctorCommand),
+    /// Judge the images of a directory, sorted by level, and print how often the configured judges are right
+    EvaluateImages(EvaluateCommand),
 }
 
 /// Options of the server.

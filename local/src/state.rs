@@ -196,7 +196,7 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, St
         session_token: None,
     });
     let settings = &mut config.providers;
-    for chains in [&mut settings.chains, &mut settings.rank] {
+    for chains in [&mut settings.chains, &mut settings.rank, &mut settings.detect] {
         if chains.base == [ProviderName::Local] {
             chains.base = vec![ProviderName::OpenAi("scripted".into())];
         }
