@@ -214,9 +214,12 @@ fn rounded(chance: &mut Chance) -> RgbImage {
     picture
 }
 
+/// Draws a picture of a kind.
+type Draw = fn(&mut Chance) -> RgbImage;
+
 /// The pictures, by kind: 124 in all.
 fn pictures() -> Vec<(&'static str, RgbImage)> {
-    let kinds: [(&str, u64, fn(&mut Chance) -> RgbImage); 7] = [
+    let kinds: [(&str, u64, Draw); 7] = [
         ("gradient", 16, gradient),
         ("shapes", 20, shapes),
         ("screen", 40, screen),
