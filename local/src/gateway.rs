@@ -100,6 +100,11 @@ impl Gateway {
         }
     }
 
+    /// Returns the long-lived things of its functions.
+    pub(crate) const fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
     /// Refuses a request before any work on it.
     #[must_use]
     pub fn shed(&self) -> Error {

@@ -8,6 +8,7 @@
 //! | [`doctor`] | `clearview doctor`: the faults of a deployed stack |
 //! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
+//! | `console` | the page at `/`: try, watch, break |
 //! | `capacity` | the bound on requests worked on at a time |
 //! | [`gateway`] | routes, throttling, the gateway's own answers |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
@@ -19,6 +20,7 @@
 
 pub mod admin;
 pub(crate) mod capacity;
+pub(crate) mod console;
 pub(crate) mod direct;
 pub mod doctor;
 pub mod encoding;
