@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "ids",
             "money",
             "plan",
+            "processor",
             "refreshed",
             "text",
         ],
@@ -27,6 +28,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "dependency_breaker",
             "elasticache",
             "http_client",
+            "queue",
             "secrets",
             "table",
             "telemetry",
@@ -86,7 +88,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "chat", "classify", "rank"]),
+    (
+        "use cases",
+        &["account", "admission", "chat", "classify", "detect", "rank"],
+    ),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
 
