@@ -48,9 +48,9 @@ const clock = () => new Date().toTimeString().slice(0, 8);
 function partCard(part) {
   const known = PARTS[part.part];
   const note = h('p', { class: 'small soft' });
-  const legend = h('legend', {}, known.name);
+  const title = h('h2', { id: `part-${part.part}` }, known.name);
   if (part.absent) {
-    return { element: h('div', { class: 'card part' }, h('div', {}, h('h2', {}, known.name), h('p', { class: 'soft small' }, known.about)), h('p', { class: 'small' }, known.absent[part.absent])), update() {} };
+    return { element: h('div', { class: 'card part' }, title, h('p', { class: 'soft small' }, known.about), h('p', { class: 'small' }, known.absent[part.absent])), update() {} };
   }
   const radios = part.troubles.map((trouble) => h('input', { type: 'radio', name: part.part, value: trouble, onchange: () => choose(trouble) }));
   const choices = h('div', { class: 'choices' }, part.troubles.map((trouble, n) => h('label', { class: trouble === 'none' ? '' : 'broken' }, radios[n], trouble === 'none' ? 'Works' : known.troubles[trouble][0])));
@@ -65,7 +65,7 @@ function partCard(part) {
     radios.forEach((radio) => (radio.checked = radio.value === trouble));
     fill(note, trouble === 'none' ? 'As it should be.' : known.troubles[trouble][1]);
   };
-  const element = h('fieldset', { class: 'card part' }, legend, h('p', { class: 'soft small' }, known.about), choices, note);
+  const element = h('div', { class: 'card part', role: 'group', 'aria-labelledby': title.id }, title, h('p', { class: 'soft small' }, known.about), choices, note);
   update(part);
   return { element, update };
 }
@@ -135,7 +135,7 @@ function pulseCard() {
   function tell(text) {
     empty.hidden = true;
     story.prepend(h('li', {}, h('time', {}, clock()), h('span', {}, text)));
-    while (story.children.length > 40) story.lastChild.remove();
+    while (story.children.length > 16) story.lastChild.remove();
   }
 
   pulse.addEventListener('answer', () => {

@@ -2,7 +2,7 @@
 
 import uPlot from './vendor/uPlot.esm.js';
 
-const HEIGHT = 172;
+const HEIGHT = 188;
 
 const colour = (name) => {
   // A pair of light and dark is resolved by the browser alone, on an element.
@@ -24,9 +24,10 @@ const variable = (name) => {
 };
 
 /**
- * A chart in `place` of `series`: `[{name, label, of: second => number | null}]`. With `stacked`, each stands on those before.
+ * A chart in `place` of `series`: `[{name, of: second => number | null}]`. With `stacked`, each stands on those before;
+ * `logarithmic` is for what differs by powers of ten.
  */
-export function chart(place, series, { stacked = false, values }) {
+export function chart(place, series, { stacked = false, logarithmic = false, values }) {
   let plot = null;
   let last = [];
 
@@ -49,10 +50,10 @@ export function chart(place, series, { stacked = false, values }) {
       legend: { show: false },
       cursor: { show: false },
       padding: [8, 4, 0, 0],
-      scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
+      scales: { x: { time: true }, y: logarithmic ? { distr: 3, range: (_, low, high) => [10 ** Math.floor(Math.log10(low || 1)), 10 ** Math.ceil(Math.log10((high || 10) * 1.01))] } : { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
       axes: [{ ...axis, values: (_, splits) => splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 8)), space: 90 },
-        { ...axis, size: 58, values: (_, splits) => splits.map(values) }],
-      series: [{}, ...drawn.map(({ name }) => ({ stroke: colour(name), width: stacked ? 1 : 2, fill: stacked ? colour(name) : undefined, points: { show: false }, spanGaps: false }))],
+        { ...axis, size: 58, values: (_, splits) => splits.map((split) => (split === null ? '' : values(split))) }],
+      series: [{}, ...drawn.map(({ name }) => ({ stroke: colour(name), width: stacked ? 1 : 2, fill: stacked ? colour(name) : undefined, points: { show: logarithmic, size: 5, fill: colour(name) }, spanGaps: false }))],
     }, data(last), place);
   }
 

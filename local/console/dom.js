@@ -81,15 +81,16 @@ export const whole = (number) => NUMBER.format(number);
 /** A duration in milliseconds with about three digits. */
 export function duration(ms) {
   if (ms === null || ms === undefined) return '–';
-  if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
-  return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2)} ms`;
+  // The space does not break.
+  if (ms >= 1000) return `${(ms / 1000).toFixed(2)}\u00a0s`;
+  return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2)}\u00a0ms`;
 }
 
 /** An amount of money given in millionths of a dollar. */
 export function money(microUsd) {
   if (microUsd === 0) return '$0';
   const usd = microUsd / 1e6;
-  return usd >= 0.01 ? `$${usd.toFixed(2)}` : `$${usd.toFixed(Math.min(9, 2 - Math.floor(Math.log10(usd))))}`;
+  return usd >= 0.01 ? `$${usd.toFixed(2)}` : `$${usd.toFixed(Math.min(9, 1 - Math.floor(Math.log10(usd))))}`;
 }
 
 export const percent = (part, all) => (all ? `${Math.round((part / all) * 100)} %` : '–');

@@ -72,7 +72,7 @@ export function facts(answer) {
     h('div', {}, h('dt', {}, 'Took'), time),
     h('div', {}, h('dt', {}, 'Would cost'), cost),
     fact('Quota left', left(answer.limits)),
-    fact('Correlation id', h('code', {}, answer.id)));
+    h('div', { class: 'whole' }, h('dt', {}, 'Correlation id'), h('dd', {}, h('code', {}, answer.id))));
 }
 
 /** The request as a command to copy. */

@@ -58,7 +58,7 @@ function charts() {
   const places = [0, 1, 2].map(() => h('div', { class: 'chart', 'aria-hidden': 'true' }));
   const draw = [
     chart(places[0], [{ name: 'memory', of: ({ requests }) => requests }], { values: (value) => whole(value) }),
-    chart(places[1], [{ name: 'p99', of: ({ p99 }) => p99 }, { name: 'p50', of: ({ p50 }) => p50 }], { values: (value) => `${value} ms` }),
+    chart(places[1], [{ name: 'p99', of: ({ p99 }) => p99 }, { name: 'p50', of: ({ p50 }) => p50 }], { logarithmic: true, values: (value) => (value >= 1000 ? `${value / 1000} s` : `${value} ms`) }),
     chart(places[2], LAYERS.map(([name]) => ({ name, of: ({ answered }) => answered[name] })), { stacked: true, values: (value) => whole(value) }),
   ];
   const figure = (title, place, list) => h('figure', { class: 'card' }, h('h2', {}, title), list ? keys(list) : null, place);

@@ -10,14 +10,15 @@ const LONGEST_SUMMARY: usize = 72;
 
 /// Every operation with its method and path.
 fn operations(openapi: &Value) -> Vec<(String, &Value)> {
-    let paths = openapi["paths"].as_object().unwrap();
-    let of_path = |(path, item)| METHODS.iter().filter_map(move |method| of_method(path, item, method));
-    paths.iter().flat_map(of_path).collect()
-}
-
-fn of_method<'a>(path: &str, item: &'a Value, method: &str) -> Option<(String, &'a Value)> {
-    let operation = item.get(method)?;
-    Some((format!("{} {path}", method.to_uppercase()), operation))
+    let mut found = Vec::new();
+    for (path, item) in openapi["paths"].as_object().unwrap() {
+        for method in METHODS {
+            if let Some(operation) = item.get(method) {
+                found.push((format!("{} {path}", method.to_uppercase()), operation));
+            }
+        }
+    }
+    found
 }
 
 /// What a reference stands for.
