@@ -2,7 +2,7 @@
 
 import uPlot from './vendor/uPlot.esm.js';
 
-const HEIGHT = 188;
+const HEIGHT = 176;
 
 const colour = (name) => {
   // A pair of light and dark is resolved by the browser alone, on an element.
@@ -21,6 +21,12 @@ const variable = (name) => {
   const found = getComputedStyle(probe).color;
   probe.remove();
   return found;
+};
+
+/** The powers of ten from one number to another. */
+const powers = (_, __, low, high) => {
+  const first = Math.round(Math.log10(low));
+  return Array.from({ length: Math.round(Math.log10(high)) - first + 1 }, (_, n) => 10 ** (first + n));
 };
 
 /**
@@ -51,8 +57,8 @@ export function chart(place, series, { stacked = false, logarithmic = false, val
       cursor: { show: false },
       padding: [8, 4, 0, 0],
       scales: { x: { time: true }, y: logarithmic ? { distr: 3, range: (_, low, high) => [10 ** Math.floor(Math.log10(low || 1)), 10 ** Math.ceil(Math.log10((high || 10) * 1.01))] } : { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
-      axes: [{ ...axis, values: (_, splits) => splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 8)), space: 90 },
-        { ...axis, size: 58, values: (_, splits) => splits.map((split) => (split === null ? '' : values(split))) }],
+      axes: [{ ...axis, values: (_, splits) => splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 8)), space: 90, size: 28 },
+        { ...axis, size: 58, ...(logarithmic ? { splits: powers } : {}), values: (_, splits) => splits.map((split) => (split === null ? '' : values(split))) }],
       series: [{}, ...drawn.map(({ name }) => ({ stroke: colour(name), width: stacked ? 1 : 2, fill: stacked ? colour(name) : undefined, points: { show: logarithmic, size: 5, fill: colour(name) }, spanGaps: false }))],
     }, data(last), place);
   }

@@ -79,6 +79,9 @@ const steps = {
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(copied, /^curl -s 'http.*\/v1\/classify\?explain=true'[^]*Bearer ey[^]*-d '\{"preference"/);
     await look(page, 'try-posts');
+    // The one in README.md.
+    await results.getByText('The same with curl').click();
+    await page.screenshot({ path: join(shots, 'console.png') });
     // Asked again, nothing is judged again.
     await page.getByRole('button', { name: 'Judge the posts' }).click();
     await results.getByText('remembered, not judged again').first().waitFor();

@@ -6,15 +6,22 @@ server=$(realpath "${1:?the built program of the local server}")
 python=$(realpath -s "${2:?a Python with the clients of tests/requirements.txt}")
 root=$(realpath ../..)
 work=$(mktemp -d)
-CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=100000 "$server" --port 0 2>"$work/said" &
-pid=$!
-trap 'kill -INT $pid; wait $pid || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-    url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
-    [ -n "$url" ] && break
-    sleep 0.1
-done
-: "${url:?the server did not start: $(cat "$work/said")}"
+pids=()
+trap 'kill -INT "${pids[@]}"; wait "${pids[@]}" || true; rm -rf "$work"' EXIT
+
+# Starts a server with the variables that are set; its address is in `url`.
+start() {
+    : >"$work/said"
+    CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=1000000 "$server" --port 0 2>"$work/said" &
+    pids+=($!)
+    for _ in $(seq 100); do
+        url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
+        [ -n "$url" ] && break
+        sleep 0.1
+    done
+    : "${url:?the server did not start: $(cat "$work/said")}"
+}
+start
 
 echo 'examples: types of openapi.yaml'
 mkdir -p out
@@ -32,4 +39,10 @@ echo 'examples: python'
 token=$(curl -s "$url/v1/auth/register" -H 'Content-Type: application/json' -d "{\"deviceId\":\"$(openssl rand -hex 16)\"}" | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
 said=$("$python" "$root/examples/python/rerank.py" "$url" "$token")
 head -1 <<<"$said" | grep -q 'To reset your password' || { echo "rerank.py said: $said" >&2; exit 1; }
+echo 'examples: load'
+export CLEARVIEW_PLANS='{"free":{"posts":{"perDay":1000000000,"perMinute":1000000}}}'
+start
+said=$(AUTOCANNON=node_modules/.bin/autocannon FORM=--json "$root/examples/load/load.sh" "$url" 2 8 2>/dev/null)
+answered=$(node -e 'const { "2xx": good, non2xx, errors } = JSON.parse(process.argv[1]); console.log(non2xx + errors === 0 ? good : 0)' "$said")
+[ "$answered" -gt 0 ] || { echo "load.sh said: $said" >&2; exit 1; }
 echo 'examples: all run'
