@@ -182,7 +182,7 @@ async fn find_cache(config: &Config, variable: &str, name: String) -> Result<Sha
     })
 }
 
-/// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol and Bedrock. If no
+/// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol, Bedrock and Rekognition. If no
 /// provider beyond this process is configured, it is the only one. Returns it with its script.
 ///
 /// # Errors
@@ -193,7 +193,9 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<(Arc<Upstrea
     let script = Script::parse(&text).map_err(|error| named(&error))?;
     let upstream = Upstream::start(script.clone()).await.map_err(|error| named(&error))?;
     config.providers.openai.base_url = upstream.base_url();
-    config.providers.bedrock_endpoint = Some(format!("http://{}", upstream.address));
+    let address = format!("http://{}", upstream.address);
+    config.providers.bedrock_endpoint = Some(address.clone());
+    config.providers.rekognition_endpoint = Some(address);
     // It checks no signature, but no request is made without one.
     config.credentials.get_or_insert_with(|| AwsCredentials {
         access_key_id: "local".to_owned(),
