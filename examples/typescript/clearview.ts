@@ -47,6 +47,20 @@ export interface Classified {
   degraded: string[];
 }
 
+export interface Finding {
+  id: string;
+  level: 0 | 1 | 2 | 3;
+  label: 'safe' | 'suggestive' | 'nudity' | 'explicit';
+  flagged: boolean;
+  score: number;
+  categories: Record<string, number>;
+  source: 'model' | 'local' | 'cache' | 'similar' | 'stale' | 'default';
+  failedOpen: boolean;
+  /** When the next capture is due, in milliseconds from now. */
+  nextCaptureMs: number;
+  degraded: string[];
+}
+
 /** One limit as the answer told it: the quota, what is left of it, and the seconds until more is. */
 export interface Limit {
   quota: number;
@@ -64,6 +78,8 @@ export class ClearViewError extends Error {
     readonly retryAfterMs: number | undefined,
     /** Give it to the operator, who finds the request by it. */
     readonly correlationId: string | undefined,
+    /** When a device may capture again, where captures were refused. */
+    readonly nextCaptureMs?: number,
   ) {
     super(message);
   }
@@ -96,6 +112,9 @@ export interface Options {
   attempts?: number;
 }
 
+/** The interval of captures while the service names none, in milliseconds. */
+const UNKNOWN_INTERVAL = 15_000;
+
 /** The longest wait that a person may still be there for, in milliseconds. */
 const LONGEST_WAIT = 10_000;
 
@@ -120,6 +139,29 @@ export class ClearView {
   /** Judges up to 50 posts under a preference. Show posts that failed open: nobody could judge them. */
   classify(preference: string, posts: Post[], explain = false): Promise<Classified> {
     return this.#ask(`/v1/classify${explain ? '?explain=true' : ''}`, JSON.stringify({ preference, posts }), 'application/json');
+  }
+
+  /** Looks at a picture of a screen: JPEG, PNG or WebP of at most 4 MiB. `device` tells the screens of a user apart. */
+  detect(image: Blob, device: string, application = 'app'): Promise<Finding> {
+    const query = new URLSearchParams({ application, device });
+    return this.#ask(`/v1/detect?${query}`, image, image.type);
+  }
+
+  /** Captures as often as the service asks for, until `stop` is aborted, and hands on what it finds. */
+  async watch(capture: () => Promise<Blob>, device: string, found: (finding: Finding) => void, stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      let wait = UNKNOWN_INTERVAL;
+      try {
+        const finding = await this.detect(await capture(), device);
+        wait = finding.nextCaptureMs;
+        if (!stop.aborted) found(finding);
+      } catch (error) {
+        // Not judged is not flagged. The next capture says what was missed.
+        if (!(error instanceof ClearViewError)) throw error;
+        wait = error.nextCaptureMs ?? error.retryAfterMs ?? UNKNOWN_INTERVAL;
+      }
+      if (!stop.aborted) await this.#wait(wait);
+    }
   }
 
   /** What was used today, of each meter. Free of charge. */
@@ -198,7 +240,7 @@ function worthWaiting(error: unknown, attempt: number): number | undefined {
 }
 
 async function problem(response: Response): Promise<ClearViewError> {
-  const body = (await response.json().catch(() => ({}))) as { error?: string; detail?: string; retryable?: boolean; retryAfterMs?: number };
+  const body = (await response.json().catch(() => ({}))) as { error?: string; detail?: string; retryable?: boolean; retryAfterMs?: number; nextCaptureMs?: number };
   return new ClearViewError(
     response.status,
     body.error ?? 'UNKNOWN',
@@ -206,5 +248,6 @@ async function problem(response: Response): Promise<ClearViewError> {
     body.retryable ?? response.status >= 500,
     body.retryAfterMs,
     response.headers.get('x-correlation-id') ?? undefined,
+    body.nextCaptureMs,
   );
 }

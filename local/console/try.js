@@ -1,6 +1,7 @@
 // Try: each workload as an app would use it. A workload whose endpoint the server does not have has no tab.
 
 import { users } from './api.js';
+import { detectPanel } from './detect.js';
 import { field, fill, h, tabs } from './dom.js';
 import { feed } from './feed.js';
 import { degraded, meter, source, stage } from './results.js';
@@ -123,6 +124,7 @@ function whoAsks() {
 
 const WORKLOADS = [
   { name: 'Posts', route: '/v1/classify', panel: classifyPanel },
+  { name: 'Pictures', route: '/v1/detect', panel: () => detectPanel(() => user) },
   { name: 'Ranking', route: '/v1/rank', panel: rankPanel },
 ];
 

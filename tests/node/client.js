@@ -1,6 +1,7 @@
 // The TypeScript client against a real server: client.js URL. Networks that lose answers stand between the two.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { ClearView, ClearViewError, readLimits } from './out/typescript/clearview.js';
 
 const [url] = process.argv.slice(2);
@@ -72,6 +73,19 @@ let sent = 0;
 const strict = new ClearView(url, keep, { fetch: (input, init) => ((sent += String(input).includes('/v1/classify')), fetch(input, init)) });
 await assert.rejects(strict.classify('', POSTS), (error) => error.status === 400 && error.code === 'INVALID_REQUEST' && error.correlationId.length > 0);
 assert.equal(sent, 1);
+
+// Captures keep the interval that the service dictates.
+const file = (name) => new Blob([readFileSync(new URL(name, import.meta.url))], { type: 'image/png' });
+const stop = new AbortController();
+const slept = [];
+const levels = [];
+const watcher = new ClearView(url, keep, { wait: async (ms) => void slept.push(ms) });
+await watcher.watch(async () => file('screen.png'), 'phone-1', ({ level, nextCaptureMs }) => {
+  levels.push([level, nextCaptureMs]);
+  if (levels.length === 3) stop.abort();
+}, stop.signal);
+assert.deepEqual(levels, Array(3).fill([0, 5000]));
+assert.deepEqual(slept, [5000, 5000]);
 
 const headers = new Headers({ 'ratelimit-policy': '"burst";q=50;w=60, "daily";q=1000;w=86400', ratelimit: '"burst";r=12;t=7, "daily";r=340;t=30211' });
 assert.deepEqual(readLimits(headers), { burst: { quota: 50, left: 12, seconds: 7 }, daily: { quota: 1000, left: 340, seconds: 30211 } });

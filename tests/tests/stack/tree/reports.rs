@@ -22,8 +22,9 @@ fn draw(kind: &str, source: &Path) -> String {
         assert!(!html.contains(elsewhere), "{elsewhere} in a report");
     }
     for name in ["svg", "table", "section"] {
-        let (opened, closed) = (html.matches(&format!("<{name}")), html.matches(&format!("</{name}>")));
-        assert_eq!(opened.count(), closed.count(), "{name}");
+        let opened = html.matches(&format!("<{name}")).count();
+        let closed = html.matches(&format!("</{name}>")).count();
+        assert_eq!(opened, closed, "{name}");
     }
     html
 }
