@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -32,6 +33,7 @@ use crate::encoding::{self, LARGEST_REQUEST};
 use crate::event::Caller;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
+use crate::queue::station::Station;
 use crate::state::{self, Embedded, StartError};
 use crate::upstream::Upstream;
 
@@ -69,6 +71,7 @@ pub struct Server {
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<()>,
     gateway: Arc<Gateway>,
+    station: Station,
 }
 
 impl Server {
@@ -94,15 +97,11 @@ impl Server {
                 config.table_endpoint.clone().unwrap_or_default(),
             ),
         };
-        match state::create_missing_tables(&client, &config.table_prefix).await {
-            Err(error) if embedded.is_none() => {
-                tracing::warn!(%error, "the tables could not be made; trying again every second");
-                tokio::spawn(state::keep_creating_tables(client.clone(), config.table_prefix.clone()));
-            }
-            made => made?,
-        }
+        make_tables(&client, &config.table_prefix, embedded.is_some()).await?;
         let request_timeout = config.request_timeout;
+        let mut station = Station::open(options, &mut config, clock.clone()).await?;
         let mut app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
+        station.connect(&mut app);
         if let Some(embedded) = &embedded {
             app.probe_through(&embedded.probing_client(&app.config));
         }
@@ -113,6 +112,7 @@ impl Server {
         let listener = TcpListener::bind(wanted).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         let gateway = Arc::new(Gateway::new(app, options.throttle.then(Throttle::default)));
+        station.start(&gateway.app());
         let capacity = Capacity::new(usize::from(options.requests), request_timeout);
         let console = faults.map(|faults| Arc::new(Console::open(&gateway, &capacity, faults)));
         let door = Door {
@@ -132,7 +132,20 @@ impl Server {
             stop,
             accepting,
             gateway,
+            station,
         })
+    }
+
+    /// Returns the long-lived things behind it.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        self.gateway.app()
+    }
+
+    /// Returns its queues.
+    #[must_use]
+    pub const fn station(&self) -> &Station {
+        &self.station
     }
 
     /// Answers what has been asked, then closes everything.
@@ -142,6 +155,7 @@ impl Server {
             console.close();
         }
         let _ = self.accepting.await;
+        self.station.stop().await;
         self.gateway.settle().await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
@@ -188,6 +202,18 @@ async fn start_tables(
         faults.hold_tables(&mut embedded);
     }
     Ok(Some(embedded))
+}
+
+/// Makes the tables that are missing. Those of a service may come later.
+async fn make_tables(client: &Client, prefix: &str, own: bool) -> Result<(), StartError> {
+    match state::create_missing_tables(client, prefix).await {
+        Err(error) if !own => {
+            tracing::warn!(%error, "the tables could not be made; trying again every second");
+            tokio::spawn(state::keep_creating_tables(client.clone(), prefix.to_owned()));
+            Ok(())
+        }
+        made => made,
+    }
 }
 
 async fn accept(listener: TcpListener, door: Door, connections: usize, stopped: oneshot::Receiver<()>) {

@@ -35,7 +35,7 @@ impl Watch {
         let app = gateway.app();
         app.telemetry.observe(move |record| counted.add(record));
         Arc::new(Self {
-            app: Arc::clone(app),
+            app,
             board,
             faults,
             capacity,

@@ -5,6 +5,7 @@ mod ends;
 mod overload;
 mod pages;
 mod starts;
+mod workers;
 
 use serde_json::json;
 use tests::client::{Client, Device};
