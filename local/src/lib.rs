@@ -9,6 +9,7 @@
 //! | [`evaluate`] | `clearview evaluate-images`: how often the judges of images are right |
 //! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
+//! | `console` | the page at `/`: try, watch, break |
 //! | `capacity` | the bound on requests worked on at a time |
 //! | [`gateway`] | routes, throttling, the gateway's own answers |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
@@ -21,6 +22,7 @@
 
 pub mod admin;
 pub(crate) mod capacity;
+pub(crate) mod console;
 pub(crate) mod direct;
 pub mod doctor;
 pub mod encoding;
