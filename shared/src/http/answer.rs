@@ -67,7 +67,6 @@ impl Call {
         if reply.preflight {
             self.add_preflight(app, &mut headers);
         }
-        headers.extend(reply.headers);
         if reply.body.is_some() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
         }
