@@ -127,7 +127,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 8],
+    functions: [Function; 9],
     throttle: Option<Throttle>,
 }
 
