@@ -14,6 +14,7 @@
 //! | [`invocations`] | the scheduled functions, invoked by hand |
 //! | [`upstream`] | a scripted provider |
 //! | `direct` | a shortcut to the embedded DynamoDB for this process |
+//! | [`objects`] | an object store for uploads |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
 //! | [`verify`] | verifies an export of the audit log |
 
@@ -25,6 +26,7 @@ pub mod encoding;
 pub mod event;
 pub mod gateway;
 pub mod invocations;
+pub mod objects;
 pub mod options;
 mod outbound;
 pub mod server;

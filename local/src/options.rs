@@ -63,6 +63,11 @@ pub struct Options {
     #[arg(long, value_name = "PORT")]
     pub table_port: Option<u16>,
 
+    /// Serve the embedded object store on this port of that address, for clients elsewhere that upload [default: a free one of
+    /// 127.0.0.1]
+    #[arg(long, value_name = "PORT")]
+    pub object_port: Option<u16>,
+
     /// Token signing keys, made when absent [default: in the data directory, else in memory]
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,
@@ -81,7 +86,17 @@ impl Options {
     /// machine.
     #[must_use]
     pub fn table_address(&self) -> SocketAddr {
-        match self.table_port {
+        self.beside(self.table_port)
+    }
+
+    /// Returns the address of the embedded object store.
+    #[must_use]
+    pub fn object_address(&self) -> SocketAddr {
+        self.beside(self.object_port)
+    }
+
+    fn beside(&self, port: Option<u16>) -> SocketAddr {
+        match port {
             Some(port) => SocketAddr::new(self.host, port),
             None => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
         }

@@ -29,6 +29,7 @@ use crate::capacity::Capacity;
 use crate::encoding::{self, LARGEST_REQUEST};
 use crate::event::Caller;
 use crate::gateway::{Gateway, Throttle};
+use crate::objects::Objects;
 use crate::options::Options;
 use crate::state::{self, Embedded, StartError};
 use crate::upstream::Upstream;
@@ -59,6 +60,7 @@ pub struct Server {
     /// Where its tables are: its own, or those of a service elsewhere.
     pub table_endpoint: String,
     embedded: Option<Embedded>,
+    objects: Option<Objects>,
     _upstream: Option<Upstream>,
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<()>,
@@ -79,6 +81,13 @@ impl Server {
         let embedded = match &config.table_endpoint {
             Some(_) => None,
             None => Some(Embedded::start(options.data_dir.as_deref(), options.table_address()).await?),
+        };
+        let objects = match &config.objects.bucket {
+            Some(_) => None,
+            None => {
+                let (directory, address) = (options.data_dir.as_deref(), options.object_address());
+                Some(Objects::start(directory, address, &mut config, clock.clone()).await?)
+            }
         };
         if config.token_keys_secret.is_none() {
             config.token_keys = Some(state::token_keys(options, &config)?);
@@ -121,6 +130,7 @@ impl Server {
             address,
             table_endpoint,
             embedded,
+            objects,
             _upstream: upstream,
             stop,
             accepting,
@@ -133,6 +143,9 @@ impl Server {
         let _ = self.stop.send(());
         let _ = self.accepting.await;
         self.gateway.settle().await;
+        if let Some(objects) = self.objects {
+            objects.stop().await;
+        }
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
         }

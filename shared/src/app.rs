@@ -25,6 +25,7 @@ use crate::models::Models;
 use crate::models::breaker::fleet::Fleet;
 use crate::models::breaker::store::Breakers;
 use crate::models::spend::store::SpendStore;
+use crate::objects::ObjectStore;
 use crate::plan_store::PlanStore;
 use crate::probes::Probes;
 use crate::quota::store::QuotaStore;
@@ -67,6 +68,8 @@ pub struct App {
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
     pub limits: LimitStore,
+    /// The bucket of uploads, where one is configured.
+    pub objects: Option<ObjectStore>,
     /// Remembered answers.
     pub answers: Answers,
     /// Models beyond this process, for every workload.
@@ -129,6 +132,7 @@ impl App {
             limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
             audit: AuditLog::new(open(table::AUDIT)),
+            objects: ObjectStore::of(&config, &clock),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,

@@ -5,6 +5,7 @@ mod aws;
 mod cache;
 mod endpoint;
 mod layers;
+mod objects;
 mod openai;
 mod origin;
 mod per_provider;
@@ -26,6 +27,7 @@ pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
 pub use self::endpoint::Endpoint;
 pub use self::layers::CacheLayers;
+pub use self::objects::ObjectSettings;
 
 /// A value that must not be shown: its `Debug` and `Display` are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -88,6 +90,8 @@ pub struct Config {
     pub cache: CacheSettings,
     /// `CLEARVIEW_CACHE_LAYERS`.
     pub cache_layers: CacheLayers,
+    /// `CLEARVIEW_UPLOADS_BUCKET` and its endpoint.
+    pub objects: ObjectSettings,
     /// `CLEARVIEW_REQUEST_TIMEOUT_MS`: the longest that a request may wait for its verdicts (8000).
     pub request_timeout: Duration,
     /// `CLEARVIEW_FLEET_SIZE`: the number of instances among which a limit is divided while no store answers (10).
@@ -182,6 +186,7 @@ impl Config {
             table_timeout: env.millis("CLEARVIEW_TABLE_TIMEOUT_MS", 1000)?,
             cache: CacheSettings::read(&env)?,
             cache_layers: CacheLayers::read(&env)?,
+            objects: ObjectSettings::read(&env)?,
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
             providers,

@@ -28,7 +28,7 @@
 //! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
-//! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`table`], [`valkey`], [`objects`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache, to the bucket and to Secrets Manager; skipping what has just failed |
 
 pub mod account;
 pub mod admission;
@@ -48,10 +48,12 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+pub mod jobs;
 mod lambda;
 pub mod limits;
 pub mod models;
 pub mod money;
+pub mod objects;
 pub mod plan;
 pub mod plan_store;
 pub mod probes;

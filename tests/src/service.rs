@@ -205,6 +205,7 @@ impl Plan {
             host: Ipv4Addr::LOCALHOST.into(),
             data_dir: None::<PathBuf>,
             table_port: None,
+            object_port: None,
             keys: None,
             script: None,
             throttle: self.throttle,

@@ -1,0 +1,3 @@
+//! Jobs: work that is too large or too slow for one request.
+
+pub mod upload;
