@@ -15,6 +15,7 @@
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`rank`] | the use case: charge, remembered answers, ask for samples, combine them, refund |
+//! | [`chat`] | the use case: reserve tokens, remembered replies, continue a dialogue, settle |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
@@ -36,6 +37,7 @@ pub mod answers;
 pub mod app;
 pub mod audit;
 pub mod aws;
+pub mod chat;
 pub mod classify;
 pub mod clock;
 pub mod config;

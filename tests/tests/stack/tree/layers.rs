@@ -42,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "models::breaker",
             "models::class",
             "models::counts",
+            "models::dialogue",
             "models::form",
             "models::refusal",
             "models::request",
@@ -85,7 +86,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "classify", "rank"]),
+    ("use cases", &["account", "admission", "chat", "classify", "rank"]),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
 
