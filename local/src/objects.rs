@@ -79,7 +79,11 @@ impl Refusal {
         "The query parameters of the signature are malformed.",
     );
     const NO_KEY: Self = Self::of(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
-    const NO_BUCKET: Self = Self::of(StatusCode::NOT_FOUND, "NoSuchBucket", "The specified bucket does not exist");
+    const NO_BUCKET: Self = Self::of(
+        StatusCode::NOT_FOUND,
+        "NoSuchBucket",
+        "The specified bucket does not exist",
+    );
     const METHOD: Self = Self::of(
         StatusCode::METHOD_NOT_ALLOWED,
         "MethodNotAllowed",
@@ -172,7 +176,12 @@ impl Objects {
         };
         std::fs::create_dir_all(&directory).map_err(named)?;
         let listener = TcpListener::bind(listen).await;
-        let unusable = |cause| StartError(format!("--object-port {}: cannot listen on {listen}: {cause}", listen.port()));
+        let unusable = |cause| {
+            StartError(format!(
+                "--object-port {}: cannot listen on {listen}: {cause}",
+                listen.port()
+            ))
+        };
         let listener = listener.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         // Those of the environment can be given to another instance too.
@@ -294,14 +303,19 @@ impl Store {
             return Err(Refusal::TOO_LARGE);
         }
         let body = tokio::time::timeout(SLOWEST_SENDER, Limited::new(body, LARGEST_OBJECT).collect()).await;
-        let body = body.map_err(|_| Refusal::INCOMPLETE)?.map_err(|_| Refusal::INCOMPLETE)?.to_bytes();
+        let body = body
+            .map_err(|_| Refusal::INCOMPLETE)?
+            .map_err(|_| Refusal::INCOMPLETE)?
+            .to_bytes();
         let sha256 = STANDARD.encode(digest::digest(&digest::SHA256, &body));
         if text(parts, CHECKSUM).is_some_and(|announced| announced != sha256) {
             return Err(Refusal::DIGEST);
         }
         let label = Label {
             key: key.to_owned(),
-            content_type: text(parts, header::CONTENT_TYPE.as_str()).unwrap_or_default().to_owned(),
+            content_type: text(parts, header::CONTENT_TYPE.as_str())
+                .unwrap_or_default()
+                .to_owned(),
             sha256,
             bytes: body.len(),
             at: self.clock.now(),

@@ -11,6 +11,7 @@ use crate::error::{Error, Outage};
 use crate::identity::session::Session;
 use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
+use crate::jobs::upload::{self, ShownUpload};
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
@@ -31,6 +32,8 @@ pub struct Export {
     counters: Vec<Count>,
     /// The use of closed days.
     history: Vec<HistoryEntry>,
+    /// Objects that were uploaded, and neither judged nor removed yet.
+    uploads: Vec<ShownUpload>,
 }
 
 /// A session as its user sees it.
@@ -74,11 +77,15 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// Returns everything kept about `user`.
 ///
 /// # Errors
-/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
+/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table or the bucket is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history) = tokio::try_join!(app.quota.table().all_of(user), app.usage.history(user, now.day()))
-        .map_err(Error::Unavailable)?;
+    let (counters, history, uploads) = tokio::try_join!(
+        app.quota.table().all_of(user),
+        app.usage.history(user, now.day()),
+        upload::all_of(app.objects.as_ref(), user)
+    )
+    .map_err(Error::Unavailable)?;
     Ok(Export {
         user_id: user.clone(),
         tier: account.tier.to_string(),
@@ -91,6 +98,7 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         sessions: living_sessions(&account, current, now),
         counters,
         history,
+        uploads,
     })
 }
 
@@ -127,21 +135,26 @@ pub async fn end_session(app: &App, user: &UserId, session: &SessionId, now: Tim
 /// request; it goes last, so that an interrupted erasure can be repeated.
 ///
 /// # Errors
-/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
+/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table or the bucket is down.
 pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Note<'_>) -> Result<(), Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters) =
-        tokio::try_join!(app.usage.erase(user), app.quota.table().erase(user)).map_err(Error::Unavailable)?;
+    let (rows, counters, uploads) = tokio::try_join!(
+        app.usage.erase(user),
+        app.quota.table().erase(user),
+        upload::erase(app.objects.as_ref(), user)
+    )
+    .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
     let change = Change {
         actor: note.actor,
         action: "user.erase",
         target: user.as_str(),
         before: serde_json::json!({
-            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters
+            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
+            "uploads": uploads
         }),
         after: serde_json::Value::Null,
         reason: None,

@@ -170,7 +170,10 @@ impl ObjectStore {
         let headers = [("x-amz-checksum-mode", "ENABLED")];
         let answer = self.call(request("HEAD", key, &[], &headers), (CALL, 0)).await?;
         match answer.status {
-            200 => answer.stored().map(Some).ok_or_else(|| Outage("S3: an object without a length or a name".to_owned())),
+            200 => answer
+                .stored()
+                .map(Some)
+                .ok_or_else(|| Outage("S3: an object without a length or a name".to_owned())),
             404 => Ok(None),
             status => Err(unexpected(status)),
         }
@@ -197,7 +200,11 @@ impl ObjectStore {
     /// # Errors
     /// When the bucket does not answer, or not sensibly: the object may be there still.
     pub async fn delete(&self, key: &str) -> Result<(), Outage> {
-        match self.call(request("DELETE", key, &[], &[]), (CALL, LARGEST_ANSWER)).await?.status {
+        match self
+            .call(request("DELETE", key, &[], &[]), (CALL, LARGEST_ANSWER))
+            .await?
+            .status
+        {
             200 | 204 | 404 => Ok(()),
             status => Err(unexpected(status)),
         }
@@ -209,7 +216,9 @@ impl ObjectStore {
     /// When the bucket does not answer, or not sensibly.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Outage> {
         let query = [("list-type", "2"), ("prefix", prefix)];
-        let answer = self.call(request("GET", "", &query, &[]), (CALL, LARGEST_ANSWER)).await?;
+        let answer = self
+            .call(request("GET", "", &query, &[]), (CALL, LARGEST_ANSWER))
+            .await?;
         match (answer.status, answer.body) {
             (200, Some(body)) => Ok(listing::read(&String::from_utf8_lossy(&body))),
             (status, _) => Err(unexpected(status)),

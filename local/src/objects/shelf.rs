@@ -42,7 +42,8 @@ pub(super) struct Shelf(pub(super) PathBuf);
 
 impl Shelf {
     fn file(&self, key: &str) -> PathBuf {
-        self.0.join(hex(digest::digest(&digest::SHA256, key.as_bytes()).as_ref()))
+        self.0
+            .join(hex(digest::digest(&digest::SHA256, key.as_bytes()).as_ref()))
     }
 
     /// Puts an object there, if there is none under its key. Returns whether it did.

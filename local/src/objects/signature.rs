@@ -62,7 +62,10 @@ pub(super) fn check(
         return Err(Refusal::EXPIRED);
     }
     let canonical = canonical(request, query, of("X-Amz-SignedHeaders")?)?;
-    let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref()));
+    let to_sign = format!(
+        "{ALGORITHM}\n{date}\n{scope}\n{}",
+        hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
+    );
     let key = format!("AWS4{}", credentials.secret_access_key.expose()).into_bytes();
     let key = [day, region, "s3", "aws4_request", &to_sign]
         .iter()
@@ -120,15 +123,19 @@ fn timestamp(text: &str) -> Option<Timestamp> {
 }
 
 fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text)
+        .as_ref()
+        .to_vec()
 }
 
 /// Writes bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]

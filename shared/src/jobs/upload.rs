@@ -6,9 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::error::{Error, Violation};
+use crate::error::{Error, Outage, Violation};
 use crate::ids::{UserId, is_id, random_id};
-use crate::objects::Stored;
+use crate::objects::{ObjectStore, Stored};
 
 /// How long a client may take to start sending.
 pub const GOOD_FOR: Duration = Duration::from_mins(5);
@@ -56,9 +56,56 @@ impl UploadId {
     }
 }
 
+/// An upload as its user sees it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownUpload {
+    upload_id: String,
+    bytes: u64,
+    uploaded_at: String,
+}
+
+/// Returns the objects of a user that are in the bucket.
+///
+/// # Errors
+/// When the bucket does not answer.
+pub async fn all_of(objects: Option<&ObjectStore>, user: &UserId) -> Result<Vec<ShownUpload>, Outage> {
+    let Some(objects) = objects else {
+        return Ok(Vec::new());
+    };
+    let prefix = prefix(user);
+    let listed = objects.list(&prefix).await?;
+    let shown = listed.into_iter().filter_map(|one| {
+        Some(ShownUpload {
+            upload_id: one.key.strip_prefix(&prefix)?.to_owned(),
+            bytes: one.bytes,
+            uploaded_at: one.at,
+        })
+    });
+    Ok(shown.collect())
+}
+
+/// Deletes the objects of a user, and returns how many there were.
+///
+/// # Errors
+/// When the bucket does not answer: some may be there still.
+pub async fn erase(objects: Option<&ObjectStore>, user: &UserId) -> Result<usize, Outage> {
+    let Some(objects) = objects else { return Ok(0) };
+    let mut erased = 0;
+    loop {
+        let listed = objects.list(&prefix(user)).await?;
+        if listed.is_empty() {
+            return Ok(erased);
+        }
+        for one in &listed {
+            objects.delete(&one.key).await?;
+        }
+        erased += listed.len();
+    }
+}
+
 /// Returns the start of the keys of a user's objects.
-#[must_use]
-pub fn prefix(user: &UserId) -> String {
+fn prefix(user: &UserId) -> String {
     format!("{ROOM}{user}/")
 }
 
@@ -102,8 +149,18 @@ mod tests {
             ("IMAGE/PNG", 1, SHA, vec!["/contentType"]),
             ("image/png", 1, "", vec!["/sha256"]),
             ("image/png", 1, &SHA[..43], vec!["/sha256"]),
-            ("image/png", 1, "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=", vec!["/sha256"]),
-            ("image/png", 1, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV=", vec!["/sha256"]),
+            (
+                "image/png",
+                1,
+                "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=",
+                vec!["/sha256"],
+            ),
+            (
+                "image/png",
+                1,
+                "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV=",
+                vec!["/sha256"],
+            ),
             ("", 0, "x", vec!["/contentType", "/bytes", "/sha256"]),
         ] {
             let mut violations = Vec::new();
@@ -118,7 +175,10 @@ mod tests {
         let user = UserId::parse("u_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
         let id = UploadId::random().unwrap();
         assert_eq!(UploadId::parse(id.as_str()), Some(id.clone()));
-        assert_eq!(id.key(&user), format!("uploads/u_AAAAAAAAAAAAAAAAAAAAAA/{}", id.as_str()));
+        assert_eq!(
+            id.key(&user),
+            format!("uploads/u_AAAAAAAAAAAAAAAAAAAAAA/{}", id.as_str())
+        );
         for text in [
             "",
             "upl_",

@@ -7,5 +7,6 @@ mod fuzz;
 mod keys;
 mod laws;
 mod limits;
+mod objects;
 mod shared_cache;
 mod sim;

@@ -27,6 +27,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "dependency_breaker",
             "elasticache",
             "http_client",
+            "objects",
             "secrets",
             "table",
             "telemetry",
@@ -86,7 +87,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "chat", "classify", "rank"]),
+    (
+        "use cases",
+        &["account", "admission", "chat", "classify", "jobs", "rank"],
+    ),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
 
