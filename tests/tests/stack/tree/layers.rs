@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "ids",
             "money",
             "plan",
+            "processor",
             "refreshed",
             "text",
         ],
@@ -28,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "elasticache",
             "http_client",
             "objects",
+            "queue",
             "secrets",
             "table",
             "telemetry",
@@ -89,7 +91,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("composition", &["app"]),
     (
         "use cases",
-        &["account", "admission", "chat", "classify", "jobs", "rank"],
+        &["account", "admission", "chat", "classify", "detect", "jobs", "rank"],
     ),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
