@@ -246,7 +246,14 @@ async fn a_bucket_that_is_down_is_an_outage_and_answers_again_after_it() {
     config.objects.endpoint = Some(format!("http://{}", network.address));
     let objects = ObjectStore::of(&config, &clock).unwrap();
     assert_eq!(objects.head(KEY).await.unwrap(), None);
-    for mode in [Mode::Cut, Mode::Freeze, Mode::LoseRequests, Mode::LoseReplies, Mode::Garbage, Mode::Error500] {
+    for mode in [
+        Mode::Cut,
+        Mode::Freeze,
+        Mode::LoseRequests,
+        Mode::LoseReplies,
+        Mode::Garbage,
+        Mode::Error500,
+    ] {
         network.set(mode);
         assert!(objects.head(KEY).await.is_err(), "{mode:?}");
         assert!(objects.get(KEY, "\"x\"", 10).await.is_err(), "{mode:?}");
