@@ -76,6 +76,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
 
+    /// Let webhooks go to addresses of any network, also over HTTP
+    #[arg(long)]
+    pub allow_private_webhooks: bool,
+
     /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50 registrations/s
     #[arg(long)]
     pub throttle: bool,

@@ -77,6 +77,7 @@ impl Server {
             None => None,
             Some(file) => Some(state::use_script(&mut config, file).await?),
         };
+        config.webhooks.allow_private = options.allow_private_webhooks;
         state::find_caches(&mut config).await?;
         let embedded = match &config.table_endpoint {
             Some(_) => None,

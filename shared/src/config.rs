@@ -13,6 +13,7 @@ mod per_provider;
 mod provider_name;
 pub mod providers;
 mod queues;
+mod webhooks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ pub use self::endpoint::Endpoint;
 pub use self::layers::CacheLayers;
 pub use self::objects::ObjectSettings;
 pub use self::queues::QueueSettings;
+pub use self::webhooks::WebhookSettings;
 
 /// A value that must not be shown: its `Debug` and `Display` are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -104,6 +106,8 @@ pub struct Config {
     pub providers: ProviderSettings,
     /// `CLEARVIEW_FLAG_LEVEL` and its companions.
     pub detect: DetectSettings,
+    /// `CLEARVIEW_WEBHOOKS` and its companions.
+    pub webhooks: WebhookSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
@@ -199,6 +203,7 @@ impl Config {
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
             providers,
             detect: DetectSettings::read(&env)?,
+            webhooks: WebhookSettings::read(&env)?,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             queues: QueueSettings::read(&env)?,

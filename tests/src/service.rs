@@ -206,6 +206,7 @@ impl Plan {
             data_dir: None::<PathBuf>,
             table_port: None,
             object_port: None,
+            allow_private_webhooks: true,
             keys: None,
             script: None,
             throttle: self.throttle,

@@ -119,4 +119,61 @@ mod tests {
         };
         assert!(unsigned.url(request, now).is_err());
     }
+    #[test]
+    fn urls_are_those_that_the_reference_client_makes() {
+        // By botocore's S3SigV4QueryAuth, of the same requests at the same time.
+        let presigner = |token: Option<&str>| Presigner {
+            base: "https://clearview-uploads.s3.eu-west-1.amazonaws.com".to_owned(),
+            region: "eu-west-1".to_owned(),
+            credentials: Some(AwsCredentials {
+                access_key_id: "AKIDEXAMPLE".to_owned(),
+                secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+                session_token: token.map(Secret::new),
+            }),
+        };
+        let put = ToSign {
+            method: "PUT",
+            key: "uploads/u_AAAAAAAAAAAAAAAAAAAAAA/upl_AAAAAAAAAAAAAAAAAAAA-_",
+            query: &[],
+            headers: &[
+                ("content-type", "image/png"),
+                ("if-none-match", "*"),
+                ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+                ("content-length", "8388608"),
+            ],
+            good_for: Duration::from_mins(5),
+        };
+        let list = ToSign {
+            method: "GET",
+            key: "",
+            query: &[("list-type", "2"), ("prefix", "uploads/u_AAAAAAAAAAAAAAAAAAAAAA/")],
+            headers: &[],
+            good_for: Duration::from_mins(1),
+        };
+        let now = Timestamp::parse("2026-11-21T07:58:49Z").unwrap();
+        for (token, request, signature) in [
+            (
+                None,
+                put,
+                "dd9241f736881fe9cda9cced73c606ef756d1d7fd3e533b4eea48209a8a98016",
+            ),
+            (
+                Some("AQoDYXdzEJr//token+with=odd/chars"),
+                put,
+                "f9b18fefc32ad92952c4f7edd73b15eaf2f31d6632f56c6ee24591c105caa6cf",
+            ),
+            (
+                None,
+                list,
+                "1883b231347b1214dfdea0cdc6361b1e2898a0c5af903a8f6f1e270507348f1d",
+            ),
+        ] {
+            let url = presigner(token).url(request, now).unwrap();
+            let signed = url
+                .split("X-Amz-Signature=")
+                .nth(1)
+                .and_then(|rest| rest.split('&').next());
+            assert_eq!(signed, Some(signature), "{url}");
+        }
+    }
 }

@@ -10,3 +10,4 @@ mod limits;
 mod objects;
 mod shared_cache;
 mod sim;
+mod webhooks;

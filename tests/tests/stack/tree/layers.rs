@@ -42,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         &[
             "classify::verdict",
             "identity",
+            "jobs::webhook",
             "models::breaker",
             "models::class",
             "models::counts",
@@ -70,6 +71,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "classify::question",
             "identity::published",
             "identity::store",
+            "jobs::webhook::delivery",
             "models",
             "models::breaker::fleet",
             "models::breaker::store",
