@@ -20,6 +20,8 @@ use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
+use crate::jobs::backlog::Backlog;
+use crate::jobs::store::JobStore;
 use crate::jobs::webhook::delivery::Courier;
 use crate::jobs::webhook::endpoint::WebhookEndpoints;
 use crate::limits::store::LimitStore;
@@ -33,6 +35,7 @@ use crate::probes::Probes;
 use crate::processor::Processor;
 use crate::queue::Queues;
 use crate::quota::store::QuotaStore;
+use crate::rank::experiment::store::ExperimentStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
 use crate::table::{self, Table};
@@ -90,6 +93,12 @@ pub struct App {
     pub processor: Processor,
     /// Work and events that wait.
     pub queues: Queues,
+    /// What came of jobs.
+    pub jobs: JobStore,
+    /// Comparisons of rankings that users keep.
+    pub experiments: ExperimentStore,
+    /// How long jobs wait.
+    pub backlog: Backlog,
     /// The clients of health, which no other request's failure skips.
     pub probes: Probes,
     /// The clients of the shared caches that requests use.
@@ -125,6 +134,7 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
+        let backlog = Backlog::new(caches.shared.clone(), config.queues.workers);
         let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,
@@ -153,6 +163,9 @@ impl App {
             models,
             processor: Processor::default(),
             queues: Queues::new(&config, &clock),
+            jobs: JobStore::new(open(table::JOBS)),
+            experiments: ExperimentStore::new(open(table::EXPERIMENTS)),
+            backlog,
             probes,
             caches: caches.each,
             token_keys: keys.token,

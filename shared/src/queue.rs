@@ -148,6 +148,13 @@ impl Queue {
         self.place.is_some()
     }
 
+    /// Reports whether messages of this queue name `arn` as their source: both end with its name.
+    #[must_use]
+    pub fn is_source(&self, arn: &str) -> bool {
+        let name = self.place.as_ref().and_then(|(_, url)| url.rsplit('/').next());
+        name.is_some() && name == arn.rsplit(':').next()
+    }
+
     /// Sends a message.
     ///
     /// # Errors

@@ -92,8 +92,22 @@ pub const AUDIT: TableSchema = TableSchema {
     range: Some("entry"),
 };
 
+/// Results of work that was done later.
+pub const JOBS: TableSchema = TableSchema {
+    name: "jobs",
+    hash: "user",
+    range: Some("job"),
+};
+
+/// Comparisons that users keep.
+pub const EXPERIMENTS: TableSchema = TableSchema {
+    name: "experiments",
+    hash: "user",
+    range: Some("id"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 8] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS, EXPERIMENTS];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

@@ -42,6 +42,8 @@ pub struct UserLimits<'a> {
     pub per_minute: Option<u64>,
     /// True if the plan has a figure by day.
     pub by_day: bool,
+    /// A log by minute of its own, in which each request counts as one; else the meter's, in which units count.
+    pub own_log: Option<&'static str>,
 }
 
 /// A request that its limits let pass.
@@ -321,10 +323,14 @@ fn ask_of_user(user: &UserLimits<'_>, now: Timestamp) -> Ask {
     let UserLimits { principal, meter, .. } = *user;
     let counter = Counter::today(&principal.user, meter, now);
     let booking = (user.by_day && user.units > 0).then(|| Booking::of(&counter, user.units, now));
+    let (log, weight) = match user.own_log {
+        Some(log) => (log, 1),
+        None => (meter.name(), user.units),
+    };
     Ask {
-        key: format!("burst:{{{}}}:{meter}", principal.user),
+        key: format!("burst:{{{}}}:{log}", principal.user),
         policy: Policy::burst(user.per_minute.unwrap_or(u64::MAX)),
-        weight: user.per_minute.map_or(0, |_| user.units),
+        weight: user.per_minute.map_or(0, |_| weight),
         user: Some(UserKeys {
             revoked: revoked_key(&principal.user, &principal.session),
             booking,
