@@ -14,3 +14,4 @@ mod recovery;
 mod refusals;
 mod surface;
 mod upload;
+mod uploads;
