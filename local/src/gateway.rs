@@ -103,6 +103,12 @@ impl Gateway {
         }
     }
 
+    /// The long-lived things behind it.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
+    }
+
     /// Refuses a request before any work on it.
     #[must_use]
     pub fn shed(&self) -> Error {

@@ -117,11 +117,24 @@ pub struct QueueState {
 }
 
 impl QueueState {
+    /// Makes an empty queue.
+    #[must_use]
+    pub fn new(rules: QueueRules) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     /// Takes a message that was sent; returns its numbers, two if it is delivered twice.
     pub fn send(&mut self, sent: &Sent, delay: Option<Duration>, faults: QueueFaults) -> Vec<u64> {
         let delay = delay.unwrap_or(self.rules.delay);
         let nth = self.next + 1;
-        let late = if falls_due(nth, faults.late) { LATE } else { Duration::ZERO };
+        let late = if falls_due(nth, faults.late) {
+            LATE
+        } else {
+            Duration::ZERO
+        };
         let visible_at = sent.at.plus(delay + late);
         let copies = if falls_due(nth, faults.twice) { 2 } else { 1 };
         (0..copies).map(|_| self.keep(sent.clone(), visible_at)).collect()
@@ -129,10 +142,15 @@ impl QueueState {
 
     /// Keeps a message; returns its number.
     pub fn keep(&mut self, sent: Sent, visible_at: Timestamp) -> u64 {
-        self.next += 1;
-        self.hidden.insert((visible_at, self.next));
-        self.messages.insert(self.next, KeptMessage { sent, visible_at });
+        self.restore(self.next + 1, sent, visible_at);
         self.next
+    }
+
+    /// Keeps a message under the number that it had.
+    pub fn restore(&mut self, number: u64, sent: Sent, visible_at: Timestamp) {
+        self.next = self.next.max(number);
+        self.hidden.insert((visible_at, number));
+        self.messages.insert(number, KeptMessage { sent, visible_at });
     }
 
     /// Receives up to `most` visible messages, and hides them for `visibility`.
@@ -145,7 +163,9 @@ impl QueueState {
             && let Some(number) = self.take_turn()
         {
             let most_receives = self.rules.redrive.as_ref().map(|redrive| redrive.most_receives);
-            let Some(kept) = self.messages.get_mut(&number) else { continue };
+            let Some(kept) = self.messages.get_mut(&number) else {
+                continue;
+            };
             if most_receives.is_some_and(|most| kept.sent.receives >= most) {
                 let kept = self.messages.remove(&number);
                 batch.dead.extend(kept.map(|kept| (number, kept.sent)));
@@ -177,8 +197,12 @@ impl QueueState {
 
     /// Hides a message that is hidden for `span` from now on; returns false if it is not.
     pub fn hide(&mut self, handle: &str, span: Duration, now: Timestamp) -> bool {
-        let Some((number, _)) = read_handle(handle) else { return false };
-        let Some(kept) = self.messages.get_mut(&number) else { return false };
+        let Some((number, _)) = read_handle(handle) else {
+            return false;
+        };
+        let Some(kept) = self.messages.get_mut(&number) else {
+            return false;
+        };
         if kept.visible_at <= now || !self.hidden.remove(&(kept.visible_at, number)) {
             return false;
         }
@@ -202,18 +226,18 @@ impl QueueState {
         (Depth { waiting, in_flight }, delayed)
     }
 
+    /// Returns the texts of all messages.
+    #[must_use]
+    pub fn bodies(&self) -> Vec<String> {
+        self.messages.values().map(|kept| kept.sent.body.clone()).collect()
+    }
+
     /// Deletes all messages; returns their numbers.
     pub fn purge(&mut self) -> Vec<u64> {
         let numbers = self.messages.keys().copied().collect();
         (self.hidden, self.visible, self.turns) = Default::default();
         self.messages.clear();
         numbers
-    }
-
-    /// Returns the message of a number.
-    #[must_use]
-    pub fn message(&self, number: u64) -> Option<&Sent> {
-        self.messages.get(&number).map(|kept| &kept.sent)
     }
 
     fn forget_old(&mut self, now: Timestamp) {
@@ -232,7 +256,9 @@ impl QueueState {
                 return;
             }
             self.hidden.pop_first();
-            let Some(kept) = self.messages.get(&number) else { continue };
+            let Some(kept) = self.messages.get(&number) else {
+                continue;
+            };
             let group = &kept.sent.group;
             let waiting = self.visible.entry(group.clone()).or_default();
             if waiting.is_empty() {
@@ -294,7 +320,11 @@ mod tests {
     }
 
     fn bodies(batch: &Batch) -> Vec<&str> {
-        batch.receipts.iter().map(|receipt| receipt.sent.body.as_str()).collect()
+        batch
+            .receipts
+            .iter()
+            .map(|receipt| receipt.sent.body.as_str())
+            .collect()
     }
 
     #[test]
@@ -307,7 +337,10 @@ mod tests {
         let again = queue.receive(10, None, at(30));
         assert_eq!((bodies(&again), again.receipts[0].sent.receives), (vec!["a"], 2));
         assert_eq!(again.receipts[0].sent.first_received, Some(at(0)));
-        assert!(queue.delete(&first.receipts[0].handle, NONE).is_some(), "an older receipt");
+        assert!(
+            queue.delete(&first.receipts[0].handle, NONE).is_some(),
+            "an older receipt"
+        );
         assert!(queue.receive(10, None, at(90)).receipts.is_empty());
         assert_eq!(queue.delete(&first.receipts[0].handle, NONE), None);
     }
@@ -364,7 +397,14 @@ mod tests {
         assert_eq!(bodies(&queue.receive(10, None, at(4))), ["now"]);
         assert_eq!(queue.count(at(5)), (depth(1, 1), 0));
         assert_eq!(queue.count(at(60)), (depth(0, 0), 0));
-        queue.send(&Sent { at: at(61), ..sent("x", None) }, None, NONE);
+        queue.send(
+            &Sent {
+                at: at(61),
+                ..sent("x", None)
+            },
+            None,
+            NONE,
+        );
         assert_eq!(queue.purge().len(), 1);
         assert!(queue.receive(10, None, at(62)).receipts.is_empty());
     }

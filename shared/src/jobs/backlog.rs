@@ -199,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn notes_count_for_a_minute_and_each_priority_by_itself() {
         let backlog = Backlog::new(None, 10);
-        let at = |seconds| Timestamp::from_seconds(1_800_000_000 + seconds);
+        let at = |seconds: i64| Timestamp::from_seconds(1_800_000_000 + seconds);
         backlog.note(Priority::Normal, 10, Duration::from_secs(1), at(0)).await;
         backlog.note(Priority::Normal, 10, Duration::from_secs(3), at(5)).await;
         let both = Pace {

@@ -2,10 +2,13 @@
 
 mod admin;
 mod admin_command;
+mod announced;
 mod classify;
 mod clients;
+mod experiments;
 mod idempotency;
 mod identity;
+mod jobs;
 mod midnight;
 mod plans;
 mod quota;

@@ -4,10 +4,12 @@
 mod day;
 mod faults;
 mod fuzz;
+mod jobs;
 mod keys;
 mod laws;
 mod limits;
 mod objects;
+mod queue;
 mod shared_cache;
 mod sim;
 mod webhooks;

@@ -43,12 +43,21 @@ async fn exported(service: &Service, device: &Device) -> Value {
 #[tokio::test]
 async fn what_is_uploaded_is_in_the_users_export_and_erased_with_the_user() {
     let service = Service::start().await;
-    let (ann, bob) = (service.client.register("ann").await, service.client.register("bob").await);
+    let (ann, bob) = (
+        service.client.register("ann").await,
+        service.client.register("bob").await,
+    );
     let answer = start(&service, &ann, &asked()).await;
     assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!((&answer.body["method"], &answer.body["expiresAt"]), (&json!("PUT"), &json!("2100-03-01T09:05:00Z")));
+    assert_eq!(
+        (&answer.body["method"], &answer.body["expiresAt"]),
+        (&json!("PUT"), &json!("2100-03-01T09:05:00Z"))
+    );
     let headers = answer.body["headers"].as_object().unwrap();
-    assert_eq!(headers.keys().collect::<Vec<_>>(), ["content-type", "if-none-match", "x-amz-checksum-sha256"]);
+    assert_eq!(
+        headers.keys().collect::<Vec<_>>(),
+        ["content-type", "if-none-match", "x-amz-checksum-sha256"]
+    );
     assert_eq!(exported(&service, &ann).await, json!([]));
     assert_eq!(put(&answer).await, 200);
     assert_eq!(put(&answer).await, 412, "it works once");
@@ -58,7 +67,10 @@ async fn what_is_uploaded_is_in_the_users_export_and_erased_with_the_user() {
         json!([{"uploadId": answer.body["uploadId"], "bytes": BODY.len(), "uploadedAt": "2100-03-01T09:00:00Z"}])
     );
     assert_eq!(exported(&service, &bob).await, json!([]));
-    let erase = service.client.request(Method::DELETE, "/v1/auth/me").bearer_auth(&ann.access);
+    let erase = service
+        .client
+        .request(Method::DELETE, "/v1/auth/me")
+        .bearer_auth(&ann.access);
     assert_eq!(send(erase).await.status, 204);
     let again = service.client.register("ann").await;
     assert_ne!(again.user, ann.user);
@@ -105,7 +117,9 @@ async fn without_its_bucket_uploads_are_unavailable_and_all_else_goes_on() {
     let plan = Plan::default();
     let mut config = plan.config();
     let listen = (Ipv4Addr::LOCALHOST, 0).into();
-    let objects = Objects::start(None, listen, &mut config, plan.clock().clone()).await.unwrap();
+    let objects = Objects::start(None, listen, &mut config, plan.clock().clone())
+        .await
+        .unwrap();
     let network = Proxy::to(objects.address).await;
     let credentials = config.objects.credentials.unwrap();
     let plan = plan
@@ -121,10 +135,18 @@ async fn without_its_bucket_uploads_are_unavailable_and_all_else_goes_on() {
     network.set(Mode::Cut);
     let refused = start(&service, &ann, &asked()).await;
     assert_eq!((refused.status, refused.error()), (503, "UNAVAILABLE"), "{refused:?}");
-    assert_eq!(service.client.classify(&ann, "Hide crypto", &["a", "b"]).await.status, 200);
+    assert_eq!(
+        service.client.classify(&ann, "Hide crypto", &["a", "b"]).await.status,
+        200
+    );
     assert_eq!(service.client.usage(&ann).await.status, 200);
     // Nothing is reported as erased that may be there still.
-    let erase = || service.client.request(Method::DELETE, "/v1/auth/me").bearer_auth(&ann.access);
+    let erase = || {
+        service
+            .client
+            .request(Method::DELETE, "/v1/auth/me")
+            .bearer_auth(&ann.access)
+    };
     assert_eq!(send(erase()).await.status, 503);
 
     network.set(Mode::Pass);
