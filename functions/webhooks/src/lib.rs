@@ -59,8 +59,10 @@ enum Fate {
 /// [`WebhooksFailure`]: all of it is received again.
 pub async fn handle(app: &App, event: Value) -> Result<BatchAnswer, WebhooksFailure> {
     let event: QueueEvent = serde_json::from_value(event).map_err(|_| WebhooksFailure::Invalid)?;
-    // Once for all of them: with a secret that cannot be read, none is sent.
-    app.webhooks.current(app.clock.now()).await?;
+    // With a secret that cannot be read none is sent, and no attempt is spent.
+    if event.messages.iter().any(|message| parse(message).is_some()) {
+        app.webhooks.current(app.clock.now()).await?;
+    }
     let fates = join_all(event.messages.iter().map(|message| deliver(app, message))).await;
     let mut answer = BatchAnswer::default();
     for (message, fate) in event.messages.iter().zip(fates) {
@@ -77,13 +79,17 @@ pub async fn handle(app: &App, event: Value) -> Result<BatchAnswer, WebhooksFail
     Ok(answer)
 }
 
+fn parse(message: &ReceivedMessage) -> Option<Announcement> {
+    serde_json::from_str(&message.body).ok()
+}
+
 /// Makes one attempt, and writes its record.
 async fn deliver(app: &App, message: &ReceivedMessage) -> Fate {
     let (stopwatch, now) = (Stopwatch::start(), app.clock.now());
     let mut record = Record::of(NAME, new_correlation_id(), now);
     let attempt = usize::try_from(message.receives()).unwrap_or(usize::MAX);
-    let fate = match serde_json::from_str::<Announcement>(&message.body) {
-        Ok(announcement) => {
+    let fate = match parse(message) {
+        Some(announcement) => {
             let outcome = send(app, &announcement).await;
             record.summary = Some(json!({
                 "jobId": announcement.job_id,
@@ -96,7 +102,7 @@ async fn deliver(app: &App, message: &ReceivedMessage) -> Fate {
             fate(outcome.as_ref(), attempt, &announcement.id())
         }
         // Of a newer version, or of nobody: an operator finds it among the dead letters.
-        Err(_) => Fate::GiveUp,
+        None => Fate::GiveUp,
     };
     (record.outcome, record.level) = match fate {
         Fate::Delete => ("ok", "info"),

@@ -214,7 +214,7 @@ fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.
-const SECRETS: [(&str, &[&str], &[&str]); 7] = [
+const SECRETS: [(&str, &[&str], &[&str]); 10] = [
     ("admin", &["AdminKeys"], &[]),
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
     ("classify", &["ModelKey", "SigningKeys"], &[]),
@@ -224,8 +224,11 @@ const SECRETS: [(&str, &[&str], &[&str]); 7] = [
         &["TokenKeys", "SigningKeys"],
         &["DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage"],
     ),
+    ("jobs", &["SigningKeys"], &[]),
     ("rank", &["ModelKey", "SigningKeys"], &[]),
     ("usage", &["SigningKeys"], &[]),
+    ("webhooks", &["WebhookEndpoints"], &[]),
+    ("worker", &["ModelKey"], &[]),
 ];
 
 #[test]
