@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
-use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 use shared::app::App;
 use tokio::sync::{Semaphore, watch};
@@ -125,7 +124,7 @@ async fn handle(client: &Client, source: &Source, app: Arc<App>, messages: Vec<M
     let records: Vec<Value> = messages.iter().map(|message| record(message, &source.arn)).collect();
     let event = json!({"Records": records});
     // A task of its own: its panic fails the event, and nothing else.
-    let invocation = tokio::spawn((source.handle)(app, event).boxed());
+    let invocation = tokio::spawn((source.handle)(app, event));
     let abort = invocation.abort_handle();
     let answer = match tokio::time::timeout(source.timeout, invocation).await {
         Ok(Ok(answer)) => answer,

@@ -32,10 +32,10 @@ impl HttpClient for QueueConnector {
 impl HttpConnector for QueueConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let queues = self.0.clone();
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let body = request.body().bytes().unwrap_or_default().to_vec();
         HttpConnectorFuture::new(async move {
-            let target = request.headers().get("x-amz-target").unwrap_or_default();
-            let body = request.body().bytes().unwrap_or_default();
-            let answer = queues.answer(target, body, "http://queue.local").await;
+            let answer = queues.answer(&target, &body, "http://queue.local").await;
             let status = StatusCode::try_from(answer.status);
             let status = status.map_err(|error| ConnectorError::other(error.into(), None))?;
             Ok(HttpResponse::new(status, SdkBody::from(answer.body)))

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use shared::jobs::work::{Fate, work};
 use shared::queue::event::{QueueEvent, ReceivedMessage};
 use tests::client::{Device, send};
+use tests::proxy::Mode;
 use tests::service::{Plan, Service};
+use tests::upstream::{Act, plan_of, upstream};
 
 const LATE: QueueFaults = QueueFaults {
     twice: 0,
@@ -79,26 +81,38 @@ async fn a_worker_that_dies_after_judging_leaves_a_job_that_another_ends_once() 
 
 #[tokio::test]
 async fn a_job_whose_ending_cannot_be_written_is_left_and_ended_later() {
-    let (tables, network, plan) = Plan::behind_a_network().await;
-    let service = plan.start().await;
+    let upstream = upstream(Act::Delay { ms: 100 }).await;
+    let (tables, network, _) = Plan::behind_a_network().await;
+    let plan = plan_of(&upstream).with_tables_at(network.address);
+    let service = plan.with("CLEARVIEW_TABLE_TIMEOUT_MS", "150").start().await;
     queues(&service).misbehave(LATE);
     let ann = service.client.register("ann").await;
     let job = submit(&service, &ann, 2).await;
     let (app, message) = (service.app(), received(&service, 1));
-    network.cut();
-    assert!(matches!(work(&app, &message).await, Fate::Leave(_)));
-    network.mend();
+    let working = tokio::spawn({
+        let (app, message) = (Arc::clone(&app), message.clone());
+        async move { work(&app, &message).await }
+    });
+    upstream.called(1).await;
+    // Judged, and nowhere to write it to.
+    network.set(Mode::Cut);
+    assert!(matches!(working.await.unwrap(), Fate::Leave(_)));
+    network.set(Mode::Pass);
     service.clock.advance(Duration::from_secs(10));
-    let fate = work(&app, &message).await;
-    assert_eq!(fate, Fate::Delete);
+    assert_eq!(work(&app, &message).await, Fate::Delete);
     assert_eq!(status(&service, &ann, &job).await["status"], "done");
+    assert_eq!(service.client.usage(&ann).await.body["used"], 2);
     drop(tables);
 }
 
 #[tokio::test]
 async fn a_job_that_nobody_can_judge_is_tried_again_and_given_back_at_the_fifth_receipt() {
-    let upstream = tests::upstream::upstream(tests::upstream::Act::Status(500)).await;
-    let plan = tests::upstream::plan_of(&upstream);
+    let upstream = upstream(Act::Status {
+        status: 500,
+        retry_after: None,
+    })
+    .await;
+    let plan = plan_of(&upstream);
     let service = plan.with("CLEARVIEW_LOCAL_FALLBACK", "off").start().await;
     queues(&service).misbehave(LATE);
     let ann = service.client.register("ann").await;
@@ -149,5 +163,4 @@ async fn two_endings_of_one_job_are_one_and_its_units_are_given_back_once() {
     );
     assert_eq!(service.client.usage(&ann).await.body["used"], 0);
     assert_eq!(service.tables().count("jobs").await, 1);
-    let _ = Arc::strong_count(&service.app());
 }
