@@ -97,7 +97,7 @@ impl Receiver {
         self.notes.lock().expect("notes").told.push_back(told.into());
     }
 
-    /// What has come so far.
+    /// The requests that have come so far.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.notes.lock().expect("notes").received.clone()

@@ -17,7 +17,7 @@ use shared::rank::experiment::{
 };
 use shared::telemetry::Degraded;
 
-/// What an experiment takes, most likely: a few calls to a model.
+/// The usual time of an experiment: a few calls to a model.
 const RETRY_SECONDS: &str = "5";
 
 #[derive(Serialize)]

@@ -42,7 +42,7 @@ impl invocation::Failure for WebhooksFailure {
     }
 }
 
-/// What becomes of a message.
+/// The fate of a message.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
     /// It was delivered, or nobody wants it.

@@ -18,7 +18,7 @@ const KEPT: Duration = Duration::from_hours(24);
 /// The start of the name of a file that is being written.
 const UNFINISHED: &str = "new-";
 
-/// What is kept of an object beside its content.
+/// The facts about an object that are kept beside its content.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Label {
     pub(super) key: String,

@@ -22,7 +22,7 @@ pub fn id_of(job: &JobId) -> String {
     format!("{PREFIX}{}", own.unwrap_or_default())
 }
 
-/// Returns the job of an experiment's id, if it has the form of one. Whose it is, the table knows.
+/// Returns the job of an experiment's id, if it has the form of one. The table knows its user.
 #[must_use]
 pub fn job_of(id: &str) -> Option<JobId> {
     JobId::parse(&format!("{JOB_PREFIX}{}", id.strip_prefix(PREFIX)?))

@@ -104,7 +104,7 @@ pub struct PlacedItem {
     pub reason: Option<String>,
 }
 
-/// What came of a category.
+/// The outcome of a category.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryOutcome {
@@ -117,7 +117,7 @@ pub struct CategoryOutcome {
     /// How far the samples agree, -1 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<f64>,
-    /// Who ranked.
+    /// The source of the ranking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -142,7 +142,7 @@ pub struct Experiment {
     pub created_at: Timestamp,
     /// The end of its work, once that has ended.
     pub finished_at: Option<Timestamp>,
-    /// What came of each category, once that is known.
+    /// The outcome of each category, once that is known.
     pub categories: Vec<CategoryOutcome>,
 }
 

@@ -12,7 +12,7 @@ use crate::rank::experiment::{CategoryOutcome, Design, PlacedItem, Progress};
 use crate::rank::{self, Figures, Item, Question, Ranked};
 use crate::telemetry::{Degraded, Work};
 
-/// What came of the categories, and what it cost.
+/// The outcome of the categories, and its cost.
 #[derive(Debug, Default)]
 pub(in crate::jobs) struct CategoriesRun {
     pub(in crate::jobs) outcomes: Vec<CategoryOutcome>,

@@ -44,7 +44,7 @@ impl SigningSecret {
 pub struct WebhookEndpoint {
     /// Where it is.
     pub url: Url,
-    /// What its messages are signed with.
+    /// The secrets that its messages are signed with.
     pub secrets: Vec<SigningSecret>,
     /// The events that it wants.
     pub events: Vec<Event>,
