@@ -1,6 +1,7 @@
 //! An object store for uploads that speaks S3's protocol on a port of this machine, as far as ClearView and its clients use it:
 //! signed URLs for PUT, GET, HEAD, DELETE and the list of a bucket. It refuses what S3 refuses.
 
+mod refusal;
 mod shelf;
 mod signature;
 
@@ -30,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use self::refusal::Refusal;
 use self::shelf::{Label, Shelf};
 use self::signature::Query;
 use crate::state::StartError;
@@ -50,88 +52,6 @@ const SWEEP_EVERY: Duration = Duration::from_hours(1);
 const LONGEST_GOODBYE: Duration = Duration::from_secs(5);
 
 const CHECKSUM: &str = "x-amz-checksum-sha256";
-
-/// A refusal of the store, as S3 names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: &'static str,
-}
-
-impl Refusal {
-    const ACCESS_DENIED: Self = Self::of(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied");
-    const EXPIRED: Self = Self::of(StatusCode::FORBIDDEN, "AccessDenied", "Request has expired");
-    const NOT_YET: Self = Self::of(StatusCode::FORBIDDEN, "AccessDenied", "Request is not valid yet");
-    const UNKNOWN_KEY: Self = Self::of(
-        StatusCode::FORBIDDEN,
-        "InvalidAccessKeyId",
-        "The AWS Access Key Id you provided does not exist in our records.",
-    );
-    const SIGNATURE: Self = Self::of(
-        StatusCode::FORBIDDEN,
-        "SignatureDoesNotMatch",
-        "The request signature we calculated does not match the signature you provided.",
-    );
-    const MALFORMED: Self = Self::of(
-        StatusCode::BAD_REQUEST,
-        "AuthorizationQueryParametersError",
-        "The query parameters of the signature are malformed.",
-    );
-    const NO_KEY: Self = Self::of(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
-    const NO_BUCKET: Self = Self::of(
-        StatusCode::NOT_FOUND,
-        "NoSuchBucket",
-        "The specified bucket does not exist",
-    );
-    const METHOD: Self = Self::of(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "MethodNotAllowed",
-        "The specified method is not allowed against this resource.",
-    );
-    const PRECONDITION: Self = Self::of(
-        StatusCode::PRECONDITION_FAILED,
-        "PreconditionFailed",
-        "At least one of the pre-conditions you specified did not hold",
-    );
-    const DIGEST: Self = Self::of(
-        StatusCode::BAD_REQUEST,
-        "BadDigest",
-        "The SHA256 you specified did not match the calculated checksum.",
-    );
-    const NO_LENGTH: Self = Self::of(
-        StatusCode::LENGTH_REQUIRED,
-        "MissingContentLength",
-        "You must provide the Content-Length HTTP header.",
-    );
-    const INCOMPLETE: Self = Self::of(
-        StatusCode::BAD_REQUEST,
-        "IncompleteBody",
-        "You did not provide the number of bytes specified by the Content-Length HTTP header",
-    );
-    const TOO_LARGE: Self = Self::of(
-        StatusCode::BAD_REQUEST,
-        "EntityTooLarge",
-        "Your proposed upload exceeds the maximum allowed size",
-    );
-    const BROKEN: Self = Self::of(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "InternalError",
-        "We encountered an internal error. Please try again.",
-    );
-
-    const fn of(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message }
-    }
-
-    fn answer(self) -> Response<Full<Bytes>> {
-        let (code, message) = (self.code, self.message);
-        let xml = format!(
-            r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"#
-        );
-        answer(self.status, "application/xml", xml.into())
-    }
-}
 
 /// A running object store.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use shared::clock::Timestamp;
 use shared::config::AwsCredentials;
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// All bytes but RFC 3986's unreserved ones.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
