@@ -36,10 +36,10 @@ pub use self::answer::refusal;
 pub use self::correlation::correlation_id;
 pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
-pub use self::json::{parse, present, with_whole_characters};
+pub use self::json::{parse, with_whole_characters};
 pub use self::reply::{DayUsage, Reply};
 
-pub use crate::object::Object;
+pub use crate::object::{Object, present};
 
 use self::credential::Signed;
 

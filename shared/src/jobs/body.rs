@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use super::{Kind, Priority};
 use crate::classify::body::{self, BatchBounds, BodyPost};
 use crate::error::Violation;
-use crate::object::Object;
+use crate::object::{Object, present};
 use crate::rank::body::{AskedRanking, BodyItem};
 use crate::rank::experiment::Design;
 
@@ -36,7 +36,7 @@ pub struct ClassifyJob<'a> {
     #[serde(default)]
     pub priority: Priority,
     /// The endpoint that the end of the job is announced to.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     pub webhook: Option<Cow<'a, str>>,
     /// The user's words.
     #[serde(borrow)]
@@ -56,7 +56,7 @@ pub struct RankJob<'a> {
     #[serde(default)]
     pub priority: Priority,
     /// The endpoint that the end of the job is announced to.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     pub webhook: Option<Cow<'a, str>>,
     #[serde(borrow)]
     query: Cow<'a, str>,

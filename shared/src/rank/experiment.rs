@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::error::Violation;
+use crate::object::present;
 use crate::text::canonical::canonical;
 
 const LONGEST_NAME: usize = 100;
@@ -21,7 +22,7 @@ const MOST_SAMPLES: usize = 5;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Design {
     /// A name for its owner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The items, each once.
     pub items: Vec<String>,

@@ -200,6 +200,7 @@ async fn each_broken_bound_has_its_place_and_nothing_is_charged_or_kept() {
         ("categories", json!(["1", "2", "3", "4", "5", "6"]), "/categories"),
         ("samples", json!(6), "/samples"),
         ("name", json!(""), "/name"),
+        ("name", json!(null), "/name"),
         ("model", json!("gpt"), "/model"),
     ] {
         let mut body = shoes();
