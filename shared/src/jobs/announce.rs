@@ -9,7 +9,7 @@ use super::store::{Ended, Ending};
 use super::webhook::{Announcement, Event};
 use crate::app::App;
 use crate::error::Outage;
-use crate::queue::Outgoing;
+use crate::queue::{Failure, Outgoing};
 
 /// The part of a job's body that names an endpoint.
 #[derive(Deserialize)]
@@ -44,5 +44,5 @@ pub(super) async fn announce(app: &App, message: &JobMessage, ended: &Ended) -> 
         delay: Duration::ZERO,
     };
     let sent = app.queues.events.send(&message).await;
-    sent.map_err(|failure| failure.into_outage())
+    sent.map_err(Failure::into_outage)
 }

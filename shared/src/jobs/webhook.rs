@@ -123,7 +123,7 @@ mod tests {
         );
         let body = r#"{"email":"test@example.com","username":"test_user"}"#;
         let expected = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
-        assert_eq!(signature(&[secret.clone()], id, at, body), expected);
+        assert_eq!(signature(std::slice::from_ref(&secret), id, at, body), expected);
         let other = SigningSecret::parse("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
         let both = signature(&[other, secret], id, at, body);
         assert!(

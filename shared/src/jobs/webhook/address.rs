@@ -33,7 +33,7 @@ const fn is_special(address: Ipv4Addr) -> bool {
     }
 }
 
-/// <https://www.iana.org/assignments/iana-ipv6-special-registry>: global addresses are all in 2000::/3. Everything that holds an
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>: global addresses are all in `2000::/3`. Everything that holds an
 /// IPv4 address lies outside (mapped, NAT64) or is excepted (6to4, Teredo).
 const fn is_global_v6(address: Ipv6Addr) -> bool {
     match address.segments() {

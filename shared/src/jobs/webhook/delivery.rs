@@ -216,7 +216,7 @@ fn is_of_guard(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<NotPublic>() || inner.is_some_and(|inner| inner.is::<NotPublic>()) {
+        if error.is::<NotPublic>() || inner.and_then(|inner| inner.downcast_ref::<NotPublic>()).is_some() {
             return true;
         }
         cause = error.source();
