@@ -11,9 +11,10 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::identity::Principal;
+use crate::limits::device::{Arrival, Device};
 use crate::limits::store::{Passage, Rejection, UserLimits};
 use crate::limits::{Origin, Standing};
-use crate::plan::{Allowance, MOST, Meter};
+use crate::plan::{Allowance, MOST, Meter, Usage};
 use crate::quota::idempotency::IdempotencyKey;
 use crate::quota::outage::shadow::Reservation;
 use crate::quota::receipt::Receipt;
@@ -28,7 +29,10 @@ pub struct Admitted {
     pub standings: Vec<Standing>,
     /// True if the limits' cache was down.
     pub degraded: bool,
+    /// The arrival of the device, if the limits were asked of one and their cache answered.
+    pub arrival: Option<Arrival>,
     charge: Charge,
+    per_minute: Option<u64>,
     /// True if the plan has a figure by day.
     by_day: bool,
     reservation: Option<Reservation>,
@@ -62,6 +66,7 @@ pub async fn enter(
         per_minute: allowance.per_minute,
         by_day: allowance.per_day.is_some(),
         own_log: None,
+        device: None,
     };
     pass(app, origin, user, allowance).await
 }
@@ -92,6 +97,7 @@ pub async fn enter_later_work(
         per_minute: Some(per_minute),
         by_day: allowance.per_day.is_some(),
         own_log: Some(own_log),
+        device: None,
     };
     pass(app, origin, user, allowance).await
 }
@@ -109,12 +115,39 @@ async fn pass(
         ..
     } = user;
     let passage = app.limits.admit(&origin, false, Some(user)).await?;
-    Ok(Admitted {
-        standings: passage.standings,
-        degraded: passage.degraded,
-        reservation: passage.reservation,
-        ..Admitted::of(principal, meter, units, allowance, origin.now)
-    })
+    Ok(Admitted::of(principal, meter, units, allowance, origin.now).with(passage))
+}
+
+/// Admits a request of one of a user's devices, each of which has the limit by minute for itself. The units of the day are charged
+/// when it is known how many there are ([`Admitted::charge_units`]): none is reserved.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn enter_device(
+    app: &App,
+    origin: Origin<'_>,
+    principal: &Principal,
+    (meter, units): (Meter, u64),
+    device: Device<'_>,
+) -> Result<Admitted, Rejection> {
+    let allowance = match allowance(app, principal, meter, units, origin.now).await {
+        Ok(allowance) => allowance,
+        Err(error) => {
+            let Passage { standings, .. } = visit(app, &origin, false).await?;
+            return Err(Rejection { standings, error });
+        }
+    };
+    let user = UserLimits {
+        principal,
+        meter,
+        units,
+        per_minute: allowance.per_minute,
+        by_day: false,
+        own_log: None,
+        device: Some(device),
+    };
+    let passage = app.limits.admit(&origin, false, Some(user)).await?;
+    Ok(Admitted::of(principal, meter, units, allowance, origin.now).with(passage))
 }
 
 /// Admits work by its charge to the day alone, such as a job's: no limit by minute counts it.
@@ -171,6 +204,8 @@ impl Admitted {
                 units,
                 limit: allowance.per_day.unwrap_or(0),
             },
+            arrival: None,
+            per_minute: allowance.per_minute,
             by_day: allowance.per_day.is_some(),
             reservation: None,
             now,
@@ -200,18 +235,49 @@ impl Admitted {
         Ok(Charged { usage: None, ..charged })
     }
 
+    fn with(self, passage: Passage) -> Self {
+        Self {
+            standings: passage.standings,
+            degraded: passage.degraded,
+            reservation: passage.reservation,
+            arrival: passage.arrival,
+            ..self
+        }
+    }
+
+    /// Returns the plan's figure by minute, if it has one.
+    #[must_use]
+    pub const fn per_minute(&self) -> Option<u64> {
+        self.per_minute
+    }
+
+    /// Returns the use of the day as this process has seen it within the last minute, if it has.
+    #[must_use]
+    pub fn usage_seen(&self, app: &App) -> Option<Usage> {
+        app.quota.usage_seen(&self.charge).filter(|_| self.by_day)
+    }
+
     /// Charges the units, whole or not at all; with an idempotency key once, however often the client sends the
     /// request. It may run beside work that costs no money.
     ///
     /// # Errors
     /// As [`QuotaStore::charge`](crate::quota::store::QuotaStore::charge).
     pub async fn charge(&self, app: &App, key: Option<&IdempotencyKey>) -> Result<Charged, Error> {
+        self.charge_units(app, self.charge.units, key).await
+    }
+
+    /// Charges some units, whole or not at all, as [`charge`](Self::charge) does all.
+    ///
+    /// # Errors
+    /// As [`charge`](Self::charge).
+    pub async fn charge_units(&self, app: &App, units: u64, key: Option<&IdempotencyKey>) -> Result<Charged, Error> {
         if !self.by_day {
             app.plans.keep_fresh(self.now).await;
             return Ok(Charged::uncounted(&self.charge.counter));
         }
+        let charge = self.charge.of(units);
         let (charged, ()) = tokio::join!(
-            app.quota.charge(&self.charge, key, self.reservation, self.now),
+            app.quota.charge(&charge, key, self.reservation, self.now),
             app.plans.keep_fresh(self.now)
         );
         charged

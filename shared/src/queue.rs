@@ -237,7 +237,7 @@ impl Queue {
             )));
         }
         let outcome = match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => answer.map_err(of_call),
+            Ok(answer) => answer.map_err(|error| of_call(&error)),
             Err(_) => Err(Failure::Lost(Outage(format!(
                 "the queue: no answer within {} ms",
                 self.timeout.as_millis()
@@ -256,16 +256,16 @@ impl Queue {
 }
 
 /// Sorts the error of a call: only a refusal by SQS itself, or a connection that was never made, is a certain no.
-fn of_call<E>(error: SdkError<E, HttpResponse>) -> Failure
+fn of_call<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let refused = match &error {
+    let refused = match error {
         SdkError::ServiceError(answer) => answer.raw().status().is_client_error(),
         SdkError::ConstructionFailure(_) => true,
         error => never_connected(error),
     };
-    let outage = Outage(format!("the queue: {}", describe(&error)));
+    let outage = Outage(format!("the queue: {}", describe(error)));
     if refused {
         Failure::Undone(outage)
     } else {

@@ -21,6 +21,7 @@
 //! | [`moto`] | AWS's services of another maker |
 //! | [`trips`] | how often a request waits for a network |
 //! | [`fuzz`] | the duties of every parser |
+//! | [`screens`] | drawn screens and their changes, as images |
 //! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
 #![expect(
     clippy::expect_used,
@@ -44,6 +45,7 @@ pub mod redis;
 mod refusal;
 pub mod runs;
 pub mod runtime_api;
+pub mod screens;
 pub mod secrets_manager;
 pub mod service;
 pub mod signer;

@@ -20,11 +20,15 @@ pub const LONGEST: Duration = Duration::from_hours(1);
 /// How long one reading of depth and pace is used.
 const GOOD_FOR: Duration = Duration::from_secs(2);
 
-/// The span whose work makes one note.
-const SLOT: Duration = Duration::from_secs(10);
+/// The span whose work makes one note, in seconds.
+const SLOT_SECONDS: i64 = 10;
 
 /// The notes that make the pace.
-const SLOTS: i64 = 6;
+const SLOTS_OF_A_PACE: i64 = 6;
+const SLOTS: usize = 6;
+
+/// How long a note is kept in the cache: a little longer than it counts.
+const KEPT_SECONDS: u64 = 70;
 
 /// What a job is taken to take while no worker has noted any.
 const FIRST_GUESS: Pace = Pace { jobs: 1, millis: 500 };
@@ -56,7 +60,7 @@ pub struct Backlog {
     valkey: Option<Valkey>,
     workers: u32,
     /// The work noted here, where there is no cache: the local server is all of its fleet.
-    here: Mutex<[[(i64, Pace); SLOTS as usize]; 2]>,
+    here: Mutex<[[(i64, Pace); SLOTS]; 2]>,
     known: Mutex<[Option<(Timestamp, Duration)>; 2]>,
 }
 
@@ -110,7 +114,7 @@ impl Backlog {
         let slot = slot(now);
         let Some(valkey) = &self.valkey else {
             let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
-            let kept = &mut here[place(priority)][usize::try_from(slot.rem_euclid(SLOTS)).unwrap_or(0)];
+            let kept = &mut here[place(priority)][place_of(slot)];
             if kept.0 != slot {
                 *kept = (slot, Pace::default());
             }
@@ -121,15 +125,12 @@ impl Backlog {
         let mut commands = redis::pipe();
         commands.cmd("HINCRBY").arg(&key).arg("jobs").arg(done.jobs);
         commands.cmd("HINCRBY").arg(&key).arg("millis").arg(done.millis);
-        commands
-            .cmd("EXPIRE")
-            .arg(&key)
-            .arg(SLOT.as_secs() * u64::try_from(SLOTS + 1).unwrap_or(0));
+        commands.cmd("EXPIRE").arg(&key).arg(KEPT_SECONDS);
         let _ = valkey.ask(&commands).await;
     }
 
     async fn pace(&self, priority: Priority, now: Timestamp) -> Pace {
-        let slots = slot(now) - SLOTS + 1..=slot(now);
+        let slots = slot(now) - SLOTS_OF_A_PACE + 1..=slot(now);
         let Some(valkey) = &self.valkey else {
             let here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
             let recent = here[place(priority)].iter().filter(|(at, _)| slots.contains(at));
@@ -158,7 +159,12 @@ pub fn low_workers(workers: u32) -> u32 {
 }
 
 const fn slot(now: Timestamp) -> i64 {
-    now.seconds().div_euclid(SLOT.as_secs() as i64)
+    now.seconds().div_euclid(SLOT_SECONDS)
+}
+
+/// The place of a slot's note among those of a minute.
+fn place_of(slot: i64) -> usize {
+    usize::try_from(slot.rem_euclid(SLOTS_OF_A_PACE)).unwrap_or(0)
 }
 
 fn sum(one: Pace, other: Pace) -> Pace {

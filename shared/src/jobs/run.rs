@@ -113,7 +113,7 @@ async fn classify(app: &App, message: &JobMessage, job: &ClassifyJob<'_>, now: T
             }
         }
     }
-    let work = classified.iter().map(|one| &one.work).fold(None, added);
+    let work = classified.iter().map(|one| one.work.clone()).reduce(added);
     let mut degraded: Vec<Degraded> = classified.iter().flat_map(|one| one.degraded.iter().copied()).collect();
     degraded.sort_unstable();
     degraded.dedup();
@@ -145,18 +145,15 @@ async fn classify(app: &App, message: &JobMessage, job: &ClassifyJob<'_>, now: T
 }
 
 /// Adds the figures of one batch to those before it.
-fn added(sum: Option<Work>, one: &Work) -> Option<Work> {
-    let Some(mut sum) = sum else { return Some(one.clone()) };
+fn added(mut sum: Work, one: Work) -> Work {
     sum.counts += one.counts;
     sum.models += one.models;
     sum.spans.lookup += one.spans.lookup;
     sum.spans.asking += one.spans.asking;
     sum.spans.settling += one.spans.settling;
     sum.kept = one.kept;
-    if sum.model_failure.is_none() {
-        sum.model_failure.clone_from(&one.model_failure);
-    }
-    Some(sum)
+    sum.model_failure = sum.model_failure.or(one.model_failure);
+    sum
 }
 
 #[derive(Serialize)]

@@ -87,7 +87,7 @@ pub async fn submit(
     let wait = app.backlog.wait(priority, queue, asked.now).await;
     if let Some(wait) = wait.filter(|wait| *wait >= LONGEST) {
         return Err(Error::Backlog {
-            retry_after: (wait - LONGEST).clamp(Duration::from_mins(1), LONGEST),
+            retry_after: wait.saturating_sub(LONGEST).clamp(Duration::from_mins(1), LONGEST),
         });
     }
     let charged = admitted.charge_once(app, asked.idempotency.as_ref()).await?;
@@ -104,10 +104,11 @@ pub async fn submit(
             let first = app.quota.first_run(&principal.user, idempotency).await;
             let at = first.map_err(Error::Unavailable)?.unwrap_or(asked.now);
             let job = named(&unique(idempotency), at);
-            let is_new = at == asked.now;
-            let ended = match is_new {
-                true => None,
-                false => app.jobs.read(&principal.user, &job).await.map_err(Error::Unavailable)?,
+            let ended = if at == asked.now {
+                None
+            } else {
+                let read = app.jobs.read(&principal.user, &job).await;
+                read.map_err(Error::Unavailable)?
             };
             (job, ended)
         }

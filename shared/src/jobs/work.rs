@@ -30,11 +30,7 @@ pub const LAST_RECEIPT: u32 = 5;
 const LONGEST_RUN: Duration = Duration::from_secs(25);
 
 /// The waits before a message is received again, by receipt.
-const WAITS: [Duration; 3] = [
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_secs(120),
-];
+const WAITS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(2)];
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,13 +185,13 @@ enum Decision {
 /// Decides on a run: with the last receipt there is no other.
 fn decide(run: Run, receives: u32, charged: u16) -> Decision {
     let (ending, unused, fate) = match run {
-        Run::Done { result, unused } => (Ending::Done(result), unused, Fate::Delete),
-        Run::Failed(fault) => (Ending::Failed(fault), charged, Fate::Delete),
         Run::Again { cause, .. } if receives < LAST_RECEIPT => return Decision::Again(cause),
-        Run::Again {
+        Run::Done { result, unused }
+        | Run::Again {
             meanwhile: Some((result, unused)),
             ..
         } => (Ending::Done(result), unused, Fate::Delete),
+        Run::Failed(fault) => (Ending::Failed(fault), charged, Fate::Delete),
         // Left, so that an operator finds it among the dead letters.
         Run::Again { fault, .. } => (Ending::Failed(fault), charged, Fate::Leave(Duration::ZERO)),
     };

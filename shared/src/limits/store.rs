@@ -1,13 +1,17 @@
 //! Carries limits out: one round trip to the shared cache for all of a request, or the logs of this process.
 
+mod devices;
+
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use redis::Value;
 
+use self::devices::LocalDevices;
 use super::deny_list::{DENIED_FOR, DenyList};
-use super::local::{Ask, LocalLogs, UserKeys};
+use super::device::{Arrival, DEVICES, Device};
+use super::local::{Ask, DeviceKey, LocalLogs, UserKeys};
 use super::scripts::{SERVER_CLOCK, Scripts, read_denied, read_replies};
 use super::{Decision, IP, Origin, Policy, Standing};
 use crate::clock::Timestamp;
@@ -40,10 +44,12 @@ pub struct UserLimits<'a> {
     pub units: u64,
     /// The plan's figure by minute, if it has one.
     pub per_minute: Option<u64>,
-    /// True if the plan has a figure by day.
+    /// True if the units are charged to the day after this.
     pub by_day: bool,
     /// A log by minute of its own, in which each request counts as one; else the meter's, in which units count.
     pub own_log: Option<&'static str>,
+    /// The device, if each has the figure by minute for itself.
+    pub device: Option<Device<'a>>,
 }
 
 /// A request that its limits let pass.
@@ -55,6 +61,8 @@ pub struct Passage {
     pub degraded: bool,
     /// The reservation of the day.
     pub reservation: Option<Reservation>,
+    /// The arrival of the device; `None` also if the shared cache was missing.
+    pub arrival: Option<Arrival>,
 }
 
 /// A request that one of its limits refuses.
@@ -72,6 +80,7 @@ pub struct LimitStore {
     valkey: Option<Valkey>,
     scripts: Scripts,
     local: LocalLogs,
+    devices: LocalDevices,
     denied: DenyList,
     fleet: u32,
     per_address: AddressLimits,
@@ -86,6 +95,7 @@ impl LimitStore {
             valkey,
             scripts: Scripts::new(SERVER_CLOCK),
             local: LocalLogs::default(),
+            devices: LocalDevices::default(),
             denied: DenyList::default(),
             fleet: config.fleet_size,
             per_address: config.cache.ip_per_minute.clone(),
@@ -110,7 +120,9 @@ impl LimitStore {
         let bytes = random_bytes::<12>().map_err(rejected)?;
         let (id, own_id) = (URL_SAFE_NO_PAD.encode(bytes), local_id(&bytes));
         let Some(valkey) = self.valkey.as_ref().filter(|_| !asks.is_empty()) else {
-            return unless(denied, settle(self.local.decide(&asks, own_id, now), exceeded)?);
+            let passage = settle(self.local.decide(&asks, own_id, now), exceeded)?;
+            let arrival = self.arrive_here(&asks);
+            return unless(denied, Passage { arrival, ..passage });
         };
         let mut invocations: Vec<_> = asks.iter().map(|ask| self.scripts.decide(ask, &id)).collect();
         let reads_list = self.denied.is_due(now);
@@ -145,8 +157,13 @@ impl LimitStore {
         if !read.revoked {
             self.local.note(&asks, own_id, now);
         }
-        let reservation = read.reservation;
-        unless(denied || read.revoked, Passage { reservation, ..passage })
+        let (reservation, arrival) = (read.reservation, read.arrival);
+        let passage = Passage {
+            reservation,
+            arrival,
+            ..passage
+        };
+        unless(denied || read.revoked, passage)
     }
 
     /// Denies a session that was revoked, for as long as a token of it may be good; whether the fleet was told.
@@ -183,6 +200,7 @@ impl LimitStore {
             policy,
             weight: 1,
             user: None,
+            device: None,
         };
         let mut asks = Vec::with_capacity(2);
         if let Some(endpoint) = origin.endpoint {
@@ -192,7 +210,10 @@ impl LimitStore {
         if registers {
             asks.push(of_address(format!("registrations:{{{source}}}"), self.registrations));
         }
-        asks.extend(user.map(|user| ask_of_user(&user, origin.now)));
+        if let Some(user) = user {
+            asks.push(ask_of_user(&user, origin.now));
+            asks.extend(user.device.map(|device| ask_of_device(&user, device, origin.now)));
+        }
         asks
     }
 
@@ -236,6 +257,7 @@ impl LimitStore {
             policy: ask.policy.share(self.fleet),
             weight: ask.weight,
             user: None,
+            device: None,
         };
         let shares: Vec<Ask> = asks.iter().map(share).collect();
         let mut decisions = self.local.decide(&shares, id, now);
@@ -327,13 +349,33 @@ fn ask_of_user(user: &UserLimits<'_>, now: Timestamp) -> Ask {
         Some(log) => (log, 1),
         None => (meter.name(), user.units),
     };
+    // Of all devices together, where each has the figure for itself.
+    let devices = user.device.map_or(1, |_| DEVICES);
+    let limit = user.per_minute.map(|limit| limit.saturating_mul(devices));
     Ask {
         key: format!("burst:{{{}}}:{log}", principal.user),
-        policy: Policy::burst(user.per_minute.unwrap_or(u64::MAX)),
-        weight: user.per_minute.map_or(0, |_| weight),
+        policy: Policy::burst(limit.unwrap_or(u64::MAX)),
+        weight: limit.map_or(0, |_| weight),
         user: Some(UserKeys {
             revoked: revoked_key(&principal.user, &principal.session),
             booking,
+        }),
+        device: None,
+    }
+}
+
+/// The limit by minute of one device, and what is asked of the device besides.
+fn ask_of_device(user: &UserLimits<'_>, device: Device<'_>, now: Timestamp) -> Ask {
+    let UserLimits { principal, meter, .. } = *user;
+    Ask {
+        key: devices::log_key(&principal.user, meter, device.name),
+        policy: Policy::burst(user.per_minute.unwrap_or(u64::MAX)),
+        weight: user.per_minute.map_or(0, |_| user.units),
+        user: None,
+        device: Some(DeviceKey {
+            state: devices::state_key(&principal.user, meter, device.name),
+            paces: device.paces,
+            now,
         }),
     }
 }

@@ -3,8 +3,10 @@
 mod admin;
 mod admin_command;
 mod announced;
+mod captures;
 mod classify;
 mod clients;
+mod detect;
 mod experiments;
 mod idempotency;
 mod identity;

@@ -1,7 +1,9 @@
 //! Laws, checked on random histories: the implementation on a real table against a reference that is too simple to be wrong.
 
+mod captures;
 mod leases;
 mod quota;
 mod rankings;
 mod refresh;
 mod sessions;
+mod simulated_day;

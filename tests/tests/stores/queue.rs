@@ -309,10 +309,8 @@ async fn a_client_sees_no_difference_between_our_queues_and_another_maker() {
     let ours = LocalQueues::open(Clock::system(), None).unwrap();
     let port = QueuePort::serve(ours, ([127, 0, 0, 1], 0).into()).await.unwrap();
     let moto = Moto::start().await;
-    let (ours, theirs) = tokio::join!(
-        everything(&format!("http://{}", port.address)),
-        everything(&format!("http://{}", moto.address))
-    );
+    let (here, there) = (format!("http://{}", port.address), format!("http://{}", moto.address));
+    let (ours, theirs) = tokio::join!(everything(&here), everything(&there));
     assert_eq!(ours, theirs);
     assert!(ours.len() > 40, "{ours:?}");
 }

@@ -34,7 +34,7 @@ const fn at_least(figure: &'static str, least: f64) -> Mark {
 }
 
 /// All of them.
-pub(crate) const MARKS: [Mark; 48] = [
+pub(crate) const MARKS: [Mark; 50] = [
     at_most("size.classify.zipped_without_model", 4.0),
     at_most("cold.classify.first_answer_cpu", 4.0),
     at_most("warm.50_posts.cpu", 400.0),
@@ -49,6 +49,8 @@ pub(crate) const MARKS: [Mark; 48] = [
     at_least("server.16_connections.rate", 10_000.0),
     at_least("server.rank.16_connections.rate", 5_000.0),
     at_most("server.rank.16_connections.p99", 50.0),
+    at_most("captures.judged.p95", 100.0),
+    at_most("captures.20_at_once.resident_peak", 400.0),
     at_most("server.2000_per_second.p50", 55.0),
     at_most("server.2000_per_second.p99", 120.0),
     at_most("server.2000_per_second.p999", 200.0),
