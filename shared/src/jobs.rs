@@ -9,6 +9,7 @@
 //! | [`run`](mod@run) | what each kind does |
 //! | [`store`] | results; the done-mark and the refund in one transaction |
 //! | [`backlog`] | how long a job waits |
+//! | [`capture`] | an image as a job |
 //! | [`upload`] | objects that are too large for a message |
 //! | [`experiment`] | what comes of a job that is kept for months |
 //! | `announce`, [`webhook`] | announcements of jobs that have ended |
@@ -16,6 +17,7 @@
 mod announce;
 pub mod backlog;
 pub mod body;
+pub mod capture;
 pub mod experiment;
 pub mod id;
 mod job;

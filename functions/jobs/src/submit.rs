@@ -9,6 +9,7 @@ use shared::app::App;
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, DayUsage, Reply};
 use shared::jobs::body::{BodyParser, JobBody, JobHead};
+use shared::jobs::capture;
 use shared::jobs::store::Ending;
 use shared::jobs::submit::{Submission, submit};
 use shared::telemetry::Degraded;
@@ -58,15 +59,23 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
+    if matches!(&body, JobBody::Detect(job) if job.is_too_large()) {
+        let limit_bytes = capture::LARGEST_INLINE;
+        return Err(Error::UploadNeeded { limit_bytes });
+    }
     let idempotency = call.idempotency_key(&sent)?;
     let metered = (kind.meter(), u64::from(body.units()));
     let admitted = call
         .enter_later_work(app, &principal, metered, (crate::NAME, crate::PER_MINUTE))
         .await?;
+    let seen = match &body {
+        JobBody::Detect(job) => capture::see_upload(app, &principal, (job, &sent), idempotency.is_some()).await?,
+        _ => None,
+    };
     let submission = Submission {
         kind,
         body: &body,
-        written: &sent,
+        written: seen.as_deref().unwrap_or(&sent),
         idempotency,
         correlation_id: &call.record.correlation_id,
         trace: call.record.trace.parent.as_deref(),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::capture::DetectJob;
 use super::{Kind, Priority};
 use crate::classify::body::{self, BatchBounds, BodyPost};
 use crate::error::Violation;
@@ -84,6 +85,8 @@ pub enum JobBody<'a> {
     Rank(RankJob<'a>),
     /// Items to be ranked in several categories.
     Experiment(Design),
+    /// An image to be judged.
+    Detect(DetectJob<'a>),
 }
 
 impl<'a> JobBody<'a> {
@@ -96,6 +99,7 @@ impl<'a> JobBody<'a> {
             Kind::Classify => parser.parse(text).map(Self::Classify),
             Kind::Rank => parser.parse(text).map(Self::Rank),
             Kind::Experiment => parser.parse(text).map(Self::Experiment),
+            Kind::Detect => parser.parse(text).map(Self::Detect),
         }
     }
 
@@ -106,6 +110,7 @@ impl<'a> JobBody<'a> {
             Self::Classify(job) => body::violations(&job.preference, &job.posts, &POSTS),
             Self::Rank(job) => job.asked().violations(),
             Self::Experiment(design) => design.violations(),
+            Self::Detect(job) => job.violations(),
         }
     }
 
@@ -116,6 +121,7 @@ impl<'a> JobBody<'a> {
             Self::Classify(job) => job.posts.len(),
             Self::Rank(job) => job.samples,
             Self::Experiment(design) => design.rankings(),
+            Self::Detect(_) => 1,
         };
         // Within the bounds far less.
         u16::try_from(units).unwrap_or(u16::MAX)
@@ -128,6 +134,7 @@ impl<'a> JobBody<'a> {
             Self::Classify(job) => job.priority,
             Self::Rank(job) => job.priority,
             Self::Experiment(_) => Priority::Normal,
+            Self::Detect(job) => job.priority,
         }
     }
 
@@ -138,6 +145,7 @@ impl<'a> JobBody<'a> {
             Self::Classify(job) => job.webhook.as_deref(),
             Self::Rank(job) => job.webhook.as_deref(),
             Self::Experiment(_) => None,
+            Self::Detect(job) => job.webhook.as_deref(),
         }
     }
 }

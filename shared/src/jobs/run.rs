@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::JobFault;
 use super::body::{ClassifyJob, JobBody, RankJob};
+use super::capture::{self, CaptureRun, DetectJob};
 use super::experiment::categories;
 use super::message::{CheckedBody, JobMessage};
 use crate::admission;
@@ -75,6 +76,7 @@ pub async fn run(app: &App, message: &JobMessage, now: Timestamp) -> RunReport {
         Ok(JobBody::Classify(job)) => classify(app, message, &job, now).await,
         Ok(JobBody::Rank(job)) => rank(app, message, &job, now).await,
         Ok(JobBody::Experiment(design)) => experiment(app, message, &design, now).await,
+        Ok(JobBody::Detect(job)) => detect(app, message, &job, now).await,
         Err(()) => RunReport::failed(JobFault::InvalidRequest),
     }
 }
@@ -234,9 +236,36 @@ async fn experiment(app: &App, message: &JobMessage, design: &Design, now: Times
     };
     RunReport {
         run,
-        work: ranked.works.iter().fold(None, added),
+        work: ranked.works.into_iter().reduce(added),
         degraded: ranked.degraded,
     }
+}
+
+async fn detect(app: &App, message: &JobMessage, job: &DetectJob<'_>, now: Timestamp) -> RunReport {
+    let (ran, work, degraded) = capture::run(app, message, job, now).await;
+    let run = match ran {
+        CaptureRun::Judged {
+            result,
+            is_free,
+            failed_open: false,
+        } => Run::Done {
+            result,
+            unused: u16::from(is_free),
+        },
+        CaptureRun::Judged { result, .. } => Run::Again {
+            fault: JobFault::ModelUnavailable,
+            cause: "nobody could judge".to_owned(),
+            meanwhile: Some((result, 1)),
+        },
+        CaptureRun::Unreadable => Run::Failed(JobFault::UnreadableImage),
+        CaptureRun::Lost => Run::Failed(JobFault::InvalidRequest),
+        CaptureRun::Again(outage) => Run::Again {
+            fault: JobFault::Unavailable,
+            cause: outage.0,
+            meanwhile: None,
+        },
+    };
+    RunReport { run, work, degraded }
 }
 
 fn written(result: &impl Serialize) -> Result<String, Run> {

@@ -11,7 +11,7 @@ use super::id::Age;
 use super::message::JobMessage;
 use super::run::{Run, RunReport, run};
 use super::store::{Ended, Ending, Finish};
-use super::{JobFault, JobId, Kind, experiment};
+use super::{JobFault, JobId, Kind, capture, experiment};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Outage;
@@ -229,8 +229,10 @@ async fn finish(
 
 /// Does what follows from the end of a job, as often as its message comes.
 async fn follow_up(app: &App, message: &JobMessage, ended: &Ended, is_first: bool) -> Result<(), Outage> {
-    if message.job.kind == Kind::Experiment {
-        experiment::keep(app, message, ended, is_first).await?;
+    match message.job.kind {
+        Kind::Experiment => experiment::keep(app, message, ended, is_first).await?,
+        Kind::Detect => capture::discard_upload(app, message).await?,
+        Kind::Classify | Kind::Rank => {}
     }
     announce(app, message, ended).await
 }

@@ -12,6 +12,7 @@ mod idempotency;
 mod identity;
 mod jobs;
 mod midnight;
+mod pictures;
 mod plans;
 mod quota;
 mod rank;
