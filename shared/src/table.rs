@@ -106,8 +106,25 @@ pub const JOBS: TableSchema = TableSchema {
     range: Some("job"),
 };
 
+/// Comparisons that users keep.
+pub const EXPERIMENTS: TableSchema = TableSchema {
+    name: "experiments",
+    hash: "user",
+    range: Some("id"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 8] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS, CONVERSATIONS];
+pub const ALL: [TableSchema; 9] = [
+    QUOTA,
+    IDENTITY,
+    ANSWERS,
+    SETTINGS,
+    USAGE,
+    AUDIT,
+    JOBS,
+    EXPERIMENTS,
+    CONVERSATIONS,
+];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]
