@@ -6,8 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::chat::{Events, complete, complete_once, plan, question, words};
 use tests::client::{Answer, Device, send};
-use tests::proxy::Proxy;
-use tests::refusal::No;
+use tests::proxy::{No, Proxy};
 use tests::service::{Service, TableService};
 use tests::upstream::{Act, Script, upstream};
 
