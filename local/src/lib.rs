@@ -15,6 +15,7 @@
 //! | [`upstream`] | a scripted provider |
 //! | `direct` | a shortcut to the embedded DynamoDB for this process |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
+//! | [`evaluate`] | what the embedded image model says of labelled images |
 //! | [`verify`] | verifies an export of the audit log |
 
 pub mod admin;
@@ -22,6 +23,7 @@ pub(crate) mod capacity;
 pub(crate) mod direct;
 pub mod doctor;
 pub mod encoding;
+pub mod evaluate;
 pub mod event;
 pub mod gateway;
 pub mod invocations;

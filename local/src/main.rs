@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use local::evaluate;
 use local::gateway::functions;
 use local::options::{Command, CommandLine, Options};
 use local::server::Server;
@@ -30,6 +31,10 @@ async fn main() -> ExitCode {
         Some(Command::VerifyAudit { file }) => verify::export(file).map(|(said, intact)| {
             eprintln!("{said}");
             if intact { ExitCode::SUCCESS } else { ExitCode::from(2) }
+        }),
+        Some(Command::EvaluateImages { directory, looks }) => evaluate::images(directory, *looks).map(|confusion| {
+            eprint!("{}", confusion.render());
+            ExitCode::SUCCESS
         }),
         None => run(&options).await.map(|()| ExitCode::SUCCESS),
     };

@@ -29,6 +29,14 @@ pub enum Command {
         /// The export
         file: PathBuf,
     },
+    /// Say what the embedded image model finds in labelled images, a folder for each level (0 to 3)
+    EvaluateImages {
+        /// The folders
+        directory: PathBuf,
+        /// Looks at each image: 4 or 14
+        #[arg(long, default_value_t = 4, value_parser = looks)]
+        looks: u64,
+    },
     /// Sign and send an admin request
     Admin(AdminCommand),
     /// Read a deployed stack, or an account before the first deployment, and report its faults
@@ -74,6 +82,15 @@ pub struct Options {
     /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50 registrations/s
     #[arg(long)]
     pub throttle: bool,
+}
+
+/// Reads how many looks there are at an image.
+fn looks(text: &str) -> Result<u64, String> {
+    match text {
+        "4" => Ok(4),
+        "14" => Ok(14),
+        _ => Err("must be 4 or 14".to_owned()),
+    }
 }
 
 impl Options {

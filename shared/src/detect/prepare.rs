@@ -17,7 +17,7 @@ use crate::digest::sha256;
 /// A change is looked at by itself, and the rest taken as it was, if it covers at most one part in so many of the picture.
 const SMALL_CHANGE: u64 = 4;
 
-/// What is known before an image is decoded.
+/// The circumstances that are known before an image is decoded.
 #[derive(Debug)]
 pub(super) struct View {
     /// The looks that the plan allows.

@@ -1,4 +1,4 @@
-//! What the requests of devices have besides: bodies that are no JSON, limits by device, and a next capture.
+//! The parts that requests of devices have besides: bodies that are no JSON, limits by device, and a next capture.
 
 use std::mem::take;
 
