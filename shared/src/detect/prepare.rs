@@ -34,7 +34,7 @@ pub(super) struct View {
 #[derive(Debug)]
 pub(super) enum Sight {
     /// It shows the same as a judged frame.
-    Same(Frame),
+    Same(Box<Frame>),
     /// It is to be judged.
     New(Box<NewSight>),
 }
@@ -63,7 +63,7 @@ pub(super) fn prepare(bytes: &[u8], view: View) -> Result<Sight, Unreadable> {
     if let (Some(frame), Some(signature)) = (view.frame, &signature) {
         match signature.changed(&frame.signature, &picture) {
             None if is_checked(signature, view.now) => repeats = Some(frame.judgement),
-            None => return Ok(Sight::Same(frame)),
+            None => return Ok(Sight::Same(Box::new(frame))),
             Some(region) if !view.shrinks && is_small(region, &picture) && is_base(&frame) => changed = Some(region),
             Some(_) => {}
         }

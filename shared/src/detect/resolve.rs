@@ -52,12 +52,15 @@ pub(super) struct Trail {
     pub(super) degraded: Vec<Degraded>,
 }
 
+/// Tells a judgement and its author.
+type Teller = oneshot::Sender<(Judgement, Arc<str>)>;
+
 /// The judging of one image.
 struct Judging<'a> {
     sight: &'a NewSight,
     opinion: Mutex<Opinion>,
     /// Tells the judgement as soon as it is there, so that the device's memory is written beside the caches.
-    tell: Mutex<Option<oneshot::Sender<(Judgement, Arc<str>)>>>,
+    tell: Mutex<Option<Teller>>,
 }
 
 impl Resolving<'_> {
@@ -277,7 +280,7 @@ impl Resolving<'_> {
 }
 
 impl Judging<'_> {
-    fn teller(&self) -> Option<oneshot::Sender<(Judgement, Arc<str>)>> {
+    fn teller(&self) -> Option<Teller> {
         self.tell.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
