@@ -6,20 +6,23 @@
 //! | [`options`] | the command line |
 //! | [`admin`], [`signer`] | `clearview admin`: signed requests of operators |
 //! | [`doctor`] | `clearview doctor`: the faults of a deployed stack |
+//! | [`evaluate`] | `clearview evaluate-images`: how often the judges of images are right |
 //! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
+//! | `console` | the page at `/`: try, watch, break |
 //! | `capacity` | the bound on requests worked on at a time |
 //! | [`gateway`] | routes, throttling, the gateway's own answers |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
 //! | [`invocations`] | the scheduled functions, invoked by hand |
+//! | [`queue`], [`mapping`] | the queues of jobs, and what hands their messages to functions |
 //! | [`upstream`] | a scripted provider |
 //! | `direct` | a shortcut to the embedded DynamoDB for this process |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
-//! | [`evaluate`] | what the embedded image model says of labelled images |
 //! | [`verify`] | verifies an export of the audit log |
 
 pub mod admin;
 pub(crate) mod capacity;
+pub(crate) mod console;
 pub(crate) mod direct;
 pub mod doctor;
 pub mod encoding;
@@ -27,8 +30,10 @@ pub mod evaluate;
 pub mod event;
 pub mod gateway;
 pub mod invocations;
+pub mod mapping;
 pub mod options;
 mod outbound;
+pub mod queue;
 pub mod server;
 pub mod signer;
 pub mod state;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminCommand;
 use crate::doctor::DoctorCommand;
+use crate::evaluate::EvaluateCommand;
 
 /// Runs ClearView on this machine, with the settings of the environment (docs/SETTINGS.md).
 #[derive(Debug, Clone, Parser)]
@@ -29,18 +30,12 @@ pub enum Command {
         /// The export
         file: PathBuf,
     },
-    /// Say what the embedded image model finds in labelled images, a folder for each level (0 to 3)
-    EvaluateImages {
-        /// The folders
-        directory: PathBuf,
-        /// Looks at each image: 4 or 14
-        #[arg(long, default_value_t = 4, value_parser = looks)]
-        looks: u64,
-    },
     /// Sign and send an admin request
     Admin(AdminCommand),
     /// Read a deployed stack, or an account before the first deployment, and report its faults
     Doctor(DoctorCommand),
+    /// Judge the images of a directory, sorted by level, and print how often the configured judges are right
+    EvaluateImages(EvaluateCommand),
 }
 
 /// Options of the server.
@@ -71,6 +66,10 @@ pub struct Options {
     #[arg(long, value_name = "PORT")]
     pub table_port: Option<u16>,
 
+    /// Serve the queues on this port of 127.0.0.1, for the AWS CLI and for other instances [default: not at all]
+    #[arg(long, value_name = "PORT")]
+    pub queue_port: Option<u16>,
+
     /// Token signing keys, made when absent [default: in the data directory, else in memory]
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,
@@ -82,18 +81,19 @@ pub struct Options {
     /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50 registrations/s
     #[arg(long)]
     pub throttle: bool,
-}
 
-/// Reads how many looks there are at an image.
-fn looks(text: &str) -> Result<u64, String> {
-    match text {
-        "4" => Ok(4),
-        "14" => Ok(14),
-        _ => Err("must be 4 or 14".to_owned()),
-    }
+    /// Serve no console at /; it is there only while the address is a loopback one
+    #[arg(long)]
+    pub no_console: bool,
 }
 
 impl Options {
+    /// Reports whether there is a console: for the person at this machine, and nobody else.
+    #[must_use]
+    pub const fn has_console(&self) -> bool {
+        self.host.is_loopback() && !self.no_console
+    }
+
     /// Returns the address of the embedded table. It asks for no credential, so without an explicit port it stays on this
     /// machine.
     #[must_use]

@@ -11,6 +11,7 @@ use crate::error::{Error, Outage};
 use crate::identity::session::Session;
 use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
+use crate::jobs::store::ShownJob;
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
@@ -31,6 +32,8 @@ pub struct Export {
     counters: Vec<Count>,
     /// The use of closed days.
     history: Vec<HistoryEntry>,
+    /// Jobs that have ended.
+    jobs: Vec<ShownJob>,
 }
 
 /// A session as its user sees it.
@@ -77,8 +80,12 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history) = tokio::try_join!(app.quota.table().all_of(user), app.usage.history(user, now.day()))
-        .map_err(Error::Unavailable)?;
+    let (counters, history, jobs) = tokio::try_join!(
+        app.quota.table().all_of(user),
+        app.usage.history(user, now.day()),
+        app.jobs.all_of(user)
+    )
+    .map_err(Error::Unavailable)?;
     Ok(Export {
         user_id: user.clone(),
         tier: account.tier.to_string(),
@@ -91,6 +98,7 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         sessions: living_sessions(&account, current, now),
         counters,
         history,
+        jobs,
     })
 }
 
@@ -133,15 +141,23 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters) =
-        tokio::try_join!(app.usage.erase(user), app.quota.table().erase(user)).map_err(Error::Unavailable)?;
+    let (rows, counters, jobs) = tokio::try_join!(
+        app.usage.erase(user),
+        app.quota.table().erase(user),
+        app.jobs.erase(user)
+    )
+    .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
+    // A worker may have ended a job meanwhile; the next one finds that there is no such user. A job is kept for two hours
+    // anyway, so this need not succeed.
+    let _ = app.jobs.erase(user).await;
     let change = Change {
         actor: note.actor,
         action: "user.erase",
         target: user.as_str(),
         before: serde_json::json!({
-            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters
+            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
+            "jobs": jobs
         }),
         after: serde_json::Value::Null,
         reason: None,

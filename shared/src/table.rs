@@ -92,8 +92,15 @@ pub const AUDIT: TableSchema = TableSchema {
     range: Some("entry"),
 };
 
+/// Results of work that was done later.
+pub const JOBS: TableSchema = TableSchema {
+    name: "jobs",
+    hash: "user",
+    range: Some("job"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

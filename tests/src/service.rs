@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client as TableClient;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::options::Options;
+use local::queue::LocalQueues;
 use local::server::Server;
 use local::state::{self, Embedded};
 use shared::app::App;
@@ -48,6 +50,7 @@ pub struct Plan {
     keys: Secret,
     clock: Clock,
     throttle: bool,
+    console: bool,
     requests: u16,
     connections: u16,
 }
@@ -67,6 +70,7 @@ impl Default for Plan {
             keys,
             clock: Clock::manual(START),
             throttle: false,
+            console: false,
             requests: 512,
             connections: 900,
         }
@@ -125,6 +129,13 @@ impl Plan {
     #[must_use]
     pub fn with_clock_ahead(mut self, span: Duration) -> Self {
         self.clock = Clock::manual(self.clock.now().plus(span));
+        self
+    }
+
+    /// With the console at `/`.
+    #[must_use]
+    pub const fn with_console(mut self) -> Self {
+        self.console = true;
         self
     }
 
@@ -205,9 +216,11 @@ impl Plan {
             host: Ipv4Addr::LOCALHOST.into(),
             data_dir: None::<PathBuf>,
             table_port: None,
+            queue_port: None,
             keys: None,
             script: None,
             throttle: self.throttle,
+            no_console: !self.console,
         };
         let server = Server::start(&options, self.config(), self.clock.clone())
             .await
@@ -255,6 +268,18 @@ impl Service {
     #[must_use]
     pub fn tables(&self) -> Tables {
         Tables::at(&self.server.table_endpoint)
+    }
+
+    /// Its queues, unless its plan names others.
+    #[must_use]
+    pub fn queues(&self) -> Option<&LocalQueues> {
+        self.server.station().own()
+    }
+
+    /// The long-lived things behind it.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        self.server.app()
     }
 
     /// Ends it.

@@ -2,40 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use vision::{Look, Malformed, Model, Picture, Scores, Unreadable, looks};
+use vision::{Look, Malformed, Model, Scores};
 
-use super::frames;
 use super::judgement::{Category, Judgement};
 use super::level::Level;
 use crate::config::Thresholds;
 
 /// The kind of judge that it is, in settings.
 pub const KIND: &str = "local";
-
-/// The reason why a file was not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotJudged {
-    /// It is no image within the bounds.
-    #[error("the file {0}")]
-    Unreadable(#[from] Unreadable),
-    /// The model cannot be used.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-}
-
-/// Decodes and judges the file of an image, with as many looks as a plan's number means.
-///
-/// # Errors
-/// [`NotJudged`].
-pub fn judge_file(bytes: &[u8], looks: u64, thresholds: Thresholds) -> Result<Judgement, NotJudged> {
-    let picture = Picture::decode(bytes)?;
-    let regions = looks::of(&picture, frames::depth(Some(looks)));
-    let looks: Vec<Look> = regions
-        .into_iter()
-        .filter_map(|region| Look::at(&picture, region))
-        .collect();
-    Ok(judge(&looks, thresholds)?)
-}
 
 /// Judges the looks at one image. It takes some 20 ms of a core for each, and is not to be run where requests are awaited.
 ///

@@ -1,8 +1,11 @@
 //! The local server as a program: what it prints works, and what it keeps is there again.
 
+mod console;
 mod ends;
 mod overload;
+mod pages;
 mod starts;
+mod workers;
 
 use serde_json::json;
 use tests::client::{Client, Device};

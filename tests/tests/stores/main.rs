@@ -4,8 +4,10 @@
 mod day;
 mod faults;
 mod fuzz;
+mod jobs;
 mod keys;
 mod laws;
 mod limits;
+mod queue;
 mod shared_cache;
 mod sim;

@@ -244,29 +244,6 @@ async fn a_key_is_charged_once_for_each_image_of_its_batch() {
     }
 }
 
-#[test]
-fn an_operator_can_measure_the_embedded_model_on_images_of_his_own() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::create_dir(directory.path().join("0")).unwrap();
-    for n in 0..3 {
-        std::fs::write(directory.path().join(format!("0/{n}.png")), Screen::of(n).png()).unwrap();
-    }
-    std::fs::write(directory.path().join("0/notes.txt"), "not an image").unwrap();
-    let run = |directory: &std::path::Path| {
-        let mut command = std::process::Command::new(tests::program::path_of("clearview"));
-        let output = command.arg("evaluate-images").arg(directory).output().unwrap();
-        (output.status.success(), String::from_utf8(output.stderr).unwrap())
-    };
-    let (done, said) = run(directory.path());
-    assert!(
-        done && said.contains("0 safe                3       0       0       0"),
-        "{said}"
-    );
-    assert!(said.contains("could not be read: 1"), "{said}");
-    let (done, said) = run(&directory.path().join("0"));
-    assert!(!done && said.contains("has no folder"), "{said}");
-}
-
 #[tokio::test]
 async fn a_plan_can_look_closer() {
     let plans = r#"{"free":{"images":{"perDay":100,"perMinute":100},"detect":{"looks":14}}}"#;

@@ -15,6 +15,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "error",
             "ids",
             "money",
+            "object",
             "plan",
             "processor",
             "refreshed",
@@ -41,6 +42,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
         &[
             "classify::verdict",
             "identity",
+            "jobs::id",
+            "jobs::job",
             "models::breaker",
             "models::class",
             "models::counts",
@@ -68,6 +71,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "classify::prompt",
             "classify::question",
             "identity::published",
+            "jobs::backlog",
+            "jobs::store",
             "identity::store",
             "models",
             "models::breaker::fleet",
@@ -90,7 +95,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("composition", &["app"]),
     (
         "use cases",
-        &["account", "admission", "chat", "classify", "detect", "rank"],
+        &["account", "admission", "chat", "classify", "jobs", "detect", "rank"],
     ),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
