@@ -99,8 +99,15 @@ pub const JOBS: TableSchema = TableSchema {
     range: Some("job"),
 };
 
+/// Comparisons that users keep.
+pub const EXPERIMENTS: TableSchema = TableSchema {
+    name: "experiments",
+    hash: "user",
+    range: Some("id"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS];
+pub const ALL: [TableSchema; 8] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS, EXPERIMENTS];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

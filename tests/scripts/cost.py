@@ -59,7 +59,7 @@ def alarms():
 def alarms_of_jobs():
     """Metrics of alarms that are there for jobs alone: always, and only where jobs are taken."""
     text = (ROOT / "template.yaml").read_text()
-    always = len(re.findall(r"^ +Metric: .*(?:Value: jobs|JobsFunction|WorkerFunction) ", text, re.M))
+    always = len(re.findall(r"^ +Metric: .*(?:Value: jobs|JobsFunction|WorkerFunction|WebhooksFunction) ", text, re.M))
     own = len(re.findall(r"^  Jobs\w+:\n    Type: AWS::CloudWatch::Alarm\n", text, re.M))
     return always, own
 

@@ -7,13 +7,14 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The tables, and if each can be derived again.
-const TABLES: [(&str, bool); 6] = [
+const TABLES: [(&str, bool); 7] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
     ("AnswersTable", true),
     ("SettingsTable", false),
     ("UsageTable", false),
     ("AuditTable", false),
+    ("ExperimentsTable", false),
 ];
 
 /// The outputs that name secrets, and if each is rotated.

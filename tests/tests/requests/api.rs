@@ -2,14 +2,17 @@
 
 mod admin;
 mod admin_command;
+mod announced;
 mod captures;
 mod classify;
 mod clients;
 mod detect;
+mod experiments;
 mod idempotency;
 mod identity;
 mod jobs;
 mod midnight;
+mod pictures;
 mod plans;
 mod quota;
 mod rank;
@@ -17,3 +20,4 @@ mod recovery;
 mod refusals;
 mod surface;
 mod upload;
+mod uploads;

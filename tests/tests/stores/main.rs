@@ -8,6 +8,8 @@ mod jobs;
 mod keys;
 mod laws;
 mod limits;
+mod objects;
 mod queue;
 mod shared_cache;
 mod sim;
+mod webhooks;

@@ -29,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "dependency_breaker",
             "elasticache",
             "http_client",
+            "objects",
             "queue",
             "secrets",
             "table",
@@ -42,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         &[
             "classify::verdict",
             "identity",
+            "jobs::webhook",
             "jobs::id",
             "jobs::job",
             "models::breaker",
@@ -53,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "models::request",
             "models::spend",
             "quota",
+            "rank::experiment",
             "limits",
             "quota::outage::keys",
             "quota::outage::ledger",
@@ -74,6 +77,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "jobs::backlog",
             "jobs::store",
             "identity::store",
+            "jobs::webhook::delivery",
             "models",
             "models::breaker::fleet",
             "models::breaker::store",
@@ -86,6 +90,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "quota::refund",
             "quota::store",
             "quota::table",
+            "rank::experiment::store",
             "limits::local",
             "limits::scripts",
             "limits::store",
@@ -95,7 +100,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("composition", &["app"]),
     (
         "use cases",
-        &["account", "admission", "chat", "classify", "jobs", "detect", "rank"],
+        &["account", "admission", "chat", "classify", "detect", "jobs", "rank"],
     ),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
