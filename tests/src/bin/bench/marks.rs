@@ -34,7 +34,7 @@ const fn at_least(figure: &'static str, least: f64) -> Mark {
 }
 
 /// All of them.
-pub(crate) const MARKS: [Mark; 50] = [
+pub(crate) const MARKS: [Mark; 53] = [
     at_most("size.classify.zipped_without_model", 4.0),
     at_most("cold.classify.first_answer_cpu", 4.0),
     at_most("warm.50_posts.cpu", 400.0),
