@@ -26,6 +26,17 @@ struct Problem<'a> {
     errors: &'a [Violation],
 }
 
+/// The form of a request's errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorForm {
+    /// RFC 9457.
+    Problem,
+    /// The same, with the time of the next capture.
+    PacedProblem,
+    /// `OpenAI`'s.
+    OpenAi,
+}
+
 /// An error about one of several things, which others of the same answer do not share.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
