@@ -98,7 +98,8 @@ impl CloseRun<'_> {
         let mut pages = 0;
         while !checkpoint.done {
             let from = checkpoint.next.as_deref();
-            let (uses, next) = self.app.quota.table().page(segment, from).await?;
+            let now = self.app.clock.now();
+            let (uses, next) = self.app.quota.table().page(segment, from, now).await?;
             let rows = uses.iter().filter(|day_use| day_use.late || !self.closed_before);
             let rows: Vec<DayUse> = rows.cloned().collect();
             let writes: Vec<Vec<DayUse>> = rows.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();

@@ -7,13 +7,14 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The tables, and if each can be derived again.
-const TABLES: [(&str, bool); 7] = [
+const TABLES: [(&str, bool); 8] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
     ("AnswersTable", true),
     ("SettingsTable", false),
     ("UsageTable", false),
     ("AuditTable", false),
+    ("ConversationsTable", false),
     ("ExperimentsTable", false),
 ];
 

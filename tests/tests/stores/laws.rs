@@ -6,4 +6,5 @@ mod quota;
 mod rankings;
 mod refresh;
 mod sessions;
+mod shared_replies;
 mod simulated_day;
