@@ -253,10 +253,11 @@ impl ConversationStore {
         }
     }
 
+    /// Makes some writes together, which change nothing the second time: if the answer is lost, they are sent once more.
     pub(super) async fn transact(&self, steps: &[TransactWriteItem]) -> Result<(), Failure<TransactWriteItemsError>> {
         let call = self.table.client().transact_write_items();
         let call = call.set_transact_items(Some(steps.to_vec()));
-        self.table.write(|| call.clone().send()).await.map(|_| ())
+        self.table.write_repeatable(|| call.clone().send()).await.map(|_| ())
     }
 }
 

@@ -271,7 +271,7 @@ async fn one_reply_is_under_way_at_a_time_and_one_that_never_ends_lapses() {
 
 #[tokio::test]
 async fn a_cut_reply_is_kept_as_far_as_it_came_and_one_that_never_began_leaves_nothing() {
-    let upstream = replying(&json!({"cutAfter": 2, "text": "One two three"})).await;
+    let upstream = replying(&json!({"errorAfter": 2, "text": "One two three"})).await;
     let service = plan(&upstream).start().await;
     let ann = service.client.register("ann").await;
     let id = begin(&service, &ann).await;
