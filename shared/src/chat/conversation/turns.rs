@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
 use super::items::{head_key, key, message_key, write_message};
 use super::store::{ConversationStore, Unbuilt, unbuilt};
-use super::{ConversationId, KEPT, KeptMessage, LONGEST_TURN, MessageStatus, Turn, TurnId, Unbegun, refusal};
+use super::{ConversationId, KEPT, ConversationMessage, LONGEST_TURN, MessageStatus, Turn, TurnId, Unbegun, refusal};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::ids::UserId;
@@ -79,7 +79,7 @@ impl ConversationStore {
             .expression_attribute_values(":expired", number(now.millis() - expiry_millis()))
             .expression_attribute_values(":ttl", number(now.plus(KEPT).seconds()));
         let message = |number, role, text: &str, status| -> Result<TransactWriteItem, Unbuilt> {
-            let message = KeptMessage {
+            let message = ConversationMessage {
                 number,
                 role,
                 text: text.to_owned(),
