@@ -51,7 +51,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 6] {
+pub fn functions() -> [Function; 7] {
     [
         Function::of(admin::NAME, admin::ROUTES, |app, request| {
             Box::pin(async move { admin::handle(&app, request).await })
@@ -67,6 +67,9 @@ pub fn functions() -> [Function; 6] {
         }),
         Function::of(rank::NAME, rank::ROUTES, |app, request| {
             Box::pin(async move { rank::handle(&app, request).await })
+        }),
+        Function::of(stats::NAME, stats::ROUTES, |app, request| {
+            Box::pin(async move { stats::handle(&app, request).await })
         }),
         Function::of(usage::NAME, usage::ROUTES, |app, request| {
             Box::pin(async move { usage::handle(&app, request).await })
@@ -85,7 +88,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 6],
+    functions: [Function; 7],
     throttle: Option<Throttle>,
 }
 
@@ -115,7 +118,7 @@ impl Gateway {
 
     /// Before the process ends, as the function does before its environment does.
     pub async fn settle(&self) {
-        self.app.quota.settle().await;
+        self.app.settle().await;
     }
 
     /// Finds the route and the function of a path, like `ANY` on each path: the function itself says which methods there are.

@@ -14,6 +14,7 @@ use crate::ids::{SessionId, UserId};
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
+use crate::statistics::history::ExportedDay;
 use crate::usage::HistoryEntry;
 
 /// Everything kept about a user.
@@ -31,6 +32,8 @@ pub struct Export {
     counters: Vec<Count>,
     /// The use of closed days.
     history: Vec<HistoryEntry>,
+    /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
+    statistics: Vec<ExportedDay>,
 }
 
 /// A session as its user sees it.
@@ -77,8 +80,12 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history) = tokio::try_join!(app.quota.table().all_of(user), app.usage.history(user, now.day()))
-        .map_err(Error::Unavailable)?;
+    let (counters, history, statistics) = tokio::try_join!(
+        app.quota.table().all_of(user),
+        app.usage.history(user, now.day()),
+        app.statistics.export(user, now)
+    )
+    .map_err(Error::Unavailable)?;
     Ok(Export {
         user_id: user.clone(),
         tier: account.tier.to_string(),
@@ -91,6 +98,7 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         sessions: living_sessions(&account, current, now),
         counters,
         history,
+        statistics,
     })
 }
 
@@ -133,15 +141,20 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters) =
-        tokio::try_join!(app.usage.erase(user), app.quota.table().erase(user)).map_err(Error::Unavailable)?;
+    let (rows, counters, statistics) = tokio::try_join!(
+        app.usage.erase(user),
+        app.quota.table().erase(user),
+        app.statistics.erase(user, note.now)
+    )
+    .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
     let change = Change {
         actor: note.actor,
         action: "user.erase",
         target: user.as_str(),
         before: serde_json::json!({
-            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters
+            "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
+            "statistics": statistics
         }),
         after: serde_json::Value::Null,
         reason: None,

@@ -30,6 +30,8 @@ use crate::probes::Probes;
 use crate::quota::store::QuotaStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
+use crate::statistics::store::Statistics;
+use crate::statistics::table::StatisticsTable;
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
@@ -63,6 +65,8 @@ pub struct App {
     pub quota: QuotaStore,
     /// Closed days.
     pub usage: UsageTable,
+    /// What users saw.
+    pub statistics: Statistics,
     /// Changes.
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
@@ -107,6 +111,8 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
+        let statistics = StatisticsTable::new(open(table::STATISTICS));
+        let statistics = Statistics::new(caches.shared.clone(), statistics);
         let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,
@@ -128,6 +134,7 @@ impl App {
             quota: QuotaStore::new(open(table::QUOTA), caches.limits.clone(), clock.clone(), &config),
             limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
+            statistics,
             audit: AuditLog::new(open(table::AUDIT)),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
@@ -146,6 +153,11 @@ impl App {
     pub fn probe_through(&mut self, client: &Client) {
         let caches = std::mem::take(&mut self.probes.caches);
         self.probes = Probes::new(client, caches, &self.config, &self.clock);
+    }
+
+    /// Writes down what only this process knows, before it ends.
+    pub async fn settle(&self) {
+        tokio::join!(self.quota.settle(), self.statistics.settle(self.clock.now()));
     }
 
     /// Connects to the shared caches, and reads the keys where tokens are signed, while the start costs no user anything. The

@@ -11,6 +11,7 @@ mod limits;
 mod openai_error;
 mod problem;
 mod reply;
+mod statistics;
 
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
 pub use self::reply::{DayUsage, Reply};
+pub use self::statistics::{StatisticsResponse, row_query};
 
 use self::credential::Signed;
 

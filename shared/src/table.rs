@@ -91,8 +91,15 @@ pub const AUDIT: TableSchema = TableSchema {
     range: Some("entry"),
 };
 
+/// Counts of observations: slots, hours and days by user, and totals.
+pub const STATISTICS: TableSchema = TableSchema {
+    name: "statistics",
+    hash: "owner",
+    range: Some("item"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 6] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT];
+pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, STATISTICS];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]
@@ -160,6 +167,12 @@ impl Table {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns its keys.
+    #[must_use]
+    pub const fn schema(&self) -> &TableSchema {
+        &self.schema
     }
 
     /// Checks that the table answers a read.

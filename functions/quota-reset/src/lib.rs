@@ -12,6 +12,7 @@ use shared::account;
 use shared::app::App;
 use shared::audit::Change;
 use shared::clock::{Day, Timestamp};
+use shared::closing::run::CloseFailure;
 use shared::error::{Error, Outage};
 use shared::ids::UserId;
 use shared::invocation;
@@ -92,6 +93,15 @@ pub enum QuotaResetFailure {
     /// The change is made but could not be noted.
     #[error("{0}")]
     NotNoted(#[from] Error),
+}
+
+impl From<CloseFailure> for QuotaResetFailure {
+    fn from(failure: CloseFailure) -> Self {
+        match failure {
+            CloseFailure::Leased(until) => Self::Leased(until),
+            CloseFailure::Unavailable(outage) => Self::Unavailable(outage),
+        }
+    }
 }
 
 impl invocation::Failure for QuotaResetFailure {

@@ -10,11 +10,12 @@ use serde::Serialize;
 
 use super::outage::ledger::Parcel;
 use super::{Charge, Counter};
+use crate::closing::Segment;
 use crate::error::Outage;
 use crate::ids::UserId;
 use crate::plan::{Meter, Tier};
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
-use crate::usage::{DayUse, Segment};
+use crate::usage::DayUse;
 
 /// How long a counter is kept after its day, for the day's close.
 const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);

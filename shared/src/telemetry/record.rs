@@ -112,11 +112,18 @@ pub enum Signal {
     AuditChainBroken,
     /// A day was closed.
     DayClosed,
+    /// Slots of statistics are not written 10 minutes after their end.
+    StatisticsOverdue,
 }
 
 impl Signal {
     /// All signals.
-    pub const ALL: [Self; 3] = [Self::BreakerOpened, Self::AuditChainBroken, Self::DayClosed];
+    pub const ALL: [Self; 4] = [
+        Self::BreakerOpened,
+        Self::AuditChainBroken,
+        Self::DayClosed,
+        Self::StatisticsOverdue,
+    ];
 
     /// Returns its name in the log, which is its metric's name too.
     #[must_use]
@@ -125,6 +132,7 @@ impl Signal {
             Self::BreakerOpened => "breakerOpened",
             Self::AuditChainBroken => "auditChainBroken",
             Self::DayClosed => "dayClosed",
+            Self::StatisticsOverdue => "statisticsOverdue",
         }
     }
 }
