@@ -27,6 +27,8 @@ use crate::models::breaker::store::Breakers;
 use crate::models::spend::store::SpendStore;
 use crate::plan_store::PlanStore;
 use crate::probes::Probes;
+use crate::processor::Processor;
+use crate::queue::Queues;
 use crate::quota::store::QuotaStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
@@ -77,6 +79,10 @@ pub struct App {
     pub models: Arc<Models>,
     /// Judges of posts.
     pub providers: Providers,
+    /// The cores, for work that keeps one busy.
+    pub processor: Processor,
+    /// Work and events that wait.
+    pub queues: Queues,
     /// The clients of health, which no other request's failure skips.
     pub probes: Probes,
     /// The clients of the shared caches that requests use.
@@ -139,6 +145,8 @@ impl App {
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
+            processor: Processor::default(),
+            queues: Queues::new(&config, &clock),
             probes,
             caches: caches.each,
             token_keys: keys.token,

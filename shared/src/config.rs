@@ -3,6 +3,7 @@
 mod address;
 mod aws;
 mod cache;
+mod detect;
 mod endpoint;
 mod layers;
 mod openai;
@@ -10,6 +11,7 @@ mod origin;
 mod per_provider;
 mod provider_name;
 pub mod providers;
+mod queues;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -24,8 +26,10 @@ use crate::plan::Plans;
 pub use self::address::AddressLimits;
 pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
+pub use self::detect::{DetectSettings, Thresholds};
 pub use self::endpoint::Endpoint;
 pub use self::layers::CacheLayers;
+pub use self::queues::QueueSettings;
 
 /// A value that must not be shown: its `Debug` and `Display` are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -94,10 +98,14 @@ pub struct Config {
     pub fleet_size: u32,
     /// `CLEARVIEW_PROVIDERS` and its companions.
     pub providers: ProviderSettings,
+    /// `CLEARVIEW_FLAG_LEVEL` and its companions.
+    pub detect: DetectSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
     pub plans: Plans,
+    /// The queues.
+    pub queues: QueueSettings,
     /// `CLEARVIEW_CORS_ORIGINS`: origins that browsers and web views may call from, separated by commas (none).
     pub cors_origins: Vec<String>,
     /// `CLEARVIEW_ISSUER`: the `iss` of access tokens (`clearview`).
@@ -185,8 +193,10 @@ impl Config {
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
             providers,
+            detect: DetectSettings::read(&env)?,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
+            queues: QueueSettings::read(&env)?,
             cors_origins: env.origins("CLEARVIEW_CORS_ORIGINS")?,
             issuer: env.text("CLEARVIEW_ISSUER", "clearview"),
             audience: env.text("CLEARVIEW_AUDIENCE", "clearview"),

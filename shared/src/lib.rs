@@ -15,7 +15,9 @@
 //! | [`telemetry`] | one record per request |
 //! | [`admission`] | credential, limits, charge: where every workload starts |
 //! | [`rank`] | the use case: charge, remembered answers, ask for samples, combine them, refund |
+//! | [`chat`] | the use case: reserve tokens, remembered replies, continue a dialogue, settle |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
+//! | [`detect`] | the use case: an image decoded, compared with the last frame, remembered, judged |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
 //! | [`plan`], [`plan_store`] | what each tier may use; the plans in force |
@@ -28,9 +30,11 @@
 //! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`answers`] | answers of models that are remembered; questions that are asked once |
 //! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
+//! | [`processor`] | work that keeps a core busy, bounded |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
 //! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`queue`] | the way to SQS, and the events of its messages |
 
 pub mod account;
 pub mod admission;
@@ -38,11 +42,13 @@ pub mod answers;
 pub mod app;
 pub mod audit;
 pub mod aws;
+pub mod chat;
 pub mod classify;
 pub mod clock;
 pub mod closing;
 pub mod config;
 pub mod dependency_breaker;
+pub mod detect;
 pub mod digest;
 pub mod elasticache;
 pub mod error;
@@ -58,6 +64,8 @@ pub mod money;
 pub mod plan;
 pub mod plan_store;
 pub mod probes;
+pub mod processor;
+pub mod queue;
 pub mod quota;
 pub mod rank;
 pub mod refreshed;

@@ -22,6 +22,7 @@ pub mod call;
 pub mod chain;
 pub mod class;
 pub mod counts;
+pub mod dialogue;
 pub mod exchange;
 pub mod failure;
 pub mod form;

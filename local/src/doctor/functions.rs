@@ -14,7 +14,7 @@ const FUNCTIONS: [(&str, &str); 8] = [
     ("HealthFunction", ""),
     ("KeyRotationFunction", "KeyRotationConcurrency"),
     ("QuotaResetFunction", ""),
-    ("RankFunction", ""),
+    ("RankFunction", "RankConcurrency"),
     ("UsageFunction", ""),
 ];
 

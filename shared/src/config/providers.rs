@@ -43,6 +43,8 @@ pub struct ProviderSettings {
     pub chains: Chains,
     /// `CLEARVIEW_RANK_PROVIDERS`: the chain of rank, for every tier (as `CLEARVIEW_PROVIDERS`).
     pub rank: Chains,
+    /// `CLEARVIEW_DETECT_PROVIDERS`: the chain of detect, for every tier (`local`).
+    pub detect: Chains,
     /// `CLEARVIEW_LOCAL_FALLBACK`: the embedded judge stands in at the end of every chain (`on`).
     pub stand_in: bool,
     /// `CLEARVIEW_OPENAI_…`: the address of that protocol, and its key.
@@ -84,6 +86,10 @@ impl ProviderSettings {
                     by_tier: BTreeMap::new(),
                 },
             },
+            detect: Chains {
+                base: chain_of_images(env, "CLEARVIEW_DETECT_PROVIDERS")?,
+                by_tier: BTreeMap::new(),
+            },
             chains,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
             openai: OpenAiSettings::read(env)?,
@@ -106,7 +112,7 @@ impl ProviderSettings {
     #[must_use]
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
-        for chains in [&self.chains, &self.rank] {
+        for chains in [&self.chains, &self.rank, &self.detect] {
             for name in std::iter::once(&chains.base).chain(chains.by_tier.values()).flatten() {
                 if !all.contains(&name) {
                     all.push(name);
@@ -182,6 +188,18 @@ fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, Config
         chain.push(name);
     }
     Ok(chain)
+}
+
+/// Reads the chain of judges of images.
+fn chain_of_images(env: &Settings<'_>, variable: &'static str) -> Result<Vec<ProviderName>, ConfigError> {
+    let chain = chain(variable, &env.text(variable, "local"))?;
+    match chain.iter().find(|name| name.is_remote()) {
+        None => Ok(chain),
+        Some(name) => Err(ConfigError {
+            variable,
+            problem: format!("{name} judges no images"),
+        }),
+    }
 }
 
 fn by_tier(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<Tier, Vec<ProviderName>>, ConfigError> {

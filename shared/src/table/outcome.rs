@@ -70,7 +70,7 @@ fn of_code(code: &str) -> Option<Reason> {
 }
 
 /// Returns true if an error says for certain that no byte was sent.
-fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     use std::io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
     causes(error).any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
@@ -89,7 +89,7 @@ fn causes<'a>(
 }
 
 /// Returns the whole chain of causes: the outermost of an SDK error says only "dispatch failure".
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     texts.join(": ")
 }

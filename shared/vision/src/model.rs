@@ -1,5 +1,6 @@
 //! The embedded model: `MobileNetV2` 1.4 of npm `nsfwjs` 4.4.0. `model/README.md` says where it comes from.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use fast_image_resize::FilterType;
@@ -16,6 +17,25 @@ static NETWORK: LazyLock<Result<Network, Malformed>> = LazyLock::new(|| Network:
 /// The embedded model, ready to judge.
 #[derive(Debug, Clone, Copy)]
 pub struct Model(&'static Network);
+
+/// A region of a picture as the model is shown it: squeezed to 224 pixels a side, 150 KB. The picture is not needed any more.
+#[derive(Clone)]
+pub struct Look(Vec<u8>);
+
+impl Look {
+    /// Looks at a region of a picture. None, if the region does not lie within it.
+    #[must_use]
+    pub fn at(picture: &Picture, region: Region) -> Option<Self> {
+        picture.scaled(region, (SIDE, SIDE), FilterType::Bilinear).map(Self)
+    }
+}
+
+impl fmt::Debug for Look {
+    /// Leaves out the pixels: they are a user's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look(…)")
+    }
+}
 
 /// The probabilities of the model's five classes; they add up to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,15 +64,12 @@ impl Model {
         NETWORK.as_ref().map(Self).map_err(Clone::clone)
     }
 
-    /// Scores a region of a picture, squeezed to 224 pixels a side.
+    /// Scores what a look shows.
     ///
     /// # Errors
-    /// If the region does not lie within the picture.
-    pub fn judge(&self, picture: &Picture, region: Region) -> Result<Scores, Malformed> {
-        let pixels = picture
-            .scaled(region, (SIDE, SIDE), FilterType::Bilinear)
-            .ok_or(Malformed("the region is not within the picture"))?;
-        let [drawing, hentai, neutral, porn, sexy] = self.0.classes(&pixels)?;
+    /// If the file in the program is not one that this version reads.
+    pub fn score(&self, look: &Look) -> Result<Scores, Malformed> {
+        let [drawing, hentai, neutral, porn, sexy] = self.0.classes(&look.0)?;
         Ok(Scores {
             drawing,
             hentai,
@@ -64,6 +81,18 @@ impl Model {
 }
 
 impl Scores {
+    /// Returns each class by its name.
+    #[must_use]
+    pub fn by_name(&self) -> [(&'static str, f32); 5] {
+        [
+            ("drawing", self.drawing),
+            ("hentai", self.hentai),
+            ("neutral", self.neutral),
+            ("porn", self.porn),
+            ("sexy", self.sexy),
+        ]
+    }
+
     /// Returns the probability of something explicit.
     #[must_use]
     pub fn explicit(&self) -> f32 {

@@ -23,6 +23,11 @@ const MOST: u32 = 1 << 22;
 #[error("the embedded image model cannot be used: {0}")]
 pub struct Malformed(pub(crate) &'static str);
 
+impl Malformed {
+    /// Nothing was shown.
+    pub const NOTHING_TO_SEE: Self = Self("there is nothing to look at");
+}
+
 /// A network, ready to run.
 #[derive(Debug)]
 pub(crate) struct Network {

@@ -5,7 +5,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
 use vision::looks::{self, Depth};
-use vision::{Model, Picture, Signature};
+use vision::{Look, Model, Picture, Signature};
 
 const WIDTH: u32 = 540;
 const HEIGHT: u32 = 960;
@@ -252,7 +252,7 @@ fn drawn_screens_and_patterns_are_safe_at_each_look() {
     for (n, pixels) in drawn.enumerate() {
         let picture = picture(&pixels);
         for look in looks::of(&picture, Depth::Four) {
-            let scores = model.judge(&picture, look).unwrap();
+            let scores = model.score(&Look::at(&picture, look).unwrap()).unwrap();
             assert!(scores.unsafe_at_all() < 0.5, "picture {n}, {look:?}: {scores:?}");
             highest = highest.max(scores.unsafe_at_all());
         }
@@ -267,7 +267,6 @@ fn looks_cover_the_longer_side_and_stay_within() {
         assert_eq!(looks::of(&picture, Depth::Four).len(), four, "{width} x {height}");
         let all = looks::of(&picture, Depth::Fourteen);
         assert_eq!(all.len(), fourteen, "{width} x {height}");
-        let model = Model::load().unwrap();
-        assert!(model.judge(&picture, all[all.len() - 1]).is_ok());
+        assert!(Look::at(&picture, all[all.len() - 1]).is_some());
     }
 }

@@ -160,6 +160,8 @@ fn with_everything_reserved_protected_and_copied_it_is_whole() {
         "Egress=bedrock",
         "LimitsCache=own",
         "ClassifyConcurrency=100",
+        "RankConcurrency=20",
+        "RankProviders=openai:gpt-5",
         "AuthConcurrency=10",
         "AdminConcurrency=2",
         "KeyRotationConcurrency=1",

@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "ids",
             "money",
             "plan",
+            "processor",
             "refreshed",
             "text",
         ],
@@ -27,6 +28,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "dependency_breaker",
             "elasticache",
             "http_client",
+            "queue",
             "secrets",
             "table",
             "telemetry",
@@ -42,6 +44,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "models::breaker",
             "models::class",
             "models::counts",
+            "models::dialogue",
             "models::form",
             "models::refusal",
             "models::request",
@@ -85,7 +88,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("composition", &["app"]),
-    ("use cases", &["account", "admission", "classify", "rank"]),
+    (
+        "use cases",
+        &["account", "admission", "chat", "classify", "detect", "rank"],
+    ),
     ("ways in", &["http", "invocation", "lambda"]),
 ];
 

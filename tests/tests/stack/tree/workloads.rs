@@ -29,12 +29,13 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
-    ("config::providers", &["rank"]),
+    ("config", &["detect"]),
+    ("config::providers", &["images", "rank"]),
     // A part of what models are asked; OpenAI's name of its protocol, and of some models.
     ("models", &["image"]),
     ("models::form", &["chat"]),

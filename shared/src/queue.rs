@@ -1,0 +1,265 @@
+//! The client of SQS: a deadline on every call, no retries by the SDK, and a breaker for each queue.
+//!
+//! A queue delivers each message at least once, in any order, and now and then after it was deleted. Every receiver must bear that.
+//! [`event`] has the events of Lambda's event source mapping.
+
+pub mod event;
+
+use std::cell::LazyCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::{Builder, SharedHttpClient};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use crate::aws;
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Config, QueueSettings};
+use crate::dependency_breaker::DependencyBreaker;
+use crate::error::{Error, Outage};
+use crate::table::{describe, never_connected};
+
+/// The most bytes of a message: SQS takes 1 MiB.
+pub const LARGEST_MESSAGE: usize = 1024 * 1024;
+
+/// The longest that SQS hides a message, counted from its receipt.
+pub const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
+
+/// The queues of a process: those that its settings name.
+#[derive(Debug)]
+pub struct Queues {
+    /// Work that somebody waits for.
+    pub normal: Queue,
+    /// Work that nobody waits for.
+    pub low: Queue,
+    /// Events for the operator's endpoints.
+    pub events: Queue,
+}
+
+impl Queues {
+    /// Makes the clients, without connecting.
+    #[must_use]
+    pub fn new(config: &Config, clock: &Clock) -> Self {
+        Self::through(settings(config), config, clock)
+    }
+
+    /// Makes clients whose requests `connector` carries out: those of a queue in this process, which checks no signature.
+    #[must_use]
+    pub fn in_process(config: &Config, clock: &Clock, connector: SharedHttpClient) -> Self {
+        let settings = settings(config).http_client(connector).allow_no_auth();
+        Self::through(settings, config, clock)
+    }
+
+    fn through(settings: Builder, config: &Config, clock: &Clock) -> Self {
+        let QueueSettings {
+            normal,
+            low,
+            events,
+            timeout,
+            ..
+        } = &config.queues;
+        // None is made where no queue is named: that costs a cold start something.
+        let client = LazyCell::new(|| Client::from_conf(settings.build()));
+        let open = |url: &Option<String>| Queue {
+            place: url.clone().map(|url| ((*client).clone(), url)),
+            timeout: *timeout,
+            clock: clock.clone(),
+            breaker: DependencyBreaker::default(),
+        };
+        Self {
+            normal: open(normal),
+            low: open(low),
+            events: open(events),
+        }
+    }
+}
+
+/// Returns the settings of the client.
+fn settings(config: &Config) -> Builder {
+    let settings = aws::settings(config, config.queues.endpoint.as_deref());
+    // A retry of ours knows the deadline and the message's id.
+    Builder::from(&settings).retry_config(RetryConfig::disabled())
+}
+
+/// One queue. Without a URL each call fails, as if the queue were down.
+#[derive(Debug)]
+pub struct Queue {
+    /// The client, and the queue's URL.
+    place: Option<(Client, String)>,
+    timeout: Duration,
+    clock: Clock,
+    breaker: DependencyBreaker,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    /// Its text, of [`LARGEST_MESSAGE`] bytes at most, without control characters but for tab and line ends.
+    pub body: String,
+    /// Messages of one group do not delay those of others: SQS is fair by group.
+    pub group: Option<String>,
+    /// How long nobody receives it, 15 minutes at most.
+    pub delay: Duration,
+}
+
+/// The reason why a call to a queue gave no result.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing was done: the queue was not called, refused, or is too busy.
+    Undone(Outage),
+    /// The answer is lost: it may have been done.
+    Lost(Outage),
+}
+
+impl Failure {
+    /// Returns the outage.
+    #[must_use]
+    pub fn into_outage(self) -> Outage {
+        match self {
+            Self::Undone(outage) | Self::Lost(outage) => outage,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::Unavailable(failure.into_outage())
+    }
+}
+
+/// The messages in a queue, as SQS estimates them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Waiting to be received.
+    pub waiting: u64,
+    /// Received, and neither deleted nor visible again.
+    pub in_flight: u64,
+}
+
+impl Queue {
+    /// Reports whether the settings name this queue.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// [`Failure`]. One whose answer is lost may be sent again: who receives must tell equal messages apart in any case.
+    pub async fn send(&self, message: &Outgoing) -> Result<(), Failure> {
+        let (client, url) = self.place()?;
+        let call = client
+            .send_message()
+            .queue_url(url)
+            .message_body(&message.body)
+            .set_message_group_id(message.group.clone())
+            .set_delay_seconds(whole_seconds(message.delay).filter(|seconds| *seconds > 0));
+        self.call(call.send()).await.map(|_| ())
+    }
+
+    /// Hides a message that was received for `span` from now on: then it is received again.
+    ///
+    /// # Errors
+    /// [`Failure`]; the message is visible again when the queue's own time is over.
+    pub async fn hide(&self, receipt_handle: &str, span: Duration) -> Result<(), Failure> {
+        let (client, url) = self.place()?;
+        let call = client
+            .change_message_visibility()
+            .queue_url(url)
+            .receipt_handle(receipt_handle)
+            .set_visibility_timeout(whole_seconds(span.min(LONGEST_HIDDEN)));
+        self.call(call.send()).await.map(|_| ())
+    }
+
+    /// Returns the number of messages.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn depth(&self) -> Result<Depth, Failure> {
+        let (waiting, in_flight) = (
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        );
+        let (client, url) = self.place()?;
+        let call = client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(waiting.clone())
+            .attribute_names(in_flight.clone());
+        let output = self.call(call.send()).await?;
+        let count = |name| {
+            let count = output.attributes().and_then(|attributes| attributes.get(name));
+            count.and_then(|count| count.parse().ok()).unwrap_or(0)
+        };
+        Ok(Depth {
+            waiting: count(&waiting),
+            in_flight: count(&in_flight),
+        })
+    }
+
+    fn place(&self) -> Result<(&Client, &str), Failure> {
+        let (client, url) = self
+            .place
+            .as_ref()
+            .ok_or_else(|| Failure::Undone(Outage("no setting names this queue".to_owned())))?;
+        Ok((client, url))
+    }
+
+    /// Makes one call within the deadline, unless the queue has just failed.
+    async fn call<T, E>(&self, call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let call: Pin<Box<_>> = Box::pin(call);
+        if !self.breaker.admits(self.clock.now()) {
+            return Err(Failure::Undone(Outage(
+                "the queue is skipped after a failure".to_owned(),
+            )));
+        }
+        let outcome = match tokio::time::timeout(self.timeout, call).await {
+            Ok(answer) => answer.map_err(of_call),
+            Err(_) => Err(Failure::Lost(Outage(format!(
+                "the queue: no answer within {} ms",
+                self.timeout.as_millis()
+            )))),
+        };
+        self.note(&outcome, self.clock.now());
+        outcome
+    }
+
+    fn note<T>(&self, outcome: &Result<T, Failure>, now: Timestamp) {
+        match outcome {
+            Ok(_) => self.breaker.succeed(),
+            Err(_) => self.breaker.fail(now),
+        }
+    }
+}
+
+/// Sorts the error of a call: only a refusal by SQS itself, or a connection that was never made, is a certain no.
+fn of_call<E>(error: SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let refused = match &error {
+        SdkError::ServiceError(answer) => answer.raw().status().is_client_error(),
+        SdkError::ConstructionFailure(_) => true,
+        error => never_connected(error),
+    };
+    let outage = Outage(format!("the queue: {}", describe(&error)));
+    if refused {
+        Failure::Undone(outage)
+    } else {
+        Failure::Lost(outage)
+    }
+}
+
+/// Returns a span in whole seconds, rounded up.
+fn whole_seconds(span: Duration) -> Option<i32> {
+    i32::try_from(span.as_millis().div_ceil(1000)).ok()
+}
