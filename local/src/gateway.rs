@@ -51,7 +51,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 7] {
+pub fn functions() -> [Function; 6] {
     [
         Function::of(admin::NAME, admin::ROUTES, |app, request| {
             Box::pin(async move { admin::handle(&app, request).await })
@@ -67,9 +67,6 @@ pub fn functions() -> [Function; 7] {
         }),
         Function::of(rank::NAME, rank::ROUTES, |app, request| {
             Box::pin(async move { rank::handle(&app, request).await })
-        }),
-        Function::of(stats::NAME, stats::ROUTES, |app, request| {
-            Box::pin(async move { stats::handle(&app, request).await })
         }),
         Function::of(usage::NAME, usage::ROUTES, |app, request| {
             Box::pin(async move { usage::handle(&app, request).await })
@@ -88,7 +85,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 7],
+    functions: [Function; 6],
     throttle: Option<Throttle>,
 }
 

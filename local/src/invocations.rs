@@ -5,7 +5,6 @@
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
-use serde::Serialize;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::invocation::Failure;
@@ -26,23 +25,15 @@ pub fn invoked<'a>(method: &Method, path: &'a str) -> Option<&'a str> {
 /// Invokes `function` with the event in `body`. Answers 404 for a function that is called through the gateway, or does not
 /// exist.
 pub async fn invoke(app: &App, function: &str, body: &[u8]) -> Response<Bytes> {
-    if ![quota_reset::NAME, stats_rollup::NAME].contains(&function) {
-        let message = "Function not found: quota-reset and stats-rollup are those that are invoked directly";
+    if function != quota_reset::NAME {
+        let message = "Function not found: quota-reset is the only one that is invoked directly";
         return answer(StatusCode::NOT_FOUND, &json!({"Type": "User", "message": message}));
     }
     let Ok(event) = serde_json::from_slice::<Value>(body) else {
         let message = "Could not parse request body into json";
         return answer(StatusCode::BAD_REQUEST, &json!({"Type": "User", "message": message}));
     };
-    if function == stats_rollup::NAME {
-        told(stats_rollup::handle(app, event).await)
-    } else {
-        told(quota_reset::handle(app, event).await)
-    }
-}
-
-fn told(outcome: Result<impl Serialize, impl Failure>) -> Response<Bytes> {
-    match outcome {
+    match quota_reset::handle(app, event).await {
         Ok(summary) => answer(StatusCode::OK, &json!(summary)),
         Err(failure) => {
             let error = json!({"errorType": failure.code(), "errorMessage": failure.to_string()});

@@ -28,7 +28,7 @@ const WRITES_AT_A_TIME: usize = 16;
 const LISTS_AT_A_TIME: usize = 4;
 
 /// The outcome of a flush.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Flushed {
     /// Slots that were written.
     pub written: usize,
@@ -36,47 +36,65 @@ pub struct Flushed {
     pub observations: usize,
     /// Slots that are not written 10 minutes after their end.
     pub overdue: usize,
+    /// The reason why not all were written that are over.
+    pub failure: Option<Outage>,
 }
 
 impl Statistics {
-    /// Writes every slot in the cache that is over; two runs at once only repeat each other's writes.
-    ///
-    /// # Errors
-    /// When the cache or the table is down: the rest stays on the lists.
-    pub async fn flush(&self, now: Timestamp) -> Result<Flushed, Outage> {
+    /// Writes every slot in the cache that is over; two runs at once only repeat each other's writes. What could not be written
+    /// stays on the lists.
+    pub async fn flush(&self, now: Timestamp) -> Flushed {
         let Some(valkey) = &self.cache else {
-            return Ok(Flushed::default());
+            return Flushed::default();
         };
-        let lists: Vec<Flushed> = stream::iter(0..SHARDS)
+        let lists: Vec<(Written, Option<Outage>)> = stream::iter(0..SHARDS)
             .map(|shard| self.flush_list(valkey, shard, now))
             .buffer_unordered(LISTS_AT_A_TIME)
-            .try_collect()
-            .await?;
-        let mut flushed = Flushed {
-            overdue: self.overdue(valkey, now).await?,
-            ..Flushed::default()
-        };
-        for list in lists {
-            flushed.written += list.written;
-            flushed.observations += list.observations;
-        }
-        Ok(flushed)
-    }
-
-    async fn flush_list(&self, valkey: &Valkey, shard: u32, now: Timestamp) -> Result<Flushed, Outage> {
-        let (mut flushed, mut passed_over) = (Flushed::default(), 0);
-        loop {
-            let due = self.scripts.due(shard, now.minus(GRACE), passed_over, SLOTS_AT_A_TIME);
-            let replies = run(valkey, &[due]).await?;
-            let (listed, entries) = replies.first().map(cache::read_due).unwrap_or_default();
-            if entries == 0 {
-                return Ok(flushed);
-            }
-            let written = self.write_listed(valkey, listed, now).await?;
+            .collect()
+            .await;
+        let mut flushed = Flushed::default();
+        for (written, failure) in lists {
             flushed.written += written.written;
             flushed.observations += written.observations;
-            passed_over += entries - written.removed;
+            flushed.failure = flushed.failure.or(failure);
         }
+        match self.overdue(valkey, now).await {
+            Ok(overdue) => flushed.overdue = overdue,
+            Err(failure) => flushed.failure = flushed.failure.or(Some(failure)),
+        }
+        flushed
+    }
+
+    async fn flush_list(&self, valkey: &Valkey, shard: u32, now: Timestamp) -> (Written, Option<Outage>) {
+        let (mut all, mut passed_over) = (Written::default(), 0);
+        loop {
+            match self.flush_some(valkey, (shard, passed_over), now).await {
+                Ok(None) => return (all, None),
+                Ok(Some((entries, some))) => {
+                    passed_over += entries - some.removed;
+                    all.written += some.written;
+                    all.observations += some.observations;
+                }
+                Err(failure) => return (all, Some(failure)),
+            }
+        }
+    }
+
+    /// Writes the next slots of a list; returns how many entries those were. `None` if none is left.
+    async fn flush_some(
+        &self,
+        valkey: &Valkey,
+        (shard, passed_over): (u32, usize),
+        now: Timestamp,
+    ) -> Result<Option<(usize, Written)>, Outage> {
+        let due = self.scripts.due(shard, now.minus(GRACE), passed_over, SLOTS_AT_A_TIME);
+        let replies = run(valkey, &[due]).await?;
+        let (listed, entries) = replies.first().map(cache::read_due).unwrap_or_default();
+        if entries == 0 {
+            return Ok(None);
+        }
+        let written = self.write_listed(valkey, listed, now).await?;
+        Ok(Some((entries, written)))
     }
 
     async fn write_listed(&self, valkey: &Valkey, listed: Vec<ListedSlot>, now: Timestamp) -> Result<Written, Outage> {
@@ -90,13 +108,9 @@ impl Statistics {
             (listed, open)
         };
         let slots: Vec<(ListedSlot, Option<OpenSlot>)> = listed.into_iter().zip(&read).map(open).collect();
-        let counts: Vec<(bool, usize)> = stream::iter(&slots)
-            .map(|(listed, open)| async move {
-                let Some(open) = open else { return Ok((false, 0)) };
-                let part = (&listed.user, listed.slot);
-                let written = self.table.write_part(part, &open.source, &open.marks, now).await?;
-                Ok::<_, Outage>((written, open.marks.len()))
-            })
+        // By number: a reference as an item would make this future one that cannot be sent to another thread.
+        let counts: Vec<(bool, usize)> = stream::iter(0..slots.len())
+            .map(|n| self.write_slot(&slots[n], now))
             .buffered(WRITES_AT_A_TIME)
             .try_collect()
             .await?;
@@ -124,6 +138,17 @@ impl Statistics {
         })
     }
 
+    async fn write_slot(
+        &self,
+        (listed, open): &(ListedSlot, Option<OpenSlot>),
+        now: Timestamp,
+    ) -> Result<(bool, usize), Outage> {
+        let Some(open) = open else { return Ok((false, 0)) };
+        let part = (&listed.user, listed.slot);
+        let written = self.table.write_part(part, &open.source, &open.marks, now).await?;
+        Ok((written, open.marks.len()))
+    }
+
     async fn overdue(&self, valkey: &Valkey, now: Timestamp) -> Result<usize, Outage> {
         let then = now.minus(OVERDUE_AFTER);
         let counts: Vec<Invocation<'_>> = (0..SHARDS).map(|shard| self.scripts.overdue(shard, then)).collect();
@@ -132,7 +157,8 @@ impl Statistics {
     }
 }
 
-/// The outcome of a batch of a list.
+/// The outcome of a batch of a list, or of all of it.
+#[derive(Default)]
 struct Written {
     written: usize,
     observations: usize,

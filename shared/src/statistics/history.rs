@@ -177,7 +177,12 @@ pub struct ExportedDay {
 
 impl ExportedDay {
     fn of(day: Day, counted: &Breakdown) -> Self {
-        let by_name = |counts: &ByName| counts.iter().map(|(name, counts)| (name.clone(), counts.by_level())).collect();
+        let by_name = |counts: &ByName| {
+            counts
+                .iter()
+                .map(|(name, counts)| (name.clone(), counts.by_level()))
+                .collect()
+        };
         Self {
             day: day.to_string(),
             by_level: counted.total.by_level(),
@@ -213,6 +218,9 @@ impl Statistics {
             }
         }
         days.retain(|_, counted| counted.total.total() > 0);
-        Ok(days.iter().map(|(day, counted)| ExportedDay::of(*day, counted)).collect())
+        Ok(days
+            .iter()
+            .map(|(day, counted)| ExportedDay::of(*day, counted))
+            .collect())
     }
 }

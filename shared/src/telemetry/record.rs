@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::cost::Measured;
 use super::degraded::Degraded;
 use super::trace::Trace;
-use super::work::Work;
+use super::work::{StatisticsCounts, Work};
 use super::{VERSION, millis};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::ids::UserId;
@@ -47,6 +47,9 @@ pub struct Record {
     /// The work of a workload.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
+    /// What it counted in statistics.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsCounts>,
     /// The result of an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<Value>,
