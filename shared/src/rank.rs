@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod answer;
 mod ask;
+mod orders;
 pub mod prompt;
 pub mod question;
 pub mod ranking;

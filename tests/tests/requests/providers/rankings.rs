@@ -1,5 +1,7 @@
 //! Rankings by models: valid and invalid answers, the next provider, stale rankings, and charges.
 
+mod steering;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -380,37 +382,4 @@ async fn models_are_asked_in_the_form_of_the_contract() {
     asked_for.sort_unstable();
     assert_eq!(sorted, asked_for);
     assert!(ids.iter().all(|id| !id.contains("shoes")), "no id of the caller's");
-}
-
-#[tokio::test]
-async fn an_item_that_gives_orders_moves_nobody_but_itself_and_only_if_the_model_obeys() {
-    const CORPUS: &str = include_str!("../../../data/injections.tsv");
-    let upstream = upstream(Act::Answer).await;
-    let service = plan(&upstream).start().await;
-    let ann = service.client.register("ann").await;
-    for order_text in CORPUS.lines().step_by(30).filter_map(|line| line.split('\t').nth(2)) {
-        let order_text: String = order_text.chars().take(400).collect();
-        let texts = ["hoka shoes", "running shoes", "sandals", order_text.as_str()];
-        let body = json!({"query": "running shoes", "items": items(&texts)});
-        upstream.follow(Script::always(Act::Answer));
-        let firm = order(&rank(&service, &ann, &body).await);
-        assert_eq!(firm[0], "running shoes", "{order_text}");
-        // Another question, to a model that obeys whoever speaks to it.
-        let heard = upstream.calls().last().unwrap().ranking.clone().unwrap();
-        let spoken = heard
-            .items
-            .iter()
-            .find(|item| !texts[..3].contains(&item.text.as_str()));
-        upstream.follow(Script::always(Act::Obey {
-            orders: vec![spoken.unwrap().text.clone()],
-        }));
-        let mut again = body.clone();
-        again["criteria"] = json!("again");
-        let obeyed = order(&rank(&service, &ann, &again).await);
-        assert_eq!(obeyed[0], named(&order_text));
-        let others = |ranked: &[String]| -> Vec<String> {
-            ranked.iter().filter(|id| **id != named(&order_text)).cloned().collect()
-        };
-        assert_eq!(others(&obeyed), others(&firm));
-    }
 }
