@@ -3,6 +3,9 @@
 //! Everything is a script on one key, or on keys of one user, so that each can ride in a pipeline that is sent anyway. A count
 //! moves its slot on the list to a new score, and the writer takes away only the score that it has seen: what is counted
 //! between its read and that is written the next time.
+//!
+//! What comes to a slot that is over already, such as what jobs bring that took their time, waits for others of its kind:
+//! a slot is written when it is over, and once more when no job of it can be left.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +28,12 @@ const DUE_FIELDS: usize = 500;
 
 /// The most fields of a slot: more than eight devices count at 120 a minute. What is beyond is counted by processes.
 const MOST_FIELDS: usize = 5_000;
+
+/// Slots after which nothing of a slot is to come: a job ends 10 minutes after it was sent in.
+const LATE_SLOTS: i64 = 2;
+
+/// Begins the name of a source that is as late.
+const LATE: &str = "~";
 
 /// The room for times within a slot's score; three days of milliseconds, so that a score is exact in a double until 2289.
 const SCORES_PER_SLOT: i64 = 1 << 28;
@@ -83,10 +92,18 @@ pub struct ListedSlot {
 }
 
 impl SlotScripts {
-    /// Counts observations of one slot; a hash that is new is named `source`. The answer is for how many there was room.
+    /// Counts observations of one slot at `now`; a hash that is new is named `source`. The answer is for how many there was room.
     #[must_use]
-    pub fn count(&self, user: &UserId, slot: Slot, source: &str, observations: &[Observation<'_>]) -> Invocation<'_> {
+    pub fn count(
+        &self,
+        (user, slot): (&UserId, Slot),
+        source: &str,
+        observations: &[Observation<'_>],
+        now: Timestamp,
+    ) -> Invocation<'_> {
         let invocation = self.count.on([key(user, slot)]);
+        let late = if slot.is_over(now) { LATE } else { "" };
+        let source = format!("{late}{source}");
         let invocation = invocation.with(source).with(KEPT.as_secs()).with(MOST_FIELDS);
         observations.iter().fold(invocation, |invocation, observation| {
             invocation
@@ -100,9 +117,10 @@ impl SlotScripts {
     /// Puts a slot on the list of its shard, at `now`.
     #[must_use]
     pub fn note(&self, user: &UserId, slot: Slot, now: Timestamp) -> Invocation<'_> {
+        let due = if slot.is_over(now) { slot.plus(LATE_SLOTS) } else { slot };
         self.note
             .on([list(shard(user))])
-            .with(score(slot) + now.millis().rem_euclid(SCORES_PER_SLOT))
+            .with(score(due) + now.millis().rem_euclid(SCORES_PER_SLOT))
             .with(format!("{user}/{}", slot.number()))
             .with(score(Slot::of(now.minus(KEPT))))
             .with(KEPT.as_secs())

@@ -42,6 +42,12 @@ impl Slot {
         Timestamp::from_millis(self.0.saturating_mul(MILLIS))
     }
 
+    /// Returns the slot so many later.
+    #[must_use]
+    pub const fn plus(self, slots: i64) -> Self {
+        Self(self.0.saturating_add(slots))
+    }
+
     /// Returns the slot after it.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -111,7 +111,7 @@ impl Statistics {
         if self.cache.is_some() {
             for (slot, observations) in &of_slots {
                 let source = format!("{}.{}", self.process(), self.named.fetch_add(1, Ordering::Relaxed));
-                invocations.push(self.scripts.count(user, *slot, &source, observations));
+                invocations.push(self.scripts.count((user, *slot), &source, observations, now));
                 invocations.push(self.scripts.note(user, *slot, now));
             }
         }

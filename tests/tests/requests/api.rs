@@ -12,5 +12,6 @@ mod quota;
 mod rank;
 mod recovery;
 mod refusals;
+mod statistics;
 mod surface;
 mod upload;

@@ -5,3 +5,4 @@ mod quota;
 mod rankings;
 mod refresh;
 mod sessions;
+mod statistics;

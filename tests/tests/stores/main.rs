@@ -9,3 +9,4 @@ mod laws;
 mod limits;
 mod shared_cache;
 mod sim;
+mod statistics;

@@ -178,12 +178,18 @@ async fn slots_cannot_be_written() -> Vec<Value> {
         similar: false,
         failed_open: false,
     };
-    let counted = app.statistics.count(&UserId::random().unwrap(), &[observation], now).await;
+    let counted = app
+        .statistics
+        .count(&UserId::random().unwrap(), &[observation], now)
+        .await;
     assert!(!counted.degraded, "{counted:?}");
     drill.tables.set(Mode::Cut);
     let path = "/2015-03-31/functions/quota-reset/invocations";
     let answer = drill.client.post(path, &json!({"statistics": "flush"})).await;
-    assert_eq!((&answer.body["overdue"], &answer.body["complete"]), (&json!(1), &json!(false)));
+    assert_eq!(
+        (&answer.body["overdue"], &answer.body["complete"]),
+        (&json!(1), &json!(false))
+    );
     drill.lines().await
 }
 
