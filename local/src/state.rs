@@ -175,7 +175,7 @@ async fn find_cache(config: &Config, variable: &str, name: String) -> Result<Sha
     })
 }
 
-/// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol and Bedrock. If no
+/// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol, Bedrock and Rekognition. If no
 /// provider beyond this process is configured, it is the only one.
 ///
 /// # Errors
@@ -186,7 +186,9 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, St
     let script = Script::parse(&text).map_err(|error| named(&error))?;
     let upstream = Upstream::start(script).await.map_err(|error| named(&error))?;
     config.providers.openai.base_url = upstream.base_url();
-    config.providers.bedrock_endpoint = Some(format!("http://{}", upstream.address));
+    let address = format!("http://{}", upstream.address);
+    config.providers.bedrock_endpoint = Some(address.clone());
+    config.providers.rekognition_endpoint = Some(address);
     // It checks no signature, but no request is made without one.
     config.credentials.get_or_insert_with(|| AwsCredentials {
         access_key_id: "local".to_owned(),

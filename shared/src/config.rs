@@ -3,8 +3,10 @@
 mod address;
 mod aws;
 mod cache;
+mod chains;
 mod detect;
 mod endpoint;
+mod image_providers;
 mod layers;
 mod openai;
 mod origin;

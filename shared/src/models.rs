@@ -14,7 +14,7 @@
 //! 6. If there is no answer, serve a stale one or the workload's embedded model: `local` in a chain is never asked here.
 //!
 //! Permission ([`breaker`]), deadline, retries, spending ([`spend`]) and reading are the same for all, and happen here alone.
-//! [`exchange`] speaks [`openai`] and [`bedrock`] over [`transport`].
+//! [`exchange`] speaks [`openai`], [`bedrock`], [`moderation`] and [`rekognition`] over [`transport`].
 
 pub mod bedrock;
 pub mod breaker;
@@ -23,11 +23,14 @@ pub mod chain;
 pub mod class;
 pub mod counts;
 pub mod dialogue;
+pub mod endpoints;
 pub mod exchange;
 pub mod failure;
 pub mod form;
+pub mod moderation;
 pub mod openai;
 pub mod refusal;
+pub mod rekognition;
 pub mod request;
 pub mod sign;
 pub mod spend;

@@ -95,11 +95,12 @@ impl AddAssign for Tokens {
     }
 }
 
-/// The price of a model's tokens.
+/// The price of a model: of its tokens, and of each call.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     input: Money,
     output: Money,
+    call: Money,
 }
 
 impl Price {
@@ -110,21 +111,29 @@ impl Price {
         Some(Self {
             input: per_token(input)?,
             output: per_token(output)?,
+            call: Money::default(),
         })
     }
 
-    /// Returns the cost of these tokens.
+    /// Adds a price in dollars for each call.
+    #[must_use]
+    pub fn and_per_call(self, dollars: f64) -> Option<Self> {
+        let call = Money::from_dollars(dollars)?;
+        Some(Self { call, ..self })
+    }
+
+    /// Returns the cost of one call with these tokens.
     #[must_use]
     pub const fn of(self, tokens: Tokens) -> Money {
         let input = self.input.0.saturating_mul(tokens.input);
         let output = self.output.0.saturating_mul(tokens.output);
-        Money(input.saturating_add(output))
+        Money(input.saturating_add(output).saturating_add(self.call.0))
     }
 
     /// True if calls cost nothing.
     #[must_use]
     pub const fn is_free(self) -> bool {
-        self.input.0 == 0 && self.output.0 == 0
+        self.input.0 == 0 && self.output.0 == 0 && self.call.0 == 0
     }
 }
 
@@ -142,6 +151,14 @@ mod tests {
         assert_eq!(price.of(tokens).to_string(), "$0.250006000");
         assert!(!price.is_free());
         assert!(Price::default().is_free());
+    }
+
+    #[test]
+    fn a_price_per_call_is_paid_without_tokens_too() {
+        let price = Price::default().and_per_call(0.001).unwrap();
+        assert_eq!(price.of(Tokens::default()).to_string(), "$0.001000000");
+        assert!(!price.is_free());
+        assert_eq!(price.and_per_call(-1.0), None);
     }
 
     #[test]

@@ -25,7 +25,13 @@ pub struct DetectSettings {
 }
 
 /// The kinds of judges, with their thresholds by default.
-const DEFAULTS: [(&str, Thresholds); 1] = [("local", Thresholds::new(0.5, 0.7, 0.9))];
+const DEFAULTS: [(&str, Thresholds); 4] = [
+    ("local", Thresholds::new(0.5, 0.7, 0.9)),
+    ("openai-moderation", Thresholds::new(0.2, 0.5, 0.85)),
+    // AWS lists no label below this, unless it is asked to.
+    ("rekognition", Thresholds::new(0.5, 0.5, 0.5)),
+    ("vision", Thresholds::new(0.5, 0.5, 0.5)),
+];
 
 impl Thresholds {
     const fn new(suggestive: f32, nudity: f32, explicit: f32) -> Self {

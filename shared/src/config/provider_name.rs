@@ -15,10 +15,14 @@ pub enum ProviderName {
     OpenAi(Arc<str>),
     /// `bedrock:` and a model or inference profile of Amazon Bedrock.
     Bedrock(Arc<str>),
+    /// `openai-moderation:` and a model of `/moderations`, at the configured address of OpenAI's protocol.
+    Moderation(Arc<str>),
+    /// `rekognition`: the moderation labels of Amazon Rekognition.
+    Rekognition,
 }
 
 impl ProviderName {
-    /// Reads `local`, `openai:MODEL` or `bedrock:MODEL`.
+    /// Reads `local`, `openai:MODEL`, `bedrock:MODEL`, `openai-moderation:MODEL` or `rekognition`.
     ///
     /// # Errors
     /// The problem, in words.
@@ -33,9 +37,14 @@ impl ProviderName {
             "local" if name == "local" => Ok(Self::Local),
             "openai" if fits(model) => Ok(Self::OpenAi(Arc::from(model))),
             "bedrock" if fits(model) => Ok(Self::Bedrock(Arc::from(model))),
-            "openai" | "bedrock" => Err(format!("{name:?} names no model, as {kind}:MODEL would")),
+            "openai-moderation" if fits(model) => Ok(Self::Moderation(Arc::from(model))),
+            "rekognition" if name == "rekognition" => Ok(Self::Rekognition),
+            "openai" | "bedrock" | "openai-moderation" => {
+                Err(format!("{name:?} names no model, as {kind}:MODEL would"))
+            }
             _ => Err(format!(
-                "there is no provider {name:?}; there are local, openai:MODEL and bedrock:MODEL"
+                "there is no provider {name:?}; there are local, openai:MODEL, bedrock:MODEL, openai-moderation:MODEL and \
+                 rekognition"
             )),
         }
     }
@@ -45,6 +54,12 @@ impl ProviderName {
     pub const fn is_remote(&self) -> bool {
         !matches!(self, Self::Local)
     }
+
+    /// True for a moderator: it takes one image and no prompt, answers with scores of its own, and counts no tokens.
+    #[must_use]
+    pub const fn is_moderator(&self) -> bool {
+        matches!(self, Self::Moderation(_) | Self::Rekognition)
+    }
 }
 
 impl fmt::Display for ProviderName {
@@ -53,6 +68,8 @@ impl fmt::Display for ProviderName {
             Self::Local => f.write_str("local"),
             Self::OpenAi(model) => write!(f, "openai:{model}"),
             Self::Bedrock(model) => write!(f, "bedrock:{model}"),
+            Self::Moderation(model) => write!(f, "openai-moderation:{model}"),
+            Self::Rekognition => f.write_str("rekognition"),
         }
     }
 }

@@ -7,9 +7,12 @@ use serde::Deserialize;
 
 use super::per_provider::parse_tokens;
 use super::{ConfigError, Settings};
+use super::{chains, image_providers};
 use crate::money::{Money, Price};
 use crate::plan::Tier;
 
+pub use super::chains::Chains;
+pub use super::image_providers::Doubt;
 pub use super::openai::{KeyHeader, OpenAiSettings, parse_key};
 pub use super::per_provider::{Effort, PerProvider};
 pub use super::provider_name::ProviderName;
@@ -26,15 +29,6 @@ pub enum Forced {
     Closed,
 }
 
-/// Providers in order of preference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chains {
-    /// The chain that all tiers share.
-    pub base: Vec<ProviderName>,
-    /// Chains of tiers that have a better one.
-    pub by_tier: BTreeMap<Tier, Vec<ProviderName>>,
-}
-
 /// All settings of providers.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
@@ -45,6 +39,9 @@ pub struct ProviderSettings {
     pub rank: Chains,
     /// `CLEARVIEW_DETECT_PROVIDERS`: the chain of detect, for every tier (`local`).
     pub detect: Chains,
+    /// `local>` before that chain, and `CLEARVIEW_DETECT_DOUBT`: the embedded model looks first, and the chain is asked where it
+    /// is in doubt (none: the chain is asked at once).
+    pub detect_doubt: Option<Doubt>,
     /// `CLEARVIEW_LOCAL_FALLBACK`: the embedded judge stands in at the end of every chain (`on`).
     pub stand_in: bool,
     /// `CLEARVIEW_OPENAI_…`: the address of that protocol, and its key.
@@ -55,13 +52,15 @@ pub struct ProviderSettings {
     pub max_output: PerProvider<u32>,
     /// `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`: another endpoint for Bedrock (AWS's own).
     pub bedrock_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_REKOGNITION`: another endpoint for Rekognition (AWS's own).
+    pub rekognition_endpoint: Option<String>,
     /// `CLEARVIEW_MODEL_TIMEOUT_MS`: the time limit of one call to a model (5000).
     pub call_timeout: Duration,
     /// `CLEARVIEW_PARALLEL_CALLS`: calls to models that one request makes at a time (4).
     pub parallel_calls: usize,
     /// `CLEARVIEW_CALL_TOKENS`: the most tokens of posts in one call, by estimate (16000).
     pub call_tokens: usize,
-    /// `CLEARVIEW_PRICES`: dollars per million tokens by provider, as JSON (none: calls cost nothing).
+    /// `CLEARVIEW_PRICES`: dollars per million tokens, or per call, by provider, as JSON (none: calls cost nothing).
     pub prices: BTreeMap<ProviderName, Price>,
     /// The price of `other`: of every network provider without a price of its own.
     pub other_price: Option<Price>,
@@ -75,27 +74,27 @@ impl ProviderSettings {
     pub(super) fn read(env: &Settings<'_>) -> Result<Self, ConfigError> {
         let (prices, other_price) = prices(env, "CLEARVIEW_PRICES")?;
         let chains = Chains {
-            base: chain("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
+            base: chains::of_texts("CLEARVIEW_PROVIDERS", &env.text("CLEARVIEW_PROVIDERS", "local"))?,
             by_tier: by_tier(env, "CLEARVIEW_PROVIDERS_BY_TIER")?,
         };
+        let (detect, detect_doubt) = image_providers::read(env)?;
         let settings = Self {
             rank: match env.optional("CLEARVIEW_RANK_PROVIDERS") {
                 None => chains.clone(),
                 Some(text) => Chains {
-                    base: chain("CLEARVIEW_RANK_PROVIDERS", &text)?,
+                    base: chains::of_texts("CLEARVIEW_RANK_PROVIDERS", &text)?,
                     by_tier: BTreeMap::new(),
                 },
             },
-            detect: Chains {
-                base: chain_of_images(env, "CLEARVIEW_DETECT_PROVIDERS")?,
-                by_tier: BTreeMap::new(),
-            },
             chains,
+            detect,
+            detect_doubt,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
             openai: OpenAiSettings::read(env)?,
             effort: PerProvider::read(env, "CLEARVIEW_REASONING_EFFORT", Effort::parse)?,
             max_output: PerProvider::read(env, "CLEARVIEW_MAX_OUTPUT_TOKENS", parse_tokens)?,
             bedrock_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_BEDROCK_RUNTIME")?,
+            rekognition_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_REKOGNITION")?,
             call_timeout: env.millis("CLEARVIEW_MODEL_TIMEOUT_MS", 5000)?,
             parallel_calls: env.number("CLEARVIEW_PARALLEL_CALLS", 4, &(1..=50))?,
             call_tokens: env.number("CLEARVIEW_CALL_TOKENS", 16_000, &(100..=1_000_000))?,
@@ -139,7 +138,7 @@ impl ProviderSettings {
             .collect()
     }
 
-    /// Returns the price of a provider's tokens.
+    /// Returns the price of a provider's calls.
     #[must_use]
     pub fn price(&self, name: &ProviderName) -> Price {
         self.known_price(name).unwrap_or_default()
@@ -153,7 +152,8 @@ impl ProviderSettings {
     /// Checks rules across several settings.
     fn check(&self) -> Result<(), ConfigError> {
         for name in self.all() {
-            if matches!(name, ProviderName::OpenAi(_)) && self.openai.lacks_key() {
+            let of_openai = matches!(name, ProviderName::OpenAi(_) | ProviderName::Moderation(_));
+            if of_openai && self.openai.lacks_key() {
                 return Err(ConfigError {
                     variable: "CLEARVIEW_OPENAI_API_KEY",
                     problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
@@ -172,36 +172,6 @@ impl ProviderSettings {
     }
 }
 
-fn chain(variable: &'static str, text: &str) -> Result<Vec<ProviderName>, ConfigError> {
-    let refuse = |problem: String| ConfigError { variable, problem };
-    let mut chain = Vec::new();
-    for name in text.split(',') {
-        let name = ProviderName::parse(name).map_err(refuse)?;
-        if chain.contains(&name) {
-            return Err(refuse(format!("{name} is listed twice")));
-        }
-        if chain.contains(&ProviderName::Local) {
-            return Err(refuse(format!(
-                "{name} would never be asked: local, before it, always answers"
-            )));
-        }
-        chain.push(name);
-    }
-    Ok(chain)
-}
-
-/// Reads the chain of judges of images.
-fn chain_of_images(env: &Settings<'_>, variable: &'static str) -> Result<Vec<ProviderName>, ConfigError> {
-    let chain = chain(variable, &env.text(variable, "local"))?;
-    match chain.iter().find(|name| name.is_remote()) {
-        None => Ok(chain),
-        Some(name) => Err(ConfigError {
-            variable,
-            problem: format!("{name} judges no images"),
-        }),
-    }
-}
-
 fn by_tier(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<Tier, Vec<ProviderName>>, ConfigError> {
     let named: BTreeMap<String, String> = json(env, variable)?;
     let tier = |name: &str| {
@@ -212,15 +182,34 @@ fn by_tier(env: &Settings<'_>, variable: &'static str) -> Result<BTreeMap<Tier, 
     };
     named
         .iter()
-        .map(|(name, list)| Ok((tier(name)?, chain(variable, list)?)))
+        .map(|(name, list)| Ok((tier(name)?, chains::of_texts(variable, list)?)))
         .collect()
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listed {
-    input: f64,
-    output: f64,
+    #[serde(default)]
+    input: Option<f64>,
+    #[serde(default)]
+    output: Option<f64>,
+    #[serde(default)]
+    call: Option<f64>,
+}
+
+impl Listed {
+    /// Reads the price of tokens, of calls, or of both.
+    fn price(&self, name: &str) -> Result<Price, String> {
+        let tokens = match (self.input, self.output) {
+            (Some(input), Some(output)) => Some((input, output)),
+            (None, None) if self.call.is_some() => Some((0.0, 0.0)),
+            _ => None,
+        };
+        let (input, output) = tokens.ok_or_else(|| format!("{name}: give input and output, or call, or all three"))?;
+        let call = self.call.unwrap_or_default();
+        let price = Price::per_million(input, output).and_then(|price| price.and_per_call(call));
+        price.ok_or_else(|| format!("{name}: {input}, {output} and {call} are no prices"))
+    }
 }
 
 type Prices = (BTreeMap<ProviderName, Price>, Option<Price>);
@@ -229,9 +218,8 @@ fn prices(env: &Settings<'_>, variable: &'static str) -> Result<Prices, ConfigEr
     let listed: BTreeMap<String, Listed> = json(env, variable)?;
     let refuse = |problem: String| ConfigError { variable, problem };
     let (mut prices, mut other) = (BTreeMap::new(), None);
-    for (name, Listed { input, output }) in listed {
-        let price = Price::per_million(input, output);
-        let price = price.ok_or_else(|| refuse(format!("{name}: {input} and {output} are no prices")))?;
+    for (name, listed) in listed {
+        let price = listed.price(&name).map_err(refuse)?;
         if name == OTHER {
             other = Some(price);
         } else {

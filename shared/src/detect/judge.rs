@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use vision::Look;
 
-use super::embedded;
 use super::judgement::Judgement;
+use super::{cascade, embedded, prompt};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::config::providers::ProviderName;
 use crate::error::Outage;
 use crate::identity::Principal;
-use crate::models::call::{ModelUsage, RunningUsage};
+use crate::models::call::{CallContext, ModelUsage, RunningUsage};
+use crate::models::chain::{Answered, ChainAnswer};
 use crate::models::class::ModelClass;
 
 /// An image, decoded, in the forms in which judges are shown it.
@@ -62,31 +63,72 @@ pub struct Judged {
     pub class: ModelClass,
 }
 
-/// Asks the providers of the tier's chain in turn, the embedded model among them where it is named.
+/// Asks the providers of the tier's chain in turn, the embedded model among them where it is named. Where the embedded model looks
+/// first, they are asked only if it is in doubt.
 pub async fn judge(app: &App, subject: &Subject<'_>) -> Opinion {
-    let usage = RunningUsage::default();
-    let chains = &app.config.providers.detect;
-    let (mut judged, mut failures) = (None, Vec::new());
-    for name in chains.of(&subject.principal.tier, app.models.budget().await) {
-        let answer = match name {
-            ProviderName::Local => embedded(app, subject.image).await,
-            remote => Err(format!("{remote} judges no images")),
+    let settings = &app.config.providers;
+    let by_embedded = |judgement| Judged {
+        judgement,
+        by: ProviderName::Local,
+        class: ModelClass::Embedded,
+    };
+    if let Some(doubt) = settings.detect_doubt
+        && let Ok(judgement) = embedded(app, subject.image).await
+        && !cascade::is_doubtful(&judgement, doubt)
+    {
+        return Opinion {
+            judged: Some(by_embedded(judgement)),
+            ..Opinion::default()
         };
-        match answer {
-            Ok(judgement) => {
-                let (by, class) = (name.clone(), chains.class_of(name));
-                judged = Some(Judged { judgement, by, class });
-                break;
-            }
-            Err(failure) => failures.push(failure),
-        }
     }
+    let usage = RunningUsage::default();
+    let asked = ask_elsewhere(app, subject, &usage).await;
+    let mut failures: Vec<String> = asked.failure.iter().map(ToString::to_string).collect();
+    let judged = match asked.answer {
+        Some(Answered { value, by, class }) => Some(Judged {
+            judgement: value,
+            by,
+            class,
+        }),
+        None if settings.detect.has_embedded(&subject.principal.tier) => match embedded(app, subject.image).await {
+            Ok(judgement) => Some(by_embedded(judgement)),
+            Err(failure) => {
+                failures.push(format!("{}: {failure}", ProviderName::Local));
+                None
+            }
+        },
+        None => None,
+    };
     Opinion {
         judged,
         failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
-        spend_limited: false,
+        spend_limited: asked.spend_limited,
         bill: usage.settled().await,
     }
+}
+
+/// Asks the chain's models beyond this process, which are shown a small JPEG.
+async fn ask_elsewhere(app: &App, subject: &Subject<'_>, usage: &RunningUsage) -> ChainAnswer<Judgement> {
+    let Some(jpeg) = &subject.image.jpeg else {
+        return ChainAnswer {
+            answer: None,
+            failure: None,
+            spend_limited: false,
+        };
+    };
+    let context = CallContext {
+        tier: &subject.principal.tier,
+        deadline: subject.deadline,
+        trace: subject.trace,
+        blamed: &[subject.principal.user.as_str(), subject.digest],
+        is_retry: false,
+        usage,
+    };
+    let read = |name: &ProviderName, text: &str| cascade::read(name, text, &app.config.detect);
+    let chains = &app.config.providers.detect;
+    app.models
+        .first_answer(chains, &prompt::question(jpeg), &context, read)
+        .await
 }
 
 /// Asks the embedded model, which never fails but by a defect.

@@ -52,11 +52,18 @@ impl Level {
     /// Returns the level of a judge that has a score of its own for what is merely suggestive.
     #[must_use]
     pub fn of_two(explicit: f32, suggestive: f32, thresholds: Thresholds) -> Self {
+        Self::of_three([suggestive, explicit, explicit], thresholds)
+    }
+
+    /// Returns the level of a judge that has a score of its own for each of levels 1, 2 and 3. A score counts for lower levels too.
+    #[must_use]
+    pub fn of_three([suggestive, nudity, explicit]: [f32; 3], thresholds: Thresholds) -> Self {
+        let at_least_nudity = nudity.max(explicit);
         if explicit >= thresholds.explicit {
             Self::Explicit
-        } else if explicit >= thresholds.nudity {
+        } else if at_least_nudity >= thresholds.nudity {
             Self::Nudity
-        } else if suggestive >= thresholds.suggestive {
+        } else if suggestive.max(at_least_nudity) >= thresholds.suggestive {
             Self::Suggestive
         } else {
             Self::Safe

@@ -1,9 +1,5 @@
 //! Amazon Bedrock's Converse: the same messages as one signed request. The answer's form is a tool that the model must use.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, Request, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -12,7 +8,7 @@ use serde_json::{Value, json};
 use super::counts::Counts;
 use super::failure::Failure;
 use super::form::{Bound, Form, Shape};
-use super::request::{ModelRequest, Part, Schema};
+use super::request::{ModelReply, ModelRequest, Part, Schema};
 
 /// Returns the request that asks `model`, in `form`, for an answer of at most `most_output` tokens; to be signed.
 ///
@@ -69,7 +65,7 @@ fn block(part: &Part) -> Value {
         Part::Text(text) => json!({"text": text}),
         Part::Image(image) => json!({"image": {
             "format": image.format.name(),
-            "source": {"bytes": STANDARD.encode(&image.bytes)},
+            "source": {"bytes": image.base64()},
         }}),
     }
 }
@@ -83,52 +79,14 @@ fn tool_schema(schema: &Schema) -> Value {
     schema
 }
 
-/// The addresses of Bedrock. One that is not reached gives its turn to the next, and the one that was reached comes first from then on.
-#[derive(Debug)]
-pub struct Endpoints {
-    addresses: Vec<String>,
-    first: AtomicUsize,
-}
-
-impl Endpoints {
-    /// The configured address, or else the two names of a region: the one that has IPv6 too, then the one that every region has.
-    #[must_use]
-    pub fn of(configured: Option<&str>, region: &str) -> Self {
-        let names = if region.starts_with("cn-") {
-            ["api.amazonwebservices.com.cn", "amazonaws.com.cn"]
-        } else {
-            ["api.aws", "amazonaws.com"]
-        };
-        let of_region = || names.map(|name| format!("https://bedrock-runtime.{region}.{name}"));
-        configured.map_or_else(|| Self::at(&of_region()), |address| Self::at(&[address.to_owned()]))
-    }
-
-    pub(super) fn at(addresses: &[String]) -> Self {
-        Self {
-            addresses: addresses.to_vec(),
-            first: AtomicUsize::new(0),
-        }
-    }
-
-    /// Returns each address once with its place, in the order in which they are to be tried.
-    pub fn in_turn(&self) -> impl Iterator<Item = (usize, &str)> {
-        let first = self.first.load(Ordering::Relaxed);
-        let places = (0..self.addresses.len()).map(move |n| (first + n) % self.addresses.len());
-        places.map(|place| (place, self.addresses[place].as_str()))
-    }
-
-    /// Remembers that the address at this place was reached.
-    pub fn reached(&self, place: usize) {
-        self.first.store(place, Ordering::Relaxed);
-    }
-}
-
 /// The characters that stay as they are in one segment of a path; a model's name may be an ARN, with colons and slashes.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 #[derive(Deserialize)]
 struct Conversed {
     output: ConverseOutput,
+    #[serde(default, rename = "stopReason")]
+    stop_reason: String,
     #[serde(default)]
     usage: Value,
 }
@@ -159,26 +117,36 @@ struct ToolUse {
     input: Value,
 }
 
-/// Returns the text of an answer, and the provider's counts: the input of the tool for `schema`, else the words.
+/// The reasons for which an answer is the provider's refusal of the content.
+const REFUSED: [&str; 2] = ["content_filtered", "guardrail_intervened"];
+
+/// Reads an answer. Its text is the input of the tool for `schema`, else the words.
 ///
 /// # Errors
 /// [`Failure::Schema`] when the body is not of this protocol.
-pub fn read(body: &[u8], schema: Option<&Schema>) -> Result<(Option<String>, Counts), Failure> {
+pub fn read(body: &[u8], schema: Option<&Schema>) -> Result<ModelReply, Failure> {
     let answer: Conversed =
         serde_json::from_slice(body).map_err(|_| Failure::Schema("the body is no Converse answer"))?;
-    let counts = Counts::read(&answer.usage, ["inputTokens", "outputTokens", "totalTokens"]);
+    Ok(ModelReply {
+        counts: Counts::read(&answer.usage, ["inputTokens", "outputTokens", "totalTokens"]),
+        refused: REFUSED.contains(&answer.stop_reason.as_str()),
+        text: said(answer.output.message.content, schema),
+    })
+}
+
+fn said(content: Vec<Block>, schema: Option<&Schema>) -> Option<String> {
     let mut said: Option<String> = None;
-    for block in answer.output.message.content {
+    for block in content {
         match block.tool_use {
             Some(ToolUse { name, input }) => {
                 if let Some(schema) = schema.filter(|schema| schema.name == name) {
-                    return Ok((Some(whole(input, schema).to_string()), counts));
+                    return Some(whole(input, schema).to_string());
                 }
             }
             None => said = said.or(block.text),
         }
     }
-    Ok((said, counts))
+    said
 }
 
 /// Reads a tool's input once more where some models write a string: for all of it, or for an array or object in it.
@@ -229,30 +197,6 @@ mod tests {
             utf8_percent_encode("arn:aws:x/y", PLAIN).to_string(),
             "arn%3Aaws%3Ax%2Fy"
         );
-    }
-
-    #[test]
-    fn a_region_has_two_names_and_the_one_with_ipv6_is_tried_first() {
-        let names = |region: &str| -> Vec<String> {
-            let endpoints = Endpoints::of(None, region);
-            endpoints.in_turn().map(|(_, address)| address.to_owned()).collect()
-        };
-        assert_eq!(
-            names("eu-west-1"),
-            [
-                "https://bedrock-runtime.eu-west-1.api.aws",
-                "https://bedrock-runtime.eu-west-1.amazonaws.com"
-            ]
-        );
-        assert_eq!(
-            names("cn-north-1"),
-            [
-                "https://bedrock-runtime.cn-north-1.api.amazonwebservices.com.cn",
-                "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"
-            ]
-        );
-        let configured = Endpoints::of(Some("http://127.0.0.1:9"), "eu-west-1");
-        assert_eq!(configured.in_turn().collect::<Vec<_>>(), [(0, "http://127.0.0.1:9")]);
     }
 
     #[test]
@@ -309,7 +253,7 @@ mod tests {
                 "usage": {"inputTokens": 30, "outputTokens": 5, "totalTokens": 35},
             });
             let schema = ModelRequest::sample(Vec::new()).schema;
-            let (text, counts) = read(body.to_string().as_bytes(), schema.as_ref()).unwrap();
+            let ModelReply { text, counts, .. } = read(body.to_string().as_bytes(), schema.as_ref()).unwrap();
             assert_eq!(text.as_deref(), Some(r#"{"note":"[]","rows":[]}"#), "{input}");
             assert_eq!((counts.input, counts.output), (Some(30), Some(5)));
         }

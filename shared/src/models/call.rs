@@ -159,16 +159,18 @@ impl Models {
         let stopwatch = Stopwatch::start();
         let asked = tokio::time::timeout(limit, self.exchange.ask(name, request, context.trace, now)).await;
         let slow = stopwatch.elapsed() * 100 >= self.settings.call_timeout * SLOW_FROM_PERCENT;
-        let (answer, counts, length) = read(asked.unwrap_or(Err(Failure::Timeout)), parse);
+        let (answer, counts, length) = read(asked.unwrap_or(Err(Failure::Timeout)), request, parse);
         let failure = answer.as_ref().err();
         let bounds = Bounds {
             question: request.most_input(),
             answer: length,
             told: most_output,
         };
-        let cost = failure.is_none_or(Failure::may_cost);
-        let tokens = if cost { counts.within(bounds) } else { Tokens::default() };
-        self.count(name, context, failure, tokens);
+        let cost = failure.is_none_or(Failure::may_cost).then(|| {
+            let tokens = (!name.is_moderator()).then(|| counts.within(bounds));
+            tokens.unwrap_or_default()
+        });
+        self.count(name, context, failure, cost);
         let now = self.now();
         let report = report(failure, slow, context.blamed, now);
         let settling = settle(
@@ -185,9 +187,10 @@ impl Models {
         answer
     }
 
-    /// Counts a call and its cost in this process.
-    fn count(&self, name: &ProviderName, context: &CallContext<'_>, failure: Option<&Failure>, tokens: Tokens) {
-        let money = self.settings.price(name).of(tokens);
+    /// Counts a call in this process, with the tokens of one that may cost something.
+    fn count(&self, name: &ProviderName, context: &CallContext<'_>, failure: Option<&Failure>, cost: Option<Tokens>) {
+        let money = cost.map_or_else(Money::default, |tokens| self.settings.price(name).of(tokens));
+        let tokens = cost.unwrap_or_default();
         context.usage.add(ModelUsage {
             calls: 1,
             retries: u32::from(context.is_retry),
@@ -197,7 +200,7 @@ impl Models {
             money,
             opened: 0,
         });
-        if tokens != Tokens::default() {
+        if tokens != Tokens::default() || money != Money::default() {
             let purpose = (name.clone(), context.tier.clone());
             let spent = Spent {
                 calls: 1,
@@ -253,11 +256,15 @@ async fn settle(
 /// Reads a reply; with it the provider's counts, and the bytes of the answer.
 fn read<T>(
     reply: Result<ModelReply, Failure>,
+    request: &ModelRequest,
     parse: impl FnOnce(&str) -> Result<T, &'static str>,
 ) -> (Result<T, Failure>, Counts, usize) {
     match reply {
-        Ok(ModelReply { text, counts }) => {
+        Ok(ModelReply { text, counts, refused }) => {
             let length = text.as_ref().map_or(0, String::len);
+            if refused && request.has_image() {
+                return (Err(Failure::Image(200)), counts, length);
+            }
             let text = text.ok_or("the answer has no text");
             let answer = text.and_then(|text| parse(&text)).map_err(Failure::Schema);
             (answer, counts, length)

@@ -68,18 +68,18 @@ pub struct Answered<T> {
 
 impl Models {
     /// Asks the models of the tier's chain in turn until one answers: each once, and once more if its call failed and the fleet's
-    /// budget of retries allows it. The embedded model is none of them: it is the caller's last rung.
+    /// budget of retries allows it. `parse` is told who answered. The embedded model is none of them: it is the caller's last rung.
     pub async fn first_answer<T>(
         &self,
         chains: &Chains,
         request: &ModelRequest,
         context: &CallContext<'_>,
-        parse: impl Fn(&str) -> Result<T, &'static str>,
+        parse: impl Fn(&ProviderName, &str) -> Result<T, &'static str>,
     ) -> ChainAnswer<T> {
         let budget = self.budget().await;
         let (mut answer, mut failures) = (None, Vec::new());
         for name in chains.of(context.tier, budget).iter().filter(|name| name.is_remote()) {
-            match self.answer_of(name, request, context, &parse).await {
+            match self.answer_of(name, request, context, |text| parse(name, text)).await {
                 Ok(value) => {
                     answer = Some(Answered {
                         value,

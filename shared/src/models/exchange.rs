@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lambda_http::http::Request;
 
+use super::endpoints::Endpoints;
 use super::failure::Failure;
 use super::form::Form;
 use super::refusal::{self, About};
 use super::request::{ModelReply, ModelRequest};
 use super::sign::{Scope, signed};
 use super::transport::{HttpAnswer, Transport, traced};
-use super::{bedrock, openai};
+use super::{bedrock, moderation, openai, rekognition};
 use crate::clock::Timestamp;
 use crate::config::providers::{ProviderName, ProviderSettings};
 use crate::config::{AwsCredentials, Config, Secret};
@@ -29,21 +30,24 @@ pub struct Exchange {
     key: Option<Held<Secret>>,
     /// The forms of providers that have refused a stricter one.
     forms: Mutex<HashMap<ProviderName, Form>>,
-    bedrock: bedrock::Endpoints,
+    bedrock: Endpoints,
+    rekognition: Endpoints,
 }
 
 impl Exchange {
     /// As configured, with the key of `OpenAI`'s protocol.
     #[must_use]
     pub fn new(config: &Config, key: Option<Held<Secret>>) -> Self {
+        let (settings, region) = (&config.providers, &config.region);
         Self {
-            settings: config.providers.clone(),
-            region: config.region.clone(),
+            settings: settings.clone(),
+            region: region.clone(),
             credentials: config.credentials.clone(),
             transport: Transport::default(),
             key,
             forms: Mutex::default(),
-            bedrock: bedrock::Endpoints::of(config.providers.bedrock_endpoint.as_deref(), &config.region),
+            bedrock: Endpoints::of("bedrock-runtime", settings.bedrock_endpoint.as_deref(), region),
+            rekognition: Endpoints::of("rekognition", settings.rekognition_endpoint.as_deref(), region),
         }
     }
 
@@ -73,10 +77,12 @@ impl Exchange {
         loop {
             let form = self.form(name);
             let answer = self.send(name, request, form, (key.as_deref(), trace), now).await?;
-            let Err(failure) = succeeded(&answer) else {
+            if (200..=299).contains(&answer.status) {
                 return read(name, request, &answer.body);
-            };
-            match refusal::about(answer.status, &answer.body) {
+            }
+            let (failure, about) = refused(name, &answer);
+            match about {
+                About::Content if request.has_image() => return Err(Failure::Image(answer.status)),
                 About::Content => return Err(Failure::Content(answer.status)),
                 About::Form(feature) => match form.without(feature) {
                     Some(lesser) => self.learn(name, form, lesser),
@@ -107,34 +113,49 @@ impl Exchange {
                 let request = openai::request(&self.settings.openai, key, model, request, bound)?;
                 self.transport.send(traced(request, trace), now).await
             }
+            ProviderName::Moderation(model) => {
+                let request = moderation::request(&self.settings.openai, key, model, request)?;
+                self.transport.send(traced(request, trace), now).await
+            }
             ProviderName::Bedrock(model) => {
-                for (place, endpoint) in self.bedrock.in_turn() {
-                    let request = traced(bedrock::request(endpoint, model, request, bound)?, trace);
-                    match self.transport.send(self.signed(request, now)?, now).await {
-                        Err(Failure::Unreachable) => {}
-                        Err(failure) => return Err(failure),
-                        Ok(answer) => {
-                            self.bedrock.reached(place);
-                            return Ok(answer);
-                        }
-                    }
-                }
-                Err(Failure::Unreachable)
+                let asking = |endpoint: &str| Ok(traced(bedrock::request(endpoint, model, request, bound)?, trace));
+                self.send_to_aws(&self.bedrock, "bedrock", asking, now).await
+            }
+            ProviderName::Rekognition => {
+                let asking = |endpoint: &str| Ok(traced(rekognition::request(endpoint, request)?, trace));
+                self.send_to_aws(&self.rekognition, "rekognition", asking, now).await
             }
         }
     }
 
-    fn signed(&self, request: Request<String>, now: Timestamp) -> Result<Request<String>, Failure> {
+    /// Sends what `asking` makes for the first of the addresses that is reached, signed for a service.
+    async fn send_to_aws(
+        &self,
+        endpoints: &Endpoints,
+        service: &'static str,
+        asking: impl Fn(&str) -> Result<Request<String>, Failure>,
+        now: Timestamp,
+    ) -> Result<HttpAnswer, Failure> {
         let scope = Scope {
             credentials: self.credentials.as_ref(),
             region: &self.region,
-            service: "bedrock",
+            service,
         };
-        signed(request, scope, now)
+        for (place, endpoint) in endpoints.in_turn() {
+            match self.transport.send(signed(asking(endpoint)?, scope, now)?, now).await {
+                Err(Failure::Unreachable) => {}
+                Err(failure) => return Err(failure),
+                Ok(answer) => {
+                    endpoints.reached(place);
+                    return Ok(answer);
+                }
+            }
+        }
+        Err(Failure::Unreachable)
     }
 
     async fn key(&self, name: &ProviderName, now: Timestamp) -> Result<Option<Arc<Secret>>, Failure> {
-        let (ProviderName::OpenAi(_), Some(key)) = (name, &self.key) else {
+        let (ProviderName::OpenAi(_) | ProviderName::Moderation(_), Some(key)) = (name, &self.key) else {
             return Ok(None);
         };
         key.current(now).await.map(Some).map_err(|error| {
@@ -174,24 +195,32 @@ impl Exchange {
     }
 }
 
-/// Turns a status that is no success into a failure.
-const fn succeeded(answer: &HttpAnswer) -> Result<(), Failure> {
-    match answer.status {
-        200..=299 => Ok(()),
-        429 => Err(Failure::RateLimited(answer.wait)),
+/// Returns the failure of an answer without success, and its subject.
+fn refused(name: &ProviderName, answer: &HttpAnswer) -> (Failure, About) {
+    let by_status = match answer.status {
+        429 => Failure::RateLimited(answer.wait),
         // 424: a model of Bedrock failed; 425, 499: of proxies.
-        status @ (408 | 409 | 424 | 425 | 499 | 500..) => Err(Failure::Server(status, answer.wait)),
-        status => Err(Failure::Refused(status)),
+        status @ (408 | 409 | 424 | 425 | 499 | 500..) => Failure::Server(status, answer.wait),
+        status => Failure::Refused(status),
+    };
+    match name {
+        ProviderName::Rekognition => (rekognition::failure(answer).unwrap_or(by_status), About::Other),
+        name => match refusal::about(answer.status, &answer.body) {
+            // A moderation has no form.
+            About::Form(_) if name.is_moderator() => (by_status, About::Other),
+            about => (by_status, about),
+        },
     }
 }
 
 fn read(name: &ProviderName, request: &ModelRequest, body: &[u8]) -> Result<ModelReply, Failure> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    let (text, counts) = match name {
-        ProviderName::Bedrock(_) => bedrock::read(body, request.schema.as_ref())?,
-        ProviderName::OpenAi(_) | ProviderName::Local => openai::read(body)?,
-    };
-    Ok(ModelReply { text, counts })
+    match name {
+        ProviderName::Bedrock(_) => bedrock::read(body, request.schema.as_ref()),
+        ProviderName::Moderation(_) => moderation::read(body),
+        ProviderName::Rekognition => rekognition::read(body),
+        ProviderName::OpenAi(_) | ProviderName::Local => openai::read(body),
+    }
 }
 
 #[cfg(test)]
@@ -255,7 +284,7 @@ mod tests {
         let known = |name: &str| credentials.iter().find(|(of, _)| *of == name);
         let config = Config::read(|name| known(name).map(|(_, value)| (*value).to_owned())).unwrap();
         let mut exchange = Exchange::new(&config, None);
-        exchange.bedrock = bedrock::Endpoints::at(&names.map(|name| format!("http://{name}")));
+        exchange.bedrock = Endpoints::at(&names.map(|name| format!("http://{name}")));
         exchange
     }
 

@@ -31,6 +31,9 @@ pub enum Failure {
     /// The provider refused because of what the content says, or how long it is.
     #[error("the content was refused with status {0}")]
     Content(u16),
+    /// The provider refused the image: too large, unsupported, broken, or against its policy. It says nothing of the provider.
+    #[error("the image was refused with status {0}")]
+    Image(u16),
     /// An answer that is none.
     #[error("{0}")]
     Schema(&'static str),
@@ -44,7 +47,7 @@ impl Failure {
     #[must_use]
     pub fn is_worth_a_retry(&self, items: usize) -> bool {
         match self {
-            Self::Refused(_) | Self::Unasked(_) => false,
+            Self::Refused(_) | Self::Unasked(_) | Self::Image(_) => false,
             // The same item is refused again; half of several may be free of it.
             Self::Content(_) => items > 1,
             // Another provider, or the stand-in, is there before the wait is over.
@@ -71,10 +74,12 @@ impl Failure {
     /// Reports whether the model may have read the question, so that it is paid for.
     #[must_use]
     pub const fn may_cost(&self) -> bool {
-        matches!(
-            self,
-            Self::Timeout | Self::Connection | Self::Schema(_) | Self::Content(_)
-        )
+        match self {
+            Self::Timeout | Self::Connection | Self::Schema(_) | Self::Content(_) => true,
+            // An answer that is a refusal was read and written.
+            Self::Image(status) => *status < 300,
+            Self::Unreachable | Self::RateLimited(_) | Self::Server(..) | Self::Refused(_) | Self::Unasked(_) => false,
+        }
     }
 
     /// For how long the provider asked not to be called.
@@ -105,7 +110,8 @@ impl Failure {
             Self::Unreachable | Self::Connection | Self::RateLimited(_) | Self::Server(..) | Self::Refused(_) => {
                 CallOutcome::Failed { slow }
             }
-            Self::Unasked(_) => CallOutcome::Neutral,
+            // Whoever sends images could shut a provider otherwise.
+            Self::Unasked(_) | Self::Image(_) => CallOutcome::Neutral,
         }
     }
 }

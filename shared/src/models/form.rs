@@ -58,7 +58,10 @@ impl Form {
             // Llama chooses tools by itself or not at all.
             ProviderName::Bedrock(model) if model.contains("llama") => (Shape::Loose, None),
             ProviderName::OpenAi(model) => (Shape::Strict, least_effort(model)),
-            ProviderName::Bedrock(_) | ProviderName::Local => (Shape::Strict, None),
+            ProviderName::Bedrock(_)
+            | ProviderName::Moderation(_)
+            | ProviderName::Rekognition
+            | ProviderName::Local => (Shape::Strict, None),
         };
         Self {
             shape,
@@ -110,7 +113,7 @@ impl Form {
     pub fn most_output(self, name: &ProviderName, needed: u32) -> u32 {
         let model = match name {
             ProviderName::OpenAi(model) | ProviderName::Bedrock(model) => model,
-            ProviderName::Local => "",
+            ProviderName::Moderation(_) | ProviderName::Rekognition | ProviderName::Local => "",
         };
         let reasoning = match self.effort {
             Some(Effort::None) => 0,

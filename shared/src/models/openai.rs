@@ -1,7 +1,5 @@
 //! OpenAI's protocol: `POST {base}/chat/completions`, for every server that speaks it.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, Request, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +7,7 @@ use serde_json::{Value, json};
 use super::counts::Counts;
 use super::failure::Failure;
 use super::form::{Bound, Form, Shape};
-use super::request::{ModelRequest, Part};
+use super::request::{ModelReply, ModelRequest, Part};
 use crate::config::Secret;
 use crate::config::providers::{KeyHeader, OpenAiSettings};
 
@@ -56,11 +54,21 @@ pub fn request(
     {
         body["temperature"] = Value::from(temperature);
     }
+    posted(settings, key, "chat/completions", &body)
+}
+
+/// Returns the request that posts `body` to a route of this protocol.
+pub(super) fn posted(
+    settings: &OpenAiSettings,
+    key: Option<&Secret>,
+    route: &str,
+    body: &Value,
+) -> Result<Request<String>, Failure> {
     let version = settings.api_version.as_ref();
     let version = version.map_or_else(String::new, |version| format!("?api-version={version}"));
     let mut call = Request::builder()
         .method(Method::POST)
-        .uri(format!("{}/chat/completions{version}", settings.base_url))
+        .uri(format!("{}/{route}{version}", settings.base_url))
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json");
     if let Some(key) = key {
@@ -80,14 +88,7 @@ fn content(parts: &[Part]) -> Value {
     }
     let parts = parts.iter().map(|part| match part {
         Part::Text(text) => json!({"type": "text", "text": text}),
-        Part::Image(image) => {
-            let url = format!(
-                "data:image/{};base64,{}",
-                image.format.name(),
-                STANDARD.encode(&image.bytes)
-            );
-            json!({"type": "image_url", "image_url": {"url": url}})
-        }
+        Part::Image(image) => json!({"type": "image_url", "image_url": {"url": image.data_url()}}),
     });
     parts.collect()
 }
@@ -102,19 +103,31 @@ struct Completion {
 #[derive(Deserialize)]
 struct Choice {
     message: ChatMessage,
+    #[serde(default)]
+    finish_reason: Value,
 }
 
 #[derive(Deserialize)]
 struct ChatMessage {
     #[serde(default)]
     content: Value,
+    #[serde(default)]
+    refusal: Value,
 }
 
-/// Returns the text of an answer, and the provider's counts. A refusal has no text.
+impl Choice {
+    /// True if the model, or a filter over it, would not answer.
+    fn is_refusal(&self) -> bool {
+        let refusal = self.message.refusal.as_str();
+        refusal.is_some_and(|words| !words.is_empty()) || self.finish_reason == "content_filter"
+    }
+}
+
+/// Reads an answer. A refusal has no text.
 ///
 /// # Errors
 /// [`Failure::Schema`] when the body is not of this protocol.
-pub fn read(body: &[u8]) -> Result<(Option<String>, Counts), Failure> {
+pub fn read(body: &[u8]) -> Result<ModelReply, Failure> {
     let completion: Completion =
         serde_json::from_slice(body).map_err(|_| Failure::Schema("the body is no chat completion"))?;
     let counts = Counts::read(
@@ -122,7 +135,11 @@ pub fn read(body: &[u8]) -> Result<(Option<String>, Counts), Failure> {
         ["prompt_tokens", "completion_tokens", "total_tokens"],
     );
     let choice = completion.choices.into_iter().next();
-    Ok((choice.and_then(|choice| text(choice.message.content)), counts))
+    Ok(ModelReply {
+        counts,
+        refused: choice.as_ref().is_some_and(Choice::is_refusal),
+        text: choice.and_then(|choice| text(choice.message.content)),
+    })
 }
 
 /// Reads the text of a content: a string, or the text parts of an array. Other parts, such as reasoning, are left out.
@@ -186,6 +203,28 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_told_from_an_answer() {
+        for (choice, expected) in [
+            (
+                json!({"message": {"content": null, "refusal": "I cannot look at that."}, "finish_reason": "stop"}),
+                true,
+            ),
+            (
+                json!({"message": {"content": ""}, "finish_reason": "content_filter"}),
+                true,
+            ),
+            (
+                json!({"message": {"content": "{}", "refusal": null}, "finish_reason": "stop"}),
+                false,
+            ),
+            (json!({"message": {"content": "{}"}}), false),
+        ] {
+            let body = json!({"choices": [choice]}).to_string();
+            assert_eq!(read(body.as_bytes()).unwrap().refused, expected, "{body}");
+        }
+    }
+
+    #[test]
     fn usage_of_any_kind_leaves_the_answer_as_it_is() {
         for usage in [
             "null",
@@ -195,7 +234,7 @@ mod tests {
             r#"{"prompt_tokens":1e30,"completion_tokens":"9"}"#,
         ] {
             let body = format!(r#"{{"choices":[{{"message":{{"content":"said"}}}}],"usage":{usage}}}"#);
-            let (text, counts) = read(body.as_bytes()).unwrap();
+            let ModelReply { text, counts, .. } = read(body.as_bytes()).unwrap();
             assert_eq!((text.as_deref(), counts), (Some("said"), Counts::default()), "{usage}");
         }
     }

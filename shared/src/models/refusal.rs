@@ -15,8 +15,8 @@ pub enum About {
     Other,
 }
 
-/// Codes of errors that are about the content.
-const OF_CONTENT: [&str; 7] = [
+/// Codes of errors that are about the content, in words or in an image.
+const OF_CONTENT: [&str; 20] = [
     "content_filter",
     "content_policy_violation",
     "ResponsibleAIPolicyViolation",
@@ -24,13 +24,31 @@ const OF_CONTENT: [&str; 7] = [
     "context_length_exceeded",
     "json_validate_failed",
     "string_above_max_length",
+    "empty_image_file",
+    "image_content_policy_violation",
+    "image_file_too_large",
+    "image_parse_error",
+    "image_too_large",
+    "image_too_small",
+    "invalid_base64_image",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_image_mode",
+    "invalid_image_url",
+    "unsupported_image_format",
+    "unsupported_image_media_type",
 ];
 
 /// Words of messages without a code, in lower case and with spaces for underscores. The first that occurs decides.
-const PHRASES: [(&str, About); 14] = [
+const PHRASES: [(&str, About); 19] = [
     ("context length", About::Content),
     ("input is too long", About::Content),
     ("prompt is too long", About::Content),
+    ("could not process image", About::Content),
+    ("cannot identify image", About::Content),
+    ("image exceeds", About::Content),
+    ("image dimensions exceed", About::Content),
+    ("unsupported image", About::Content),
     ("reasoning effort", About::Form(Feature::Effort)),
     ("temperature", About::Form(Feature::Temperature)),
     ("max completion tokens", About::Form(Feature::Bound)),
@@ -107,6 +125,11 @@ mod tests {
             json!({"error": {"code": 400, "type": "BadRequestError",
                 "message": "This model's maximum context length is 4096 tokens."}}),
             json!({"message": "Input is too long for requested model."}),
+            json!({"error": {"code": "invalid_image_format", "message": "You uploaded an unsupported image."}}),
+            json!({"error": {"code": "image_content_policy_violation"}}),
+            json!({"error": {"type": "BadRequestError", "message": "cannot identify image file <_io.BytesIO>"}}),
+            json!({"message": "The model returned the following errors: Could not process image"}),
+            json!({"message": "messages.0.content.0.image: image exceeds 5 MB maximum: 7465044 bytes > 5242880 bytes"}),
         ] {
             assert_eq!(of(400, &error), About::Content, "{error}");
         }
@@ -162,6 +185,7 @@ mod tests {
     fn a_refusal_without_a_known_subject_is_about_something_else() {
         for error in [
             json!({"error": {"message": "bad request", "code": null}}),
+            json!({"message": "This model doesn't support the image content block that you provided."}),
             json!("no"),
             json!(null),
         ] {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::counts::Counts;
@@ -75,6 +77,8 @@ pub struct ModelReply {
     pub text: Option<String>,
     /// The provider's counts of tokens.
     pub counts: Counts,
+    /// It is a refusal because of the content.
+    pub refused: bool,
 }
 
 impl ModelRequest {
@@ -88,6 +92,22 @@ impl ModelRequest {
                 self.system, schema.json
             )),
         }
+    }
+
+    /// Reports whether a part of it is an image.
+    #[must_use]
+    pub fn has_image(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Image(_)))
+    }
+
+    /// Returns its image, if it has exactly one.
+    #[must_use]
+    pub fn only_image(&self) -> Option<&Image> {
+        let mut found = self.parts.iter().filter_map(|part| match part {
+            Part::Image(image) => Some(image),
+            Part::Text(_) => None,
+        });
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// Bounds the tokens of all that a model is given to read: by the bytes of texts, and by the largest image.
@@ -111,6 +131,20 @@ impl ImageFormat {
             Self::Gif => "gif",
             Self::Webp => "webp",
         }
+    }
+}
+
+impl Image {
+    /// Returns its bytes as base64.
+    #[must_use]
+    pub fn base64(&self) -> String {
+        STANDARD.encode(&self.bytes)
+    }
+
+    /// Returns it as a `data:` URL.
+    #[must_use]
+    pub fn data_url(&self) -> String {
+        format!("data:image/{};base64,{}", self.format.name(), self.base64())
     }
 }
 

@@ -123,7 +123,7 @@ impl<'a> Asking<'a> {
             is_retry: false,
             usage,
         };
-        let parse = |text: &str| answer::parse(text, &prompt.ids, self.question.explain);
+        let parse = |_: &ProviderName, text: &str| answer::parse(text, &prompt.ids, self.question.explain);
         let chains = &self.app.config.providers.rank;
         self.app
             .models

@@ -58,7 +58,7 @@ async fn ask(app: &App) {
     };
     let given = app
         .models
-        .first_answer(&app.config.providers.rank, &request, &context, |text| Ok(text.len()))
+        .first_answer(&app.config.providers.rank, &request, &context, |_, text| Ok(text.len()))
         .await;
     let answer = given.answer.expect("an answer");
     assert!(answer.value > 0);

@@ -29,17 +29,19 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     // The names of meters.
     ("plan", &["images", "posts", "rankings"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
-    ("config", &["detect"]),
-    ("config::providers", &["images", "rank"]),
+    ("config", &["detect", "image", "images"]),
+    ("config::providers", &["rank"]),
     // A part of what models are asked; OpenAI's name of its protocol, and of some models.
     ("models", &["image"]),
     ("models::form", &["chat"]),
     ("models::openai", &["chat"]),
+    // AWS's name of the operation.
+    ("models::rekognition", &["detect"]),
     ("config::openai", &["chat"]),
 ];
 
