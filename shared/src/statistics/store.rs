@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use redis::Value;
 
@@ -23,6 +24,9 @@ use crate::valkey::{Failure, Invocation, Valkey};
 /// Writes at a time: what a process has counted by itself is at most 500 parts.
 const WRITES_AT_A_TIME: usize = 16;
 
+/// Slots that a process keeps for its next requests to write or to confirm; others are left to the schedule.
+const MOST_PASSING: usize = 16;
+
 /// Lambda ends a process half a second after it has told it to end.
 const SETTLE_WITHIN: Duration = Duration::from_millis(450);
 
@@ -36,6 +40,7 @@ pub struct Statistics {
     pub(super) scripts: SlotScripts,
     pub(super) table: StatisticsTable,
     buffer: Mutex<SlotBuffer>,
+    passing: Mutex<PassingSlots>,
     /// Names this process among the sources.
     process: OnceLock<String>,
     named: AtomicU64,
@@ -47,6 +52,17 @@ pub struct Counting<'a> {
     user: &'a UserId,
     /// Those of each slot together.
     of_slots: Vec<Vec<Observation<'a>>>,
+    /// Scripts before those that count.
+    confirmed: usize,
+}
+
+/// Slots that are written by whoever passes by: this process's next requests.
+#[derive(Debug, Default)]
+struct PassingSlots {
+    /// Found in the cache, and over, or grown by 500.
+    found: Vec<(UserId, OpenSlot)>,
+    /// Written, and to be confirmed.
+    written: Vec<(UserId, OpenSlot)>,
 }
 
 /// The outcome of counting.
@@ -69,6 +85,7 @@ impl Statistics {
             scripts: SlotScripts::default(),
             table,
             buffer: Mutex::default(),
+            passing: Mutex::default(),
             process: OnceLock::new(),
             named: AtomicU64::new(0),
         }
@@ -95,7 +112,8 @@ impl Statistics {
     }
 
     /// Returns the scripts that count observations of a user, for a pipeline to the shared cache; give its answer to
-    /// [`counted`](Self::counted). There are none without a cache.
+    /// [`counted`](Self::counted). There are none without a cache. They also look for a slot of the user that is over, and confirm
+    /// some that this process has written.
     #[must_use]
     pub fn counting<'a>(
         &'a self,
@@ -107,16 +125,27 @@ impl Statistics {
         for observation in observations {
             of_slots.entry(Slot::of(observation.at)).or_default().push(*observation);
         }
-        let mut invocations = Vec::with_capacity(of_slots.len() * 2);
+        let mut invocations = Vec::with_capacity(of_slots.len() * 2 + 1);
+        let mut confirmed = 0;
         if self.cache.is_some() {
+            for (user, written) in std::mem::take(&mut self.passing().written) {
+                invocations.push(self.scripts.confirm(&user, &written, now));
+            }
+            confirmed = invocations.len();
             for (slot, observations) in &of_slots {
                 let source = format!("{}.{}", self.process(), self.named.fetch_add(1, Ordering::Relaxed));
                 invocations.push(self.scripts.count((user, *slot), &source, observations, now));
                 invocations.push(self.scripts.note(user, *slot, now));
             }
+            invocations.push(self.scripts.look(user, now));
         }
         let of_slots = of_slots.into_values().collect();
-        (invocations, Counting { user, of_slots })
+        let counting = Counting {
+            user,
+            of_slots,
+            confirmed,
+        };
+        (invocations, counting)
     }
 
     /// Learns if the cache has counted: `replies` are those to the scripts of [`counting`](Self::counting), or the failure of
@@ -131,8 +160,16 @@ impl Statistics {
             degraded: replies.is_err(),
             ..CountOutcome::default()
         };
+        let replies = replies.ok().and_then(|replies| replies.get(counting.confirmed..));
+        let looked = replies.and_then(|replies| replies.get(2 * counting.of_slots.len()));
+        if let Some(open) = looked.and_then(|reply| cache::read_look(reply, now)) {
+            let mut passing = self.passing();
+            if passing.found.len() < MOST_PASSING {
+                passing.found.push((counting.user.clone(), open));
+            }
+        }
         for (n, observations) in counting.of_slots.iter().enumerate() {
-            let reply = replies.ok().and_then(|replies| replies.get(2 * n));
+            let reply = replies.and_then(|replies| replies.get(2 * n));
             let taken = reply.and_then(cache::read_number).unwrap_or(0);
             for observation in observations.iter().skip(taken) {
                 if !self.buffer().note(counting.user, observation, now) {
@@ -144,43 +181,36 @@ impl Statistics {
         outcome
     }
 
-    /// Returns the script that looks for a slot of this user which their request should write, for a pipeline to the shared
-    /// cache that is sent before some other wait.
-    #[must_use]
-    pub fn look(&self, user: &UserId, now: Timestamp) -> Option<Invocation<'_>> {
-        self.cache.as_ref().map(|_| self.scripts.look(user, now))
-    }
-
-    /// Reads the answer to a look, and writes the slot that it found, and what this process has counted by itself if that is
-    /// due. Returns the script that confirms the slot, for a later pipeline; without it the slot is written once more.
-    pub async fn write_in_passing(
-        &self,
-        user: &UserId,
-        looked: Option<&Value>,
-        now: Timestamp,
-    ) -> (Option<Invocation<'_>>, usize) {
-        let found = looked.and_then(|reply| cache::read_look(reply, now));
-        let slot = async {
-            let open = found?;
-            let written = self.table.write_part((user, open.slot), &open.source, &open.marks, now);
-            let written = written.await.ok()?;
-            Some((self.scripts.confirm(user, &open, now), usize::from(written)))
-        };
-        let (slot, delivered) = tokio::join!(slot, self.deliver_if_due(now));
-        match slot {
-            Some((confirm, written)) => (Some(confirm), written + delivered),
-            None => (None, delivered),
-        }
-    }
-
-    /// Writes what this process has counted by itself, if 500 wait or one has waited for 10 seconds. Returns how many parts
-    /// went to the table.
+    /// Writes the slots that were found to be over while others were counted, and what this process has counted by itself if 500
+    /// wait or one has waited for 10 seconds. Returns how many parts went to the table. Run it beside the other waits of a
+    /// request: nothing depends on its end.
     pub async fn deliver_if_due(&self, now: Timestamp) -> usize {
-        if !self.buffer().is_due(now) {
-            return 0;
+        let found = std::mem::take(&mut self.passing().found);
+        let found = join_all(found.into_iter().map(|found| self.write_found(found, now)));
+        let is_due = self.buffer().is_due(now);
+        let own = async {
+            // What could not be written waits for the next request.
+            if is_due {
+                self.deliver(now).await.unwrap_or(0)
+            } else {
+                0
+            }
+        };
+        let (found, own) = tokio::join!(found, own);
+        found.into_iter().sum::<usize>() + own
+    }
+
+    /// Writes a slot that was found; its confirmation rides in the next pipeline. Should anything fail, the schedule writes it.
+    async fn write_found(&self, (user, open): (UserId, OpenSlot), now: Timestamp) -> usize {
+        let written = self
+            .table
+            .write_part((&user, open.slot), &open.source, &open.marks, now);
+        let Ok(written) = written.await else { return 0 };
+        let mut passing = self.passing();
+        if passing.written.len() < MOST_PASSING {
+            passing.written.push((user, open));
         }
-        // What could not be written waits for the next request.
-        self.deliver(now).await.unwrap_or(0)
+        usize::from(written)
     }
 
     /// Writes what this process has counted by itself to the table. Returns how many parts it wrote.
@@ -273,6 +303,10 @@ impl Statistics {
         // Without random bytes two processes may overwrite each other's parts.
         self.process
             .get_or_init(|| URL_SAFE_NO_PAD.encode(random_bytes::<9>().unwrap_or_default()))
+    }
+
+    fn passing(&self) -> MutexGuard<'_, PassingSlots> {
+        self.passing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn buffer(&self) -> MutexGuard<'_, SlotBuffer> {

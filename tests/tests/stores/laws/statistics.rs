@@ -9,7 +9,6 @@ use shared::app::App;
 use shared::clock::Timestamp;
 use shared::ids::UserId;
 use shared::statistics::Observation;
-use shared::valkey::Valkey;
 use tests::redis::Redis;
 use tests::runs::cases;
 use tests::service::{Plan, START, TableService};
@@ -21,8 +20,6 @@ enum Step {
     Count { instance: usize, id: u8 },
     /// The same, and the cache is away.
     CountAlone { instance: usize, id: u8 },
-    /// A request of the user passes by; its confirmation may be lost.
-    PassBy { instance: usize, confirms: bool },
     /// The schedule comes.
     Flush { instance: usize },
     /// An instance writes what it has counted by itself.
@@ -40,7 +37,6 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (instance(), any::<u8>()).prop_map(|(instance, id)| Step::Count { instance, id: id % 24 }),
         3 => (instance(), any::<u8>()).prop_map(|(instance, id)| Step::CountAlone { instance, id: id % 24 }),
-        2 => (instance(), any::<bool>()).prop_map(|(instance, confirms)| Step::PassBy { instance, confirms }),
         2 => instance().prop_map(|instance| Step::Flush { instance }),
         1 => instance().prop_map(|instance| Step::Deliver { instance }),
         1 => instance().prop_map(|instance| Step::Die { instance }),
@@ -54,7 +50,6 @@ struct World {
     /// The instances with the cache, and each one's other half, which has none.
     instances: Vec<App>,
     alone: Vec<App>,
-    valkey: Valkey,
     redis: Redis,
     user: UserId,
     sent: BTreeSet<u8>,
@@ -62,13 +57,10 @@ struct World {
 
 impl World {
     fn of(plan: &Plan, redis: Redis) -> Self {
-        let config = plan.config();
-        let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, plan.clock().clone());
         Self {
             instances: (0..2).map(|_| plan.app()).collect(),
             alone: (0..2).map(|_| without_cache(plan)).collect(),
             plan: plan.clone(),
-            valkey,
             redis,
             user: UserId::random().unwrap(),
             sent: BTreeSet::new(),
@@ -97,24 +89,10 @@ impl World {
         self.sent.insert(id);
     }
 
-    async fn pass_by(&self, app: usize, confirms: bool) {
-        let (statistics, now) = (&self.instances[app].statistics, self.now());
-        let looked = self
-            .valkey
-            .run(&[statistics.look(&self.user, now).unwrap()])
-            .await
-            .unwrap();
-        let (confirm, _) = statistics.write_in_passing(&self.user, looked.first(), now).await;
-        if let Some(confirm) = confirm.filter(|_| confirms) {
-            self.valkey.run(&[confirm]).await.unwrap();
-        }
-    }
-
     async fn take(&mut self, step: &Step) {
         match *step {
             Step::Count { instance, id } => self.count(instance, id, true).await,
             Step::CountAlone { instance, id } => self.count(instance, id, false).await,
-            Step::PassBy { instance, confirms } => self.pass_by(instance, confirms).await,
             Step::Flush { instance } => {
                 let flushed = self.instances[instance].statistics.flush(self.now()).await;
                 assert!(flushed.failure.is_none(), "{flushed:?}");

@@ -47,11 +47,10 @@ async fn a_script_touches_one_place_of_a_cluster_and_rides_in_a_pipeline_with_ot
     let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, world.clock().clone());
     let now = world.now();
     let observations: Vec<Observation<'_>> = ["a", "b", "a"].iter().map(|id| seen(id, now)).collect();
-    let (mut invocations, counting) = app.statistics.counting(&ann, &observations, now);
-    assert_eq!(invocations.len(), 2);
-    invocations.extend(app.statistics.look(&ann, now));
-    let replies = valkey.run(&invocations).await.unwrap();
-    let outcome = app.statistics.counted(&counting, Ok(&replies[..2]), now);
+    let (invocations, counting) = app.statistics.counting(&ann, &observations, now);
+    assert_eq!(invocations.len(), 3);
+    let replies = valkey.run(&invocations).await;
+    let outcome = app.statistics.counted(&counting, replies.as_deref(), now);
     assert_eq!((outcome.degraded, outcome.lost), (false, 0));
     assert_eq!(today(&app, &ann).await, 2);
     world.clock().advance(SLOT * 2);
@@ -60,48 +59,42 @@ async fn a_script_touches_one_place_of_a_cluster_and_rides_in_a_pipeline_with_ot
 }
 
 #[tokio::test]
-async fn a_request_in_the_next_slot_writes_the_one_before_without_a_wait_of_its_own() {
+async fn a_count_in_the_next_slot_finds_the_one_before_and_the_process_writes_it() {
     let world = World::start().await;
-    let (app, ann) = (world.plan.app(), user());
-    let config = world.plan.config();
-    let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, world.clock().clone());
+    let (app, other, ann) = (world.plan.app(), world.plan.app(), user());
     for n in 0..5 {
-        count(&app, &ann, &format!("det_{n}")).await;
+        count(&other, &ann, &format!("det_{n}")).await;
     }
     world.clock().advance(SLOT);
     let now = world.now();
-    let looked = valkey.run(&[app.statistics.look(&ann, now).unwrap()]).await.unwrap();
-    let (confirm, writes) = app.statistics.write_in_passing(&ann, looked.first(), now).await;
-    assert_eq!((writes, world.parts().await), (1, 1));
-    // Written, but not confirmed: it counts once all the same.
-    assert_eq!(today(&app, &ann).await, 5);
-    let confirmed = valkey.run(&[confirm.unwrap()]).await.unwrap();
-    assert_eq!(confirmed, [redis::Value::Int(1)]);
-    let looked = valkey.run(&[app.statistics.look(&ann, now).unwrap()]).await.unwrap();
-    let (confirm, writes) = app.statistics.write_in_passing(&ann, looked.first(), now).await;
-    assert!(confirm.is_none() && writes == 0);
-    assert_eq!(today(&app, &ann).await, 5);
-    assert_eq!(app.statistics.flush(now.plus(SLOT)).await.written, 0);
+    let first = app.statistics.count(&ann, &[seen("det_5", now)], now).await;
+    assert_eq!((first.writes, world.parts().await), (1, 1));
+    // Written, but not confirmed: it counts once all the same, and is written again.
+    assert_eq!(today(&app, &ann).await, 6);
+    let second = other.statistics.count(&ann, &[seen("det_6", now)], now).await;
+    assert_eq!((second.writes, today(&app, &ann).await), (0, 7), "it is there already");
+    let bob = user();
+    app.statistics.count(&bob, &[seen("det_7", now)], now).await;
+    let third = other.statistics.count(&ann, &[seen("det_8", now)], now).await;
+    assert_eq!(third.writes, 0);
+    let slots = world.redis.keys().into_iter().filter(|key| key.starts_with("slot:"));
+    assert_eq!(slots.count(), 2, "the one before is gone");
+    assert_eq!(today(&app, &ann).await, 8);
+    // Its entry of the list is all that the schedule finds.
+    let flushed = app.statistics.flush(now.plus(SLOT)).await;
+    assert_eq!((flushed.written, flushed.overdue), (2, 0));
 }
 
 #[tokio::test]
 async fn a_slot_with_five_hundred_is_written_before_it_is_over_and_again_as_a_whole() {
     let world = World::start().await;
     let (app, ann) = (world.plan.app(), user());
-    let config = world.plan.config();
-    let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, world.clock().clone());
     let now = world.now();
     let mut written = Vec::new();
     for batch in 0..12 {
         let ids: Vec<String> = (0..100).map(|n| format!("{batch}.{n}")).collect();
         let observations: Vec<Observation<'_>> = ids.iter().map(|id| seen(id, now)).collect();
-        app.statistics.count(&ann, &observations, now).await;
-        let looked = valkey.run(&[app.statistics.look(&ann, now).unwrap()]).await.unwrap();
-        let (confirm, writes) = app.statistics.write_in_passing(&ann, looked.first(), now).await;
-        if let Some(confirm) = confirm {
-            valkey.run(&[confirm]).await.unwrap();
-        }
-        written.push(writes);
+        written.push(app.statistics.count(&ann, &observations, now).await.writes);
     }
     assert_eq!(written, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0]);
     assert_eq!(
@@ -115,20 +108,18 @@ async fn a_slot_with_five_hundred_is_written_before_it_is_over_and_again_as_a_wh
 async fn what_is_counted_while_a_slot_is_written_is_written_the_next_time() {
     let world = World::start().await;
     let (app, ann) = (world.plan.app(), user());
-    let config = world.plan.config();
-    let valkey = Valkey::new(config.cache.shared.as_ref().unwrap(), &config, world.clock().clone());
     let then = world.now();
     count(&app, &ann, "det_1").await;
     world.clock().advance(SLOT);
     let now = world.now();
-    let looked = valkey.run(&[app.statistics.look(&ann, now).unwrap()]).await.unwrap();
-    let (confirm, _) = app.statistics.write_in_passing(&ann, looked.first(), now).await;
-    app.statistics.count(&ann, &[seen("det_2", then)], now).await;
-    let confirmed = valkey.run(&[confirm.unwrap()]).await.unwrap();
-    assert_eq!(confirmed, [redis::Value::Int(0)]);
+    assert_eq!(app.statistics.count(&ann, &[seen("det_2", now)], now).await.writes, 1);
+    // Before the confirmation of what was written, which rides with the next count.
+    let other = world.plan.app();
+    other.statistics.count(&ann, &[seen("det_3", then)], now).await;
+    count(&app, &ann, "det_4").await;
     let flushed = app.statistics.flush(now.plus(SLOT * 3)).await;
-    assert_eq!((flushed.written, flushed.observations), (1, 2));
-    assert_eq!(today(&app, &ann).await, 2);
+    assert_eq!((flushed.written, flushed.observations), (2, 4));
+    assert_eq!(today(&app, &ann).await, 4);
 }
 
 #[tokio::test]
@@ -170,8 +161,8 @@ async fn counting_costs_a_few_commands_and_no_more_on_a_busy_slot() {
     }
     let before = world.redis.commands();
     count(&app, &ann, "det_60").await;
-    // Two scripts: known names and length, the mark; the list.
-    assert_eq!(world.redis.commands() - before, 6);
+    // Three scripts: known names, length and mark; the list; a look at the slot before and at this one.
+    assert_eq!(world.redis.commands() - before, 9);
 }
 
 #[tokio::test]
