@@ -67,7 +67,7 @@ pub struct App {
     pub quota: QuotaStore,
     /// Closed days.
     pub usage: UsageTable,
-    /// What users saw.
+    /// Counts of things that users saw.
     pub statistics: Statistics,
     /// Changes.
     pub audit: AuditLog,

@@ -6,7 +6,7 @@ use shared::telemetry::{Record, Signal, StatisticsCounts};
 
 use crate::{QuotaResetFailure, QuotaResetSummary};
 
-/// Writes every slot that is over. What is away is told by its own alarms: a run that could not write all of them has not
+/// Writes every slot that is over. A store that is away has its own alarms: a run that could not write all slots has not
 /// failed.
 pub(crate) async fn flush(app: &App) -> Result<QuotaResetSummary, QuotaResetFailure> {
     let now = app.clock.now();

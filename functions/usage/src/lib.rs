@@ -22,7 +22,7 @@ pub const NAME: &str = "usage";
 
 /// The reports of this function.
 #[derive(Debug, Clone, Copy)]
-pub enum Report {
+pub enum UsageReport {
     /// Units used and left.
     Usage,
     /// How often what was seen.
@@ -30,9 +30,9 @@ pub enum Report {
 }
 
 /// The routes that this function answers.
-pub const ROUTES: [Route<Report>; 2] = [
-    (Method::GET, "/v1/usage", Report::Usage),
-    (Method::GET, "/v1/stats", Report::Stats),
+pub const ROUTES: [Route<UsageReport>; 2] = [
+    (Method::GET, "/v1/usage", UsageReport::Usage),
+    (Method::GET, "/v1/stats", UsageReport::Stats),
 ];
 
 /// The meter of the members outside `meters`, which are older.
@@ -101,8 +101,8 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     match call.route(&ROUTES)? {
         None => Ok(Reply::preflight()),
-        Some(Report::Usage) => usage(app, call).await,
-        Some(Report::Stats) => stats::show(app, call).await,
+        Some(UsageReport::Usage) => usage(app, call).await,
+        Some(UsageReport::Stats) => stats::show(app, call).await,
     }
 }
 

@@ -67,7 +67,7 @@ impl LevelCounts {
 }
 
 /// Counts by name.
-pub type ByName = BTreeMap<String, LevelCounts>;
+pub type CountsByName = BTreeMap<String, LevelCounts>;
 
 /// Counts of some span of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,10 +75,10 @@ pub struct Breakdown {
     /// All.
     pub total: LevelCounts,
     /// By application.
-    pub applications: ByName,
+    pub applications: CountsByName,
     /// By device; empty in what is counted over several users.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub devices: ByName,
+    pub devices: CountsByName,
 }
 
 impl Breakdown {
@@ -97,11 +97,11 @@ impl Breakdown {
     }
 }
 
-fn entry<'a>(counts: &'a mut ByName, name: &str) -> &'a mut LevelCounts {
+fn entry<'a>(counts: &'a mut CountsByName, name: &str) -> &'a mut LevelCounts {
     counts.entry(name.to_owned()).or_default()
 }
 
-fn add(counts: &mut ByName, others: &ByName) {
+fn add(counts: &mut CountsByName, others: &CountsByName) {
     for (name, other) in others {
         entry(counts, name).add(other);
     }
@@ -148,7 +148,7 @@ impl Hours {
     }
 }
 
-fn largest(counts: &ByName, most: usize) -> Vec<String> {
+fn largest(counts: &CountsByName, most: usize) -> Vec<String> {
     let mut names: Vec<(&String, u64)> = counts
         .iter()
         .filter(|(name, _)| *name != OTHER)
@@ -160,7 +160,7 @@ fn largest(counts: &ByName, most: usize) -> Vec<String> {
     kept
 }
 
-fn merge_others(counts: &mut ByName, kept: &[String]) {
+fn merge_others(counts: &mut CountsByName, kept: &[String]) {
     let others = counts.extract_if(.., |name, _| kept.binary_search(name).is_err());
     let others: Vec<LevelCounts> = others.map(|(_, counts)| counts).collect();
     for other in others {

@@ -4,8 +4,7 @@
 //! moves its slot on the list to a new score, and the writer takes away only the score that it has seen: what is counted
 //! between its read and that is written the next time.
 //!
-//! What comes to a slot that is over already, such as what jobs bring that took their time, waits for others of its kind:
-//! a slot is written when it is over, and once more when no job of it can be left.
+//! An observation that comes to a slot after its end, such as that of a slow job, waits for others of its kind: a slot is written when it is over, and once more when no job of it can be left.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +25,7 @@ pub const KEPT: Duration = Duration::from_hours(26);
 /// Fields by which a slot grows until it is written although it is not over.
 const DUE_FIELDS: usize = 500;
 
-/// The most fields of a slot: more than eight devices count at 120 a minute. What is beyond is counted by processes.
+/// The most fields of a slot: more than eight devices count at 120 a minute. Processes count those beyond.
 const MOST_FIELDS: usize = 5_000;
 
 /// Slots after which nothing of a slot is to come: a job ends 10 minutes after it was sent in.

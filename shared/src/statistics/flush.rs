@@ -41,8 +41,8 @@ pub struct Flushed {
 }
 
 impl Statistics {
-    /// Writes every slot in the cache that is over; two runs at once only repeat each other's writes. What could not be written
-    /// stays on the lists.
+    /// Writes every slot in the cache that is over; two runs at once only repeat each other's writes. A slot that could not be
+    /// written stays on its list.
     pub async fn flush(&self, now: Timestamp) -> Flushed {
         let Some(valkey) = &self.cache else {
             return Flushed::default();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
-use super::breakdown::{Breakdown, ByName, Hours};
+use super::breakdown::{Breakdown, CountsByName, Hours};
 use super::marks::{Marks, union};
 use super::rows::{DayContent, Granularity, RowQuery, RowsPage};
 use super::slot::Slot;
@@ -177,7 +177,7 @@ pub struct ExportedDay {
 
 impl ExportedDay {
     fn of(day: Day, counted: &Breakdown) -> Self {
-        let by_name = |counts: &ByName| {
+        let by_name = |counts: &CountsByName| {
             counts
                 .iter()
                 .map(|(name, counts)| (name.clone(), counts.by_level()))

@@ -149,7 +149,7 @@ impl Statistics {
     }
 
     /// Learns if the cache has counted: `replies` are those to the scripts of [`counting`](Self::counting), or the failure of
-    /// their pipeline. What the cache may not have counted is counted by this process. If it had, it counts once all the same.
+    /// their pipeline. This process counts those that the cache may not have counted. If it had, they count once all the same.
     pub fn counted(
         &self,
         counting: &Counting<'_>,
@@ -189,7 +189,7 @@ impl Statistics {
         let found = join_all(found.into_iter().map(|found| self.write_found(found, now)));
         let is_due = self.buffer().is_due(now);
         let own = async {
-            // What could not be written waits for the next request.
+            // A part that could not be written waits for the next request.
             if is_due {
                 self.deliver(now).await.unwrap_or(0)
             } else {

@@ -29,7 +29,7 @@ const MARGIN_DAYS: u32 = 7;
 /// The most items of one write.
 const ITEMS_PER_WRITE: usize = 25;
 
-/// Whose rows are meant.
+/// The owner of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowOwner {
     /// A user's.
@@ -121,7 +121,7 @@ impl StatisticsTable {
     pub async fn parts_of(&self, user: &UserId, day: Day) -> Result<Vec<StoredPart>, Outage> {
         let (mut parts, mut start) = (Vec::new(), None);
         loop {
-            let (items, next) = self.slots(day, shard(user), Place::Of(user), start).await?;
+            let (items, next) = self.slots(day, shard(user), SlotRange::Of(user), start).await?;
             parts.extend(items.iter().filter_map(|item| Some(read_part(item, day)?.1)));
             match next {
                 None => return Ok(parts),
@@ -143,7 +143,7 @@ impl StatisticsTable {
     ) -> Result<(Vec<UserDay>, Option<String>), Outage> {
         let (mut users, mut start): (Vec<UserDay>, _) = (Vec::new(), None);
         loop {
-            let (items, next) = self.slots(day, shard, Place::From(from), start).await?;
+            let (items, next) = self.slots(day, shard, SlotRange::From(from), start).await?;
             for (user, part) in items.iter().filter_map(|item| read_part(item, day)) {
                 match users.last_mut().filter(|last| last.user == user) {
                     Some(last) => last.parts.push(part),
@@ -169,13 +169,13 @@ impl StatisticsTable {
         &self,
         day: Day,
         shard: u32,
-        place: Place<'_>,
+        range: SlotRange<'_>,
         start: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), Outage> {
-        let (condition, value) = match place {
-            Place::Of(user) => ("#owner = :owner AND begins_with(#item, :item)", format!("{user}#")),
+        let (condition, value) = match range {
+            SlotRange::Of(user) => ("#owner = :owner AND begins_with(#item, :item)", format!("{user}#")),
             // Below every user.
-            Place::From(from) => ("#owner = :owner AND #item >= :item", from.unwrap_or("u").to_owned()),
+            SlotRange::From(from) => ("#owner = :owner AND #item >= :item", from.unwrap_or("u").to_owned()),
         };
         let call = self
             .0
@@ -281,7 +281,7 @@ impl StatisticsTable {
         for day in slot_days(now) {
             let mut start = None;
             loop {
-                let (items, next) = self.slots(day, shard(user), Place::Of(user), start).await?;
+                let (items, next) = self.slots(day, shard(user), SlotRange::Of(user), start).await?;
                 erased += items.len();
                 self.0.delete_items(items).await?;
                 match next {
@@ -302,7 +302,7 @@ fn slot_days(now: Timestamp) -> impl Iterator<Item = Day> {
 
 /// The place of slots among those of a shard.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum SlotRange<'a> {
     /// Those of a user.
     Of(&'a UserId),
     /// Those of a user and all after.

@@ -108,7 +108,7 @@ pub struct Figures {
     pub shed: RunningTotal,
     /// Degraded requests, by mode.
     pub degraded: [RunningTotal; Degraded::ALL.len()],
-    /// What was counted in statistics.
+    /// Counts of statistics.
     pub statistics: [RunningTotal; STATISTICS_COUNTS],
     /// Signals: events that belong to no request.
     pub signals: [RunningTotal; Signal::ALL.len()],

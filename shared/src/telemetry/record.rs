@@ -47,7 +47,7 @@ pub struct Record {
     /// The work of a workload.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-    /// What it counted in statistics.
+    /// Its counts in statistics.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<StatisticsCounts>,
     /// The result of an event.

@@ -84,7 +84,7 @@ counts! {
 }
 
 counts! {
-    /// What a request or an event counted in statistics.
+    /// Counts of a request or an event in statistics.
     StatisticsCounts
     /// Observations of level 0.
     level0: u64 => "level0", Count, Statistics;

@@ -1,7 +1,7 @@
 -- Finds a slot of a user that is due: the one before, or this one if it has grown enough. KEYS: the slot before, this slot.
 -- ARGV: by how many fields. Answers its place among the keys, and its content; nothing if none is due.
 local source = redis.call('HGET', KEYS[1], 's')
--- What came late to it waits for others of its kind, and for the schedule.
+-- A slot of late observations waits for others of their kind, and for the schedule.
 if source and string.sub(source, 1, 1) ~= '~' then
   return {1, redis.call('HGETALL', KEYS[1])}
 end

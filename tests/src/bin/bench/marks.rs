@@ -34,7 +34,7 @@ const fn at_least(figure: &'static str, least: f64) -> Mark {
 }
 
 /// All of them.
-pub(crate) const MARKS: [Mark; 45] = [
+pub(crate) const MARKS: [Mark; 47] = [
     at_most("size.classify.zipped_without_model", 4.0),
     at_most("cold.classify.first_answer_cpu", 4.0),
     at_most("warm.50_posts.cpu", 400.0),
@@ -75,6 +75,8 @@ pub(crate) const MARKS: [Mark; 45] = [
     at_most("micro.judge_load", 5.0),
     at_most("calls.50_identical_requests", 1.0),
     at_most("calls.50_identical_requests.5_instances", 2.0),
+    at_most("statistics.year.pages", 2.0),
+    at_most("statistics.year.p50", 50.0),
     at_least("day.hit_rate", 92.0),
     at_least("day.posts_saved", 70.0),
     at_least("day.calls_saved", 70.0),

@@ -13,6 +13,7 @@ mod replay;
 mod server;
 mod size;
 mod soak;
+mod statistics;
 mod waits;
 mod warm;
 
@@ -38,12 +39,13 @@ pub(crate) enum Section {
     Identical,
     Day,
     Close,
+    Statistics,
     Soak,
 }
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Size,
         Self::Cost,
         Self::Cold,
@@ -58,6 +60,7 @@ impl Section {
         Self::Identical,
         Self::Day,
         Self::Close,
+        Self::Statistics,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
@@ -82,6 +85,7 @@ impl Section {
             Self::Identical => "Model calls for 50 simultaneous identical requests",
             Self::Day => "A replayed day of a feed, 10 instances; what it assumes is in sections/replay/trace.rs",
             Self::Close => "The close of a day",
+            Self::Statistics => "A year of statistics of a user who has 20 applications on each day",
             Self::Soak => "A server at half of what it can do, with faults that come and go",
         }
     }
@@ -102,6 +106,7 @@ impl Section {
             Self::Identical => identical::measure(report).await,
             Self::Day => replay::measure(effort, report).await,
             Self::Close => close::measure(effort, report).await,
+            Self::Statistics => statistics::measure(effort, report).await,
             Self::Soak => soak::measure(effort, report).await,
         }
     }

@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    /// What is counted now, as anybody reads it: in the table and the cache.
+    /// The count now, as anybody reads it: of the table and the cache.
     async fn counted(&self) -> u64 {
         let read = self.instances[0]
             .statistics

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::clock::Timestamp;
 use shared::ids::UserId;
+use shared::statistics::breakdown::{Breakdown, Hours};
+use shared::statistics::kind::MarkKind;
 use shared::statistics::rows::{Granularity, Grouping, RowQuery, RowsPage};
+use shared::statistics::table::RowOwner;
 use shared::statistics::{MOST_APPLICATIONS, MOST_DEVICES, OTHER, Observation};
 use tests::proxy::Proxy;
 use tests::service::{Plan, START, TableService};
@@ -285,4 +288,41 @@ async fn more_users_than_a_page_holds_are_all_closed() {
             .unwrap();
         assert_eq!(sum(&page), 4_000);
     }
+}
+
+#[tokio::test]
+async fn a_year_of_a_user_is_two_pages_of_the_table_at_most() {
+    let tables = TableService::start().await;
+    let (app, ann) = (Plan::default().with_tables_at(tables.address()).app(), user());
+    let mut hours = Hours::default();
+    for hour in 0..24 {
+        let mut counted = Breakdown::default();
+        for n in 0..MOST_APPLICATIONS {
+            counted.count(&format!("app {n}"), "phone", MarkKind::from_byte(0).unwrap());
+        }
+        hours.count(hour, &counted);
+    }
+    let (first, last) = (START.day().minus(365), START.day());
+    for n in 0..=365 {
+        let rows = [(ann.clone(), hours.clone())];
+        app.statistics.table().write_rows(first.plus(n), &rows).await.unwrap();
+    }
+    let (owner, mut from, mut pages) = (RowOwner::User(ann.clone()), first, 0);
+    while from <= last {
+        let (_, next) = app.statistics.table().rows(&owner, Granularity::Day, from..=last).await.unwrap();
+        (from, pages) = (next.unwrap_or_else(|| last.next()), pages + 1);
+    }
+    assert!(pages <= 2, "{pages}");
+    // And two of the answer, of whole days.
+    let mut query = RowQuery {
+        from: first,
+        to: last,
+        ..query(Granularity::Day, Grouping::Application)
+    };
+    let now = last.next().start();
+    let (page, _) = app.statistics.rows_of(&ann, &query, now).await.unwrap();
+    assert_eq!(page.rows.len(), 10_000);
+    query.from = page.next.unwrap();
+    let (rest, _) = app.statistics.rows_of(&ann, &query, now).await.unwrap();
+    assert_eq!((page.rows.len() + rest.rows.len(), rest.next), (366 * 50, None));
 }
