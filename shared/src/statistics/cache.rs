@@ -4,7 +4,8 @@
 //! moves its slot on the list to a new score, and the writer takes away only the score that it has seen: what is counted
 //! between its read and that is written the next time.
 //!
-//! An observation that comes to a slot after its end, such as that of a slow job, waits for others of its kind: a slot is written when it is over, and once more when no job of it can be left.
+//! An observation that comes to a slot after its end, such as that of a slow job, waits for others of its kind: a slot is
+//! written when it is over, and once more when no job of it can be left.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -309,7 +309,12 @@ async fn a_year_of_a_user_is_two_pages_of_the_table_at_most() {
     }
     let (owner, mut from, mut pages) = (RowOwner::User(ann.clone()), first, 0);
     while from <= last {
-        let (_, next) = app.statistics.table().rows(&owner, Granularity::Day, from..=last).await.unwrap();
+        let (_, next) = app
+            .statistics
+            .table()
+            .rows(&owner, Granularity::Day, from..=last)
+            .await
+            .unwrap();
         (from, pages) = (next.unwrap_or_else(|| last.next()), pages + 1);
     }
     assert!(pages <= 2, "{pages}");

@@ -24,7 +24,11 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let (user, today) = (UserId::random().expect("randomness"), Clock::system().now().day());
     for n in 1..=DAYS {
         let rows = [(user.clone(), day())];
-        app.statistics.table().write_rows(today.minus(n), &rows).await.expect("written rows");
+        app.statistics
+            .table()
+            .write_rows(today.minus(n), &rows)
+            .await
+            .expect("written rows");
     }
     let query = RowQuery {
         from: today.minus(DAYS),
@@ -37,7 +41,11 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let mut rows = 0;
     for _ in 0..effort.of(50, 10) {
         let since = Stopwatch::start();
-        let (page, _) = app.statistics.rows_of(&user, &query, today.start()).await.expect("rows");
+        let (page, _) = app
+            .statistics
+            .rows_of(&user, &query, today.start())
+            .await
+            .expect("rows");
         spans.push(since.elapsed().as_secs_f64() * 1e3);
         rows = page.rows.len();
     }
@@ -51,7 +59,10 @@ async fn pages(app: &shared::app::App, user: &UserId, query: &RowQuery) -> f64 {
     let (mut from, mut pages): (Day, usize) = (query.from, 0);
     while from <= query.to {
         let table = app.statistics.table();
-        let (_, next) = table.rows(&owner, query.granularity, from..=query.to).await.expect("a page");
+        let (_, next) = table
+            .rows(&owner, query.granularity, from..=query.to)
+            .await
+            .expect("a page");
         pages += 1;
         from = next.unwrap_or_else(|| query.to.next());
     }
