@@ -6,6 +6,7 @@
 //! | [`service`] | a ClearView server in this process, with a clock set by hand |
 //! | [`client`] | requests to it, and its answers |
 //! | [`signer`] | signatures of requests, written from the RFC |
+//! | [`statistics`] | counting as requests do |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles, and answers as a busy DynamoDB does |
 //! | [`dice`] | chance that is the same for the same seed |
 //! | [`runs`] | how long random tests go on |
@@ -43,5 +44,6 @@ pub mod runtime_api;
 pub mod secrets_manager;
 pub mod service;
 pub mod signer;
+pub mod statistics;
 pub mod trips;
 pub mod upstream;

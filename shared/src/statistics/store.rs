@@ -72,8 +72,6 @@ pub struct CountOutcome {
     pub degraded: bool,
     /// Observations that are not counted anywhere: neither cache nor table has answered for long.
     pub lost: usize,
-    /// Slots that were written to the table.
-    pub writes: usize,
 }
 
 impl Statistics {
@@ -97,18 +95,15 @@ impl Statistics {
         &self.table
     }
 
-    /// Counts observations of a user, in a round trip of its own. See [`counting`](Self::counting) for one that is made anyway.
+    /// Counts observations of a user, in a round trip of its own, which can be made beside another. See
+    /// [`counting`](Self::counting) for scripts that ride in one that is made anyway.
     pub async fn count(&self, user: &UserId, observations: &[Observation<'_>], now: Timestamp) -> CountOutcome {
         let (invocations, counting) = self.counting(user, observations, now);
         let replies = match &self.cache {
             Some(valkey) if !invocations.is_empty() => valkey.run(&invocations).await,
             _ => Ok(Vec::new()),
         };
-        let counted = self.counted(&counting, replies.as_deref(), now);
-        CountOutcome {
-            writes: self.deliver_if_due(now).await,
-            ..counted
-        }
+        self.counted(&counting, replies.as_deref(), now)
     }
 
     /// Returns the scripts that count observations of a user, for a pipeline to the shared cache; give its answer to

@@ -13,6 +13,7 @@ use shared::ids::UserId;
 use shared::statistics::Observation;
 use tests::redis::Redis;
 use tests::service::{Plan, START, TableService};
+use tests::statistics::CountAndDeliver;
 
 /// Five minutes.
 pub(crate) const SLOT: Duration = Duration::from_mins(5);
@@ -72,7 +73,7 @@ pub(crate) fn seen(id: &str, at: Timestamp) -> Observation<'_> {
 /// Counts one observation, and returns whether it was degraded.
 pub(crate) async fn count(app: &App, user: &UserId, id: &str) -> bool {
     let now = app.clock.now();
-    let counted = app.statistics.count(user, &[seen(id, now)], now).await;
+    let counted = app.statistics.count_and_deliver(user, &[seen(id, now)], now).await;
     counted.degraded
 }
 

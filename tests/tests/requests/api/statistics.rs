@@ -11,6 +11,7 @@ use tests::client::{Answer, Device, send};
 use tests::redis::Redis;
 use tests::service::{Plan, START, Service, TableService};
 use tests::signer::SignedRequest;
+use tests::statistics::CountAndDeliver;
 
 struct Setting {
     redis: Redis,
@@ -50,7 +51,7 @@ impl Setting {
             failed_open: false,
         };
         let user = UserId::parse(&self.ann.user).unwrap();
-        self.app.statistics.count(&user, &[observation], now).await;
+        self.app.statistics.count_and_deliver(&user, &[observation], now).await;
     }
 
     async fn ask(&self, query: &str) -> Answer {

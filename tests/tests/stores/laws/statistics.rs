@@ -12,6 +12,7 @@ use shared::statistics::Observation;
 use tests::redis::Redis;
 use tests::runs::cases;
 use tests::service::{Plan, START, TableService};
+use tests::statistics::CountAndDeliver;
 
 /// The possible next events.
 #[derive(Debug, Clone)]
@@ -84,7 +85,10 @@ impl World {
             failed_open: false,
         };
         let apps = if with_cache { &self.instances } else { &self.alone };
-        let counted = apps[app].statistics.count(&self.user, &[observation], now).await;
+        let counted = apps[app]
+            .statistics
+            .count_and_deliver(&self.user, &[observation], now)
+            .await;
         assert_eq!((counted.lost, counted.degraded), (0, false));
         self.sent.insert(id);
     }

@@ -5,6 +5,7 @@ use shared::statistics::Observation;
 use shared::statistics::slot::Slot;
 use shared::valkey::Valkey;
 use tests::redis::Redis;
+use tests::statistics::CountAndDeliver;
 
 use super::{SLOT, World, count, seen, today, user};
 
@@ -67,15 +68,21 @@ async fn a_count_in_the_next_slot_finds_the_one_before_and_the_process_writes_it
     }
     world.clock().advance(SLOT);
     let now = world.now();
-    let first = app.statistics.count(&ann, &[seen("det_5", now)], now).await;
+    let first = app.statistics.count_and_deliver(&ann, &[seen("det_5", now)], now).await;
     assert_eq!((first.writes, world.parts().await), (1, 1));
     // Written, but not confirmed: it counts once all the same, and is written again.
     assert_eq!(today(&app, &ann).await, 6);
-    let second = other.statistics.count(&ann, &[seen("det_6", now)], now).await;
+    let second = other
+        .statistics
+        .count_and_deliver(&ann, &[seen("det_6", now)], now)
+        .await;
     assert_eq!((second.writes, today(&app, &ann).await), (0, 7), "it is there already");
     let bob = user();
-    app.statistics.count(&bob, &[seen("det_7", now)], now).await;
-    let third = other.statistics.count(&ann, &[seen("det_8", now)], now).await;
+    app.statistics.count_and_deliver(&bob, &[seen("det_7", now)], now).await;
+    let third = other
+        .statistics
+        .count_and_deliver(&ann, &[seen("det_8", now)], now)
+        .await;
     assert_eq!(third.writes, 0);
     let slots = world.redis.keys().into_iter().filter(|key| key.starts_with("slot:"));
     assert_eq!(slots.count(), 2, "the one before is gone");
@@ -94,7 +101,7 @@ async fn a_slot_with_five_hundred_is_written_before_it_is_over_and_again_as_a_wh
     for batch in 0..12 {
         let ids: Vec<String> = (0..100).map(|n| format!("{batch}.{n}")).collect();
         let observations: Vec<Observation<'_>> = ids.iter().map(|id| seen(id, now)).collect();
-        written.push(app.statistics.count(&ann, &observations, now).await.writes);
+        written.push(app.statistics.count_and_deliver(&ann, &observations, now).await.writes);
     }
     assert_eq!(written, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0]);
     assert_eq!(
@@ -112,10 +119,19 @@ async fn what_is_counted_while_a_slot_is_written_is_written_the_next_time() {
     count(&app, &ann, "det_1").await;
     world.clock().advance(SLOT);
     let now = world.now();
-    assert_eq!(app.statistics.count(&ann, &[seen("det_2", now)], now).await.writes, 1);
+    assert_eq!(
+        app.statistics
+            .count_and_deliver(&ann, &[seen("det_2", now)], now)
+            .await
+            .writes,
+        1
+    );
     // Before the confirmation of what was written, which rides with the next count.
     let other = world.plan.app();
-    other.statistics.count(&ann, &[seen("det_3", then)], now).await;
+    other
+        .statistics
+        .count_and_deliver(&ann, &[seen("det_3", then)], now)
+        .await;
     count(&app, &ann, "det_4").await;
     let flushed = app.statistics.flush(now.plus(SLOT * 3)).await;
     assert_eq!((flushed.written, flushed.observations), (2, 4));
@@ -136,7 +152,10 @@ async fn a_hundred_instances_that_count_and_flush_at_once_count_each_once() {
         async move {
             let id = format!("det_{}", n / 2);
             let late = now.minus(SLOT * 3);
-            apps[n % 2].statistics.count(user, &[seen(&id, late)], now).await;
+            apps[n % 2]
+                .statistics
+                .count_and_deliver(user, &[seen(&id, late)], now)
+                .await;
             if n % 50 == 7 {
                 apps[2].statistics.flush(now).await;
             }
@@ -173,7 +192,7 @@ async fn a_full_slot_goes_on_in_the_process() {
     let ids: Vec<String> = (0..6_000).map(|n| format!("det_{n}")).collect();
     for batch in ids.chunks(1_000) {
         let observations: Vec<Observation<'_>> = batch.iter().map(|id| seen(id, now)).collect();
-        let counted = app.statistics.count(&ann, &observations, now).await;
+        let counted = app.statistics.count_and_deliver(&ann, &observations, now).await;
         assert_eq!((counted.degraded, counted.lost), (false, 0));
     }
     assert_eq!(today(&app, &ann).await, 6_000);

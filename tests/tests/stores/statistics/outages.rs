@@ -6,6 +6,7 @@ use shared::statistics::Observation;
 use tests::proxy::{Mode, Proxy};
 use tests::redis::Redis;
 use tests::service::{Plan, TableService};
+use tests::statistics::CountAndDeliver;
 
 use super::{SLOT, World, count, seen, today, user};
 
@@ -73,7 +74,7 @@ async fn with_the_table_away_too_a_process_keeps_what_fits_and_says_what_is_lost
     let mut lost = 0;
     for batch in ids.chunks(100) {
         let observations: Vec<Observation<'_>> = batch.iter().map(|id| seen(id, now)).collect();
-        let counted = app.statistics.count(&ann, &observations, now).await;
+        let counted = app.statistics.count_and_deliver(&ann, &observations, now).await;
         assert!(counted.degraded);
         lost += counted.lost;
     }

@@ -16,6 +16,7 @@ use shared::statistics::table::RowOwner;
 use shared::statistics::{MOST_APPLICATIONS, MOST_DEVICES, OTHER, Observation};
 use tests::proxy::Proxy;
 use tests::service::{Plan, START, TableService};
+use tests::statistics::CountAndDeliver;
 
 use super::{counted, seen, user};
 
@@ -51,7 +52,7 @@ async fn fill(app: &App, users: usize) -> Vec<UserId> {
                     ..seen(name, at)
                 })
                 .collect();
-            app.statistics.count(&user, &observations, at).await;
+            app.statistics.count_and_deliver(&user, &observations, at).await;
         }
         ids.push(user);
     }
@@ -177,7 +178,9 @@ async fn a_part_that_comes_after_the_first_close_is_in_the_next() {
     handle(&app, event()).await.unwrap();
     let before = rows(&tables).await;
     let now = plan.clock().now();
-    app.statistics.count(&users[1], &[seen("late", START)], now).await;
+    app.statistics
+        .count_and_deliver(&users[1], &[seen("late", START)], now)
+        .await;
     app.settle().await;
     assert_eq!(counted(&app, &users[1], START.day()).await, 7);
     handle(&app, event()).await.unwrap();
@@ -235,7 +238,7 @@ async fn at_most_fifty_applications_and_eight_devices_of_a_day_are_told_apart() 
                 device: Some(&device),
                 ..seen(&id, at)
             };
-            app.statistics.count(&ann, &[observation], at).await;
+            app.statistics.count_and_deliver(&ann, &[observation], at).await;
         }
     }
     app.settle().await;
@@ -271,7 +274,7 @@ async fn more_users_than_a_page_holds_are_all_closed() {
     while users.len() < 40 {
         let user = user();
         if shared::statistics::slot::shard(&user) == 7 {
-            app.statistics.count(&user, &observations, START).await;
+            app.statistics.count_and_deliver(&user, &observations, START).await;
             users.push(user);
         }
     }

@@ -20,6 +20,7 @@ use tests::proxy::Proxy;
 use tests::redis::Redis;
 use tests::runs::cases;
 use tests::service::{Plan, START, TableService};
+use tests::statistics::CountAndDeliver;
 
 /// Devices on every commit.
 const DEVICES: u32 = 8;
@@ -103,7 +104,9 @@ impl Fleet {
                     similar: delivery.capture % 4 == 0,
                     failed_open: false,
                 };
-                app.statistics.count(&users[delivery.device], &[observation], now).await
+                app.statistics
+                    .count_and_deliver(&users[delivery.device], &[observation], now)
+                    .await
             }
         });
         for counted in join_all(counts).await {
