@@ -51,7 +51,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 6] {
+pub fn functions() -> [Function; 7] {
     [
         Function::of(admin::NAME, admin::ROUTES, |app, request| {
             Box::pin(async move { admin::handle(&app, request).await })
@@ -61,6 +61,9 @@ pub fn functions() -> [Function; 6] {
         }),
         Function::of(classify::NAME, classify::ROUTES, |app, request| {
             Box::pin(async move { classify::handle(&app, request).await })
+        }),
+        Function::of(detect::NAME, detect::ROUTES, |app, request| {
+            Box::pin(async move { detect::handle(&app, request).await })
         }),
         Function::of(health::NAME, health::ROUTES, |app, request| {
             Box::pin(async move { health::handle(&app, request).await })
@@ -85,7 +88,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 6],
+    functions: [Function; 7],
     throttle: Option<Throttle>,
 }
 

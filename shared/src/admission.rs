@@ -11,9 +11,10 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::identity::Principal;
+use crate::limits::device::{Arrival, Device};
 use crate::limits::store::{Passage, Rejection, UserLimits};
 use crate::limits::{Origin, Standing};
-use crate::plan::{Allowance, Meter};
+use crate::plan::{Allowance, Meter, Usage};
 use crate::quota::idempotency::IdempotencyKey;
 use crate::quota::outage::shadow::Reservation;
 use crate::quota::receipt::Receipt;
@@ -28,7 +29,10 @@ pub struct Admitted {
     pub standings: Vec<Standing>,
     /// True if the limits' cache was down.
     pub degraded: bool,
+    /// The arrival of the device, if the limits were asked of one and their cache answered.
+    pub arrival: Option<Arrival>,
     charge: Charge,
+    per_minute: Option<u64>,
     /// True if the plan has a figure by day.
     by_day: bool,
     reservation: Option<Reservation>,
@@ -61,14 +65,41 @@ pub async fn enter(
         units,
         per_minute: allowance.per_minute,
         by_day: allowance.per_day.is_some(),
+        device: None,
     };
     let passage = app.limits.admit(&origin, false, Some(user)).await?;
-    Ok(Admitted {
-        standings: passage.standings,
-        degraded: passage.degraded,
-        reservation: passage.reservation,
-        ..Admitted::of(principal, meter, units, allowance, origin.now)
-    })
+    Ok(Admitted::of(principal, meter, units, allowance, origin.now).with(passage))
+}
+
+/// Admits a request of one of a user's devices, each of which has the limit by minute for itself. The units of the day are charged
+/// when it is known how many there are ([`Admitted::charge_units`]): none is reserved.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn enter_device(
+    app: &App,
+    origin: Origin<'_>,
+    principal: &Principal,
+    (meter, units): (Meter, u64),
+    device: Device<'_>,
+) -> Result<Admitted, Rejection> {
+    let allowance = match allowance(app, principal, meter, units, origin.now).await {
+        Ok(allowance) => allowance,
+        Err(error) => {
+            let Passage { standings, .. } = visit(app, &origin, false).await?;
+            return Err(Rejection { standings, error });
+        }
+    };
+    let user = UserLimits {
+        principal,
+        meter,
+        units,
+        per_minute: allowance.per_minute,
+        by_day: false,
+        device: Some(device),
+    };
+    let passage = app.limits.admit(&origin, false, Some(user)).await?;
+    Ok(Admitted::of(principal, meter, units, allowance, origin.now).with(passage))
 }
 
 /// Admits work by its charge to the day alone, such as a job's: no limit by minute counts it.
@@ -119,10 +150,34 @@ impl Admitted {
                 units,
                 limit: allowance.per_day.unwrap_or(0),
             },
+            arrival: None,
+            per_minute: allowance.per_minute,
             by_day: allowance.per_day.is_some(),
             reservation: None,
             now,
         }
+    }
+
+    fn with(self, passage: Passage) -> Self {
+        Self {
+            standings: passage.standings,
+            degraded: passage.degraded,
+            reservation: passage.reservation,
+            arrival: passage.arrival,
+            ..self
+        }
+    }
+
+    /// Returns the plan's figure by minute, if it has one.
+    #[must_use]
+    pub const fn per_minute(&self) -> Option<u64> {
+        self.per_minute
+    }
+
+    /// Returns the use of the day as this process has seen it within the last minute, if it has.
+    #[must_use]
+    pub fn usage_seen(&self, app: &App) -> Option<Usage> {
+        app.quota.usage_seen(&self.charge).filter(|_| self.by_day)
     }
 
     /// Charges the units, whole or not at all; with an idempotency key once, however often the client sends the
@@ -131,12 +186,21 @@ impl Admitted {
     /// # Errors
     /// As [`QuotaStore::charge`](crate::quota::store::QuotaStore::charge).
     pub async fn charge(&self, app: &App, key: Option<&IdempotencyKey>) -> Result<Charged, Error> {
+        self.charge_units(app, self.charge.units, key).await
+    }
+
+    /// Charges some units, whole or not at all, as [`charge`](Self::charge) does all.
+    ///
+    /// # Errors
+    /// As [`charge`](Self::charge).
+    pub async fn charge_units(&self, app: &App, units: u64, key: Option<&IdempotencyKey>) -> Result<Charged, Error> {
         if !self.by_day {
             app.plans.keep_fresh(self.now).await;
             return Ok(Charged::uncounted(&self.charge.counter));
         }
+        let charge = self.charge.of(units);
         let (charged, ()) = tokio::join!(
-            app.quota.charge(&self.charge, key, self.reservation, self.now),
+            app.quota.charge(&charge, key, self.reservation, self.now),
             app.plans.keep_fresh(self.now)
         );
         charged

@@ -63,6 +63,12 @@ pub enum Error {
     /// The content type or coding of the body is not one that this endpoint reads.
     #[error("the body must be application/json in UTF-8, plain or compressed with gzip or deflate")]
     UnsupportedMediaType,
+    /// The body is no image that can be judged. Nothing was charged.
+    #[error("the image {0}")]
+    UnreadableImage(String),
+    /// The content type of the body is not one of an image that is read, nor JSON.
+    #[error("the body must be image/jpeg, image/png, image/webp, or application/json in UTF-8")]
+    UnsupportedImageType,
     /// Another request of this user is in the way: the first with the same idempotency key, or one that is charged to the same
     /// counter.
     #[error("another request of this user is under way; try again soon")]
@@ -143,6 +149,8 @@ impl Error {
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
             | Self::UnsupportedMediaType
+            | Self::UnsupportedImageType
+            | Self::UnreadableImage(_)
             | Self::Internal(_) => false,
         }
     }
@@ -157,6 +165,8 @@ impl Error {
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
             | Self::UnsupportedMediaType
+            | Self::UnsupportedImageType
+            | Self::UnreadableImage(_)
             | Self::IdempotencyMismatch => "none",
             Self::Conflict { .. }
             | Self::RateLimitExceeded { .. }

@@ -2,6 +2,7 @@
 //! order of the contract (route, size, content type, credential, body), and closes it with a [`Reply`] or an [`Error`].
 
 mod answer;
+mod capture;
 mod correlation;
 mod cors;
 mod credential;
@@ -34,10 +35,12 @@ use crate::telemetry::trace::Trace;
 use crate::telemetry::{Degraded, Record};
 
 pub use self::answer::refusal;
+pub use self::capture::Media;
 pub use self::correlation::correlation_id;
 pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
 pub use self::json::{Object, parse, present, with_whole_characters};
+pub use self::problem::ErrorOfOne;
 pub use self::reply::{DayUsage, Reply};
 pub use self::statistics::{StatisticsResponse, row_query};
 
@@ -81,6 +84,8 @@ pub struct Call {
     allow: Vec<Method>,
     /// True if errors have `OpenAI`'s form.
     openai_errors: bool,
+    /// True if errors say when the next capture is wanted.
+    paces: bool,
 }
 
 impl Call {
@@ -131,6 +136,7 @@ impl Call {
             body,
             allow: Vec::new(),
             openai_errors: false,
+            paces: false,
         }
     }
 
@@ -275,7 +281,7 @@ impl Call {
     /// Counts the address of a request whose handler has ended before any limit: for its credential, most likely. Over the
     /// limit, that is the answer.
     async fn count(&mut self, app: &App, outcome: Result<Reply, Error>) -> Result<Reply, Error> {
-        if self.uncounted && !matches!(outcome, Err(Error::UnsupportedMediaType)) {
+        if self.uncounted && !matches!(outcome, Err(Error::UnsupportedMediaType | Error::UnsupportedImageType)) {
             self.visit(app).await?;
         }
         outcome

@@ -6,6 +6,7 @@
 //! shared cache the same rule runs as a script ([`scripts`]); here it serves single instances and outages.
 
 pub mod deny_list;
+pub mod device;
 pub mod local;
 pub mod scripts;
 pub mod store;

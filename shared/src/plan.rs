@@ -95,6 +95,9 @@ impl Plan {
     /// The most bytes of unknown meters in a plan: all plans are one item of the settings table.
     const MOST_UNKNOWN: usize = 4_096;
 
+    /// The option of a plan that is no meter: `"detect":{"looks":14}` looks closer than four times.
+    const DETECT: &str = "detect";
+
     /// Reads a plan such as `{"posts":{"perDay":1000,"perMinute":50}}`. Returns it without the meters that cannot be used, and
     /// their faults.
     #[must_use]
@@ -107,6 +110,8 @@ impl Plan {
             } else {
                 if !value.is_object() {
                     faults.push(Fault::at(&[&name], "must be an object"));
+                } else if name == Self::DETECT && !matches!(looks(&value), Some(4 | 14)) {
+                    faults.push(Fault::at(&[&name, "looks"], "must be 4 or 14"));
                 }
                 plan.unknown.insert(name, value);
             }
@@ -194,6 +199,12 @@ impl Plans {
         })
     }
 
+    /// Returns how many looks the plan of `tier` has at what detect is sent, if it says so.
+    #[must_use]
+    pub fn looks(&self, tier: &Tier) -> Option<u64> {
+        looks(self.0.get(tier)?.unknown.get(Plan::DETECT)?)
+    }
+
     /// Returns the figures of `tier` for `meter`. A meter that its plan does not name has the figures of `free`; for `trial`,
     /// with a tenth of the day.
     #[must_use]
@@ -209,6 +220,10 @@ impl Plans {
             }
         })
     }
+}
+
+fn looks(option: &Value) -> Option<u64> {
+    option.get("looks")?.as_u64()
 }
 
 /// Returns what one process of `processes` may admit by itself while no store answers and `units` are left: its share of 80 %.

@@ -99,6 +99,7 @@ def infrastructure(users, waf=True, cache=True):
     kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
     read, composite = alarms()
     memory = unit("memoryGigabytes")
+    metrics = unit("metrics") - unit("metricsOfDetect")
     bill = [
         ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
         ("Lambda, million invocations", m["requests"] / 1e6, price("invocationsMillion", m["requests"] / 1e6)),
@@ -108,7 +109,7 @@ def infrastructure(users, waf=True, cache=True):
         ("DynamoDB, million reads", reads / 1e6, price("tableReadsMillion", reads / 1e6)),
         ("DynamoDB, GB kept and recoverable", stored, price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored)),
         ("CloudWatch, GB of logs", logged, price("logGigabyte", logged) + price("logGigabyteMonthKept", logged)),
-        ("CloudWatch, metrics", unit("metrics"), price("metricMonth", unit("metrics") if users else 0)),
+        ("CloudWatch, metrics", metrics, price("metricMonth", metrics if users else 0)),
         ("CloudWatch, metrics of alarms", read, price("alarmMetricMonth", read) + price("compositeAlarmMonth", composite)),
         ("X-Ray, million traces (1 %)", m["requests"] / 1e8, price("tracesMillion", m["requests"] / 1e8)),
         ("Secrets", unit("secrets"), price("secretMonth", unit("secrets"))),
@@ -151,24 +152,34 @@ def show(users):
         print(f"  {'dollars for 1,000 requests, models included':<62}{(total(bill) + with_cache) / m['requests'] * 1e3:>14,.4f}")
 
 
-def detect(per_second=20_000):
-    """Returns the cost of the workload detect at its full rate, every second of a month."""
-    requests = per_second * 86_400 * DAYS
-    seconds = requests * 0.02 * unit("memoryGigabytes")
-    called = requests * (1 - unit("detectCallsSaved"))
-    bill = [
-        ("API Gateway", gateway(requests)),
-        ("Lambda", price("invocationsMillion", requests / 1e6) + price("gigabyteSecondArm", seconds)),
-        ("WAF", price("firewallRequestsMillion", requests / 1e6)),
-        ("logs", price("logGigabyte", requests * unit("detectBytesLogged") / 1e9)),
-        ("models for images", called * unit("detectDollarsPerImage")),
-    ]
-    print(f"\ndetect at {per_second:,} requests/s around the clock: {requests / 1e9:,.1f} billion requests a month")
-    for what, dollars in bill:
-        print(f"  {what:<62}{dollars:>14,.0f}")
-    print(f"  {'together':<62}{sum(dollars for _, dollars in bill):>14,.0f}")
-    print("  Plainly: this is no serverless workload. The models alone cost millions; requests must be batched on the device,")
-    print("  frames deduplicated there, and the model run on own hardware before a rate like this makes sense.")
+def detect(per_second):
+    """Prints what so many captures a second cost all month, if each device sends one each 5 s, and what spares which part of it."""
+    captures = per_second * 86_400 * DAYS
+    print(f"\ndetect at {per_second:,} captures a second around the clock, one each 5 s of a device: {captures / 1e9:,.1f} billion a month")
+    print(f"  {'':<44}{'ours':>14}{'paid model':>14}{'together':>14}")
+    reuse, pace, doubt = unit("detectCallsSaved"), unit("detectPaceSaved"), unit("detectInDoubt")
+    for what, saved, paced, paid in (
+        ("every capture judged by a paid model", 0, 0, 1),
+        ("with reuse and cache", reuse, 0, 1),
+        ("with reuse, cache and pace", reuse, pace, 1),
+        ("the same, and the cascade", reuse, pace, doubt),
+        ("the same, by the embedded model alone", reuse, pace, 0),
+    ):
+        ours, models = detect_bill(captures * (1 - paced), saved, paid)
+        print(f"  {what:<44}{ours:>14,.0f}{models:>14,.0f}{ours + models:>14,.0f}")
+
+
+def detect_bill(requests, saved, paid):
+    """Dollars of a month's captures for infrastructure and for models: so much saved by reuse, so much judged by a paid model."""
+    known, judged = requests * saved, requests * (1 - saved)
+    seconds = (known * unit("detectMillisKnown") + judged * unit("detectMillisJudged")) / 1e3
+    units = known * unit("detectCacheUnitsKnown") + judged * unit("detectCacheUnitsJudged")
+    logged = requests * (unit("detectBytesLogged") + unit("bytesLoggedByPlatform") + unit("bytesPerFirewallLine")) / 1e9
+    ours = gateway(requests) + price("invocationsMillion", requests / 1e6)
+    ours += price("gigabyteSecondArm", seconds * unit("detectGigabytes")) + price("firewallRequestsMillion", requests / 1e6)
+    ours += price("cacheUnitsMillion", units / 1e6) + price("tableWritesMillion", judged / 1e6) + price("logGigabyte", logged)
+    ours += price("metricMonth", unit("metricsOfDetect"))
+    return ours, judged * paid * unit("detectDollarsPerImage")
 
 
 def rank(requests=1_000_000):
@@ -213,8 +224,14 @@ def main():
     for users in SCALES:
         show(users)
     rank()
+<<<<<<< HEAD
     statistics()
     detect()
+=======
+    for per_second in (2_000, 10_000, 20_000):
+        detect(per_second)
+    print("  From about a billion captures a month the same code runs cheaper in containers behind a load balancer.")
+>>>>>>> main
     if "--check" in sys.argv:
         check()
 

@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILE = ROOT / "gateway.json"
 INTEGRATION = "x-amazon-apigateway-integration"
 RESPONSES = "x-amazon-apigateway-gateway-responses"
+# Of these alone, bodies reach a function as base64: a type that is listed is no text any more, and JSON must stay text.
+BINARY = "x-amazon-apigateway-binary-media-types"
 
 
 def path_parameters(path):
@@ -45,7 +47,7 @@ def definition(openapi):
         "version": openapi["info"]["version"],
         "description": "Generated from openapi.yaml, which is the contract",
     }
-    return {"openapi": openapi["openapi"], "info": info, "paths": paths, RESPONSES: openapi[RESPONSES]}
+    return {"openapi": openapi["openapi"], "info": info, "paths": paths, BINARY: openapi[BINARY], RESPONSES: openapi[RESPONSES]}
 
 
 def main():

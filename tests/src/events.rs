@@ -8,7 +8,11 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
+<<<<<<< HEAD
 pub const EXPECTED: [(&str, u16, &str); 50] = [
+=======
+pub const EXPECTED: [(&str, u16, &str); 57] = [
+>>>>>>> main
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/stats-unsigned", 401, "UNAUTHENTICATED"),
@@ -41,6 +45,16 @@ pub const EXPECTED: [(&str, u16, &str); 50] = [
     ("classify/not-json", 400, "INVALID_REQUEST"),
     ("classify/options-preflight", 204, ""),
     ("classify/wrong-content-type", 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ("detect/batch", 200, ""),
+    ("detect/device-with-spaces", 400, "INVALID_REQUEST"),
+    ("detect/explained", 200, ""),
+    ("detect/get", 405, "METHOD_NOT_ALLOWED"),
+    ("detect/idempotent", 200, ""),
+    ("detect/no-token", 401, "UNAUTHENTICATED"),
+    ("detect/not-an-image", 422, "UNREADABLE_IMAGE"),
+    ("detect/screenshot", 200, ""),
+    ("detect/unknown-field", 400, "INVALID_REQUEST"),
+    ("detect/wrong-content-type", 415, "UNSUPPORTED_MEDIA_TYPE"),
     ("health/deep-neither", 400, "INVALID_REQUEST"),
     ("health/head", 200, ""),
     ("health/health", 200, ""),

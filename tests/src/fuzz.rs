@@ -51,6 +51,16 @@ pub fn tokens(bytes: &[u8]) {
     let _ = PublicKeys::parse(&text);
 }
 
+/// Files of images: read within the bounds, or refused.
+pub fn images(bytes: &[u8]) {
+    if let Ok(picture) = vision::Picture::decode(bytes) {
+        let (width, height) = (picture.width(), picture.height());
+        assert!((32..=12_000).contains(&width) && (32..=12_000).contains(&height));
+        assert_eq!(picture.pixels().len(), 3 * width as usize * height as usize);
+        assert!(vision::Signature::of(&picture).is_some());
+    }
+}
+
 /// The headers of a signature, line by line: `Signature-Input`, `Signature`, `Content-Digest`, a value of the query.
 pub fn signatures(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

@@ -20,6 +20,7 @@
 //! | [`events`] | the captured events, and the answer expected for each |
 //! | [`trips`] | how often a request waits for a network |
 //! | [`fuzz`] | the duties of every parser |
+//! | [`screens`] | drawn screens and their changes, as images |
 //! | [`definitions`] | template.yaml and openapi.yaml, read for tests |
 #![expect(
     clippy::expect_used,
@@ -41,6 +42,7 @@ pub mod redis;
 mod refusal;
 pub mod runs;
 pub mod runtime_api;
+pub mod screens;
 pub mod secrets_manager;
 pub mod service;
 pub mod signer;

@@ -25,10 +25,10 @@ const SPAN_SECONDS: i32 = 300;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The functions behind the gateway, whose figures are asked for.
-pub const ENDPOINTS: [&str; 6] = ["admin", "auth", "classify", "health", "rank", "usage"];
+pub const ENDPOINTS: [&str; 7] = ["admin", "auth", "classify", "detect", "health", "rank", "usage"];
 
 /// Those of them that are workloads.
-pub const WORKLOADS: [&str; 2] = ["classify", "rank"];
+pub const WORKLOADS: [&str; 3] = ["classify", "detect", "rank"];
 
 /// A figure: the question to CloudWatch, and the sample in `/metrics`.
 #[derive(Debug, Clone, PartialEq)]

@@ -128,7 +128,8 @@ where
         }
         let requests: Vec<_> = leads.iter().map(|lead| self.request(lead.place, Wish::Claim)).collect();
         let questions = &self.found.questions;
-        let is_unread = |place: &usize| questions[*place].unread && !questions[*place].is_hit();
+        let in_table = self.asked.life.in_table;
+        let is_unread = |place: &usize| in_table && questions[*place].unread && !questions[*place].is_hit();
         let unread: Vec<usize> = leads.iter().map(|lead| lead.place).filter(is_unread).collect();
         let keys = self.asked.keys_at(&unread);
         let (leases, read) = tokio::join!(
@@ -369,6 +370,7 @@ impl Questions<'_> {
             updates,
             released,
             kept: self.life.kept,
+            in_table: self.life.in_table,
             now: self.now,
         }
     }

@@ -83,6 +83,8 @@ pub struct Life {
     pub in_process: Duration,
     /// The age up to which an answer is served if nobody can answer.
     pub kept: Duration,
+    /// True if it is worth a write to the table.
+    pub in_table: bool,
 }
 
 impl Life {
@@ -93,6 +95,7 @@ impl Life {
             fresh,
             in_process: fresh,
             kept,
+            in_table: true,
         }
     }
 
@@ -100,6 +103,15 @@ impl Life {
     #[must_use]
     pub const fn with_in_process(self, in_process: Duration) -> Self {
         Self { in_process, ..self }
+    }
+
+    /// The same life in the caches alone.
+    #[must_use]
+    pub const fn without_table(self) -> Self {
+        Self {
+            in_table: false,
+            ..self
+        }
     }
 }
 

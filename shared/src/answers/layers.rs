@@ -154,7 +154,9 @@ impl Answers {
                 Some(Ok(entries)) => self.learn(asked, &mut found, (&open, entries), Layer::Shared),
                 answer => {
                     found.degraded |= answer.is_some();
-                    self.read_table(asked, &mut found, &open).await;
+                    if asked.life.in_table {
+                        self.read_table(asked, &mut found, &open).await;
+                    }
                 }
             }
         }
@@ -268,7 +270,7 @@ impl Answers {
             }
         };
         let table = async {
-            let writes = self.layers.writes_table() || self.shared.is_none();
+            let writes = write.in_table && (self.layers.writes_table() || self.shared.is_none());
             !writes || self.table.write(write.updates, write.kept).await.is_ok()
         };
         let (shared, table) = tokio::join!(shared, table);
@@ -328,6 +330,12 @@ impl Questions<'_> {
 }
 
 impl Found {
+    /// Reports whether every question has an answer that nobody need be asked for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.open().is_empty()
+    }
+
     fn open(&self) -> Vec<usize> {
         let places = 0..self.questions.len();
         places.filter(|place| !self.questions[*place].is_settled()).collect()

@@ -167,6 +167,8 @@ pub struct Write<'a> {
     pub released: &'a [Key],
     /// How long an answer is kept from when it was given.
     pub kept: Duration,
+    /// True if they are worth a write to the table.
+    pub in_table: bool,
     /// The time of the request.
     pub now: Timestamp,
 }

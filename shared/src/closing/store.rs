@@ -114,7 +114,7 @@ impl<'a> CloseProgress<'a> {
         }
     }
 
-    fn key(&self, day: Day, sort: String) -> Item {
+    fn key(self, day: Day, sort: String) -> Item {
         let schema = self.0.schema();
         let range = schema.range.map(|range| (range.to_owned(), text(sort)));
         let hash = (schema.hash.to_owned(), text(format!("close#{day}")));

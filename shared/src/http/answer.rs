@@ -107,7 +107,9 @@ impl Call {
             user_impact: error.user_impact(),
             cause: error.cause(),
         });
-        let body = if self.openai_errors {
+        let body = if self.paces {
+            problem::body(error, &self.record.correlation_id, true)
+        } else if self.openai_errors {
             openai_error::recast(error, &mut headers)
         } else {
             body
@@ -127,7 +129,7 @@ impl Call {
 /// methods.
 #[must_use]
 pub fn refusal(error: &Error, correlation_id: &str) -> Response<Vec<u8>> {
-    let mut response = Response::new(problem::body(error, correlation_id));
+    let mut response = Response::new(problem::body(error, correlation_id, false));
     *response.status_mut() = problem::status_and_code(error).0;
     let headers = response.headers_mut();
     *headers = of_every_answer("no-store", correlation_id);

@@ -19,8 +19,40 @@ struct Problem<'a> {
     correlation_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// The same for a device that sends captures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_capture_ms: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Violation],
+}
+
+/// An error about one of several things, which others of the same answer do not share.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorOfOne {
+    error: &'static str,
+    detail: String,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+impl ErrorOfOne {
+    /// Shows `error`.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        Self {
+            error: status_and_code(error).1,
+            detail: sentence(&error.to_string()),
+            retryable: error.retryable(),
+            retry_after_ms: retry_after_ms(error),
+        }
+    }
+}
+
+/// Returns the time after which trying again makes sense: as long as the header says, which is in whole seconds.
+fn retry_after_ms(error: &Error) -> Option<u64> {
+    error.retry_after().map(|wait| whole_seconds(wait).saturating_mul(1000))
 }
 
 /// Returns the status, and the code that a client switches on.
@@ -33,7 +65,10 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
-        Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+        Error::UnsupportedMediaType | Error::UnsupportedImageType => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
+        }
+        Error::UnreadableImage(_) => (StatusCode::UNPROCESSABLE_ENTITY, "UNREADABLE_IMAGE"),
         Error::Conflict { .. } | Error::DeviceKnown => (StatusCode::CONFLICT, "CONFLICT"),
         Error::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH"),
         Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
@@ -61,9 +96,10 @@ fn sentence(text: &str) -> String {
     format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }
 
-/// Returns the problem of `error` as JSON.
-pub(super) fn body(error: &Error, correlation_id: &str) -> Vec<u8> {
+/// Returns the problem of `error` as JSON. One that `paces` says when the next capture is wanted.
+pub(super) fn body(error: &Error, correlation_id: &str, paces: bool) -> Vec<u8> {
     let (status, code) = status_and_code(error);
+    let retry_after_ms = retry_after_ms(error);
     let problem = Problem {
         r#type: "about:blank",
         title: title(status),
@@ -72,8 +108,8 @@ pub(super) fn body(error: &Error, correlation_id: &str) -> Vec<u8> {
         error: code,
         retryable: error.retryable(),
         correlation_id,
-        // As long as the header says, which is in whole seconds.
-        retry_after_ms: error.retry_after().map(|wait| whole_seconds(wait).saturating_mul(1000)),
+        retry_after_ms,
+        next_capture_ms: retry_after_ms.filter(|_| paces),
         errors: match error {
             Error::Invalid(violations) => violations,
             _ => &[],

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 
+use super::device::Paces;
 use super::{Decision, Log, Policy};
 use crate::clock::Timestamp;
 use crate::quota::outage::shadow::Booking;
@@ -27,6 +28,19 @@ pub struct Ask {
     pub weight: u64,
     /// The further keys of the user, if the limit is a user's.
     pub user: Option<UserKeys>,
+    /// The further key of a device, if the limit is a device's.
+    pub device: Option<DeviceKey>,
+}
+
+/// The key of a device's script besides the log, and what it decides by.
+#[derive(Debug)]
+pub struct DeviceKey {
+    /// The state of the device.
+    pub state: String,
+    /// The paces that it is asked to keep.
+    pub paces: Paces,
+    /// The time of its arrival.
+    pub now: Timestamp,
 }
 
 /// The keys of a user's script besides the log.
@@ -131,6 +145,7 @@ mod tests {
             policy,
             weight,
             user: None,
+            device: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::device::{Arrival, REMEMBERED_FOR};
 use super::local::Ask;
 use super::{Decision, Policy, Standing};
 use crate::clock::Timestamp;
@@ -20,8 +21,10 @@ const LOG: &str = include_str!("log.lua");
 pub struct Scripts {
     address: Script,
     user: Script,
+    device: Script,
     take_back_address: Script,
     take_back_user: Script,
+    take_back_device: Script,
     denied: Script,
 }
 
@@ -32,23 +35,37 @@ impl Scripts {
         Self {
             address: Script::new([clock, LOG, include_str!("address.lua")].concat()),
             user: Script::new([clock, LOG, RESERVE, include_str!("user.lua")].concat()),
+            device: Script::new([clock, LOG, include_str!("device.lua")].concat()),
             take_back_address: Script::new([clock, LOG, include_str!("take_back_address.lua")].concat()),
             take_back_user: Script::new([clock, LOG, RESERVE, include_str!("take_back_user.lua")].concat()),
+            take_back_device: Script::new([clock, LOG, include_str!("take_back_device.lua")].concat()),
             denied: Script::new(include_str!("denied.lua")),
         }
     }
 
     /// Decides on a request by one log. A user's script also checks if the session is revoked, and reserves units of
-    /// the day.
+    /// the day. A device's also notes its arrival.
     #[must_use]
     pub fn decide(&self, ask: &Ask, id: &str) -> Invocation<'_> {
-        let script = if ask.user.is_some() { &self.user } else { &self.address };
+        let script = match (&ask.user, &ask.device) {
+            (Some(_), _) => &self.user,
+            (None, Some(_)) => &self.device,
+            (None, None) => &self.address,
+        };
         let invocation = script
             .on(keys(ask))
             .with(ask.policy.limit)
             .with(ask.policy.window.as_micros())
             .with(ask.weight)
             .with(id);
+        if let Some(device) = &ask.device {
+            return invocation
+                .with(device.now.millis())
+                .with(device.paces.first.as_millis())
+                .with(device.paces.every)
+                .with(device.paces.most)
+                .with(REMEMBERED_FOR.as_millis());
+        }
         match ask.user.as_ref().and_then(|user| user.booking.as_ref()) {
             Some(booking) => invocation.with(booking.units).with(booking.kept.as_secs()),
             None => invocation,
@@ -59,6 +76,7 @@ impl Scripts {
     #[must_use]
     pub fn take_back(&self, ask: &Ask, id: &str) -> Invocation<'_> {
         match &ask.user {
+            None if ask.device.is_some() => self.take_back_device.on(keys(ask)).with(id),
             None => self.take_back_address.on(keys(ask)).with(id),
             Some(user) => {
                 let units = user.booking.as_ref().map_or(0, |booking| booking.units);
@@ -74,9 +92,10 @@ impl Scripts {
     }
 }
 
-/// Returns the keys: the log; for a user also the mark of the session, and the shadow count if units are reserved.
+/// Returns the keys: the log; for a device also its state; for a user also the mark of the session, and the shadow count if units are reserved.
 fn keys(ask: &Ask) -> Vec<String> {
     let mut keys = vec![ask.key.clone()];
+    keys.extend(ask.device.as_ref().map(|device| device.state.clone()));
     if let Some(user) = &ask.user {
         keys.push(user.revoked.clone());
         keys.extend(user.booking.as_ref().map(|booking| booking.key.clone()));
@@ -110,6 +129,8 @@ pub(super) struct LimitReplies {
     pub(super) decisions: Vec<Decision>,
     /// The reservation of the day.
     pub(super) reservation: Option<Reservation>,
+    /// The arrival of the device.
+    pub(super) arrival: Option<Arrival>,
     /// True if the session is revoked.
     pub(super) revoked: bool,
 }
@@ -119,6 +140,7 @@ pub(super) fn read_replies(asks: &[Ask], replies: &[Value]) -> Option<LimitRepli
     let mut read = LimitReplies {
         decisions: Vec::with_capacity(asks.len()),
         reservation: None,
+        arrival: None,
         revoked: false,
     };
     for (ask, reply) in asks.iter().zip(replies) {
@@ -127,7 +149,15 @@ pub(super) fn read_replies(asks: &[Ask], replies: &[Value]) -> Option<LimitRepli
             read.revoked = true;
             continue;
         }
-        read.decisions.push(read_decision(reply, &ask.policy)?);
+        let decision = read_decision(reply, &ask.policy)?;
+        read.decisions.push(decision);
+        if ask.device.is_some() {
+            read.arrival = read_arrival(values);
+            if decision.wait.is_none() && read.arrival.is_none() {
+                return None;
+            }
+            continue;
+        }
         read.reservation = match values.get(4) {
             None => read.reservation,
             Some(Value::Int(known)) => Some(Reservation { known: *known == 1 }),
@@ -135,6 +165,25 @@ pub(super) fn read_replies(asks: &[Ask], replies: &[Value]) -> Option<LimitRepli
         };
     }
     (replies.len() >= asks.len()).then_some(read)
+}
+
+/// Reads what follows on the decision about a device that is admitted.
+fn read_arrival(values: &[Value]) -> Option<Arrival> {
+    let [
+        Value::Int(run),
+        Value::Int(paced),
+        Value::Int(bad),
+        Value::BulkString(memory),
+    ] = values.get(4..)?
+    else {
+        return None;
+    };
+    Some(Arrival {
+        run: u32::try_from(*run).ok()?,
+        paced: *paced == 1,
+        bad: *bad == 1,
+        memory: memory.clone(),
+    })
 }
 
 /// Reads the list of revoked sessions, each with the time until which it is denied.

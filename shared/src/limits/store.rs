@@ -1,13 +1,17 @@
 //! Carries limits out: one round trip to the shared cache for all of a request, or the logs of this process.
 
+mod devices;
+
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use redis::Value;
 
+use self::devices::LocalDevices;
 use super::deny_list::{DENIED_FOR, DenyList};
-use super::local::{Ask, LocalLogs, UserKeys};
+use super::device::{Arrival, DEVICES, Device};
+use super::local::{Ask, DeviceKey, LocalLogs, UserKeys};
 use super::scripts::{SERVER_CLOCK, Scripts, read_denied, read_replies};
 use super::{Decision, IP, Origin, Policy, Standing};
 use crate::clock::Timestamp;
@@ -40,8 +44,10 @@ pub struct UserLimits<'a> {
     pub units: u64,
     /// The plan's figure by minute, if it has one.
     pub per_minute: Option<u64>,
-    /// True if the plan has a figure by day.
+    /// True if the units are charged to the day after this.
     pub by_day: bool,
+    /// The device, if each has the figure by minute for itself.
+    pub device: Option<Device<'a>>,
 }
 
 /// A request that its limits let pass.
@@ -53,6 +59,8 @@ pub struct Passage {
     pub degraded: bool,
     /// The reservation of the day.
     pub reservation: Option<Reservation>,
+    /// The arrival of the device; `None` also if the shared cache was missing.
+    pub arrival: Option<Arrival>,
 }
 
 /// A request that one of its limits refuses.
@@ -70,6 +78,7 @@ pub struct LimitStore {
     valkey: Option<Valkey>,
     scripts: Scripts,
     local: LocalLogs,
+    devices: LocalDevices,
     denied: DenyList,
     fleet: u32,
     per_address: AddressLimits,
@@ -84,6 +93,7 @@ impl LimitStore {
             valkey,
             scripts: Scripts::new(SERVER_CLOCK),
             local: LocalLogs::default(),
+            devices: LocalDevices::default(),
             denied: DenyList::default(),
             fleet: config.fleet_size,
             per_address: config.cache.ip_per_minute.clone(),
@@ -108,7 +118,9 @@ impl LimitStore {
         let bytes = random_bytes::<12>().map_err(rejected)?;
         let (id, own_id) = (URL_SAFE_NO_PAD.encode(bytes), local_id(&bytes));
         let Some(valkey) = self.valkey.as_ref().filter(|_| !asks.is_empty()) else {
-            return unless(denied, settle(self.local.decide(&asks, own_id, now), exceeded)?);
+            let passage = settle(self.local.decide(&asks, own_id, now), exceeded)?;
+            let arrival = self.arrive_here(&asks);
+            return unless(denied, Passage { arrival, ..passage });
         };
         let mut invocations: Vec<_> = asks.iter().map(|ask| self.scripts.decide(ask, &id)).collect();
         let reads_list = self.denied.is_due(now);
@@ -143,8 +155,13 @@ impl LimitStore {
         if !read.revoked {
             self.local.note(&asks, own_id, now);
         }
-        let reservation = read.reservation;
-        unless(denied || read.revoked, Passage { reservation, ..passage })
+        let (reservation, arrival) = (read.reservation, read.arrival);
+        let passage = Passage {
+            reservation,
+            arrival,
+            ..passage
+        };
+        unless(denied || read.revoked, passage)
     }
 
     /// Denies a session that was revoked, for as long as a token of it may be good; whether the fleet was told.
@@ -181,6 +198,7 @@ impl LimitStore {
             policy,
             weight: 1,
             user: None,
+            device: None,
         };
         let mut asks = Vec::with_capacity(2);
         if let Some(endpoint) = origin.endpoint {
@@ -190,7 +208,10 @@ impl LimitStore {
         if registers {
             asks.push(of_address(format!("registrations:{{{source}}}"), self.registrations));
         }
-        asks.extend(user.map(|user| ask_of_user(&user, origin.now)));
+        if let Some(user) = user {
+            asks.push(ask_of_user(&user, origin.now));
+            asks.extend(user.device.map(|device| ask_of_device(&user, device, origin.now)));
+        }
         asks
     }
 
@@ -234,6 +255,7 @@ impl LimitStore {
             policy: ask.policy.share(self.fleet),
             weight: ask.weight,
             user: None,
+            device: None,
         };
         let shares: Vec<Ask> = asks.iter().map(share).collect();
         let mut decisions = self.local.decide(&shares, id, now);
@@ -321,13 +343,33 @@ fn ask_of_user(user: &UserLimits<'_>, now: Timestamp) -> Ask {
     let UserLimits { principal, meter, .. } = *user;
     let counter = Counter::today(&principal.user, meter, now);
     let booking = (user.by_day && user.units > 0).then(|| Booking::of(&counter, user.units, now));
+    // Of all devices together, where each has the figure for itself.
+    let devices = user.device.map_or(1, |_| DEVICES);
+    let limit = user.per_minute.map(|limit| limit.saturating_mul(devices));
     Ask {
         key: format!("burst:{{{}}}:{meter}", principal.user),
-        policy: Policy::burst(user.per_minute.unwrap_or(u64::MAX)),
-        weight: user.per_minute.map_or(0, |_| user.units),
+        policy: Policy::burst(limit.unwrap_or(u64::MAX)),
+        weight: limit.map_or(0, |_| user.units),
         user: Some(UserKeys {
             revoked: revoked_key(&principal.user, &principal.session),
             booking,
+        }),
+        device: None,
+    }
+}
+
+/// The limit by minute of one device, and what is asked of the device besides.
+fn ask_of_device(user: &UserLimits<'_>, device: Device<'_>, now: Timestamp) -> Ask {
+    let UserLimits { principal, meter, .. } = *user;
+    Ask {
+        key: devices::log_key(&principal.user, meter, device.name),
+        policy: Policy::burst(user.per_minute.unwrap_or(u64::MAX)),
+        weight: user.per_minute.map_or(0, |_| user.units),
+        user: None,
+        device: Some(DeviceKey {
+            state: devices::state_key(&principal.user, meter, device.name),
+            paces: device.paces,
+            now,
         }),
     }
 }

@@ -216,6 +216,12 @@ impl QuotaStore {
         Ok(used)
     }
 
+    /// Returns the use of a charge's counter as this process has seen it within the last minute, if it has.
+    #[must_use]
+    pub fn usage_seen(&self, of: &Charge) -> Option<Usage> {
+        self.remembered(&of.counter).map(|used| usage(of, used))
+    }
+
     /// Returns how much of each of some counters is used, of 100 at most, in one call.
     ///
     /// # Errors

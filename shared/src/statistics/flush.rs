@@ -47,7 +47,7 @@ impl Statistics {
         let Some(valkey) = &self.cache else {
             return Flushed::default();
         };
-        let lists: Vec<(Written, Option<Outage>)> = stream::iter(0..SHARDS)
+        let lists: Vec<(ListProgress, Option<Outage>)> = stream::iter(0..SHARDS)
             .map(|shard| self.flush_list(valkey, shard, now))
             .buffer_unordered(LISTS_AT_A_TIME)
             .collect()
@@ -65,8 +65,8 @@ impl Statistics {
         flushed
     }
 
-    async fn flush_list(&self, valkey: &Valkey, shard: u32, now: Timestamp) -> (Written, Option<Outage>) {
-        let (mut all, mut passed_over) = (Written::default(), 0);
+    async fn flush_list(&self, valkey: &Valkey, shard: u32, now: Timestamp) -> (ListProgress, Option<Outage>) {
+        let (mut all, mut passed_over) = (ListProgress::default(), 0);
         loop {
             match self.flush_some(valkey, (shard, passed_over), now).await {
                 Ok(None) => return (all, None),
@@ -86,7 +86,7 @@ impl Statistics {
         valkey: &Valkey,
         (shard, passed_over): (u32, usize),
         now: Timestamp,
-    ) -> Result<Option<(usize, Written)>, Outage> {
+    ) -> Result<Option<(usize, ListProgress)>, Outage> {
         let due = self.scripts.due(shard, now.minus(GRACE), passed_over, SLOTS_AT_A_TIME);
         let replies = run(valkey, &[due]).await?;
         let (listed, entries) = replies.first().map(cache::read_due).unwrap_or_default();
@@ -97,7 +97,12 @@ impl Statistics {
         Ok(Some((entries, written)))
     }
 
-    async fn write_listed(&self, valkey: &Valkey, listed: Vec<ListedSlot>, now: Timestamp) -> Result<Written, Outage> {
+    async fn write_listed(
+        &self,
+        valkey: &Valkey,
+        listed: Vec<ListedSlot>,
+        now: Timestamp,
+    ) -> Result<ListProgress, Outage> {
         let reads: Vec<Invocation<'_>> = listed
             .iter()
             .map(|listed| self.scripts.open(&listed.user, &[listed.slot]))
@@ -131,7 +136,7 @@ impl Statistics {
             .map(|(_, listed)| self.scripts.forget(listed))
             .collect();
         let removed = run(valkey, &done).await?;
-        Ok(Written {
+        Ok(ListProgress {
             written: counts.iter().filter(|(written, _)| *written).count(),
             observations: counts.iter().map(|(_, observations)| observations).sum(),
             removed: removed.iter().filter(|reply| **reply == Value::Int(1)).count(),
@@ -159,7 +164,7 @@ impl Statistics {
 
 /// The outcome of a batch of a list, or of all of it.
 #[derive(Default)]
-struct Written {
+struct ListProgress {
     written: usize,
     observations: usize,
     /// Entries that were taken from the list.

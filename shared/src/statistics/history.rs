@@ -2,6 +2,7 @@
 //! together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
@@ -212,9 +213,9 @@ impl Statistics {
             from = next.unwrap_or(today);
         }
         for day in [today.minus(1), today] {
-            if !days.contains_key(&day) {
+            if let Entry::Vacant(open) = days.entry(day) {
                 let (hours, _) = self.day_so_far(user, day, now).await?;
-                days.insert(day, hours.day());
+                open.insert(hours.day());
             }
         }
         days.retain(|_, counted| counted.total.total() > 0);

@@ -24,6 +24,9 @@ const BRIGHTNESS: std::ops::Range<f32> = 0.8..1.25;
 pub struct Signature([u8; BYTES]);
 
 impl Signature {
+    /// Its length in bytes.
+    pub const LENGTH: usize = BYTES;
+
     /// Returns a picture's signature. None, if the picture cannot be scaled.
     #[must_use]
     pub fn of(picture: &Picture) -> Option<Self> {

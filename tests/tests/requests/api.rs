@@ -2,8 +2,10 @@
 
 mod admin;
 mod admin_command;
+mod captures;
 mod classify;
 mod clients;
+mod detect;
 mod idempotency;
 mod identity;
 mod midnight;

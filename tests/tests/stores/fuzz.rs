@@ -4,6 +4,7 @@ use judge::Judge;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{prop_oneof, proptest, strategy::Just, strategy::Strategy};
+use tests::screens::Screen;
 use tests::{events, fuzz};
 
 const SIGNED: &str = "sig=(\"@method\" \"@authority\" \"@path\" \"content-digest\");created=1795300000;nonce=\"0123456789\";keyid=\"a\";tag=\"clearview\"\nsig=:AAAA:\nsha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:\nvalue";
@@ -15,9 +16,13 @@ const TOKENS: [&str; 2] = [
 
 /// One of `corpus` with up to eight bytes changed, or anything at all.
 fn inputs(corpus: Vec<String>) -> impl Strategy<Value = Vec<u8>> {
+    files(corpus.into_iter().map(String::into_bytes).collect())
+}
+
+/// The same of a corpus of files.
+fn files(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let changes = vec((any::<proptest::sample::Index>(), any::<u8>()), 0..8);
-    let touched = (proptest::sample::select(corpus), changes).prop_map(|(text, changes)| {
-        let mut bytes = text.into_bytes();
+    let touched = (proptest::sample::select(corpus), changes).prop_map(|(mut bytes, changes)| {
         for (place, byte) in changes {
             let place = place.index(bytes.len());
             bytes[place] = byte;
@@ -45,6 +50,13 @@ fn no_bytes_break_a_parser() {
     proptest!(many(), |(bytes in inputs(captured()))| fuzz::events(&bytes));
     proptest!(many(), |(bytes in inputs(owned(&TOKENS)))| fuzz::tokens(&bytes));
     proptest!(many(), |(bytes in inputs(owned(&[SIGNED])))| fuzz::signatures(&bytes));
+    let screen = Screen::of(1);
+    let images = vec![screen.png(), screen.jpeg(), screen.webp()];
+    let few = ProptestConfig {
+        cases: many().cases / 10,
+        ..many()
+    };
+    proptest!(few, |(bytes in files(images))| fuzz::images(&bytes));
     let answers = [
         r#"{"verdicts":[{"id":"a","score":0.9,"matched":"crypto","reason":"x"},{"id":"b","score":0}]}"#,
         r#"{"verdicts":[{"id":"a","score":1e0}]}"#,

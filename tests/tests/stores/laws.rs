@@ -1,8 +1,13 @@
 //! Laws, checked on random histories: the implementation on a real table against a reference that is too simple to be wrong.
 
+mod captures;
 mod leases;
 mod quota;
 mod rankings;
 mod refresh;
 mod sessions;
+<<<<<<< HEAD
 mod statistics;
+=======
+mod simulated_day;
+>>>>>>> main

@@ -8,10 +8,11 @@ use tests::service::{Plan, TableService};
 use crate::tls::TlsFront;
 
 /// Every function's binary with an event for it, if there is one that it answers well without other services.
-pub(crate) const FUNCTIONS: [(&str, Option<&str>); 8] = [
+pub(crate) const FUNCTIONS: [(&str, Option<&str>); 9] = [
     ("admin", Some("admin/options-preflight")),
     ("auth", Some("auth/register")),
     ("classify", Some("classify/batch")),
+    ("detect", Some("detect/screenshot")),
     ("health", Some("health/health")),
     ("key-rotation", None),
     ("quota-reset", Some("quota-reset/close")),
@@ -23,7 +24,7 @@ pub(crate) const FUNCTIONS: [(&str, Option<&str>); 8] = [
 pub(crate) const SETTINGS: [(&str, &str); 4] = [
     (
         "CLEARVIEW_PLANS",
-        r#"{"free":{"posts":{"perDay":1000000000,"perMinute":1000000000},"rankings":{"perDay":1000000000,"perMinute":1000000000}}}"#,
+        r#"{"free":{"posts":{"perDay":1000000000,"perMinute":1000000000},"images":{"perDay":1000000000,"perMinute":1000000000},"rankings":{"perDay":1000000000,"perMinute":1000000000}}}"#,
     ),
     ("CLEARVIEW_IP_PER_MINUTE", "1000000"),
     ("CLEARVIEW_REGISTRATIONS_PER_IP_PER_HOUR", "1000000"),

@@ -49,6 +49,8 @@ pub(crate) const MARKS: [Mark; 47] = [
     at_least("server.16_connections.rate", 10_000.0),
     at_least("server.rank.16_connections.rate", 5_000.0),
     at_most("server.rank.16_connections.p99", 50.0),
+    at_most("captures.judged.p95", 100.0),
+    at_most("captures.20_at_once.resident_peak", 400.0),
     at_most("server.2000_per_second.p50", 55.0),
     at_most("server.2000_per_second.p99", 120.0),
     at_most("server.2000_per_second.p999", 200.0),

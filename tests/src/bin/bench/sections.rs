@@ -1,6 +1,7 @@
 //! The sections of the bench. A new one is one variant here and one file below.
 
 mod allocations;
+mod captures;
 mod close;
 mod cold;
 mod cost;
@@ -32,6 +33,7 @@ pub(crate) enum Section {
     Waits,
     Allocations,
     Server,
+    Captures,
     Overload,
     Faults,
     Growth,
@@ -53,6 +55,7 @@ impl Section {
         Self::Waits,
         Self::Allocations,
         Self::Server,
+        Self::Captures,
         Self::Overload,
         Self::Faults,
         Self::Growth,
@@ -74,6 +77,7 @@ impl Section {
             Self::Waits => "Network waits of one request, one after the other",
             Self::Allocations => "Calls of the allocator by one request to classify",
             Self::Server => "The local server, 1 cached post per request, on the processors that also make the load",
+            Self::Captures => "Captures of 1,080 by 1,920 pixels: judged, reused, known by their pixels",
             Self::Overload => {
                 "Three and ten times what the local server can do, 20 posts in a request, 3 of them new; it has one processor"
             }
@@ -99,6 +103,7 @@ impl Section {
             Self::Waits => waits::measure(effort, report).await,
             Self::Allocations => allocations::measure(report).await,
             Self::Server => server::measure(effort, report).await,
+            Self::Captures => captures::measure(effort, report).await,
             Self::Overload => overload::measure(effort, report).await,
             Self::Faults => faults::measure(effort, report).await,
             Self::Growth => growth::measure(effort, report).await,

@@ -152,6 +152,10 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
             &device,
             events::named("classify/batch").value(text("accessToken")),
         )],
+        "detect" => vec![signed(
+            &device,
+            events::named("detect/explained").value(text("accessToken")),
+        )],
         "rank" => vec![signed(&device, events::named("rank/brands").value(text("accessToken")))],
         "usage" => vec![signed(&device, events::named("usage/today").value(text("accessToken")))],
         "admin" => {
@@ -306,6 +310,7 @@ async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
         "admin",
         "auth",
         "classify",
+        "detect",
         "health",
         "quota-reset",
         "rank",

@@ -1,6 +1,6 @@
 //! gateway.json: what API Gateway imports is in step with the contract, and holds nothing that its importer could refuse.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tests::definitions::{Template, openapi, text_of};
 
 const EXTENSION: &str = "x-amazon-apigateway-";
@@ -37,8 +37,12 @@ fn it_has_the_contracts_paths_methods_integrations_and_gateway_responses() {
             );
         }
     }
-    let responses = "x-amazon-apigateway-gateway-responses";
-    assert_eq!(gateway[responses], openapi[responses], "run `make gateway`");
+    for member in [
+        "x-amazon-apigateway-gateway-responses",
+        "x-amazon-apigateway-binary-media-types",
+    ] {
+        assert_eq!(gateway[member], openapi[member], "run `make gateway`");
+    }
 }
 
 #[test]
@@ -46,8 +50,17 @@ fn it_has_nothing_else_than_declared_path_parameters() {
     let gateway = gateway();
     assert_eq!(
         names(&gateway),
-        ["info", "openapi", "paths", "x-amazon-apigateway-gateway-responses"]
+        [
+            "info",
+            "openapi",
+            "paths",
+            "x-amazon-apigateway-binary-media-types",
+            "x-amazon-apigateway-gateway-responses"
+        ]
     );
+    // Both ways: a type that is listed is base64 in requests and in answers, and JSON must stay text.
+    let binary = json!(["image/jpeg", "image/png", "image/webp"]);
+    assert_eq!(gateway["x-amazon-apigateway-binary-media-types"], binary);
     for (path, item) in gateway["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let others = names(operation).into_iter().filter(|name| !name.starts_with(EXTENSION));

@@ -32,6 +32,12 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
         })
         .sum();
     assert_eq!(units["counted"]["metrics"]["value"], count);
+    let of_one = |dimension: &str| -> usize {
+        let shapes = shared::telemetry::metrics().flat_map(|metric| metric.shape.dimensions());
+        shapes.filter(|dimensions| **dimensions == [dimension]).count()
+    };
+    let of_detect = of_one("endpoint") + of_one("workload");
+    assert_eq!(units["counted"]["metricsOfDetect"]["value"], of_detect);
 }
 
 #[test]

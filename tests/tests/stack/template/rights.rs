@@ -211,10 +211,11 @@ fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.
-const SECRETS: [(&str, &[&str], &[&str]); 7] = [
+const SECRETS: [(&str, &[&str], &[&str]); 8] = [
     ("admin", &["AdminKeys"], &[]),
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
     ("classify", &["ModelKey", "SigningKeys"], &[]),
+    ("detect", &["SigningKeys"], &[]),
     ("health", &["AdminKeys", "ModelKey"], &[]),
     (
         "key-rotation",

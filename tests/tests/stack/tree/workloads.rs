@@ -29,9 +29,10 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     // The names of meters.
-    ("plan", &["images", "posts", "rankings"]),
+    ("plan", &["detect", "images", "posts", "rankings"]),
+    ("error", &["image"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
     ("config", &["detect", "image", "images"]),

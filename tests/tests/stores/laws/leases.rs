@@ -222,6 +222,7 @@ impl World {
             updates,
             released,
             kept: LIFE.kept,
+            in_table: true,
             now: self.clock.now(),
         };
         self.shared.store(&write).await.unwrap().len()

@@ -154,6 +154,7 @@ fn the_script_decides_as_the_rule_does_whatever_happens() {
         policy: POLICY,
         weight,
         user: None,
+        device: None,
     };
     let ask = |weight: u64, id: u64, now: Timestamp| -> Decision {
         let told = now.millis() * 1000;

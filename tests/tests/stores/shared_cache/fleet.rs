@@ -101,6 +101,7 @@ impl Fleet {
             updates,
             released: &[],
             kept: LIFE.kept,
+            in_table: true,
             now: self.now(),
         }
     }

@@ -1,0 +1,120 @@
+//! Detect from the first image of a capture to the last, and to the device's next one.
+
+use futures_util::stream::{self, StreamExt};
+
+use super::cadence::{self, Pace, Safety};
+use super::frames::{self, Frame};
+use super::resolve::{Resolved, Resolving};
+use super::{Capture, Detected, Detection, Figures, Level, Payment, version};
+use crate::app::App;
+use crate::clock::Deadline;
+use crate::error::Error;
+use crate::identity::Principal;
+use crate::limits::device::Outcome;
+use crate::plan::{Meter, Usage};
+use crate::telemetry::Signal;
+
+/// Detects for `principal` what the images of a capture show. The cost goes into `figures` in any case. What one image
+/// lacks, or does to its decoder, harms no other of the capture.
+pub async fn run(app: &App, principal: &Principal, capture: &Capture<'_>, figures: &mut Figures) -> Detected {
+    let plans = app.plans.current(capture.now).await;
+    let depth = frames::depth(plans.looks(&principal.tier));
+    let reader = version::reader(&app.config.providers, &principal.tier);
+    let frame = capture
+        .arrival
+        .as_ref()
+        .and_then(|arrival| Frame::decode(&arrival.memory));
+    let resolving = Resolving {
+        app,
+        principal,
+        capture,
+        depth,
+        frame: frame.filter(|frame| frame.counts(&reader.current, depth, capture.now)),
+        reader: &reader,
+        pace: capture.arrival.as_ref().map(Pace::of),
+        deadline: Deadline::after(app.config.request_timeout),
+    };
+    let images = (0..capture.images.len()).map(|place| resolving.resolve(place));
+    let parallel = app.config.providers.parallel_calls;
+    let resolved: Vec<Resolved> = stream::iter(images).buffered(parallel).collect().await;
+    resolving.finish(resolved, figures).await
+}
+
+impl Resolving<'_> {
+    /// Sums up, and notes what is not noted yet of the device.
+    async fn finish(self, resolved: Vec<Resolved>, figures: &mut Figures) -> Detected {
+        let mut degraded = Vec::new();
+        let (mut detections, mut usage) = (Vec::with_capacity(resolved.len()), None);
+        for one in resolved {
+            figures.add(one.trail.figures);
+            degraded.extend(one.trail.degraded);
+            usage = newest(usage, one.trail.usage);
+            if let Some(pace) = &self.pace {
+                pace.add(safety(one.detection.as_ref()));
+            }
+            detections.push(one.detection);
+        }
+        if figures.bill.opened > 0 {
+            self.app.telemetry.raise(Signal::BreakerOpened, self.capture.now);
+        }
+        self.note(None).await;
+        degraded.sort_unstable();
+        degraded.dedup();
+        Detected {
+            next_capture: self.next_capture(&detections),
+            usage: usage.or_else(|| self.usage_seen()),
+            detections,
+            degraded,
+        }
+    }
+
+    /// Notes the outcome of the arrival, with the frame that was judged; without one only if it is not noted already.
+    pub(super) async fn note(&self, frame: Option<&Frame>) {
+        let Some(pace) = &self.pace else { return };
+        if let Some((run, bad)) = pace.due(frame.is_some()) {
+            let memory = frame.map(Frame::encode);
+            let outcome = Outcome { run, bad, memory };
+            let (user, device) = (&self.principal.user, self.capture.device);
+            self.app.limits.note_outcome(user, Meter::Images, device, outcome).await;
+        }
+    }
+
+    /// Returns when the next capture is wanted: after the day if the day refused this one.
+    fn next_capture(&self, detections: &[Result<Detection, Error>]) -> std::time::Duration {
+        let per_minute = match self.capture.payment {
+            Payment::WhenJudged(admitted) => admitted.per_minute(),
+            Payment::Settled => None,
+        };
+        let interval = self.pace.as_ref().map_or(cadence::BLIND, |pace| {
+            cadence::interval(pace.run(), per_minute.unwrap_or(u64::MAX))
+        });
+        let refusals = detections.iter().filter_map(|detection| detection.as_ref().err());
+        let waits = refusals.filter_map(Error::retry_after);
+        waits.fold(interval, std::time::Duration::max)
+    }
+
+    fn usage_seen(&self) -> Option<Usage> {
+        match self.capture.payment {
+            Payment::WhenJudged(admitted) => admitted.usage_seen(self.app),
+            Payment::Settled => None,
+        }
+    }
+}
+
+/// Tells an outcome's meaning for the cadence. One that was refused is known to nobody.
+pub(super) fn safety(detection: Result<&Detection, &Error>) -> Safety {
+    match detection {
+        Ok(detection) if detection.failed_open() => Safety::Unknown,
+        Ok(detection) if detection.level() == Level::Safe => Safety::Safe,
+        Ok(_) => Safety::NotSafe,
+        Err(_) => Safety::Unknown,
+    }
+}
+
+/// Of two counts of one day, the one that was read later: it only grows.
+fn newest(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.used >= one.used { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
