@@ -224,14 +224,10 @@ def main():
     for users in SCALES:
         show(users)
     rank()
-<<<<<<< HEAD
     statistics()
-    detect()
-=======
     for per_second in (2_000, 10_000, 20_000):
         detect(per_second)
     print("  From about a billion captures a month the same code runs cheaper in containers behind a load balancer.")
->>>>>>> main
     if "--check" in sys.argv:
         check()
 

@@ -6,8 +6,5 @@ mod quota;
 mod rankings;
 mod refresh;
 mod sessions;
-<<<<<<< HEAD
-mod statistics;
-=======
 mod simulated_day;
->>>>>>> main
+mod statistics;
