@@ -10,7 +10,7 @@ use super::frames::Frame;
 use super::judge::{self, Opinion, Subject};
 use super::judgement::Judgement;
 use super::prepare::{self, NewSight, Sight, View};
-use super::run::safety;
+use super::run::{Counts, safety};
 use super::version;
 use super::{Capture, Detection, Figures, LIFE, Payment, Source, WORKLOAD};
 use crate::admission;
@@ -37,6 +37,8 @@ pub(super) struct Resolving<'a> {
     pub(super) reader: &'a Reader,
     pub(super) pace: Option<Pace<'a>>,
     pub(super) deadline: Deadline,
+    /// The images that statistics have counted.
+    pub(super) counts: Mutex<Counts>,
 }
 
 /// One image at the end of its way.
@@ -55,6 +57,7 @@ pub(super) struct Trail {
 
 /// The judging of one image.
 struct Judging<'a> {
+    place: usize,
     sight: &'a NewSight,
     opinion: Mutex<Opinion>,
     /// Tells the judgement as soon as it is there, so that the device's memory is written beside the caches.
@@ -115,6 +118,7 @@ impl Resolving<'_> {
 
         let asking = Stopwatch::start();
         let judging = Judging {
+            place,
             sight,
             opinion: Mutex::default(),
             tell: Mutex::default(),
@@ -150,7 +154,7 @@ impl Resolving<'_> {
         };
         let noted = async {
             if let Ok((judgement, by)) = told.await {
-                self.note_judged(judgement, by, judging.sight).await;
+                self.note_judged(judgement, by, judging).await;
             }
         };
         tokio::join!(asked, noted).0
@@ -190,8 +194,9 @@ impl Resolving<'_> {
         }
     }
 
-    async fn note_judged(&self, judgement: Judgement, by: Arc<str>, sight: &NewSight) {
-        let Some(pace) = &self.pace else { return };
+    /// Notes a judgement for the device and counts it, in two round trips side by side.
+    async fn note_judged(&self, judgement: Judgement, by: Arc<str>, judging: &Judging<'_>) {
+        let (place, sight) = (judging.place, judging.sight);
         let frame = sight.signature.clone().map(|signature| Frame {
             judgement: judgement.clone(),
             by,
@@ -200,9 +205,11 @@ impl Resolving<'_> {
             whole: sight.whole,
             signature,
         });
-        let detection = self.detection(0, Some(judgement), Source::Model);
-        pace.add(safety(Ok(&detection)));
-        self.note(frame.as_ref()).await;
+        let detection = self.detection(place, Some(judgement), Source::Model);
+        if let Some(pace) = &self.pace {
+            pace.add(safety(Ok(&detection)));
+        }
+        tokio::join!(self.note(frame.as_ref()), self.count(&[(place, &detection)]));
     }
 
     /// Reads the outcome. If nobody could judge, the embedded model stands in, where that is wanted.
