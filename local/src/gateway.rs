@@ -51,7 +51,7 @@ impl Function {
 
 /// Every function behind the gateway.
 #[must_use]
-pub fn functions() -> [Function; 7] {
+pub fn functions() -> [Function; 8] {
     [
         Function::of(admin::NAME, admin::ROUTES, |app, request| {
             Box::pin(async move { admin::handle(&app, request).await })
@@ -67,6 +67,9 @@ pub fn functions() -> [Function; 7] {
         }),
         Function::of(health::NAME, health::ROUTES, |app, request| {
             Box::pin(async move { health::handle(&app, request).await })
+        }),
+        Function::of(jobs::NAME, jobs::ROUTES, |app, request| {
+            Box::pin(async move { jobs::handle(&app, request).await })
         }),
         Function::of(rank::NAME, rank::ROUTES, |app, request| {
             Box::pin(async move { rank::handle(&app, request).await })
@@ -88,7 +91,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str, &'static str)> {
 /// The gateway.
 pub struct Gateway {
     app: Arc<App>,
-    functions: [Function; 7],
+    functions: [Function; 8],
     throttle: Option<Throttle>,
 }
 
@@ -101,6 +104,12 @@ impl Gateway {
             functions: functions(),
             throttle,
         }
+    }
+
+    /// The long-lived things behind it.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
     }
 
     /// Refuses a request before any work on it.

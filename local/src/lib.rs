@@ -12,6 +12,7 @@
 //! | [`gateway`] | routes, throttling, the gateway's own answers |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
 //! | [`invocations`] | the scheduled functions, invoked by hand |
+//! | [`queue`], [`mapping`] | the queues of jobs, and what hands their messages to functions |
 //! | [`upstream`] | a scripted provider |
 //! | `direct` | a shortcut to the embedded DynamoDB for this process |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
@@ -25,8 +26,10 @@ pub mod encoding;
 pub mod event;
 pub mod gateway;
 pub mod invocations;
+pub mod mapping;
 pub mod options;
 mod outbound;
+pub mod queue;
 pub mod server;
 pub mod signer;
 pub mod state;

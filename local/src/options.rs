@@ -63,6 +63,10 @@ pub struct Options {
     #[arg(long, value_name = "PORT")]
     pub table_port: Option<u16>,
 
+    /// Serve the queues on this port of 127.0.0.1, for the AWS CLI and for other instances [default: not at all]
+    #[arg(long, value_name = "PORT")]
+    pub queue_port: Option<u16>,
+
     /// Token signing keys, made when absent [default: in the data directory, else in memory]
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,

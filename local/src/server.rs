@@ -30,6 +30,7 @@ use crate::encoding::{self, LARGEST_REQUEST};
 use crate::event::Caller;
 use crate::gateway::{Gateway, Throttle};
 use crate::options::Options;
+use crate::queue::station::Station;
 use crate::state::{self, Embedded, StartError};
 use crate::upstream::Upstream;
 
@@ -63,6 +64,7 @@ pub struct Server {
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<()>,
     gateway: Arc<Gateway>,
+    station: Station,
 }
 
 impl Server {
@@ -98,7 +100,9 @@ impl Server {
             made => made?,
         }
         let request_timeout = config.request_timeout;
+        let mut station = Station::open(options, &mut config, clock.clone()).await?;
         let mut app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
+        station.connect(&mut app);
         if let Some(embedded) = &embedded {
             app.probe_through(&embedded.probing_client(&app.config));
         }
@@ -109,6 +113,7 @@ impl Server {
         let listener = TcpListener::bind(wanted).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         let gateway = Arc::new(Gateway::new(app, options.throttle.then(Throttle::default)));
+        station.start(&gateway.app());
         let capacity = Capacity::new(usize::from(options.requests), request_timeout);
         let door = Door {
             gateway: Arc::clone(&gateway),
@@ -125,13 +130,27 @@ impl Server {
             stop,
             accepting,
             gateway,
+            station,
         })
+    }
+
+    /// Returns the long-lived things behind it.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        self.gateway.app()
+    }
+
+    /// Returns its queues.
+    #[must_use]
+    pub const fn station(&self) -> &Station {
+        &self.station
     }
 
     /// Answers what has been asked, then closes everything.
     pub async fn stop(self) {
         let _ = self.stop.send(());
         let _ = self.accepting.await;
+        self.station.stop().await;
         self.gateway.settle().await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await;

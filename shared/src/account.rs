@@ -11,6 +11,7 @@ use crate::error::{Error, Outage};
 use crate::identity::session::Session;
 use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
+use crate::jobs::store::ShownJob;
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
@@ -32,8 +33,13 @@ pub struct Export {
     counters: Vec<Count>,
     /// The use of closed days.
     history: Vec<HistoryEntry>,
+<<<<<<< HEAD
     /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
     statistics: Vec<ExportedDay>,
+=======
+    /// Jobs that have ended.
+    jobs: Vec<ShownJob>,
+>>>>>>> main
 }
 
 /// A session as its user sees it.
@@ -80,10 +86,17 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
+<<<<<<< HEAD
     let (counters, history, statistics) = tokio::try_join!(
         app.quota.table().all_of(user),
         app.usage.history(user, now.day()),
         app.statistics.export(user, now)
+=======
+    let (counters, history, jobs) = tokio::try_join!(
+        app.quota.table().all_of(user),
+        app.usage.history(user, now.day()),
+        app.jobs.all_of(user)
+>>>>>>> main
     )
     .map_err(Error::Unavailable)?;
     Ok(Export {
@@ -98,7 +111,11 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         sessions: living_sessions(&account, current, now),
         counters,
         history,
+<<<<<<< HEAD
         statistics,
+=======
+        jobs,
+>>>>>>> main
     })
 }
 
@@ -141,20 +158,34 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
+<<<<<<< HEAD
     let (rows, counters, statistics) = tokio::try_join!(
         app.usage.erase(user),
         app.quota.table().erase(user),
         app.statistics.erase(user, note.now)
+=======
+    let (rows, counters, jobs) = tokio::try_join!(
+        app.usage.erase(user),
+        app.quota.table().erase(user),
+        app.jobs.erase(user)
+>>>>>>> main
     )
     .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
+    // A worker may have ended a job meanwhile; the next one finds that there is no such user. A job is kept for two hours
+    // anyway, so this need not succeed.
+    let _ = app.jobs.erase(user).await;
     let change = Change {
         actor: note.actor,
         action: "user.erase",
         target: user.as_str(),
         before: serde_json::json!({
             "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
+<<<<<<< HEAD
             "statistics": statistics
+=======
+            "jobs": jobs
+>>>>>>> main
         }),
         after: serde_json::Value::Null,
         reason: None,

@@ -14,7 +14,7 @@ use crate::identity::Principal;
 use crate::limits::device::{Arrival, Device};
 use crate::limits::store::{Passage, Rejection, UserLimits};
 use crate::limits::{Origin, Standing};
-use crate::plan::{Allowance, Meter, Usage};
+use crate::plan::{Allowance, MOST, Meter, Usage};
 use crate::quota::idempotency::IdempotencyKey;
 use crate::quota::outage::shadow::Reservation;
 use crate::quota::receipt::Receipt;
@@ -65,8 +65,55 @@ pub async fn enter(
         units,
         per_minute: allowance.per_minute,
         by_day: allowance.per_day.is_some(),
+        own_log: None,
         device: None,
     };
+    pass(app, origin, user, allowance).await
+}
+
+/// Admits a request that asks for work to be done later. Its units count by day alone; by minute it counts as one of
+/// `per_minute` requests of its kind, in the log of this name.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn enter_later_work(
+    app: &App,
+    origin: Origin<'_>,
+    principal: &Principal,
+    (meter, units): (Meter, u64),
+    (own_log, per_minute): (&'static str, u64),
+) -> Result<Admitted, Rejection> {
+    let allowance = match allowance(app, principal, meter, units, origin.now).await {
+        Ok(allowance) => allowance,
+        Err(error) => {
+            let Passage { standings, .. } = visit(app, &origin, false).await?;
+            return Err(Rejection { standings, error });
+        }
+    };
+    let user = UserLimits {
+        principal,
+        meter,
+        units,
+        per_minute: Some(per_minute),
+        by_day: allowance.per_day.is_some(),
+        own_log: Some(own_log),
+        device: None,
+    };
+    pass(app, origin, user, allowance).await
+}
+
+async fn pass(
+    app: &App,
+    origin: Origin<'_>,
+    user: UserLimits<'_>,
+    allowance: Allowance,
+) -> Result<Admitted, Rejection> {
+    let UserLimits {
+        principal,
+        meter,
+        units,
+        ..
+    } = user;
     let passage = app.limits.admit(&origin, false, Some(user)).await?;
     Ok(Admitted::of(principal, meter, units, allowance, origin.now).with(passage))
 }
@@ -96,6 +143,7 @@ pub async fn enter_device(
         units,
         per_minute: allowance.per_minute,
         by_day: false,
+        own_log: None,
         device: Some(device),
     };
     let passage = app.limits.admit(&origin, false, Some(user)).await?;
@@ -115,6 +163,12 @@ pub async fn enter_by_day(
 ) -> Result<Admitted, Error> {
     let allowance = allowance(app, principal, meter, units, now).await?;
     Ok(Admitted::of(principal, meter, units, allowance, now))
+}
+
+/// Admits work that was charged when it was asked for: its own charge is none.
+#[must_use]
+pub fn prepaid(principal: &Principal, meter: Meter, now: Timestamp) -> Admitted {
+    Admitted::of(principal, meter, 0, Allowance::default(), now)
 }
 
 async fn allowance(
@@ -156,6 +210,29 @@ impl Admitted {
             reservation: None,
             now,
         }
+    }
+
+    /// Returns whether the plan has a figure by day: without, nothing is charged.
+    #[must_use]
+    pub const fn counts_by_day(&self) -> bool {
+        self.by_day
+    }
+
+    /// Charges as [`charge`](Self::charge), and remembers an idempotency key also where the plan counts nothing by day.
+    ///
+    /// # Errors
+    /// As [`charge`](Self::charge).
+    pub async fn charge_once(&self, app: &App, key: Option<&IdempotencyKey>) -> Result<Charged, Error> {
+        if self.by_day || key.is_none() {
+            return self.charge(app, key).await;
+        }
+        let charge = Charge {
+            units: 0,
+            limit: MOST,
+            ..self.charge.clone()
+        };
+        let charged = app.quota.charge(&charge, key, None, self.now).await?;
+        Ok(Charged { usage: None, ..charged })
     }
 
     fn with(self, passage: Passage) -> Self {

@@ -20,6 +20,8 @@ use crate::identity::published::PublishedKeys;
 use crate::identity::signing_keys::{AdminKeys, SigningKeys};
 use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
+use crate::jobs::backlog::Backlog;
+use crate::jobs::store::JobStore;
 use crate::limits::store::LimitStore;
 use crate::models::Models;
 use crate::models::breaker::fleet::Fleet;
@@ -83,6 +85,10 @@ pub struct App {
     pub processor: Processor,
     /// Work and events that wait.
     pub queues: Queues,
+    /// What came of jobs.
+    pub jobs: JobStore,
+    /// How long jobs wait.
+    pub backlog: Backlog,
     /// The clients of health, which no other request's failure skips.
     pub probes: Probes,
     /// The clients of the shared caches that requests use.
@@ -117,8 +123,12 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
+<<<<<<< HEAD
         let statistics = StatisticsTable::new(open(table::STATISTICS));
         let statistics = Statistics::new(caches.shared.clone(), statistics);
+=======
+        let backlog = Backlog::new(caches.shared.clone(), config.queues.workers);
+>>>>>>> main
         let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,
@@ -147,6 +157,8 @@ impl App {
             models,
             processor: Processor::default(),
             queues: Queues::new(&config, &clock),
+            jobs: JobStore::new(open(table::JOBS)),
+            backlog,
             probes,
             caches: caches.each,
             token_keys: keys.token,

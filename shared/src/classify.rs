@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod ask;
 pub mod batch_window;
+pub mod body;
 mod fallback;
 pub mod injection;
 mod payload;

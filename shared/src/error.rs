@@ -111,6 +111,12 @@ pub enum Error {
     /// More requests than this server works on at a time. Nothing was done for this one.
     #[error("the server has more requests than it can answer at the moment; try again soon")]
     Overloaded,
+    /// More work waits than can be done in an hour.
+    #[error("more jobs wait than can be done soon; try again later")]
+    Backlog {
+        /// The time after which trying again makes sense.
+        retry_after: Duration,
+    },
     /// No configured model answered, and nothing honest can stand in. Nothing was charged.
     #[error("no model could answer; nothing was charged; try again soon")]
     ModelUnavailable(#[source] Outage),
@@ -137,6 +143,7 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::Backlog { .. }
             | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => true,
             Self::Invalid(_)
@@ -173,6 +180,7 @@ impl Error {
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
             | Self::Overloaded
+            | Self::Backlog { .. }
             | Self::ModelUnavailable(_)
             | Self::Unavailable(_) => "mustWait",
             Self::Unauthenticated(_) | Self::TokenReused | Self::DeviceKnown => "signedOut",
@@ -187,7 +195,8 @@ impl Error {
             Self::Conflict { retry_after }
             | Self::RateLimitExceeded { retry_after, .. }
             | Self::QuotaExceeded { retry_after, .. }
-            | Self::ReducedCapacity { retry_after, .. } => Some(*retry_after),
+            | Self::ReducedCapacity { retry_after, .. }
+            | Self::Backlog { retry_after } => Some(*retry_after),
             Self::Overloaded => Some(Duration::from_secs(1)),
             // Longer than a dependency is skipped after a failure, so that a retry finds it probed.
             Self::ModelUnavailable(_) | Self::Unavailable(_) => Some(Duration::from_secs(5)),

@@ -39,10 +39,12 @@ pub use self::capture::Media;
 pub use self::correlation::correlation_id;
 pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
-pub use self::json::{Object, parse, present, with_whole_characters};
+pub use self::json::{parse, present, with_whole_characters};
 pub use self::problem::ErrorOfOne;
 pub use self::reply::{DayUsage, Reply};
 pub use self::statistics::{StatisticsResponse, row_query};
+
+pub use crate::object::Object;
 
 use self::credential::Signed;
 
@@ -224,6 +226,24 @@ impl Call {
     ) -> Result<Admitted, Error> {
         let counted = std::mem::take(&mut self.uncounted);
         let entered = admission::enter(app, self.origin(counted), principal, meter, units).await;
+        let admitted = entered.map_err(|rejection| self.note_rejection(rejection))?;
+        self.note_passage(&admitted.standings, admitted.degraded);
+        Ok(admitted)
+    }
+
+    /// Admits a request that asks for work to be done later; see [`admission::enter_later_work`].
+    ///
+    /// # Errors
+    /// As [`admission::enter_later_work`].
+    pub async fn enter_later_work(
+        &mut self,
+        app: &App,
+        principal: &Principal,
+        metered: (Meter, u64),
+        log: (&'static str, u64),
+    ) -> Result<Admitted, Error> {
+        let counted = std::mem::take(&mut self.uncounted);
+        let entered = admission::enter_later_work(app, self.origin(counted), principal, metered, log).await;
         let admitted = entered.map_err(|rejection| self.note_rejection(rejection))?;
         self.note_passage(&admitted.standings, admitted.degraded);
         Ok(admitted)

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`app`] | the long-lived things of a process, put together |
 //! | [`config`], [`clock`] | the only readers of the environment and of the time |
-//! | [`text`], [`money`] | forms of a text; sums and prices |
+//! | [`text`], [`money`], `object` | forms of a text; sums and prices; objects in JSON |
 //! | [`error`] | every way in which a request can fail |
 //! | [`refreshed`] | values that are re-read every few minutes |
 //! | [`http`] | status codes, headers, bodies |
@@ -18,6 +18,7 @@
 //! | [`chat`] | the use case: reserve tokens, remembered replies, continue a dialogue, settle |
 //! | [`classify`] | the use case: charge, remembered answers, ask models, judge, refund |
 //! | [`detect`] | the use case: an image decoded, compared with the last frame, remembered, judged |
+//! | [`jobs`] | the use case: work that a queue holds, and what came of it |
 //! | [`account`] | what is kept of a user: shown, or erased |
 //! | [`ids`], [`digest`] | users and sessions by name; SHA-256 |
 //! | [`plan`], [`plan_store`] | what each tier may use; the plans in force |
@@ -57,10 +58,12 @@ mod http_client;
 pub mod identity;
 pub mod ids;
 pub mod invocation;
+pub mod jobs;
 mod lambda;
 pub mod limits;
 pub mod models;
 pub mod money;
+mod object;
 pub mod plan;
 pub mod plan_store;
 pub mod probes;

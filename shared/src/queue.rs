@@ -45,17 +45,12 @@ impl Queues {
     /// Makes the clients, without connecting.
     #[must_use]
     pub fn new(config: &Config, clock: &Clock) -> Self {
-        Self::through(settings(config), config, clock)
+        Self::through(|| client(config), config, clock)
     }
 
-    /// Makes clients whose requests `connector` carries out: those of a queue in this process, which checks no signature.
+    /// Makes the same of a client; none is asked for where no queue is named, as that costs a cold start something.
     #[must_use]
-    pub fn in_process(config: &Config, clock: &Clock, connector: SharedHttpClient) -> Self {
-        let settings = settings(config).http_client(connector).allow_no_auth();
-        Self::through(settings, config, clock)
-    }
-
-    fn through(settings: Builder, config: &Config, clock: &Clock) -> Self {
+    pub fn through(client: impl FnOnce() -> Client, config: &Config, clock: &Clock) -> Self {
         let QueueSettings {
             normal,
             low,
@@ -63,8 +58,7 @@ impl Queues {
             timeout,
             ..
         } = &config.queues;
-        // None is made where no queue is named: that costs a cold start something.
-        let client = LazyCell::new(|| Client::from_conf(settings.build()));
+        let client = LazyCell::new(client);
         let open = |url: &Option<String>| Queue {
             place: url.clone().map(|url| ((*client).clone(), url)),
             timeout: *timeout,
@@ -79,7 +73,20 @@ impl Queues {
     }
 }
 
-/// Returns the settings of the client.
+/// Returns the client of the queues.
+#[must_use]
+pub fn client(config: &Config) -> Client {
+    Client::from_conf(settings(config).build())
+}
+
+/// Returns a client whose requests `connector` carries out: for queues in this process, which check no signature.
+#[must_use]
+pub fn client_in_process(config: &Config, connector: SharedHttpClient) -> Client {
+    let settings = settings(config).http_client(connector).allow_no_auth();
+    Client::from_conf(settings.build())
+}
+
+/// Returns the settings of a client.
 fn settings(config: &Config) -> Builder {
     let settings = aws::settings(config, config.queues.endpoint.as_deref());
     // A retry of ours knows the deadline and the message's id.
@@ -146,6 +153,13 @@ impl Queue {
     #[must_use]
     pub const fn is_named(&self) -> bool {
         self.place.is_some()
+    }
+
+    /// Reports whether messages of this queue name `arn` as their source: both end with its name.
+    #[must_use]
+    pub fn is_source(&self, arn: &str) -> bool {
+        let name = self.place.as_ref().and_then(|(_, url)| url.rsplit('/').next());
+        name.is_some() && name == arn.rsplit(':').next()
     }
 
     /// Sends a message.
@@ -223,7 +237,7 @@ impl Queue {
             )));
         }
         let outcome = match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => answer.map_err(of_call),
+            Ok(answer) => answer.map_err(|error| of_call(&error)),
             Err(_) => Err(Failure::Lost(Outage(format!(
                 "the queue: no answer within {} ms",
                 self.timeout.as_millis()
@@ -242,16 +256,16 @@ impl Queue {
 }
 
 /// Sorts the error of a call: only a refusal by SQS itself, or a connection that was never made, is a certain no.
-fn of_call<E>(error: SdkError<E, HttpResponse>) -> Failure
+fn of_call<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let refused = match &error {
+    let refused = match error {
         SdkError::ServiceError(answer) => answer.raw().status().is_client_error(),
         SdkError::ConstructionFailure(_) => true,
         error => never_connected(error),
     };
-    let outage = Outage(format!("the queue: {}", describe(&error)));
+    let outage = Outage(format!("the queue: {}", describe(error)));
     if refused {
         Failure::Undone(outage)
     } else {

@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod answer;
 mod ask;
+pub mod body;
 mod orders;
 pub mod prompt;
 pub mod question;
@@ -19,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::models::call::ModelUsage;
 use crate::plan::Usage;
 use crate::quota::idempotency::IdempotencyKey;
-use crate::telemetry::Degraded;
+use crate::telemetry::{Counts, Degraded, Spans, Work};
 
 pub use self::question::{Item, Question};
 pub use self::ranking::Ranking;
@@ -107,4 +108,29 @@ pub struct Figures {
     pub asking: Duration,
     /// Time for the refund.
     pub settling: Duration,
+}
+
+impl Figures {
+    /// Returns them for the record of a request for so many rankings.
+    #[must_use]
+    pub fn work(&self, units: usize) -> Work {
+        let mut work = Work::of(question::WORKLOAD);
+        work.counts = Counts {
+            units,
+            charged: self.charged,
+            refunded: self.refunded,
+            refund_lost: self.refund_lost,
+            ..self.tally.counts(1)
+        };
+        work.models = self.bill.counts();
+        work.spans = Spans {
+            lookup: self.lookup,
+            asking: self.asking,
+            settling: self.settling,
+        };
+        work.kept = self.tally.kept;
+        work.ambiguous_charge = self.ambiguous;
+        work.model_failure.clone_from(&self.model_failure);
+        work
+    }
 }

@@ -92,6 +92,7 @@ pub const AUDIT: TableSchema = TableSchema {
     range: Some("entry"),
 };
 
+<<<<<<< HEAD
 /// Counts of observations: slots, hours and days by user, and totals.
 pub const STATISTICS: TableSchema = TableSchema {
     name: "statistics",
@@ -101,6 +102,17 @@ pub const STATISTICS: TableSchema = TableSchema {
 
 /// All tables.
 pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, STATISTICS];
+=======
+/// Results of work that was done later.
+pub const JOBS: TableSchema = TableSchema {
+    name: "jobs",
+    hash: "user",
+    range: Some("job"),
+};
+
+/// All tables.
+pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS];
+>>>>>>> main
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

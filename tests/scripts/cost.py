@@ -49,11 +49,19 @@ def gateway(requests):
 
 
 def alarms():
-    """Metrics of alarms, and composite alarms, in the template."""
+    """Metrics of alarms, and composite alarms, in the template, but for those of jobs."""
     text = (ROOT / "template.yaml").read_text()
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
-    return of_expressions + of_one_metric, text.count("Type: AWS::CloudWatch::CompositeAlarm")
+    return of_expressions + of_one_metric - sum(alarms_of_jobs()), text.count("Type: AWS::CloudWatch::CompositeAlarm")
+
+
+def alarms_of_jobs():
+    """Metrics of alarms that are there for jobs alone: always, and only where jobs are taken."""
+    text = (ROOT / "template.yaml").read_text()
+    always = len(re.findall(r"^ +Metric: .*(?:Value: jobs|JobsFunction|WorkerFunction) ", text, re.M))
+    own = len(re.findall(r"^  Jobs\w+:\n    Type: AWS::CloudWatch::Alarm\n", text, re.M))
+    return always, own
 
 
 def month(users):
@@ -99,7 +107,7 @@ def infrastructure(users, waf=True, cache=True):
     kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
     read, composite = alarms()
     memory = unit("memoryGigabytes")
-    metrics = unit("metrics") - unit("metricsOfDetect")
+    metrics = unit("metrics") - unit("metricsOfDetect") - unit("metricsOfJobs")
     bill = [
         ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
         ("Lambda, million invocations", m["requests"] / 1e6, price("invocationsMillion", m["requests"] / 1e6)),
@@ -196,6 +204,7 @@ def rank(requests=1_000_000):
         print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
 
 
+<<<<<<< HEAD
 def statistics(devices=20_000):
     """Print the cost of statistics for so many devices, by the seconds between their captures, beside a write for each detection."""
     hours = unit("statisticsHoursPerDay")
@@ -212,6 +221,31 @@ def statistics(devices=20_000):
         plain = price("tableWritesMillion", detections / 1e6)
         fewer = 100 * (1 - writes / detections)
         print(f"  {f'a capture each {seconds} s: {detections / 1e6:,.0f} million, {fewer:.0f} % fewer writes; a write for each':<62}{dollars:>14,.2f}{plain:>14,.2f}")
+=======
+def jobs(posts=1_000_000, posts_per_job=500):
+    """Print the cost of so many posts as jobs of this size, models apart."""
+    count = posts / posts_per_job
+    always, own = alarms_of_jobs()
+    # What is free of charge, the classifications have used up.
+    each = {name: dollars_of(of["price"]) for name, of in PRICES["prices"].items() if "price" in of}
+    # Two mappings poll with five readers each, every 20 s; a job is sent, received and deleted, in pieces of 64 KB.
+    polls = 2 * 5 * 3 * 60 * 24 * DAYS
+    pieces = -(-posts_per_job * unit("bytesPerJobPost") // 65_536)
+    messages = count * (2 * pieces + 1)
+    bill = [
+        ("alarms, always", each["alarmMetricMonth"] * (always)),
+        ("alarms and metrics where jobs are taken", each["alarmMetricMonth"] * (own) + each["metricMonth"] * (2 * unit("metricsOfJobs"))),
+        ("SQS, polls of idle queues and messages", each["queueRequestsMillion"] * ((polls + messages) / 1e6)),
+        ("API Gateway, a submit and three polls", gateway(4 * count)),
+        ("DynamoDB, charge and result", each["tableWritesMillion"] * (count * (1 + unit("writesPerJob")) / 1e6)),
+        ("DynamoDB, reads of polls and workers", each["tableReadsMillion"] * (count * 6 / 1e6)),
+        ("Lambda, workers", each["invocationsMillion"] * (5 * count / 1e6) + each["gigabyteSecondArm"] * (count * posts_per_job / 50 / 4 * unit("millisPerModelCall") / 1e3)),
+    ]
+    print(f"\njobs: {posts:,} posts a month in jobs of {posts_per_job}, besides the verdicts' own lines")
+    for what, dollars in bill:
+        print(f"  {what:<62}{dollars:>14,.2f}")
+    print(f"  {'together':<62}{sum(dollars for _, dollars in bill):>14,.2f}")
+>>>>>>> main
 
 
 def main():
@@ -224,7 +258,11 @@ def main():
     for users in SCALES:
         show(users)
     rank()
+<<<<<<< HEAD
     statistics()
+=======
+    jobs()
+>>>>>>> main
     for per_second in (2_000, 10_000, 20_000):
         detect(per_second)
     print("  From about a billion captures a month the same code runs cheaper in containers behind a load balancer.")

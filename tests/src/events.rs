@@ -8,7 +8,11 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
+<<<<<<< HEAD
 pub const EXPECTED: [(&str, u16, &str); 60] = [
+=======
+pub const EXPECTED: [(&str, u16, &str); 63] = [
+>>>>>>> main
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/stats-unsigned", 401, "UNAUTHENTICATED"),
@@ -56,6 +60,12 @@ pub const EXPECTED: [(&str, u16, &str); 60] = [
     ("health/health", 200, ""),
     ("health/shallow", 200, ""),
     ("health/unknown-path", 404, "NOT_FOUND"),
+    ("jobs/no-token", 401, "UNAUTHENTICATED"),
+    ("jobs/options-preflight", 204, ""),
+    ("jobs/poll-unknown", 404, "NOT_FOUND"),
+    ("jobs/posts-without-queue", 503, "UNAVAILABLE"),
+    ("jobs/put", 405, "METHOD_NOT_ALLOWED"),
+    ("jobs/unknown-type", 400, "INVALID_REQUEST"),
     ("rank/brands", 200, ""),
     ("rank/explained", 200, ""),
     ("rank/get", 405, "METHOD_NOT_ALLOWED"),
@@ -93,6 +103,12 @@ pub const ROTATION: [(&str, &str); 7] = [
     ("key-rotation/finish-secret", ""),
     ("key-rotation/unknown-form", "InvalidEvent"),
     ("key-rotation/withdraw-unknown-key", "InvalidEvent"),
+];
+
+/// Every event of worker with the type of the error that it is answered with; empty if with none.
+pub const QUEUED: [(&str, &str); 2] = [
+    ("worker/unknown-form", "InvalidEvent"),
+    ("worker/unreadable-message", ""),
 ];
 
 /// A captured event.

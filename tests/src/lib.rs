@@ -18,6 +18,7 @@
 //! | [`secrets_manager`] | a Secrets Manager, and the Python of the project |
 //! | [`elasticache`] | ElastiCache's API, as far as looking a cache up by its name |
 //! | [`events`] | the captured events, and the answer expected for each |
+//! | [`moto`] | AWS's services of another maker |
 //! | [`trips`] | how often a request waits for a network |
 //! | [`fuzz`] | the duties of every parser |
 //! | [`screens`] | drawn screens and their changes, as images |
@@ -35,6 +36,7 @@ pub mod dice;
 pub mod elasticache;
 pub mod events;
 pub mod fuzz;
+pub mod moto;
 pub mod program;
 pub mod proxy;
 pub mod recorder;

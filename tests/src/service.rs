@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client as TableClient;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::options::Options;
+use local::queue::LocalQueues;
 use local::server::Server;
 use local::state::{self, Embedded};
 use shared::app::App;
@@ -205,6 +207,7 @@ impl Plan {
             host: Ipv4Addr::LOCALHOST.into(),
             data_dir: None::<PathBuf>,
             table_port: None,
+            queue_port: None,
             keys: None,
             script: None,
             throttle: self.throttle,
@@ -255,6 +258,18 @@ impl Service {
     #[must_use]
     pub fn tables(&self) -> Tables {
         Tables::at(&self.server.table_endpoint)
+    }
+
+    /// Its queues, unless its plan names others.
+    #[must_use]
+    pub fn queues(&self) -> Option<&LocalQueues> {
+        self.server.station().own()
+    }
+
+    /// The long-lived things behind it.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        self.server.app()
     }
 
     /// Ends it.

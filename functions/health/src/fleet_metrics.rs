@@ -25,7 +25,7 @@ const SPAN_SECONDS: i32 = 300;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The functions behind the gateway, whose figures are asked for.
-pub const ENDPOINTS: [&str; 7] = ["admin", "auth", "classify", "detect", "health", "rank", "usage"];
+pub const ENDPOINTS: [&str; 8] = ["admin", "auth", "classify", "detect", "health", "jobs", "rank", "usage"];
 
 /// Those of them that are workloads.
 pub const WORKLOADS: [&str; 3] = ["classify", "detect", "rank"];

@@ -3,18 +3,15 @@
 mod own;
 mod rerank;
 
-use std::ops::RangeInclusive;
-
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::app::App;
-use shared::error::{Error, Violation};
+use shared::error::Error;
 use shared::http::{Call, Reply, Route};
 use shared::identity::Principal;
 use shared::plan::Meter;
 use shared::rank::{self, Figures, Question, Ranked};
-use shared::telemetry::{Counts, Spans, Work};
 
 /// A form of question and answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,50 +66,16 @@ async fn rank(
         trace: call.record.trace.parent.clone(),
         now: call.now,
     };
-    let units = request.question.samples as u64;
-    let admitted = call.enter(app, principal, Meter::Rankings, units).await?;
+    let units = request.question.samples;
+    let admitted = call.enter(app, principal, Meter::Rankings, units as u64).await?;
     let mut figures = Figures::default();
     let ranked = rank::run(app, principal, &request, &admitted, &mut figures).await;
-    call.record.work = Some(work(&request.question, &figures));
+    call.record.work = Some(figures.work(units));
     let ranked = ranked?;
     ranked.degraded.iter().for_each(|mode| call.record.note(*mode));
     call.record.summary = Some(summary(&request.question, &ranked));
     call.usage.clone_from(&ranked.usage);
     Ok((request.question, ranked))
-}
-
-/// Notes a text whose length in characters is out of bounds.
-fn bound(violations: &mut Vec<Violation>, pointer: String, text: &str, length: RangeInclusive<usize>) {
-    let (least, most) = (*length.start(), *length.end());
-    // Bytes first: counting the characters of an acceptable text is rarely needed.
-    if text.len() < least || (text.len() > most && text.chars().count() > most) {
-        violations.push(Violation::at(
-            pointer,
-            format!("must have {least} to {most} characters"),
-        ));
-    }
-}
-
-/// Returns the figures of a request for the record: its units are samples.
-fn work(question: &Question, figures: &Figures) -> Work {
-    let mut work = Work::of(NAME);
-    work.counts = Counts {
-        units: question.samples,
-        charged: figures.charged,
-        refunded: figures.refunded,
-        refund_lost: figures.refund_lost,
-        ..figures.tally.counts(1)
-    };
-    work.models = figures.bill.counts();
-    work.spans = Spans {
-        lookup: figures.lookup,
-        asking: figures.asking,
-        settling: figures.settling,
-    };
-    work.kept = figures.tally.kept;
-    work.ambiguous_charge = figures.ambiguous;
-    work.model_failure.clone_from(&figures.model_failure);
-    work
 }
 
 /// Returns the outcome for the record.

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Reply};
+use shared::rank::body::bound;
 use shared::rank::{Item, Question};
-
-use crate::bound;
 
 const LONGEST_QUERY: usize = 2_000;
 const MOST_DOCUMENTS: usize = 50;

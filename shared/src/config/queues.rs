@@ -15,6 +15,8 @@ pub struct QueueSettings {
     pub events: Option<String>,
     /// `AWS_ENDPOINT_URL_SQS`: another endpoint for the queues (AWS's own).
     pub endpoint: Option<String>,
+    /// `CLEARVIEW_WORKERS`: events of the queue of work that are worked on at a time over the fleet (10).
+    pub workers: u32,
     /// `CLEARVIEW_QUEUE_TIMEOUT_MS`: the time limit of one call to a queue (1000).
     pub timeout: Duration,
 }
@@ -26,6 +28,7 @@ impl QueueSettings {
             low: url(env, "CLEARVIEW_LOW_QUEUE_URL")?,
             events: url(env, "CLEARVIEW_WEBHOOK_QUEUE_URL")?,
             endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_SQS")?,
+            workers: env.number("CLEARVIEW_WORKERS", 10, &(2..=1000))?,
             timeout: env.millis("CLEARVIEW_QUEUE_TIMEOUT_MS", 1000)?,
         })
     }

@@ -63,6 +63,7 @@ impl Call {
 
     fn accept(&mut self, app: &App, reply: Reply) -> (StatusCode, HeaderMap, Option<Vec<u8>>) {
         let mut headers = of_every_answer(reply.cache_control, &self.record.correlation_id);
+        headers.extend(reply.headers);
         if reply.preflight {
             self.add_preflight(app, &mut headers);
         }

@@ -73,7 +73,9 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH"),
         Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
         Error::QuotaExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
-        Error::ReducedCapacity { .. } | Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "REDUCED_CAPACITY"),
+        Error::ReducedCapacity { .. } | Error::Overloaded | Error::Backlog { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "REDUCED_CAPACITY")
+        }
         Error::ModelUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "MODEL_UNAVAILABLE"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),

@@ -1,6 +1,7 @@
 //! The answers of handlers.
 
 use lambda_http::http::StatusCode;
+use lambda_http::http::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -13,6 +14,7 @@ pub struct Reply {
     pub(super) content_type: &'static str,
     pub(super) cache_control: &'static str,
     pub(super) preflight: bool,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
@@ -49,6 +51,7 @@ impl Reply {
             content_type: "application/json",
             cache_control: "no-store",
             preflight: false,
+            headers: Vec::new(),
         }
     }
 
@@ -59,6 +62,14 @@ impl Reply {
             preflight: true,
             ..Self::empty()
         }
+    }
+
+    /// Returns the same answer with another header, unless that cannot be one.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers
+            .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
     }
 
     /// Returns the same answer, which everybody may keep for 5 minutes.

@@ -135,6 +135,18 @@ impl SigningKeys {
             .ok_or_else(|| Error::Internal(Box::new(Outage("no signing key could be derived".into()))))
     }
 
+    /// Returns the keys for another `purpose` that every process knows: the first is the newest in force at `now`. Those of
+    /// masters that sign no request any more are among them as long as the masters are kept.
+    #[must_use]
+    pub fn derived(&self, purpose: &str, now: Timestamp) -> Vec<hmac::Key> {
+        let mut masters: Vec<&Master> = self.masters.iter().collect();
+        masters.sort_by_key(|master| (master.from > now.seconds(), std::cmp::Reverse(master.from)));
+        let keys = masters
+            .into_iter()
+            .filter_map(|master| expand(master, &[purpose.as_bytes()]));
+        keys.map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key)).collect()
+    }
+
     /// Returns every key that a session's requests may be signed with at `now`.
     #[must_use]
     pub fn of(&self, session: &SessionId, now: Timestamp) -> Vec<hmac::Key> {
@@ -149,10 +161,13 @@ impl SigningKeys {
 
 /// HKDF-SHA256 of a master for a session.
 fn derive(master: &Master, session: &SessionId) -> Option<[u8; 32]> {
+    expand(master, &[b"request signing v1 ", session.as_str().as_bytes()])
+}
+
+fn expand(master: &Master, info: &[&[u8]]) -> Option<[u8; 32]> {
     let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"clearview").extract(&master.secret);
-    let info = [b"request signing v1 ", session.as_str().as_bytes()];
     let mut key = [0; 32];
-    let expanded = extracted.expand(&info, hkdf::HKDF_SHA256).ok()?;
+    let expanded = extracted.expand(info, hkdf::HKDF_SHA256).ok()?;
     expanded.fill(&mut key).ok()?;
     Some(key)
 }

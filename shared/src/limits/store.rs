@@ -46,6 +46,8 @@ pub struct UserLimits<'a> {
     pub per_minute: Option<u64>,
     /// True if the units are charged to the day after this.
     pub by_day: bool,
+    /// A log by minute of its own, in which each request counts as one; else the meter's, in which units count.
+    pub own_log: Option<&'static str>,
     /// The device, if each has the figure by minute for itself.
     pub device: Option<Device<'a>>,
 }
@@ -343,13 +345,17 @@ fn ask_of_user(user: &UserLimits<'_>, now: Timestamp) -> Ask {
     let UserLimits { principal, meter, .. } = *user;
     let counter = Counter::today(&principal.user, meter, now);
     let booking = (user.by_day && user.units > 0).then(|| Booking::of(&counter, user.units, now));
+    let (log, weight) = match user.own_log {
+        Some(log) => (log, 1),
+        None => (meter.name(), user.units),
+    };
     // Of all devices together, where each has the figure for itself.
     let devices = user.device.map_or(1, |_| DEVICES);
     let limit = user.per_minute.map(|limit| limit.saturating_mul(devices));
     Ask {
-        key: format!("burst:{{{}}}:{meter}", principal.user),
+        key: format!("burst:{{{}}}:{log}", principal.user),
         policy: Policy::burst(limit.unwrap_or(u64::MAX)),
-        weight: limit.map_or(0, |_| user.units),
+        weight: limit.map_or(0, |_| weight),
         user: Some(UserKeys {
             revoked: revoked_key(&principal.user, &principal.session),
             booking,

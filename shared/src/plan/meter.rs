@@ -112,7 +112,7 @@ impl fmt::Display for Meter {
 }
 
 /// The figures of a plan for one meter. A figure that is absent limits nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Allowance {
     /// Units in a UTC day. Without it, nothing is counted by day.

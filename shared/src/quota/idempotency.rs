@@ -59,10 +59,16 @@ impl KeyRecord {
         }
     }
 
+    /// Returns the time of the run that it was last charged for.
+    #[must_use]
+    pub fn charged_at(&self) -> Timestamp {
+        self.expires_at.minus(REMEMBERED_FOR)
+    }
+
     /// Returns the day on which its last run was charged.
     #[must_use]
     pub fn charged_on(&self) -> Day {
-        self.expires_at.minus(REMEMBERED_FOR).day()
+        self.charged_at().day()
     }
 }
 

@@ -91,6 +91,27 @@ impl QuotaTable {
         }
     }
 
+    /// Returns the time at which the run began that an idempotency key was last charged for; `None` if nobody remembers it.
+    ///
+    /// # Errors
+    /// When the table is down.
+    pub async fn run_of(&self, user: &UserId, key: &str) -> Result<Option<Timestamp>, Outage> {
+        let call = self
+            .table
+            .client()
+            .get_item()
+            .table_name(self.table.name())
+            .key("user", text(user.as_str()))
+            .key("meter#day", text(record_key(key)))
+            .consistent_read(true);
+        let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
+        Ok(output
+            .item
+            .as_ref()
+            .and_then(read_record)
+            .map(|record| record.charged_at()))
+    }
+
     /// Ends the run of an idempotency key.
     ///
     /// # Errors

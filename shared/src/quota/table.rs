@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Update};
 
 use serde::Serialize;
 
@@ -158,6 +158,22 @@ impl QuotaTable {
             Err(Failure::Refused(_)) => Ok(0),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// Returns a part of a transaction that takes units back, on the condition that the counter holds them.
+    ///
+    /// # Errors
+    /// When it cannot be built: a defect.
+    pub fn giving_back(&self, counter: &Counter, units: u64) -> Result<Update, Outage> {
+        Update::builder()
+            .table_name(self.table.name())
+            .key("user", text(counter.user.as_str()))
+            .key("meter#day", text(meter_and_day(counter)))
+            .update_expression("SET used = used - :n")
+            .condition_expression("used >= :n")
+            .expression_attribute_values(":n", number(units))
+            .build()
+            .map_err(|error| Outage(error.to_string()))
     }
 
     /// Adds a parcel of an outage, unless that was done before; returns the units used with it.

@@ -8,6 +8,7 @@ mod clients;
 mod detect;
 mod idempotency;
 mod identity;
+mod jobs;
 mod midnight;
 mod plans;
 mod quota;

@@ -3,6 +3,7 @@
 mod ends;
 mod overload;
 mod starts;
+mod workers;
 
 use serde_json::json;
 use tests::client::{Client, Device};

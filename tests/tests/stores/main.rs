@@ -4,9 +4,11 @@
 mod day;
 mod faults;
 mod fuzz;
+mod jobs;
 mod keys;
 mod laws;
 mod limits;
+mod queue;
 mod shared_cache;
 mod sim;
 mod statistics;

@@ -71,6 +71,13 @@ impl OutageKeys {
         }
     }
 
+    /// Returns the time of the run that a key was last charged for here.
+    #[must_use]
+    pub fn run_of(&self, user: &UserId, key: &str) -> Option<Timestamp> {
+        let runs = self.runs();
+        Some(runs.get(&name(user, key))?.record.charged_at())
+    }
+
     /// Returns how much was used on the day of `counter` with the last run of a key; `None` if that was another day's.
     #[must_use]
     pub fn used(&self, counter: &Counter, key: &str) -> Option<u64> {

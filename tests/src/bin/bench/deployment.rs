@@ -8,16 +8,18 @@ use tests::service::{Plan, TableService};
 use crate::tls::TlsFront;
 
 /// Every function's binary with an event for it, if there is one that it answers well without other services.
-pub(crate) const FUNCTIONS: [(&str, Option<&str>); 9] = [
+pub(crate) const FUNCTIONS: [(&str, Option<&str>); 11] = [
     ("admin", Some("admin/options-preflight")),
     ("auth", Some("auth/register")),
     ("classify", Some("classify/batch")),
     ("detect", Some("detect/screenshot")),
     ("health", Some("health/health")),
+    ("jobs", Some("jobs/options-preflight")),
     ("key-rotation", None),
     ("quota-reset", Some("quota-reset/close")),
     ("rank", Some("rank/brands")),
     ("usage", Some("usage/today")),
+    ("worker", Some("worker/unreadable-message")),
 ];
 
 /// No limit is what is measured here, so none is met; each is checked all the same.

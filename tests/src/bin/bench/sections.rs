@@ -8,6 +8,7 @@ mod cost;
 mod faults;
 mod growth;
 mod identical;
+mod jobs;
 mod micro;
 mod overload;
 mod replay;
@@ -39,6 +40,7 @@ pub(crate) enum Section {
     Growth,
     Micro,
     Identical,
+    Jobs,
     Day,
     Close,
     Statistics,
@@ -47,7 +49,7 @@ pub(crate) enum Section {
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Size,
         Self::Cost,
         Self::Cold,
@@ -61,6 +63,7 @@ impl Section {
         Self::Growth,
         Self::Micro,
         Self::Identical,
+        Self::Jobs,
         Self::Day,
         Self::Close,
         Self::Statistics,
@@ -87,6 +90,7 @@ impl Section {
             Self::Growth => "What a request costs as everything around it grows",
             Self::Micro => "The rules alone, CPU of one decision",
             Self::Identical => "Model calls for 50 simultaneous identical requests",
+            Self::Jobs => "Jobs: submits at 500 a second; one worker's work on a cached post, embedded tables included",
             Self::Day => "A replayed day of a feed, 10 instances; what it assumes is in sections/replay/trace.rs",
             Self::Close => "The close of a day",
             Self::Statistics => "A year of statistics of a user who has 20 applications on each day",
@@ -109,6 +113,7 @@ impl Section {
             Self::Growth => growth::measure(effort, report).await,
             Self::Micro => micro::measure(effort, report),
             Self::Identical => identical::measure(report).await,
+            Self::Jobs => jobs::measure(effort, report).await,
             Self::Day => replay::measure(effort, report).await,
             Self::Close => close::measure(effort, report).await,
             Self::Statistics => statistics::measure(effort, report).await,

@@ -107,7 +107,8 @@ fn each_function_has_captured_events_that_succeed_and_some_that_fail() {
     let template = Template::read();
     let deployed: BTreeSet<&str> = template.functions().map(|(_, binary, _)| binary).collect();
     let requests = events::EXPECTED.iter().map(|(name, ..)| *name);
-    let scheduled = events::SCHEDULED.iter().chain(&events::ROTATION).map(|(name, _)| *name);
+    let scheduled = events::SCHEDULED.iter().chain(&events::ROTATION).chain(&events::QUEUED);
+    let scheduled = scheduled.map(|(name, _)| *name);
     let captured: BTreeSet<&str> = requests
         .chain(scheduled)
         .map(|name| name.split('/').next().unwrap())
@@ -116,7 +117,7 @@ fn each_function_has_captured_events_that_succeed_and_some_that_fail() {
     for binary in deployed {
         let of_binary = |name: &str| name.split('/').next() == Some(binary);
         let requests = events::EXPECTED.iter().filter(|(name, ..)| of_binary(name));
-        let scheduled = events::SCHEDULED.iter().chain(&events::ROTATION);
+        let scheduled = events::SCHEDULED.iter().chain(&events::ROTATION).chain(&events::QUEUED);
         let scheduled = scheduled.filter(|(name, _)| of_binary(name));
         let good: Vec<bool> = requests
             .map(|(_, status, _)| *status < 400)

@@ -1,0 +1,103 @@
+//! A submit: the work is checked, charged and sent.
+
+use std::time::Duration;
+
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{LOCATION, RETRY_AFTER};
+use serde::{Deserialize, Serialize};
+use shared::app::App;
+use shared::error::Error;
+use shared::http::{self, Call, DayUsage, Reply};
+use shared::jobs::body::{BodyParser, JobBody, JobHead};
+use shared::jobs::store::Ending;
+use shared::jobs::submit::{Submission, submit};
+use shared::telemetry::Degraded;
+
+/// The largest body: with its envelope it is a message of the queue.
+const LARGEST: usize = 768 * 1024;
+
+/// Submits of a user in any 60 seconds.
+const PER_MINUTE: u64 = 10;
+
+/// What a job is taken to take while nobody knows.
+const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
+
+/// Reads what a client wrote: strictly, and with the place of a fault.
+struct ClientBody;
+
+impl BodyParser for ClientBody {
+    type Fault = Error;
+
+    fn parse<'a, T: Deserialize<'a>>(&self, text: &'a [u8]) -> Result<T, Error> {
+        http::parse(text)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SubmitResponse<'a> {
+    job_id: &'a str,
+    status: &'static str,
+    estimated_ms: u64,
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<DayUsage<'a>>,
+}
+
+pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
+    let sent = http::with_whole_characters(call.take_json()?);
+    if sent.len() > LARGEST {
+        return Err(Error::PayloadTooLarge { limit_bytes: LARGEST });
+    }
+    let principal = call.principal(app).await?;
+    let JobHead { r#type: kind } = http::parse(&sent)?;
+    let body = JobBody::read(kind, &ClientBody, &sent)?;
+    let violations = body.violations();
+    if !violations.is_empty() {
+        return Err(Error::Invalid(violations));
+    }
+    let idempotency = call.idempotency_key(&sent)?;
+    let metered = (kind.meter(), u64::from(body.units()));
+    let admitted = call
+        .enter_later_work(app, &principal, metered, (crate::NAME, PER_MINUTE))
+        .await?;
+    let submission = Submission {
+        kind,
+        body: &body,
+        written: &sent,
+        idempotency,
+        correlation_id: &call.record.correlation_id,
+        trace: call.record.trace.parent.as_deref(),
+        now: call.now,
+    };
+    let submitted = submit(app, &principal, &admitted, &submission).await?;
+    if !submitted.is_sure {
+        call.record.note(Degraded::Quota);
+    }
+    let left = submitted.job.expires_at().since(call.now);
+    let wait = match &submitted.ended {
+        Some(_) => Duration::ZERO,
+        None => submitted.wait.unwrap_or(UNKNOWN_WAIT).min(left),
+    };
+    let job = submitted.job.as_str();
+    let reply = Reply::json(
+        StatusCode::ACCEPTED,
+        &SubmitResponse {
+            job_id: job,
+            status: match submitted.ended.as_ref().map(|ended| &ended.ending) {
+                None => "queued",
+                Some(Ending::Done(_)) => "done",
+                Some(Ending::Failed(_)) => "failed",
+            },
+            estimated_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            expires_at: submitted.job.expires_at().to_string(),
+            usage: submitted.usage.as_ref().map(DayUsage::of),
+        },
+    )?;
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    let reply = reply
+        .with_header(LOCATION, &format!("/v1/jobs/{job}"))
+        .with_header(RETRY_AFTER, &seconds.to_string());
+    call.usage = submitted.usage;
+    Ok(reply)
+}
