@@ -33,13 +33,10 @@ pub struct Export {
     counters: Vec<Count>,
     /// The use of closed days.
     history: Vec<HistoryEntry>,
-<<<<<<< HEAD
-    /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
-    statistics: Vec<ExportedDay>,
-=======
     /// Jobs that have ended.
     jobs: Vec<ShownJob>,
->>>>>>> main
+    /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
+    statistics: Vec<ExportedDay>,
 }
 
 /// A session as its user sees it.
@@ -86,17 +83,11 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-<<<<<<< HEAD
-    let (counters, history, statistics) = tokio::try_join!(
+    let (counters, history, jobs, statistics) = tokio::try_join!(
         app.quota.table().all_of(user),
         app.usage.history(user, now.day()),
+        app.jobs.all_of(user),
         app.statistics.export(user, now)
-=======
-    let (counters, history, jobs) = tokio::try_join!(
-        app.quota.table().all_of(user),
-        app.usage.history(user, now.day()),
-        app.jobs.all_of(user)
->>>>>>> main
     )
     .map_err(Error::Unavailable)?;
     Ok(Export {
@@ -111,11 +102,8 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         sessions: living_sessions(&account, current, now),
         counters,
         history,
-<<<<<<< HEAD
-        statistics,
-=======
         jobs,
->>>>>>> main
+        statistics,
     })
 }
 
@@ -158,17 +146,11 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-<<<<<<< HEAD
-    let (rows, counters, statistics) = tokio::try_join!(
+    let (rows, counters, jobs, statistics) = tokio::try_join!(
         app.usage.erase(user),
         app.quota.table().erase(user),
+        app.jobs.erase(user),
         app.statistics.erase(user, note.now)
-=======
-    let (rows, counters, jobs) = tokio::try_join!(
-        app.usage.erase(user),
-        app.quota.table().erase(user),
-        app.jobs.erase(user)
->>>>>>> main
     )
     .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
@@ -181,11 +163,7 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
         target: user.as_str(),
         before: serde_json::json!({
             "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
-<<<<<<< HEAD
-            "statistics": statistics
-=======
-            "jobs": jobs
->>>>>>> main
+            "jobs": jobs, "statistics": statistics
         }),
         after: serde_json::Value::Null,
         reason: None,

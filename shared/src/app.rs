@@ -123,12 +123,9 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
-<<<<<<< HEAD
+        let backlog = Backlog::new(caches.shared.clone(), config.queues.workers);
         let statistics = StatisticsTable::new(open(table::STATISTICS));
         let statistics = Statistics::new(caches.shared.clone(), statistics);
-=======
-        let backlog = Backlog::new(caches.shared.clone(), config.queues.workers);
->>>>>>> main
         let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,

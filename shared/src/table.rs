@@ -92,7 +92,13 @@ pub const AUDIT: TableSchema = TableSchema {
     range: Some("entry"),
 };
 
-<<<<<<< HEAD
+/// Results of work that was done later.
+pub const JOBS: TableSchema = TableSchema {
+    name: "jobs",
+    hash: "user",
+    range: Some("job"),
+};
+
 /// Counts of observations: slots, hours and days by user, and totals.
 pub const STATISTICS: TableSchema = TableSchema {
     name: "statistics",
@@ -101,18 +107,7 @@ pub const STATISTICS: TableSchema = TableSchema {
 };
 
 /// All tables.
-pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, STATISTICS];
-=======
-/// Results of work that was done later.
-pub const JOBS: TableSchema = TableSchema {
-    name: "jobs",
-    hash: "user",
-    range: Some("job"),
-};
-
-/// All tables.
-pub const ALL: [TableSchema; 7] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS];
->>>>>>> main
+pub const ALL: [TableSchema; 8] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS, STATISTICS];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

@@ -204,24 +204,6 @@ def rank(requests=1_000_000):
         print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
 
 
-<<<<<<< HEAD
-def statistics(devices=20_000):
-    """Print the cost of statistics for so many devices, by the seconds between their captures, beside a write for each detection."""
-    hours = unit("statisticsHoursPerDay")
-    slots = devices * hours * 12 * DAYS
-    writes = slots * unit("statisticsWritesPerSlot") + devices * DAYS * unit("statisticsWritesPerUserDayClosed")
-    reads = slots * unit("statisticsReadsPerSlotClosed")
-    stored = slots * unit("statisticsBytesPerSlot") / 1e9
-    print(f"\nstatistics: {devices:,} devices for {hours} hours a day")
-    for seconds in (5, 10, 15):
-        detections = slots * 300 / seconds
-        counted = detections * unit("statisticsCacheUnits") / 1e6
-        dollars = price("tableWritesMillion", writes / 1e6) + price("tableReadsMillion", reads / 1e6)
-        dollars += price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored) + price("cacheUnitsMillion", counted)
-        plain = price("tableWritesMillion", detections / 1e6)
-        fewer = 100 * (1 - writes / detections)
-        print(f"  {f'a capture each {seconds} s: {detections / 1e6:,.0f} million, {fewer:.0f} % fewer writes; a write for each':<62}{dollars:>14,.2f}{plain:>14,.2f}")
-=======
 def jobs(posts=1_000_000, posts_per_job=500):
     """Print the cost of so many posts as jobs of this size, models apart."""
     count = posts / posts_per_job
@@ -245,7 +227,24 @@ def jobs(posts=1_000_000, posts_per_job=500):
     for what, dollars in bill:
         print(f"  {what:<62}{dollars:>14,.2f}")
     print(f"  {'together':<62}{sum(dollars for _, dollars in bill):>14,.2f}")
->>>>>>> main
+
+
+def statistics(devices=20_000):
+    """Print the cost of statistics for so many devices, by the seconds between their captures, beside a write for each detection."""
+    hours = unit("statisticsHoursPerDay")
+    slots = devices * hours * 12 * DAYS
+    writes = slots * unit("statisticsWritesPerSlot") + devices * DAYS * unit("statisticsWritesPerUserDayClosed")
+    reads = slots * unit("statisticsReadsPerSlotClosed")
+    stored = slots * unit("statisticsBytesPerSlot") / 1e9
+    print(f"\nstatistics: {devices:,} devices for {hours} hours a day")
+    for seconds in (5, 10, 15):
+        detections = slots * 300 / seconds
+        counted = detections * unit("statisticsCacheUnits") / 1e6
+        dollars = price("tableWritesMillion", writes / 1e6) + price("tableReadsMillion", reads / 1e6)
+        dollars += price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored) + price("cacheUnitsMillion", counted)
+        plain = price("tableWritesMillion", detections / 1e6)
+        fewer = 100 * (1 - writes / detections)
+        print(f"  {f'a capture each {seconds} s: {detections / 1e6:,.0f} million, {fewer:.0f} % fewer writes; a write for each':<62}{dollars:>14,.2f}{plain:>14,.2f}")
 
 
 def main():
@@ -258,11 +257,8 @@ def main():
     for users in SCALES:
         show(users)
     rank()
-<<<<<<< HEAD
-    statistics()
-=======
     jobs()
->>>>>>> main
+    statistics()
     for per_second in (2_000, 10_000, 20_000):
         detect(per_second)
     print("  From about a billion captures a month the same code runs cheaper in containers behind a load balancer.")

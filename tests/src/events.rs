@@ -8,11 +8,7 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-<<<<<<< HEAD
-pub const EXPECTED: [(&str, u16, &str); 60] = [
-=======
-pub const EXPECTED: [(&str, u16, &str); 63] = [
->>>>>>> main
+pub const EXPECTED: [(&str, u16, &str); 66] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/stats-unsigned", 401, "UNAUTHENTICATED"),

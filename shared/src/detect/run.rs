@@ -76,7 +76,10 @@ impl Resolving<'_> {
         if figures.bill.opened > 0 {
             self.app.telemetry.raise(Signal::BreakerOpened, self.capture.now);
         }
-        let uncounted = detections.iter().enumerate().filter_map(|(place, detection)| Some((place, detection.as_ref().ok()?)));
+        let uncounted = detections
+            .iter()
+            .enumerate()
+            .filter_map(|(place, detection)| Some((place, detection.as_ref().ok()?)));
         let uncounted: Vec<(usize, &Detection)> = uncounted.collect();
         tokio::join!(self.note(None), self.count(&uncounted));
         let counts = std::mem::take(&mut *self.counts());
@@ -99,7 +102,8 @@ impl Resolving<'_> {
         let (observations, levels): (Vec<Observation<'_>>, Vec<u8>) = {
             let mut counts = self.counts();
             let new = detections.iter().filter(|(place, _)| counts.places.insert(*place));
-            new.map(|(_, detection)| (self.observation(detection), detection.level().number())).unzip()
+            new.map(|(_, detection)| (self.observation(detection), detection.level().number()))
+                .unzip()
         };
         if observations.is_empty() {
             return;
