@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run demo browser examples node chromium test nightly cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -25,11 +25,15 @@ run: ## Runs ClearView here, on http://127.0.0.1:3000 (options in ARGS, such as 
 	$(CARGO) build --workspace --bin clearview
 	$(TARGET)/debug/clearview $(ARGS)
 
+demo: redis ## The same with a shared cache and a scripted provider, so that the console has everything to break
+	$(CARGO) build --workspace --bin clearview
+	tests/scripts/demo.sh $(TARGET)/debug/clearview $(ARGS)
+
 test: nextest redis venv ## Runs every test
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace
 
-check: venv deny contract ## Checks formatting, lints, documentation, licences, template and contract, one function in an emulator
+check: venv deny contract browser examples ## Checks formatting, lints, documentation, licences, template and contract, one function in an emulator
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet
@@ -67,20 +71,24 @@ rie: venv ## Runs one function in SAM CLI's runtime interface emulator, against 
 	$(CARGO) build --workspace --bins
 	$(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-bench: redis ## Measures speed and cost, next to their marks (some 20 minutes; ARGS='--only server' for a part)
+bench: redis ## Measures speed and cost, next to their marks (some 20 minutes; ARGS='--only server' for a part); draws target/bench/report.html
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench $(ARGS)
+	@python3 tests/scripts/report.py bench $(TARGET)/bench $(TARGET)/bench/report.html
 
 bench-quick: redis ## Measures the same with fewer runs, in some two minutes once it is built
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --quick $(ARGS)
+	@python3 tests/scripts/report.py bench $(TARGET)/bench $(TARGET)/bench/report.html
 
 soak: redis ## Loads the local server for half an hour while its stores fail and recover (ARGS=--quick for two minutes)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --only soak $(ARGS)
 
-evaluate: ## Prints the embedded judge's figures (ARGS=--held-out for rows that did not tune it, --file=third for one file, --rows-file=PATH for rows of your own, --rows for its mistakes)
-	$(CARGO) run --release -p judge-evaluation -- $(ARGS)
+evaluate: ## Prints the embedded judge's figures (ARGS=--held-out for rows that did not tune it, --file=third for one file, --rows-file=PATH for rows of your own, --rows for its mistakes); draws target/judge/report.html
+	@mkdir -p $(TARGET)/judge
+	$(CARGO) run --release -p judge-evaluation -- --json $(TARGET)/judge/rows.jsonl $(ARGS)
+	@case '$(ARGS)' in *--rank*) ;; *) python3 tests/scripts/report.py evaluate $(TARGET)/judge/rows.jsonl $(TARGET)/judge/report.html ;; esac
 
 gateway: venv ## Writes gateway.json, which API Gateway imports, from openapi.yaml
 	$(VENV)/python tests/scripts/gateway.py
@@ -91,6 +99,14 @@ api: venv ## Writes docs/API.md from openapi.yaml
 contract: venv ## Sends thousands of good and bad requests of openapi.yaml to a local server, for a minute
 	$(CARGO) build --workspace --bin clearview
 	tests/contract/run.sh $(TARGET)/debug/clearview
+
+browser: redis chromium tests/node/node_modules/.installed ## Uses the console in Chromium, as a person would; pictures in target/console
+	$(CARGO) build --workspace --bin clearview
+	timeout 600 tests/node/browser.sh $(TARGET)/debug/clearview $(TARGET)/console
+
+examples: venv tests/node/node_modules/.installed ## Runs the examples against a local server, and compiles types made of openapi.yaml
+	$(CARGO) build --workspace --bin clearview
+	timeout 300 tests/node/examples.sh $(TARGET)/debug/clearview $(VENV)/python
 
 sbom: cyclonedx ## Lists the dependencies of each program, as CycloneDX JSON beside its Cargo.toml (*.cdx.json)
 	$(CARGO) cyclonedx --format json --describe binaries --target-in-filename --target all
@@ -122,6 +138,17 @@ deny:
 
 cyclonedx:
 	@$(CARGO) cyclonedx --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-cyclonedx@$(CYCLONEDX_VERSION)); }
+
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { $(call get,chromium,apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null,sudo apt-get install chromium (Debian) or brew install --cask chromium (macOS)); }
+
+node:
+	@{ command -v node && command -v npm; } >/dev/null || { $(call get,nodejs and npm,apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null,sudo apt-get install nodejs npm (Debian) or brew install node (macOS)); }
+
+tests/node/node_modules/.installed: tests/node/package.json tests/node/package-lock.json | node
+	@echo 'Installing the Node tools of tests/node/package.json in tests/node'
+	cd tests/node && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
 
 venv: .venv/.installed .venv-checkov/.installed
 

@@ -158,6 +158,13 @@ impl Capacity {
         }
     }
 
+    /// Returns the slots that are taken, and the requests that wait.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = self.state();
+        let waiting = state.queue.iter().filter(|request| !request.granted.is_closed());
+        (state.taken, waiting.count())
+    }
+
     fn slot(self: &Arc<Self>, slots: usize, waited: bool) -> Slot {
         Slot {
             slots,

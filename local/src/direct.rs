@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
@@ -20,12 +21,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::config::Config;
 use shared::table;
+use tokio::sync::watch;
+
+use crate::console::Trouble;
 
 /// The operations that write nothing.
 const READS: [&str; 4] = ["GetItem", "Query", "Scan", "BatchGetItem"];
 
 /// The prefix of an operation's name in a request.
 const TARGET: &str = "DynamoDB_20120810.";
+
+/// The answer of tables that refuse.
+const REFUSAL: &str =
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"refused by the console"}"#;
 
 /// The size of a probe's item: no leftover space has room for it.
 const PROBE_BYTES: usize = 64 * 1024;
@@ -56,14 +64,24 @@ fn connected(config: &Config, direct: Direct) -> Client {
 pub(crate) struct Disk {
     database: Database,
     failing: Arc<AtomicBool>,
+    /// The trouble that the console gives it, if there is a console.
+    trouble: Option<watch::Receiver<Trouble>>,
 }
 
 impl Disk {
     /// Returns the disk that `database` is on.
     #[must_use]
     pub(crate) fn of(database: Database) -> Self {
-        let failing = Arc::default();
-        Self { database, failing }
+        Self {
+            database,
+            failing: Arc::default(),
+            trouble: None,
+        }
+    }
+
+    /// Fails from now on as `trouble` says.
+    pub(crate) fn obey(&mut self, trouble: watch::Receiver<Trouble>) {
+        self.trouble = Some(trouble);
     }
 
     /// Makes a call, and remembers how a write went.
@@ -112,11 +130,31 @@ impl HttpClient for Direct {
 }
 
 impl HttpConnector for Direct {
-    /// A call takes some microseconds, and blocks this thread as it would the table's own server.
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.strip_prefix(TARGET).unwrap_or(target);
         let body = request.body().bytes().unwrap_or_default();
+        let trouble = self.disk.trouble.as_ref().map(|trouble| *trouble.borrow());
+        match trouble {
+            Some(Trouble::Frozen) => {
+                let (direct, operation, body) = (self.clone(), operation.to_owned(), body.to_owned());
+                HttpConnectorFuture::new(async move {
+                    if let Some(mut trouble) = direct.disk.trouble.clone() {
+                        // It ends with the process, or before.
+                        let _ = trouble.wait_for(|trouble| *trouble != Trouble::Frozen).await;
+                    }
+                    direct.call_now(&operation, &body)
+                })
+            }
+            Some(Trouble::Refusing) => HttpConnectorFuture::ready(response(500, REFUSAL.to_owned())),
+            _ => HttpConnectorFuture::ready(self.call_now(operation, body)),
+        }
+    }
+}
+
+impl Direct {
+    /// Makes a call, which takes some microseconds, and blocks this thread as it would the table's own server.
+    fn call_now(&self, operation: &str, body: &[u8]) -> Result<HttpResponse, ConnectorError> {
         let probed = if self.probing && self.disk.failing.load(Ordering::Relaxed) {
             self.disk.probe(body)
         } else {
@@ -126,14 +164,14 @@ impl HttpConnector for Direct {
             Ok(body) => (200, body),
             Err(error) => (error.status_code(), error.to_json()),
         };
-        let status = StatusCode::try_from(status);
-        HttpConnectorFuture::ready(match status {
-            Ok(status) => Ok(HttpResponse::new(status, SdkBody::from(body))),
-            Err(error) => Err(aws_smithy_runtime_api::client::result::ConnectorError::other(
-                error.into(),
-                None,
-            )),
-        })
+        response(status, body)
+    }
+}
+
+fn response(status: u16, body: String) -> Result<HttpResponse, ConnectorError> {
+    match StatusCode::try_from(status) {
+        Ok(status) => Ok(HttpResponse::new(status, SdkBody::from(body))),
+        Err(error) => Err(ConnectorError::other(error.into(), None)),
     }
 }
 

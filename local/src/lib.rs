@@ -6,8 +6,10 @@
 //! | [`options`] | the command line |
 //! | [`admin`], [`signer`] | `clearview admin`: signed requests of operators |
 //! | [`doctor`] | `clearview doctor`: the faults of a deployed stack |
+//! | [`evaluate`] | `clearview evaluate-images`: how often the judges of images are right |
 //! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
+//! | `console` | the page at `/`: try, watch, break |
 //! | `capacity` | the bound on requests worked on at a time |
 //! | [`gateway`] | routes, throttling, the gateway's own answers |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
@@ -20,9 +22,11 @@
 
 pub mod admin;
 pub(crate) mod capacity;
+pub(crate) mod console;
 pub(crate) mod direct;
 pub mod doctor;
 pub mod encoding;
+pub mod evaluate;
 pub mod event;
 pub mod gateway;
 pub mod invocations;

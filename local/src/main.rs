@@ -27,6 +27,7 @@ async fn main() -> ExitCode {
     let done = match &command {
         Some(Command::Admin(admin)) => return admin.run().await,
         Some(Command::Doctor(doctor)) => return doctor.run().await,
+        Some(Command::EvaluateImages(evaluate)) => return evaluate.run().await,
         Some(Command::VerifyAudit { file }) => verify::export(file).map(|(said, intact)| {
             eprintln!("{said}");
             if intact { ExitCode::SUCCESS } else { ExitCode::from(2) }
@@ -104,9 +105,14 @@ fn greeting(options: &Options, server: &Server) -> String {
         Some(directory) => format!("kept in {}", directory.display()),
         None => "in memory".to_owned(),
     };
+    let console = if options.has_console() {
+        format!("Open {url} in a browser to try it, watch it and break it.\n")
+    } else {
+        String::new()
+    };
     format!(
         r#"ClearView {VERSION} answers on {url}  (state {kept}; tables on {tables})
-
+{console}
 Try it in another terminal; Ctrl-C here ends it:
 
 TOKEN=$(curl -s {url}/v1/auth/register -H 'Content-Type: application/json' -d '{{"deviceId":"my-very-first-device","recoverySecret":"a-secret-that-only-this-device-keeps"}}' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')

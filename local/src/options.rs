@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminCommand;
 use crate::doctor::DoctorCommand;
+use crate::evaluate::EvaluateCommand;
 
 /// Runs ClearView on this machine, with the settings of the environment (docs/SETTINGS.md).
 #[derive(Debug, Clone, Parser)]
@@ -33,6 +34,8 @@ pub enum Command {
     Admin(AdminCommand),
     /// Read a deployed stack, or an account before the first deployment, and report its faults
     Doctor(DoctorCommand),
+    /// Judge the images of a directory, sorted by level, and print how often the configured judges are right
+    EvaluateImages(EvaluateCommand),
 }
 
 /// Options of the server.
@@ -78,9 +81,19 @@ pub struct Options {
     /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50 registrations/s
     #[arg(long)]
     pub throttle: bool,
+
+    /// Serve no console at /; it is there only while the address is a loopback one
+    #[arg(long)]
+    pub no_console: bool,
 }
 
 impl Options {
+    /// Reports whether there is a console: for the person at this machine, and nobody else.
+    #[must_use]
+    pub const fn has_console(&self) -> bool {
+        self.host.is_loopback() && !self.no_console
+    }
+
     /// Returns the address of the embedded table. It asks for no credential, so without an explicit port it stays on this
     /// machine.
     #[must_use]

@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -26,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::capacity::Capacity;
+use crate::console::{Console, Faults};
 use crate::encoding::{self, LARGEST_REQUEST};
 use crate::event::Caller;
 use crate::gateway::{Gateway, Throttle};
@@ -53,6 +56,9 @@ const LARGEST_BUFFER: usize = 64 * 1024;
 /// How long requests under way may take at the end.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
 
+/// The body of an answer: whole, or as it comes.
+pub(crate) type ServerBody = UnsyncBoxBody<Bytes, Infallible>;
+
 /// A running server.
 pub struct Server {
     /// Where it listens.
@@ -60,7 +66,8 @@ pub struct Server {
     /// Where its tables are: its own, or those of a service elsewhere.
     pub table_endpoint: String,
     embedded: Option<Embedded>,
-    _upstream: Option<Upstream>,
+    _upstream: Option<Arc<Upstream>>,
+    console: Option<Arc<Console>>,
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<()>,
     gateway: Arc<Gateway>,
@@ -73,15 +80,13 @@ impl Server {
     /// # Errors
     /// The part that cannot be used, in words: a port, a directory, a key file, a table service.
     pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
-        let upstream = match &options.script {
-            None => None,
-            Some(file) => Some(state::use_script(&mut config, file).await?),
-        };
+        let mut faults = options.has_console().then(Faults::new);
+        let upstream = start_provider(options, &mut config, faults.as_mut()).await?;
         state::find_caches(&mut config).await?;
-        let embedded = match &config.table_endpoint {
-            Some(_) => None,
-            None => Some(Embedded::start(options.data_dir.as_deref(), options.table_address()).await?),
-        };
+        if let Some(faults) = &mut faults {
+            faults.stand_before_caches(&mut config).await?;
+        }
+        let embedded = start_tables(options, &config, faults.as_ref()).await?;
         if config.token_keys_secret.is_none() {
             config.token_keys = Some(state::token_keys(options, &config)?);
         }
@@ -92,13 +97,7 @@ impl Server {
                 config.table_endpoint.clone().unwrap_or_default(),
             ),
         };
-        match state::create_missing_tables(&client, &config.table_prefix).await {
-            Err(error) if embedded.is_none() => {
-                tracing::warn!(%error, "the tables could not be made; trying again every second");
-                tokio::spawn(state::keep_creating_tables(client.clone(), config.table_prefix.clone()));
-            }
-            made => made?,
-        }
+        make_tables(&client, &config.table_prefix, embedded.is_some()).await?;
         let request_timeout = config.request_timeout;
         let mut station = Station::open(options, &mut config, clock.clone()).await?;
         let mut app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
@@ -115,8 +114,10 @@ impl Server {
         let gateway = Arc::new(Gateway::new(app, options.throttle.then(Throttle::default)));
         station.start(&gateway.app());
         let capacity = Capacity::new(usize::from(options.requests), request_timeout);
+        let console = faults.map(|faults| Arc::new(Console::open(&gateway, &capacity, faults)));
         let door = Door {
             gateway: Arc::clone(&gateway),
+            console: console.clone(),
             capacity,
             port: address.port(),
         };
@@ -127,6 +128,7 @@ impl Server {
             table_endpoint,
             embedded,
             _upstream: upstream,
+            console,
             stop,
             accepting,
             gateway,
@@ -149,6 +151,9 @@ impl Server {
     /// Answers what has been asked, then closes everything.
     pub async fn stop(self) {
         let _ = self.stop.send(());
+        if let Some(console) = &self.console {
+            console.close();
+        }
         let _ = self.accepting.await;
         self.station.stop().await;
         self.gateway.settle().await;
@@ -162,8 +167,53 @@ impl Server {
 #[derive(Clone)]
 struct Door {
     gateway: Arc<Gateway>,
+    console: Option<Arc<Console>>,
     capacity: Arc<Capacity>,
     port: u16,
+}
+
+/// Starts the scripted provider, if there is a script.
+async fn start_provider(
+    options: &Options,
+    config: &mut Config,
+    faults: Option<&mut Faults>,
+) -> Result<Option<Arc<Upstream>>, StartError> {
+    let Some(file) = &options.script else {
+        return Ok(None);
+    };
+    let (upstream, script) = state::use_script(config, file).await?;
+    if let Some(faults) = faults {
+        faults.hold_provider(&upstream, script);
+    }
+    Ok(Some(upstream))
+}
+
+/// Starts the embedded tables, unless those of a service are used.
+async fn start_tables(
+    options: &Options,
+    config: &Config,
+    faults: Option<&Faults>,
+) -> Result<Option<Embedded>, StartError> {
+    if config.table_endpoint.is_some() {
+        return Ok(None);
+    }
+    let mut embedded = Embedded::start(options.data_dir.as_deref(), options.table_address()).await?;
+    if let Some(faults) = faults {
+        faults.hold_tables(&mut embedded);
+    }
+    Ok(Some(embedded))
+}
+
+/// Makes the tables that are missing. Those of a service may come later.
+async fn make_tables(client: &Client, prefix: &str, own: bool) -> Result<(), StartError> {
+    match state::create_missing_tables(client, prefix).await {
+        Err(error) if !own => {
+            tracing::warn!(%error, "the tables could not be made; trying again every second");
+            tokio::spawn(state::keep_creating_tables(client.clone(), prefix.to_owned()));
+            Ok(())
+        }
+        made => made,
+    }
 }
 
 async fn accept(listener: TcpListener, door: Door, connections: usize, stopped: oneshot::Receiver<()>) {
@@ -224,8 +274,14 @@ async fn answer(
     caller: Caller,
     served: bool,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<ServerBody>, Infallible> {
     let (parts, body) = request.into_parts();
+    if let Some(console) = &door.console
+        && served
+        && Console::has(parts.uri.path())
+    {
+        return Ok(console.answer(&parts, caller.address, body).await);
+    }
     let answer = if served {
         work_on(&door, caller, &parts, body).await
     } else {
@@ -241,7 +297,7 @@ async fn answer(
         }
         response
     });
-    Ok(response.map(Full::new))
+    Ok(response.map(|body| Full::new(body).boxed_unsync()))
 }
 
 async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> Result<Response<Bytes>, Error> {

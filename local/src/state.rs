@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -18,9 +19,10 @@ use shared::elasticache;
 use shared::identity::keys::KeySet;
 use shared::table::{self, TableSchema};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::console::Trouble;
 use crate::direct::{self, Disk};
 use crate::options::Options;
 use crate::upstream::Upstream;
@@ -96,6 +98,11 @@ impl Embedded {
             sweeper,
             _lock: lock,
         })
+    }
+
+    /// Lets this process's calls to it fail as `trouble` says, those of clients that are made after this.
+    pub(crate) fn obey(&mut self, trouble: watch::Receiver<Trouble>) {
+        self.disk.obey(trouble);
     }
 
     /// Returns a client of it in this process.
@@ -176,15 +183,15 @@ async fn find_cache(config: &Config, variable: &str, name: String) -> Result<Sha
 }
 
 /// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol, Bedrock and Rekognition. If no
-/// provider beyond this process is configured, it is the only one.
+/// provider beyond this process is configured, it is the only one. Returns it with its script.
 ///
 /// # Errors
 /// When the script cannot be read.
-pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, StartError> {
+pub async fn use_script(config: &mut Config, file: &Path) -> Result<(Arc<Upstream>, Script), StartError> {
     let named = |cause: &dyn std::fmt::Display| failed(&format!("--script {}", file.display()), cause);
     let text = fs::read_to_string(file).map_err(|error| named(&error))?;
     let script = Script::parse(&text).map_err(|error| named(&error))?;
-    let upstream = Upstream::start(script).await.map_err(|error| named(&error))?;
+    let upstream = Upstream::start(script.clone()).await.map_err(|error| named(&error))?;
     config.providers.openai.base_url = upstream.base_url();
     let address = format!("http://{}", upstream.address);
     config.providers.bedrock_endpoint = Some(address.clone());
@@ -196,12 +203,12 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<Upstream, St
         session_token: None,
     });
     let settings = &mut config.providers;
-    for chains in [&mut settings.chains, &mut settings.rank] {
+    for chains in [&mut settings.chains, &mut settings.rank, &mut settings.detect] {
         if chains.base == [ProviderName::Local] {
             chains.base = vec![ProviderName::OpenAi("scripted".into())];
         }
     }
-    Ok(upstream)
+    Ok((Arc::new(upstream), script))
 }
 
 /// Creates the tables that are missing.

@@ -1,8 +1,9 @@
-//! A scripted provider: a server that speaks OpenAI's protocol and Bedrock's Converse, and follows a script. It is for
-//! demonstrations (`--script FILE`) and for tests.
+//! A scripted provider: a server that speaks OpenAI's protocol, Bedrock's Converse and Rekognition's, and follows a script. It is
+//! for demonstrations (`--script FILE`) and for tests.
 
 pub mod ranking;
 pub mod script;
+pub mod sight;
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -28,6 +29,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use self::ranking::AskedRanking;
 use self::script::{Act, AskedQuestion, Script, refuses, wait};
+use self::sight::SightForm;
 
 /// A call that was received.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct ReceivedCall {
     pub query: String,
     /// Its `Authorization`; empty if there was none.
     pub authorization: String,
+    /// Its `X-Amz-Target`; empty if there was none.
+    pub target: String,
     /// Its `api-key`; empty if there was none.
     pub api_key: String,
     /// Its `traceparent`; empty if there was none.
@@ -170,13 +174,13 @@ async fn serve(
     let converse = parts.uri.path().ends_with("/converse");
     let asked: Option<AskedQuestion> = asked(&body, converse);
     let ranking: Option<AskedRanking> = self::asked(&body, converse);
-    state
-        .calls
-        .send_modify(|calls| calls.push(call(&parts, &body, asked.clone(), ranking.clone())));
+    let received = call(&parts, &body, asked.clone(), ranking.clone());
+    let sight = sight::asked(&received.path, &received.target, &body, converse);
+    state.calls.send_modify(|calls| calls.push(received));
     let act = state.script().take();
     tokio::time::sleep(wait(&act)).await;
     let is_refused = refuses(&act, &body, asked.as_ref());
-    match (&act, content(&act, asked.as_ref(), ranking.as_ref())) {
+    match (&act, content(&act, asked.as_ref(), ranking.as_ref(), sight)) {
         (Act::Cut, _) => Err(std::io::Error::other("cut")),
         (Act::Once, _) if before > 0 => Err(std::io::Error::other("closed")),
         (Act::Redirect { status, location }, _) => Ok(redirect(*status, location)),
@@ -194,20 +198,33 @@ async fn serve(
         (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
         // A call that is not as the contract says gets no answer but 400.
         (_, None) => Ok(status_response(400, None)),
-        (act, Some(content)) => {
-            let mut answer = answer(&body, &content, converse);
-            match act {
-                Act::Usage { usage } => answer["usage"] = usage.clone(),
-                Act::Parts => {
-                    let content = answer["choices"][0]["message"]["content"].take();
-                    answer["choices"][0]["message"]["content"] = json!([{"type": "text", "text": content}]);
-                }
-                Act::Gzip => return compressed(&answer),
-                _ => {}
-            }
-            Ok(json_response(&answer))
+        (_, Some(content)) if matches!(sight, Some(SightForm::Moderation | SightForm::Labels)) => {
+            Ok(Response::new(Full::from(content)))
         }
+        (act, Some(content)) => answered(act, answer(&body, &content, converse)),
     }
+}
+
+/// Sends a model's answer in the way that the act wants.
+fn answered(act: &Act, mut answer: Value) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    match act {
+        Act::Usage { usage } => answer["usage"] = usage.clone(),
+        Act::Parts => {
+            let content = answer["choices"][0]["message"]["content"].take();
+            answer["choices"][0]["message"]["content"] = json!([{"type": "text", "text": content}]);
+        }
+        Act::Declines if answer["choices"].is_array() => {
+            let message = json!({"role": "assistant", "content": null, "refusal": "I cannot help with that."});
+            answer["choices"][0]["message"] = message;
+        }
+        Act::Declines => {
+            answer["output"]["message"]["content"] = json!([{"text": "I cannot help with that."}]);
+            answer["stopReason"] = json!("content_filtered");
+        }
+        Act::Gzip => return compressed(&answer),
+        _ => {}
+    }
+    Ok(json_response(&answer))
 }
 
 fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Option<AskedRanking>) -> ReceivedCall {
@@ -216,6 +233,7 @@ fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Opti
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization").unwrap_or_default().to_owned(),
+        target: header("x-amz-target").unwrap_or_default().to_owned(),
         api_key: header("api-key").unwrap_or_default().to_owned(),
         traceparent: header("traceparent").unwrap_or_default().to_owned(),
         body: body.clone(),
@@ -225,9 +243,16 @@ fn call(parts: &Parts, body: &Value, asked: Option<AskedQuestion>, ranking: Opti
 }
 
 /// Returns the reply to whichever question was asked.
-fn content(act: &Act, asked: Option<&AskedQuestion>, ranking: Option<&AskedRanking>) -> Option<String> {
+fn content(
+    act: &Act,
+    asked: Option<&AskedQuestion>,
+    ranking: Option<&AskedRanking>,
+    sight: Option<SightForm>,
+) -> Option<String> {
     let verdicts = asked.map(|asked| script::content(act, asked));
-    verdicts.or_else(|| ranking.map(|ranking| ranking::content(act, ranking)))
+    verdicts
+        .or_else(|| ranking.map(|ranking| ranking::content(act, ranking)))
+        .or_else(|| sight.map(|form| sight::content(act, form)))
 }
 
 /// Returns the question in a body: the user message, which must be one JSON object and nothing else.

@@ -14,6 +14,7 @@ pub mod trace;
 mod work;
 
 use std::fmt::{self, Write as _};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
@@ -60,6 +61,16 @@ pub struct Telemetry {
     directives: Option<emf::Directives>,
     addresses: Option<AddressKey>,
     memory_megabytes: u32,
+    observer: OnceLock<Observer>,
+}
+
+/// Sees each record.
+struct Observer(Box<dyn Fn(&Record) + Send + Sync>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
 }
 
 impl Telemetry {
@@ -71,7 +82,13 @@ impl Telemetry {
             directives: config.metrics_namespace.as_deref().map(emf::Directives::new),
             addresses: config.address_key.as_ref().map(AddressKey::new),
             memory_megabytes: config.memory_megabytes,
+            observer: OnceLock::new(),
         }
+    }
+
+    /// Shows each record from now on to `observer`, which must not wait. Only the first one sees them.
+    pub fn observe(&self, observer: impl Fn(&Record) + Send + Sync + 'static) {
+        self.observer.get_or_init(|| Observer(Box::new(observer)));
     }
 
     /// Returns the stand-in for an address in a record: a keyed hash of its block.
@@ -86,6 +103,9 @@ impl Telemetry {
         }
         record.cost_micro_usd = cost::micro_usd(&record.measured(), self.memory_megabytes);
         self.figures.count(record);
+        if let Some(Observer(observe)) = self.observer.get() {
+            observe(record);
+        }
         match (emf::line(record, self.directives.as_ref()), record.level) {
             (Ok(line), "error") => tracing::error!(target: RECORD, line),
             (Ok(line), "warn") => tracing::warn!(target: RECORD, line),

@@ -50,6 +50,7 @@ pub struct Plan {
     keys: Secret,
     clock: Clock,
     throttle: bool,
+    console: bool,
     requests: u16,
     connections: u16,
 }
@@ -69,6 +70,7 @@ impl Default for Plan {
             keys,
             clock: Clock::manual(START),
             throttle: false,
+            console: false,
             requests: 512,
             connections: 900,
         }
@@ -127,6 +129,13 @@ impl Plan {
     #[must_use]
     pub fn with_clock_ahead(mut self, span: Duration) -> Self {
         self.clock = Clock::manual(self.clock.now().plus(span));
+        self
+    }
+
+    /// With the console at `/`.
+    #[must_use]
+    pub const fn with_console(mut self) -> Self {
+        self.console = true;
         self
     }
 
@@ -211,6 +220,7 @@ impl Plan {
             keys: None,
             script: None,
             throttle: self.throttle,
+            no_console: !self.console,
         };
         let server = Server::start(&options, self.config(), self.clock.clone())
             .await

@@ -97,6 +97,13 @@ pub enum Act {
         /// Parts of posts.
         orders: Vec<String>,
     },
+    /// Sees a picture of this level in every image that it is asked about; without this, of level 0.
+    Sees {
+        /// The level, 0 to 3.
+        level: u8,
+    },
+    /// Declines to answer, in the form that its protocol has for that.
+    Declines,
     /// Answers well, but with prose if a post contains this text.
     Poisoned {
         /// Part of a post.

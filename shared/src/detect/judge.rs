@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use vision::Look;
+use vision::looks::Region;
+use vision::{Look, Picture, Unreadable};
 
 use super::judgement::Judgement;
 use super::{cascade, embedded, prompt};
@@ -22,6 +23,22 @@ pub struct Prepared {
     pub looks: Arc<[Look]>,
     /// A small JPEG for models elsewhere, where the chain has any.
     pub jpeg: Option<Arc<[u8]>>,
+}
+
+impl Prepared {
+    /// Prepares looks at these regions of a picture, and all of it in small for judges elsewhere.
+    ///
+    /// # Errors
+    /// If a region is not within the picture, or it cannot be encoded.
+    pub fn of(picture: &Picture, regions: &[Region], elsewhere: bool) -> Result<Self, Unreadable> {
+        let looks = regions.iter().map(|region| Look::at(picture, *region));
+        let looks = looks.collect::<Option<Arc<[Look]>>>();
+        let jpeg = elsewhere.then(|| picture.shrunk()).transpose()?;
+        Ok(Self {
+            looks: looks.ok_or(Unreadable::Damaged)?,
+            jpeg: jpeg.map(Arc::from),
+        })
+    }
 }
 
 /// An image that is judged for somebody.

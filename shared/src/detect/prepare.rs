@@ -1,11 +1,9 @@
 //! From the bytes of an image to what judges are shown of it, or to the judged frame that it repeats. It keeps a core busy.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vision::looks::{self, Depth, Region};
-use vision::{Look, Picture, Signature, Unreadable};
+use vision::{Picture, Signature, Unreadable};
 
 use super::frames::{CHECKED_EVERY, Frame, number};
 use super::judge::Prepared;
@@ -72,17 +70,9 @@ pub(super) fn prepare(bytes: &[u8], view: View) -> Result<Sight, Unreadable> {
         Some(region) => vec![Region::whole(&picture), region],
         None => looks::of(&picture, view.depth),
     };
-    let looks = regions
-        .iter()
-        .map(|region| Look::at(&picture, *region))
-        .collect::<Option<Arc<[Look]>>>();
-    let jpeg = view.shrinks.then(|| picture.shrunk()).transpose()?;
     Ok(Sight::New(Box::new(NewSight {
         parts: parts(&picture, view.depth, changed),
-        image: Prepared {
-            looks: looks.ok_or(Unreadable::Damaged)?,
-            jpeg: jpeg.map(Arc::from),
-        },
+        image: Prepared::of(&picture, &regions, view.shrinks)?,
         signature,
         whole: changed.is_none(),
         repeats,

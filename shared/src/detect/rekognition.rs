@@ -270,7 +270,6 @@ mod tests {
                 Level::Safe,
                 Some(Category::Weapons),
             ),
-            (vec![("Drugs & Tobacco", "", 90.0)], Level::Safe, Some(Category::Drugs)),
             (
                 vec![("Hate Symbols", "", 90.0)],
                 Level::Safe,

@@ -209,7 +209,8 @@ impl Resolving<'_> {
         if let Some(pace) = &self.pace {
             pace.add(safety(Ok(&detection)));
         }
-        tokio::join!(self.note(frame.as_ref()), self.count(&[(place, &detection)]));
+        let counted = [(place, &detection)];
+        tokio::join!(self.note(frame.as_ref()), self.count(&counted));
     }
 
     /// Reads the outcome. If nobody could judge, the embedded model stands in, where that is wanted.

@@ -12,6 +12,8 @@ pub mod looks;
 mod model;
 mod network;
 mod picture;
+#[cfg(test)]
+mod safe_pictures;
 mod signature;
 
 pub use self::model::{Look, Model, Scores};

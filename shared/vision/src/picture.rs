@@ -29,8 +29,8 @@ const SHRUNK_QUALITY: u8 = 80;
 /// A picture, upright, in 8-bit RGB.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    pixels: RgbImage,
-    kind: Kind,
+    pub(crate) pixels: RgbImage,
+    pub(crate) kind: Kind,
 }
 
 /// A type of file that is read. The bytes decide, not a header.

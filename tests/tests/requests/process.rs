@@ -1,7 +1,9 @@
 //! The local server as a program: what it prints works, and what it keeps is there again.
 
+mod console;
 mod ends;
 mod overload;
+mod pages;
 mod starts;
 mod workers;
 

@@ -9,6 +9,7 @@ mod demo;
 mod failures;
 mod fleet;
 mod form;
+mod images;
 mod injection;
 mod plans;
 mod rankings;

@@ -8,6 +8,7 @@ mod gateway_definition;
 mod gateway_responses;
 mod models;
 mod prices;
+mod readers;
 mod rights;
 mod routes;
 mod schedules;

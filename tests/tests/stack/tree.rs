@@ -7,6 +7,7 @@ mod members;
 mod names;
 mod pages;
 mod prose;
+mod reports;
 mod scan;
 mod sizes;
 mod workloads;

@@ -3,6 +3,7 @@
 //! how well documents are ranked by likeness to a query.
 #![expect(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::expect_used,
     clippy::disallowed_methods,
     reason = "a command: figures are its output, a damaged table ends it, and it measures spans"
@@ -15,6 +16,7 @@ use std::time::Instant;
 use judge::{HIDE_FROM, JUDGE_VERSION, Judge, LIKENESS_VERSION, Part};
 use judge_evaluation::ranking::{self, Query};
 use judge_evaluation::{Figures, Judged, Row, Split, early_rows, hidden, intervals, judged, judged_by, rows, rows_of};
+use serde_json::json;
 
 fn main() {
     if std::env::args().any(|argument| argument == "--rank") {
@@ -35,11 +37,16 @@ fn main() {
         println!("no such file, or none of its rows is of this split");
         return;
     }
-    let judged = self::judged(&judge, &rows);
     println!(
         "{JUDGE_VERSION}, {split:?}, {} posts; hidden from {HIDE_FROM} on",
         rows.len()
     );
+    // The figures come in parts, the intervals of each by a thousand draws: it says at which it is.
+    eprintln!("judging");
+    let judged = self::judged(&judge, &rows);
+    if let Some(path) = argument("--json") {
+        std::fs::write(&path, lines(split, &judged)).expect("a file for the rows");
+    }
     if std::env::args().any(|argument| argument == "--rows") && !held_out {
         print_rows(&judged);
     }
@@ -47,12 +54,37 @@ fn main() {
         print_topics(&judge, &rows);
     }
     print_classes(&judge, &rows);
+    eprintln!("\ndrawing intervals");
     print_figures(&judged);
     let early: Vec<Row> = early_rows().into_iter().filter(|row| row.split == split).collect();
     print_line("early rows", &self::judged(&judge, &early));
     print_calibration(&judged);
+    eprintln!("\nmeasuring speed");
     print_speed(&judge, &rows);
     println!("load {:.1} ms", load.as_secs_f64() * 1e3);
+}
+
+/// Each row with its score, after a line about all of them, as JSON: for `tests/scripts/report.py`. Rows that are held out come
+/// without their texts.
+fn lines(split: Split, judged: &[Judged<'_>]) -> String {
+    let shown = split == Split::Tuned;
+    let text = |text: &str| if shown { text.to_owned() } else { String::new() };
+    let head = json!({"judge": JUDGE_VERSION, "split": format!("{split:?}"), "hiddenFrom": HIDE_FROM, "shown": shown});
+    let rows = judged.iter().map(|Judged { row, score }| {
+        json!({
+            "score": score,
+            "hide": row.hide,
+            "class": row.class,
+            "kind": row.kind,
+            "language": row.language,
+            "preference": text(&row.preference),
+            "post": text(&row.post),
+        })
+    });
+    std::iter::once(head)
+        .chain(rows)
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// nDCG@10 of the likeness, of plain BM25 and of no order at all.

@@ -81,8 +81,8 @@ async fn main() {
     } else {
         &options.only
     };
-    for section in sections {
-        report.section(section.title());
+    for (n, section) in sections.iter().enumerate() {
+        report.section(&format!("{} of {}. {}", n + 1, sections.len(), section.title()));
         section.measure(effort, &mut report).await;
     }
     report.finish();

@@ -39,7 +39,7 @@ impl Scene {
             &[("CLEARVIEW_FLEET_SIZE", "1")],
         ]
         .concat();
-        let server = LocalServer::start(&[], &settings).await;
+        let server = LocalServer::start(&["--no-console"], &settings).await;
         let mut scene = Self {
             server,
             tables,

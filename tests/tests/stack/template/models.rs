@@ -13,7 +13,8 @@ use tests::definitions::{Template, list, substituted};
 type Given = BTreeMap<&'static str, &'static str>;
 
 /// The beginnings of the settings by which models are chosen and called.
-const OF_MODELS: [&str; 7] = [
+const OF_MODELS: [&str; 8] = [
+    "CLEARVIEW_DETECT_",
     "CLEARVIEW_PROVIDERS",
     "CLEARVIEW_OPENAI_",
     "CLEARVIEW_REASONING_EFFORT",
@@ -245,6 +246,94 @@ fn classify_may_call_the_bedrock_models_that_parameters_name_and_no_other() {
             "{given:?}"
         );
     }
+}
+
+#[test]
+fn detect_asks_whom_its_parameters_name_at_a_price() {
+    let by_default = settings("detect", &Given::new());
+    let names =
+        |settings: &ProviderSettings| -> Vec<String> { settings.detect.base.iter().map(ToString::to_string).collect() };
+    assert_eq!(
+        (names(&by_default), by_default.detect_doubt),
+        (vec!["local".to_owned()], None)
+    );
+    let given = Given::from([
+        (
+            "DetectProviders",
+            "local>rekognition,openai-moderation:omni-moderation-latest,local",
+        ),
+        ("DetectDoubt", "0.2-0.8"),
+    ]);
+    for binary in ["detect", "health"] {
+        let settings = settings(binary, &given);
+        let expected = ["rekognition", "openai-moderation:omni-moderation-latest", "local"];
+        assert_eq!(names(&settings), expected, "{binary}");
+        let price = |name: &ProviderName| settings.price(name).of(shared::money::Tokens::default());
+        assert_eq!(price(&settings.detect.base[0]).to_string(), "$0.001000000");
+        assert!(settings.price(&settings.detect.base[1]).is_free());
+        assert!(settings.daily_spend_limit.is_some(), "{binary}");
+    }
+    let band = settings("detect", &given).detect_doubt.unwrap();
+    assert_eq!((band.from, band.to), (0.2, 0.8));
+}
+
+#[test]
+fn detect_may_call_the_bedrock_model_and_rekognition_only_where_parameters_name_them() {
+    let template = Template::read();
+    let statements = template.statements(template.resource(template.function_id("detect")));
+    let of_bedrock: Vec<&Value> = statements
+        .into_iter()
+        .filter(|statement| list(&statement["Action"]).contains(&&Value::from("bedrock:InvokeModel")))
+        .collect();
+    let [by_name, by_profile] = of_bedrock.as_slice() else {
+        panic!("{of_bedrock:?}")
+    };
+    for (given, model) in [
+        (Given::from([("BedrockModel", "amazon.nova-micro-v1:0")]), "none"),
+        (
+            Given::from([("DetectBedrockModel", "amazon.nova-lite-v1:0")]),
+            "amazon.nova-lite-v1:0",
+        ),
+    ] {
+        let arns: Vec<String> = list(&by_name["Resource"])
+            .into_iter()
+            .map(|resource| evaluate(&template, resource, &given))
+            .collect();
+        let profile = format!("arn:aws:bedrock:eu-west-1:123456789012:inference-profile/{model}");
+        assert_eq!(
+            arns,
+            [
+                format!("arn:aws:bedrock:eu-west-1::foundation-model/{model}"),
+                profile.clone()
+            ]
+        );
+        let profiles = &by_profile["Condition"]["StringEquals"]["bedrock:InferenceProfileArn"];
+        assert_eq!(evaluate(&template, list(profiles)[0], &given), profile);
+    }
+
+    let policy = template.resource("DetectCallsRekognition");
+    let condition = &template.value()["Conditions"][policy["Condition"].as_str().unwrap()];
+    for (given, expected) in [
+        (Given::new(), false),
+        (Given::from([("DetectRekognition", "on")]), true),
+    ] {
+        assert_eq!(holds(&template, condition, &given), expected);
+    }
+    assert_eq!(
+        policy["Properties"]["Roles"],
+        serde_json::json!([{"Ref": "DetectRole"}])
+    );
+    let [statement] = list(&policy["Properties"]["PolicyDocument"]["Statement"])[..] else {
+        panic!("{policy}")
+    };
+    assert_eq!(
+        list(&statement["Action"]),
+        [&Value::from("rekognition:DetectModerationLabels")]
+    );
+    assert_eq!(
+        statement["Condition"]["StringEquals"]["aws:RequestedRegion"]["Ref"],
+        "AWS::Region"
+    );
 }
 
 #[test]

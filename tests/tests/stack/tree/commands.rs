@@ -58,6 +58,8 @@ fn make(target: &str, user: u32, has_apt: bool) -> (bool, String, String) {
 fn only_root_on_debian_has_anything_installed_and_others_are_told_what_to_get() {
     for (target, tool, hint) in [
         ("redis", "redis-server", "brew install redis"),
+        ("chromium", "chromium", "brew install --cask chromium"),
+        ("node", "nodejs", "brew install node"),
         ("nextest", "cargo-nextest@", "cargo install --locked cargo-nextest@"),
         ("deny", "cargo-deny@", "cargo install --locked cargo-deny@"),
     ] {

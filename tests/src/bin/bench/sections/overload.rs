@@ -33,7 +33,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let (server_on, load_on) = ("0", "1");
     run_on(std::process::id(), load_on);
     for times in [3.0, 10.0] {
-        let server = LocalServer::start(&[], &settings).await;
+        let server = LocalServer::start(&["--no-console"], &settings).await;
         run_on(server.process_id(), server_on);
         let tokens = register(&server).await;
         let span = Duration::from_secs(effort.of(20, 5));

@@ -25,7 +25,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let mut starts = Samples::default();
     for _ in 0..effort.of(20, 5) {
         let since = Stopwatch::start();
-        let server = LocalServer::start(&[], &SETTINGS).await;
+        let server = LocalServer::start(&["--no-console"], &SETTINGS).await;
         let health = Client::to(server.address).get("/health").await;
         starts.push(millis(since.elapsed()));
         assert_eq!(health.status, 200, "{health:?}");
@@ -35,7 +35,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     let redis = Redis::start();
     let cache = redis.url();
     let settings = [&SETTINGS[..], &[("CLEARVIEW_CACHE_URL", &cache)]].concat();
-    let server = LocalServer::start(&[], &settings).await;
+    let server = LocalServer::start(&["--no-console"], &settings).await;
     let tokens = register(&server).await;
     let requests: Vec<Vec<u8>> = tokens
         .iter()

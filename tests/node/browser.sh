@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The console in Debian's Chromium: starts a server with a shared cache and a scripted provider, and uses each part of the page.
+# Usage: browser.sh SERVER SCREENSHOTS [arguments of browser.js]
+set -euo pipefail
+cd "$(dirname "$0")"
+server=$(realpath "${1:?the built program of the local server}")
+shots=$(realpath -m "${2:?a directory for pictures}")
+shift 2
+work=$(mktemp -d)
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+redis-server --bind 127.0.0.1 --port "$port" --save '' --appendonly no --loglevel warning --dir "$work" >/dev/null &
+redis=$!
+echo '{"then":{"do":"answer"}}' >"$work/script.json"
+# One address sends all of this.
+CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=100000 CLEARVIEW_CACHE_URL="redis://127.0.0.1:$port" \
+    "$server" --port 0 --script "$work/script.json" 2>"$work/said" &
+pid=$!
+trap 'kill -INT $pid $redis 2>/dev/null; wait $pid $redis 2>/dev/null || true; rm -rf "$work"' EXIT
+for _ in $(seq 100); do
+    url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
+    [ -n "$url" ] && break
+    sleep 0.1
+done
+node browser.js "${url:?the server did not start: $(cat "$work/said")}" "$shots" "$@"

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The examples against a local server, and the types made of openapi.yaml. Usage: examples.sh SERVER PYTHON
+set -euo pipefail
+cd "$(dirname "$0")"
+server=$(realpath "${1:?the built program of the local server}")
+python=$(realpath -s "${2:?a Python with the clients of tests/requirements.txt}")
+root=$(realpath ../..)
+work=$(mktemp -d)
+pids=()
+trap 'kill -INT "${pids[@]}"; wait "${pids[@]}" || true; rm -rf "$work"' EXIT
+
+# Starts a server with the variables that are set; its address is in `url`.
+start() {
+    : >"$work/said"
+    CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=1000000 "$server" --port 0 2>"$work/said" &
+    pids+=($!)
+    for _ in $(seq 100); do
+        url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
+        [ -n "$url" ] && break
+        sleep 0.1
+    done
+    : "${url:?the server did not start: $(cat "$work/said")}"
+}
+start
+
+echo 'examples: types of openapi.yaml'
+mkdir -p out
+node_modules/.bin/openapi-typescript "$root/openapi.yaml" --output out/api.d.ts >/dev/null
+node_modules/.bin/tsc --project types.json
+
+echo 'examples: typescript/clearview.ts'
+node_modules/.bin/tsc --project "$root/examples/typescript"
+echo '{"type":"module"}' >out/package.json
+node client.js "$url"
+said=$(node out/typescript/feed.js "$url")
+grep -q '^HIDE Buy Bitcoin now' <<<"$said" && grep -q '^ALLOW My sourdough' <<<"$said" && grep -q '^998 of 1000 posts left' <<<"$said" || { echo "feed.ts said: $said" >&2; exit 1; }
+
+echo 'examples: python'
+token=$(curl -s "$url/v1/auth/register" -H 'Content-Type: application/json' -d "{\"deviceId\":\"$(openssl rand -hex 16)\"}" | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
+said=$("$python" "$root/examples/python/rerank.py" "$url" "$token")
+head -1 <<<"$said" | grep -q 'To reset your password' || { echo "rerank.py said: $said" >&2; exit 1; }
+echo 'examples: load'
+export CLEARVIEW_PLANS='{"free":{"posts":{"perDay":1000000000,"perMinute":1000000}}}'
+start
+said=$(AUTOCANNON=node_modules/.bin/autocannon FORM=--json "$root/examples/load/load.sh" "$url" 2 8 2>/dev/null)
+answered=$(node -e 'const { "2xx": good, non2xx, errors } = JSON.parse(process.argv[1]); console.log(non2xx + errors === 0 ? good : 0)' "$said")
+[ "$answered" -gt 0 ] || { echo "load.sh said: $said" >&2; exit 1; }
+echo 'examples: all run'
