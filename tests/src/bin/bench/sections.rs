@@ -49,7 +49,7 @@ pub(crate) enum Section {
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Size,
         Self::Cost,
         Self::Cold,
