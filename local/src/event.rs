@@ -13,6 +13,9 @@ use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use shared::clock::Timestamp;
 
+/// The types whose bodies are base64 in events: `x-amazon-apigateway-binary-media-types` in openapi.yaml.
+pub const BINARY: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -104,7 +107,8 @@ pub fn of_request(parts: &Parts, body: &Bytes, origin: &Origin<'_>) -> Result<St
         .map(str::to_owned);
 
     if !body.is_empty() {
-        if let Ok(text) = std::str::from_utf8(body) {
+        let is_text = !is_binary(&parts.headers);
+        if let Some(text) = std::str::from_utf8(body).ok().filter(|_| is_text) {
             event.body = Some(text.to_owned());
         } else {
             event.body = Some(STANDARD.encode(body));
@@ -112,6 +116,16 @@ pub fn of_request(parts: &Parts, body: &Bytes, origin: &Origin<'_>) -> Result<St
         }
     }
     serde_json::to_string(&event)
+}
+
+/// Reports whether a body is of a type that the gateway passes on as base64, whatever its bytes.
+fn is_binary(headers: &HeaderMap) -> bool {
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = declared
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    BINARY.iter().any(|binary| binary.eq_ignore_ascii_case(essence))
 }
 
 /// The request's headers with those that a gateway adds.

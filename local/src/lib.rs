@@ -17,6 +17,7 @@
 //! | [`queue`], [`mapping`] | the queues of jobs, and what hands their messages to functions |
 //! | [`upstream`] | a scripted provider |
 //! | `direct` | a shortcut to the embedded DynamoDB for this process |
+//! | [`objects`] | an object store for uploads |
 //! | [`state`] | the embedded DynamoDB, its tables, the token keys |
 //! | [`verify`] | verifies an export of the audit log |
 
@@ -31,6 +32,7 @@ pub mod event;
 pub mod gateway;
 pub mod invocations;
 pub mod mapping;
+pub mod objects;
 pub mod options;
 mod outbound;
 pub mod queue;

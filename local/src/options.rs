@@ -66,6 +66,11 @@ pub struct Options {
     #[arg(long, value_name = "PORT")]
     pub table_port: Option<u16>,
 
+    /// Serve the embedded object store on this port of that address, for clients elsewhere that upload [default: a free one of
+    /// 127.0.0.1]
+    #[arg(long, value_name = "PORT")]
+    pub object_port: Option<u16>,
+
     /// Serve the queues on this port of 127.0.0.1, for the AWS CLI and for other instances [default: not at all]
     #[arg(long, value_name = "PORT")]
     pub queue_port: Option<u16>,
@@ -77,6 +82,10 @@ pub struct Options {
     /// Ask a provider that follows this script (JSON) instead of a real one
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
+
+    /// Let webhooks go to addresses of any network, also over HTTP
+    #[arg(long)]
+    pub allow_private_webhooks: bool,
 
     /// Throttle as API Gateway does: 2,000 requests/s with bursts of 4,000, and 50 registrations/s
     #[arg(long)]
@@ -98,7 +107,17 @@ impl Options {
     /// machine.
     #[must_use]
     pub fn table_address(&self) -> SocketAddr {
-        match self.table_port {
+        self.beside(self.table_port)
+    }
+
+    /// Returns the address of the embedded object store.
+    #[must_use]
+    pub fn object_address(&self) -> SocketAddr {
+        self.beside(self.object_port)
+    }
+
+    fn beside(&self, port: Option<u16>) -> SocketAddr {
+        match port {
             Some(port) => SocketAddr::new(self.host, port),
             None => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
         }

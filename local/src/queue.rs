@@ -66,7 +66,7 @@ pub fn wanted() -> [(&'static str, QueueRules); 5] {
         ..QueueRules::default()
     };
     let events = QueueRules {
-        visibility: Duration::from_mins(1),
+        visibility: Duration::from_secs(90),
         retention: day,
         redrive: redrive(DEAD_WEBHOOKS, 6),
         ..QueueRules::default()

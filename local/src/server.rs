@@ -32,6 +32,7 @@ use crate::console::{Console, Faults};
 use crate::encoding::{self, LARGEST_REQUEST};
 use crate::event::Caller;
 use crate::gateway::{Gateway, Throttle};
+use crate::objects::Objects;
 use crate::options::Options;
 use crate::queue::station::Station;
 use crate::state::{self, Embedded, StartError};
@@ -66,6 +67,7 @@ pub struct Server {
     /// Where its tables are: its own, or those of a service elsewhere.
     pub table_endpoint: String,
     embedded: Option<Embedded>,
+    objects: Option<Objects>,
     _upstream: Option<Arc<Upstream>>,
     console: Option<Arc<Console>>,
     stop: oneshot::Sender<()>,
@@ -82,11 +84,13 @@ impl Server {
     pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let mut faults = options.has_console().then(Faults::new);
         let upstream = start_provider(options, &mut config, faults.as_mut()).await?;
+        config.webhooks.allow_private = options.allow_private_webhooks;
         state::find_caches(&mut config).await?;
         if let Some(faults) = &mut faults {
             faults.stand_before_caches(&mut config).await?;
         }
         let embedded = start_tables(options, &config, faults.as_ref()).await?;
+        let objects = start_objects(options, &mut config, clock.clone()).await?;
         if config.token_keys_secret.is_none() {
             config.token_keys = Some(state::token_keys(options, &config)?);
         }
@@ -127,6 +131,7 @@ impl Server {
             address,
             table_endpoint,
             embedded,
+            objects,
             _upstream: upstream,
             console,
             stop,
@@ -157,6 +162,9 @@ impl Server {
         let _ = self.accepting.await;
         self.station.stop().await;
         self.gateway.settle().await;
+        if let Some(objects) = self.objects {
+            objects.stop().await;
+        }
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
         }
@@ -186,6 +194,15 @@ async fn start_provider(
         faults.hold_provider(&upstream, script);
     }
     Ok(Some(upstream))
+}
+
+/// Starts an object store for uploads, unless the settings name a bucket.
+async fn start_objects(options: &Options, config: &mut Config, clock: Clock) -> Result<Option<Objects>, StartError> {
+    if config.objects.bucket.is_some() {
+        return Ok(None);
+    }
+    let (directory, address) = (options.data_dir.as_deref(), options.object_address());
+    Objects::start(directory, address, config, clock).await.map(Some)
 }
 
 /// Starts the embedded tables, unless those of a service are used.

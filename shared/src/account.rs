@@ -12,9 +12,11 @@ use crate::identity::session::Session;
 use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
 use crate::jobs::store::ShownJob;
+use crate::jobs::upload::{self, ShownUpload};
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
+use crate::rank::experiment::{CategoryOutcome, Design, Experiment};
 use crate::statistics::history::ExportedDay;
 use crate::usage::HistoryEntry;
 
@@ -35,8 +37,34 @@ pub struct Export {
     history: Vec<HistoryEntry>,
     /// Jobs that have ended.
     jobs: Vec<ShownJob>,
+    /// Experiments of the last 90 days.
+    experiments: Vec<ExportedExperiment>,
+    /// Objects that were uploaded, and neither judged nor removed yet.
+    uploads: Vec<ShownUpload>,
     /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
     statistics: Vec<ExportedDay>,
+}
+
+/// An experiment as it is kept.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExportedExperiment {
+    experiment_id: String,
+    created_at: String,
+    #[serde(flatten)]
+    design: Design,
+    outcomes: Vec<CategoryOutcome>,
+}
+
+impl ExportedExperiment {
+    fn of(experiment: Experiment) -> Self {
+        Self {
+            experiment_id: experiment.id,
+            created_at: experiment.created_at.to_string(),
+            design: experiment.design,
+            outcomes: experiment.categories,
+        }
+    }
 }
 
 /// A session as its user sees it.
@@ -80,13 +108,15 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// Returns everything kept about `user`.
 ///
 /// # Errors
-/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
+/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table or the bucket is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history, jobs, statistics) = tokio::try_join!(
+    let (counters, history, jobs, experiments, uploads, statistics) = tokio::try_join!(
         app.quota.table().all_of(user),
         app.usage.history(user, now.day()),
         app.jobs.all_of(user),
+        app.experiments.all_of(user),
+        upload::all_of(app.objects.as_ref(), user),
         app.statistics.export(user, now)
     )
     .map_err(Error::Unavailable)?;
@@ -103,6 +133,8 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         counters,
         history,
         jobs,
+        experiments: experiments.into_iter().map(ExportedExperiment::of).collect(),
+        uploads,
         statistics,
     })
 }
@@ -140,30 +172,32 @@ pub async fn end_session(app: &App, user: &UserId, session: &SessionId, now: Tim
 /// request; it goes last, so that an interrupted erasure can be repeated.
 ///
 /// # Errors
-/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table is down.
+/// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table or the bucket is down.
 pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Note<'_>) -> Result<(), Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters, jobs, statistics) = tokio::try_join!(
+    let (rows, counters, jobs, experiments, uploads, statistics) = tokio::try_join!(
         app.usage.erase(user),
         app.quota.table().erase(user),
         app.jobs.erase(user),
+        app.experiments.erase(user),
+        upload::erase(app.objects.as_ref(), user),
         app.statistics.erase(user, note.now)
     )
     .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
     // A worker may have ended a job meanwhile; the next one finds that there is no such user. A job is kept for two hours
     // anyway, so this need not succeed.
-    let _ = app.jobs.erase(user).await;
+    let _ = tokio::join!(app.jobs.erase(user), app.experiments.erase(user));
     let change = Change {
         actor: note.actor,
         action: "user.erase",
         target: user.as_str(),
         before: serde_json::json!({
             "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
-            "jobs": jobs, "statistics": statistics
+            "jobs": jobs, "experiments": experiments, "uploads": uploads, "statistics": statistics
         }),
         after: serde_json::Value::Null,
         reason: None,

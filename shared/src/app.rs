@@ -22,16 +22,20 @@ use crate::identity::store::IdentityStore;
 use crate::identity::token::Parties;
 use crate::jobs::backlog::Backlog;
 use crate::jobs::store::JobStore;
+use crate::jobs::webhook::delivery::Courier;
+use crate::jobs::webhook::endpoint::WebhookEndpoints;
 use crate::limits::store::LimitStore;
 use crate::models::Models;
 use crate::models::breaker::fleet::Fleet;
 use crate::models::breaker::store::Breakers;
 use crate::models::spend::store::SpendStore;
+use crate::objects::ObjectStore;
 use crate::plan_store::PlanStore;
 use crate::probes::Probes;
 use crate::processor::Processor;
 use crate::queue::Queues;
 use crate::quota::store::QuotaStore;
+use crate::rank::experiment::store::ExperimentStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
 use crate::statistics::store::Statistics;
@@ -57,6 +61,12 @@ pub struct App {
     pub signing_keys: Held<SigningKeys>,
     /// The keys that admins sign requests with.
     pub admin_keys: Held<AdminKeys>,
+    /// The operator's endpoints; only the function that sends to them has them.
+    pub webhooks: Held<WebhookEndpoints>,
+    /// The names of the endpoints that jobs may give.
+    pub webhook_names: Vec<String>,
+    /// Sends announcements.
+    pub courier: Courier,
     /// The public keys that verify tokens.
     pub known_keys: Refreshed<KnownKeys>,
     /// Where they are published.
@@ -75,6 +85,8 @@ pub struct App {
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
     pub limits: LimitStore,
+    /// The bucket of uploads, where one is configured.
+    pub objects: Option<ObjectStore>,
     /// Remembered answers.
     pub answers: Answers,
     /// Models beyond this process, for every workload.
@@ -87,6 +99,8 @@ pub struct App {
     pub queues: Queues,
     /// What came of jobs.
     pub jobs: JobStore,
+    /// Comparisons of rankings that users keep.
+    pub experiments: ExperimentStore,
     /// How long jobs wait.
     pub backlog: Backlog,
     /// The clients of health, which no other request's failure skips.
@@ -119,6 +133,7 @@ impl App {
     /// When configured keys cannot be used.
     pub fn new(config: Config, clock: Clock, client: &Client) -> Result<Self, ConfigError> {
         let keys = Keys::of(&config)?;
+        let webhook_names = keys.webhook_names(&config);
         let open = |schema| Table::new(client.clone(), schema, &config, clock.clone());
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
@@ -149,18 +164,23 @@ impl App {
             usage: UsageTable::new(open(table::USAGE)),
             statistics,
             audit: AuditLog::new(open(table::AUDIT)),
+            objects: ObjectStore::of(&config, &clock),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
             processor: Processor::default(),
             queues: Queues::new(&config, &clock),
             jobs: JobStore::new(open(table::JOBS)),
+            experiments: ExperimentStore::new(open(table::EXPERIMENTS)),
             backlog,
             probes,
             caches: caches.each,
             token_keys: keys.token,
             signing_keys: keys.signing,
             admin_keys: keys.admin,
+            webhook_names,
+            webhooks: keys.webhooks,
+            courier: Courier::new(config.webhooks.allow_private),
             config,
             clock,
         })
@@ -224,6 +244,7 @@ struct Keys {
     signing: Held<SigningKeys>,
     admin: Held<AdminKeys>,
     model: Option<Held<Secret>>,
+    webhooks: Held<WebhookEndpoints>,
 }
 
 impl Keys {
@@ -238,6 +259,16 @@ impl Keys {
             (None, None) => token.as_ref().map(SigningKeys::of_key_set),
             (keys, _) => keys,
         };
+        let read_webhooks: fn(&Secret) -> Result<WebhookEndpoints, String> = if config.webhooks.allow_private {
+            WebhookEndpoints::parse_private
+        } else {
+            WebhookEndpoints::parse
+        };
+        let webhooks = config.webhooks.endpoints.as_ref().map(read_webhooks).transpose();
+        let webhooks = webhooks.map_err(|problem| ConfigError {
+            variable: "CLEARVIEW_WEBHOOKS",
+            problem,
+        })?;
         // Without any, nobody is an admin.
         let admin = match (admin, &config.admin_keys_secret) {
             (None, None) => Some(AdminKeys::default()),
@@ -275,9 +306,26 @@ impl Keys {
             )
             .or_fixed(signing),
             admin: of_admins.or_fixed(admin),
+            webhooks: Held::new(source(&config.webhooks.secret), read_webhooks, WhileUnreadable::Keep)
+                .or_fixed(webhooks),
             // A key that was replaced is refused by the provider itself.
             model: (key.is_some() || key_secret.is_some()).then(of_model),
         })
+    }
+}
+
+impl Keys {
+    /// Returns the names of the endpoints that jobs may give.
+    fn webhook_names(&self, config: &Config) -> Vec<String> {
+        let of_endpoints = || {
+            let known = self.webhooks.known();
+            known
+                .iter()
+                .flat_map(|known| known.names())
+                .map(str::to_owned)
+                .collect()
+        };
+        config.webhooks.names.clone().unwrap_or_else(of_endpoints)
     }
 }
 

@@ -8,12 +8,14 @@ mod detect;
 mod endpoint;
 mod image_providers;
 mod layers;
+mod objects;
 mod openai;
 mod origin;
 mod per_provider;
 mod provider_name;
 pub mod providers;
 mod queues;
+mod webhooks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -31,7 +33,9 @@ pub use self::cache::{CacheSettings, SharedCache};
 pub use self::detect::{DetectSettings, Thresholds};
 pub use self::endpoint::Endpoint;
 pub use self::layers::CacheLayers;
+pub use self::objects::ObjectSettings;
 pub use self::queues::QueueSettings;
+pub use self::webhooks::WebhookSettings;
 
 /// A value that must not be shown: its `Debug` and `Display` are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -94,6 +98,8 @@ pub struct Config {
     pub cache: CacheSettings,
     /// `CLEARVIEW_CACHE_LAYERS`.
     pub cache_layers: CacheLayers,
+    /// `CLEARVIEW_UPLOADS_BUCKET` and its endpoint.
+    pub objects: ObjectSettings,
     /// `CLEARVIEW_REQUEST_TIMEOUT_MS`: the longest that a request may wait for its verdicts (8000).
     pub request_timeout: Duration,
     /// `CLEARVIEW_FLEET_SIZE`: the number of instances among which a limit is divided while no store answers (10).
@@ -102,6 +108,8 @@ pub struct Config {
     pub providers: ProviderSettings,
     /// `CLEARVIEW_FLAG_LEVEL` and its companions.
     pub detect: DetectSettings,
+    /// `CLEARVIEW_WEBHOOKS` and its companions.
+    pub webhooks: WebhookSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
@@ -192,10 +200,12 @@ impl Config {
             table_timeout: env.millis("CLEARVIEW_TABLE_TIMEOUT_MS", 1000)?,
             cache: CacheSettings::read(&env)?,
             cache_layers: CacheLayers::read(&env)?,
+            objects: ObjectSettings::read(&env)?,
             request_timeout: env.millis("CLEARVIEW_REQUEST_TIMEOUT_MS", 8000)?,
             fleet_size: env.number("CLEARVIEW_FLEET_SIZE", 10, &(1..=1_000_000))?,
             providers,
             detect: DetectSettings::read(&env)?,
+            webhooks: WebhookSettings::read(&env)?,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             queues: QueueSettings::read(&env)?,

@@ -64,7 +64,7 @@ pub struct Capture<'a> {
     pub device: &'a str,
     /// How it is paid for.
     pub payment: Payment<'a>,
-    /// What the limits know of the device; without it nothing is reused, and no pace is kept.
+    /// The arrival as the limits noted it; without it nothing is reused, and no pace is kept.
     pub arrival: Option<Arrival>,
     /// The name under which the client may send the same request again.
     pub idempotency: Option<IdempotencyKey>,
@@ -137,7 +137,7 @@ impl Source {
 pub struct Detection {
     /// Its id.
     pub id: String,
-    /// What was found; `None` if nobody could judge.
+    /// The judgement; `None` if nobody could judge.
     pub judgement: Option<Judgement>,
     /// Where that came from.
     pub source: Source,

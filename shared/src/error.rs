@@ -60,6 +60,12 @@ pub enum Error {
         /// The most bytes that are accepted.
         limit_bytes: usize,
     },
+    /// A part of the body is larger than may travel with it.
+    #[error("the image has more than {limit_bytes} characters of base64: send it by POST /v1/uploads")]
+    UploadNeeded {
+        /// The most characters that are accepted.
+        limit_bytes: usize,
+    },
     /// The content type or coding of the body is not one that this endpoint reads.
     #[error("the body must be application/json in UTF-8, plain or compressed with gzip or deflate")]
     UnsupportedMediaType,
@@ -155,6 +161,7 @@ impl Error {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
+            | Self::UploadNeeded { .. }
             | Self::UnsupportedMediaType
             | Self::UnsupportedImageType
             | Self::UnreadableImage(_)
@@ -171,6 +178,7 @@ impl Error {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
+            | Self::UploadNeeded { .. }
             | Self::UnsupportedMediaType
             | Self::UnsupportedImageType
             | Self::UnreadableImage(_)

@@ -39,14 +39,15 @@ pub use self::capture::Media;
 pub use self::correlation::correlation_id;
 pub use self::cors::add_cors;
 pub use self::event::{Verbatim, run, with_every_header};
-pub use self::json::{parse, present, with_whole_characters};
+pub use self::json::{parse, with_whole_characters};
 pub use self::problem::ErrorOfOne;
 pub use self::reply::{DayUsage, Reply};
 pub use self::statistics::{StatisticsResponse, row_query};
 
-pub use crate::object::Object;
+pub use crate::object::{Object, present};
 
 use self::credential::Signed;
+use self::problem::ErrorForm;
 
 /// The largest body that a function reads, after base64 was taken off.
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -84,10 +85,8 @@ pub struct Call {
     has_iam_caller: bool,
     body: Body,
     allow: Vec<Method>,
-    /// True if errors have `OpenAI`'s form.
-    openai_errors: bool,
-    /// True if errors say when the next capture is wanted.
-    paces: bool,
+    /// The form of errors.
+    errors: ErrorForm,
 }
 
 impl Call {
@@ -137,8 +136,7 @@ impl Call {
             has_iam_caller,
             body,
             allow: Vec::new(),
-            openai_errors: false,
-            paces: false,
+            errors: ErrorForm::Problem,
         }
     }
 
@@ -150,7 +148,7 @@ impl Call {
 
     /// Makes every error of this request one of `OpenAI`'s form.
     pub const fn use_openai_errors(&mut self) {
-        self.openai_errors = true;
+        self.errors = ErrorForm::OpenAi;
     }
 
     /// Returns the action of the request; `None` for a preflight (answer with [`Reply::preflight`]).

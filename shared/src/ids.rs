@@ -89,14 +89,16 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-fn random_id(prefix: &str) -> Result<Arc<str>, Error> {
+/// Draws an id: `prefix` and 128 random bits as 22 of the base64url alphabet.
+pub(crate) fn random_id(prefix: &str) -> Result<Arc<str>, Error> {
     let mut id = String::with_capacity(24);
     id.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(random_bytes::<16>()?, &mut id);
     Ok(Arc::from(id))
 }
 
-fn is_id(text: &str, prefix: &str) -> bool {
+/// Reports whether `text` has the form of such an id.
+pub(crate) fn is_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
         rest.len() == 22
             && rest

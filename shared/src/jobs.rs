@@ -9,15 +9,24 @@
 //! | [`run`](mod@run) | what each kind does |
 //! | [`store`] | results; the done-mark and the refund in one transaction |
 //! | [`backlog`] | how long a job waits |
+//! | [`capture`] | an image as a job |
+//! | [`upload`] | objects that are too large for a message |
+//! | [`experiment`] | what comes of a job that is kept for months |
+//! | `announce`, [`webhook`] | announcements of jobs that have ended |
 
+mod announce;
 pub mod backlog;
 pub mod body;
+pub mod capture;
+pub mod experiment;
 pub mod id;
 mod job;
 pub mod message;
 pub mod run;
 pub mod store;
 pub mod submit;
+pub mod upload;
+pub mod webhook;
 pub mod work;
 
 pub use self::id::JobId;

@@ -34,7 +34,7 @@
 //! | [`processor`] | work that keeps a core busy, bounded |
 //! | [`aws`], `http_client`, [`tls`] | what every AWS client is made with, and every other call |
 //! | [`elasticache`], [`probes`] | caches by their names; what health looks at |
-//! | [`table`], [`valkey`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache and to Secrets Manager; skipping what has just failed |
+//! | [`table`], [`valkey`], [`objects`], [`secrets`], [`dependency_breaker`] | the ways to DynamoDB, to the shared cache, to the bucket and to Secrets Manager; skipping what has just failed |
 //! | [`queue`] | the way to SQS, and the events of its messages |
 
 pub mod account;
@@ -64,6 +64,7 @@ pub mod limits;
 pub mod models;
 pub mod money;
 mod object;
+pub mod objects;
 pub mod plan;
 pub mod plan_store;
 pub mod probes;

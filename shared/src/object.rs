@@ -1,4 +1,5 @@
-//! JSON objects that are objects: a struct could otherwise also be given as an array of its members' values.
+//! JSON objects that are objects: a struct could otherwise also be given as an array of its members' values. And optional members
+//! that are absent or there, but never `null`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,6 +16,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ObjectVisitor(PhantomData))
     }
+}
+
+/// For optional members: absent is `None`, but `null` is refused as any other value of a wrong type.
+///
+/// # Errors
+/// When the value is not a `T`.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 struct ObjectVisitor<T>(PhantomData<T>);

@@ -7,6 +7,7 @@ pub mod aggregate;
 pub mod answer;
 mod ask;
 pub mod body;
+pub mod experiment;
 mod orders;
 pub mod prompt;
 pub mod question;

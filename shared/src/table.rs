@@ -99,6 +99,13 @@ pub const JOBS: TableSchema = TableSchema {
     range: Some("job"),
 };
 
+/// Comparisons that users keep.
+pub const EXPERIMENTS: TableSchema = TableSchema {
+    name: "experiments",
+    hash: "user",
+    range: Some("id"),
+};
+
 /// Counts of observations: slots, hours and days by user, and totals.
 pub const STATISTICS: TableSchema = TableSchema {
     name: "statistics",
@@ -107,7 +114,17 @@ pub const STATISTICS: TableSchema = TableSchema {
 };
 
 /// All tables.
-pub const ALL: [TableSchema; 8] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS, STATISTICS];
+pub const ALL: [TableSchema; 9] = [
+    QUOTA,
+    IDENTITY,
+    ANSWERS,
+    SETTINGS,
+    USAGE,
+    AUDIT,
+    JOBS,
+    EXPERIMENTS,
+    STATISTICS,
+];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]

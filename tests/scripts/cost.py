@@ -14,6 +14,7 @@ DAYS = 30
 HOURS = 730
 SCALES = (1_000, 20_000, 100_000, 1_000_000)
 MOST_FOR_20K = 80.0
+ALARMS_OF_STATISTICS = 1
 
 PRICES = json.loads((ROOT / "tests/prices/us-east-1.json").read_text())
 UNITS = json.loads((ROOT / "tests/prices/units.json").read_text())
@@ -49,17 +50,17 @@ def gateway(requests):
 
 
 def alarms():
-    """Metrics of alarms, and composite alarms, in the template, but for those of jobs."""
+    """Metrics of alarms, and composite alarms, in the template, but for those of jobs and of statistics."""
     text = (ROOT / "template.yaml").read_text()
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
-    return of_expressions + of_one_metric - sum(alarms_of_jobs()), text.count("Type: AWS::CloudWatch::CompositeAlarm")
+    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - ALARMS_OF_STATISTICS, text.count("Type: AWS::CloudWatch::CompositeAlarm")
 
 
 def alarms_of_jobs():
     """Metrics of alarms that are there for jobs alone: always, and only where jobs are taken."""
     text = (ROOT / "template.yaml").read_text()
-    always = len(re.findall(r"^ +Metric: .*(?:Value: jobs|JobsFunction|WorkerFunction) ", text, re.M))
+    always = len(re.findall(r"^ +Metric: .*(?:Value: jobs|JobsFunction|WorkerFunction|WebhooksFunction) ", text, re.M))
     own = len(re.findall(r"^  Jobs\w+:\n    Type: AWS::CloudWatch::Alarm\n", text, re.M))
     return always, own
 
@@ -242,6 +243,8 @@ def statistics(devices=20_000):
         counted = detections * unit("statisticsCacheUnits") / 1e6
         dollars = price("tableWritesMillion", writes / 1e6) + price("tableReadsMillion", reads / 1e6)
         dollars += price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored) + price("cacheUnitsMillion", counted)
+        each = {name: dollars_of(PRICES["prices"][name]["price"]) for name in ("metricMonth", "alarmMetricMonth")}
+        dollars += each["metricMonth"] * unit("metricsOfStatistics") + each["alarmMetricMonth"] * ALARMS_OF_STATISTICS
         plain = price("tableWritesMillion", detections / 1e6)
         fewer = 100 * (1 - writes / detections)
         print(f"  {f'a capture each {seconds} s: {detections / 1e6:,.0f} million, {fewer:.0f} % fewer writes; a write for each':<62}{dollars:>14,.2f}{plain:>14,.2f}")

@@ -101,8 +101,10 @@ pub const ROTATION: [(&str, &str); 7] = [
     ("key-rotation/withdraw-unknown-key", "InvalidEvent"),
 ];
 
-/// Every event of worker with the type of the error that it is answered with; empty if with none.
-pub const QUEUED: [(&str, &str); 2] = [
+/// Every event of worker and webhooks with the type of the error that it is answered with; empty if with none.
+pub const QUEUED: [(&str, &str); 4] = [
+    ("webhooks/unknown-form", "InvalidEvent"),
+    ("webhooks/unreadable-message", ""),
     ("worker/unknown-form", "InvalidEvent"),
     ("worker/unreadable-message", ""),
 ];

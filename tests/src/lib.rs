@@ -14,6 +14,7 @@
 //! | [`upstream`] | a provider that follows a script |
 //! | [`program`] | the built programs as processes of their own |
 //! | [`runtime_api`] | Lambda's side of a function: starts the built binary, hands it events, freezes and thaws it |
+//! | [`receiver`] | a receiver of webhooks |
 //! | [`recorder`] | a table service that notes the calls of each role |
 //! | [`secrets_manager`] | a Secrets Manager, and the Python of the project |
 //! | [`elasticache`] | ElastiCache's API, as far as looking a cache up by its name |
@@ -39,6 +40,7 @@ pub mod fuzz;
 pub mod moto;
 pub mod program;
 pub mod proxy;
+pub mod receiver;
 pub mod recorder;
 pub mod redis;
 mod refusal;

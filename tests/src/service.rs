@@ -216,6 +216,8 @@ impl Plan {
             host: Ipv4Addr::LOCALHOST.into(),
             data_dir: None::<PathBuf>,
             table_port: None,
+            object_port: None,
+            allow_private_webhooks: true,
             queue_port: None,
             keys: None,
             script: None,

@@ -10,7 +10,7 @@ use shared::http::{self, Call, Reply};
 use shared::telemetry::Degraded;
 
 /// The form of an answer.
-pub(crate) struct Form<'a> {
+pub(crate) struct AnswerForm<'a> {
     /// The caller's ids of a batch.
     pub(crate) batch: Option<&'a [String]>,
     /// True if the judge's own words are wanted.
@@ -30,7 +30,7 @@ struct DetectResponse<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content<'a> {
-    One(Finding<'a>),
+    One(ShownDetection<'a>),
     Batch { results: Vec<BatchResult<'a>> },
 }
 
@@ -50,14 +50,14 @@ struct BatchResult<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     detection_id: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    finding: Option<Finding<'a>>,
+    finding: Option<ShownDetection<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<http::ErrorOfOne>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Finding<'a> {
+struct ShownDetection<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
     level: u8,
@@ -78,7 +78,7 @@ struct Finding<'a> {
 ///
 /// # Errors
 /// The error of that image.
-pub(crate) fn reply(call: &Call, form: &Form<'_>, detected: Detected) -> Result<Reply, Error> {
+pub(crate) fn reply(call: &Call, form: &AnswerForm<'_>, detected: Detected) -> Result<Reply, Error> {
     let Detected {
         mut detections,
         next_capture,
@@ -111,7 +111,7 @@ pub(crate) fn reply(call: &Call, form: &Form<'_>, detected: Detected) -> Result<
     )
 }
 
-fn result<'a>(form: &Form<'_>, id: &'a str, detection: &'a Result<Detection, Error>) -> BatchResult<'a> {
+fn result<'a>(form: &AnswerForm<'_>, id: &'a str, detection: &'a Result<Detection, Error>) -> BatchResult<'a> {
     let found = detection.as_ref().ok();
     BatchResult {
         id,
@@ -121,9 +121,9 @@ fn result<'a>(form: &Form<'_>, id: &'a str, detection: &'a Result<Detection, Err
     }
 }
 
-fn finding<'a>(form: &Form<'_>, detection: &'a Detection, id: Option<&'a str>) -> Finding<'a> {
+fn finding<'a>(form: &AnswerForm<'_>, detection: &'a Detection, id: Option<&'a str>) -> ShownDetection<'a> {
     let (level, judgement) = (detection.level(), detection.judgement.as_ref());
-    Finding {
+    ShownDetection {
         id,
         level: level.number(),
         label: level.label(),

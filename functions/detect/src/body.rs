@@ -1,4 +1,4 @@
-//! What a request asks for: an image as it is, or one or several in JSON.
+//! The body of a request: an image as it is, or one or several in JSON.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ const LONGEST_ID: usize = 128;
 const LONGEST_NAME: usize = 64;
 
 /// A request within the contract's bounds.
-pub(crate) struct Asked {
+pub(crate) struct CaptureRequest {
     pub(crate) images: Vec<ImageFile>,
     /// The caller's names of the images of a batch.
     pub(crate) ids: Option<Vec<String>>,
@@ -51,7 +51,7 @@ struct BodyImage<'a> {
     image: Cow<'a, str>,
 }
 
-impl Asked {
+impl CaptureRequest {
     /// Reads body and query.
     ///
     /// # Errors
@@ -92,9 +92,9 @@ impl Asked {
 }
 
 /// Files, the caller's ids of a batch, and the names of application and device in the body.
-type Read = (Vec<Vec<u8>>, Option<Vec<String>>, (Option<String>, Option<String>));
+type ReadBody = (Vec<Vec<u8>>, Option<Vec<String>>, (Option<String>, Option<String>));
 
-fn read_json(body: &Body, violations: &mut Vec<Violation>) -> Result<Read, Error> {
+fn read_json(body: &Body, violations: &mut Vec<Violation>) -> Result<ReadBody, Error> {
     let asked: DetectBody<'_> = http::parse(body)?;
     let named = (
         asked.application.map(Cow::into_owned),

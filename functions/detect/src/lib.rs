@@ -12,7 +12,7 @@ use shared::http::{Call, Media, Reply, Route};
 use shared::limits::device::Device;
 use shared::plan::Meter;
 
-use self::body::Asked;
+use self::body::CaptureRequest;
 
 /// The name of this function.
 pub const NAME: &str = detect::WORKLOAD;
@@ -40,7 +40,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let idempotency = match &media {
         Media::Json(body) | Media::File(body) => call.idempotency_key(body)?,
     };
-    let asked = Asked::read(call, media)?;
+    let asked = CaptureRequest::read(call, media)?;
 
     let device = Device {
         name: &asked.device,
@@ -67,7 +67,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     call.record.summary = Some(figures.summary(&detected));
     detected.degraded.iter().for_each(|mode| call.record.note(*mode));
     call.usage.clone_from(&detected.usage);
-    let form = answer::Form {
+    let form = answer::AnswerForm {
         batch: asked.ids.as_deref(),
         explain: asked.explain,
         flag_level: app.config.detect.flag_level,

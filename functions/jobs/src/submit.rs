@@ -6,18 +6,16 @@ use lambda_http::http::StatusCode;
 use lambda_http::http::header::{LOCATION, RETRY_AFTER};
 use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::error::Error;
+use shared::error::{Error, Violation};
 use shared::http::{self, Call, DayUsage, Reply};
 use shared::jobs::body::{BodyParser, JobBody, JobHead};
+use shared::jobs::capture;
 use shared::jobs::store::Ending;
 use shared::jobs::submit::{Submission, submit};
 use shared::telemetry::Degraded;
 
 /// The largest body: with its envelope it is a message of the queue.
 const LARGEST: usize = 768 * 1024;
-
-/// Submits of a user in any 60 seconds.
-const PER_MINUTE: u64 = 10;
 
 /// What a job is taken to take while nobody knows.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
@@ -52,19 +50,32 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let principal = call.principal(app).await?;
     let JobHead { r#type: kind } = http::parse(&sent)?;
     let body = JobBody::read(kind, &ClientBody, &sent)?;
-    let violations = body.violations();
+    let mut violations = body.violations();
+    if let Some(name) = body.webhook()
+        && !app.webhook_names.iter().any(|known| known == name)
+    {
+        violations.push(Violation::at("/webhook", "is none of this service's webhooks"));
+    }
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
+    }
+    if matches!(&body, JobBody::Detect(job) if job.is_too_large()) {
+        let limit_bytes = capture::LARGEST_INLINE;
+        return Err(Error::UploadNeeded { limit_bytes });
     }
     let idempotency = call.idempotency_key(&sent)?;
     let metered = (kind.meter(), u64::from(body.units()));
     let admitted = call
-        .enter_later_work(app, &principal, metered, (crate::NAME, PER_MINUTE))
+        .enter_later_work(app, &principal, metered, (crate::NAME, crate::PER_MINUTE))
         .await?;
+    let seen = match &body {
+        JobBody::Detect(job) => capture::see_upload(app, &principal, (job, &sent), idempotency.is_some()).await?,
+        _ => None,
+    };
     let submission = Submission {
         kind,
         body: &body,
-        written: &sent,
+        written: seen.as_deref().unwrap_or(&sent),
         idempotency,
         correlation_id: &call.record.correlation_id,
         trace: call.record.trace.parent.as_deref(),

@@ -7,7 +7,7 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The tables, and if each can be derived again.
-const TABLES: [(&str, bool); 7] = [
+const TABLES: [(&str, bool); 8] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
     ("AnswersTable", true),
@@ -15,6 +15,7 @@ const TABLES: [(&str, bool); 7] = [
     ("UsageTable", false),
     ("StatisticsTable", false),
     ("AuditTable", false),
+    ("ExperimentsTable", false),
 ];
 
 /// The outputs that name secrets, and if each is rotated.

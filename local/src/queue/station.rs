@@ -20,12 +20,16 @@ use super::connector::QueueConnector;
 use super::port::QueuePort;
 use super::rule::QueueRules;
 use super::{JOBS, LOW_JOBS, LocalQueues, WEBHOOKS, wanted};
-use crate::mapping::{Mapping, Source};
+use crate::mapping::{EventHandle, Mapping, Source};
 use crate::options::Options;
 use crate::state::StartError;
 
 /// The timeout of the worker in template.yaml.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The timeout of the function that sends announcements, and its `MaximumConcurrency`.
+const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(15);
+const WEBHOOKS_AT_ONCE: u32 = 10;
 
 /// The queues of a server, and the mappings from them to functions.
 pub struct Station {
@@ -88,17 +92,20 @@ impl Station {
     pub fn start(&mut self, app: &Arc<App>) {
         let workers = app.config.queues.workers;
         let queues = &app.config.queues;
-        for (url, name, concurrency) in [
-            (&queues.normal, JOBS, workers),
-            (&queues.low, LOW_JOBS, low_workers(workers)),
+        let work: (Duration, EventHandle) = (WORKER_TIMEOUT, work);
+        let announce: (Duration, EventHandle) = (WEBHOOKS_TIMEOUT, announce);
+        for (url, name, concurrency, (timeout, handle)) in [
+            (&queues.normal, JOBS, workers, work),
+            (&queues.low, LOW_JOBS, low_workers(workers), work),
+            (&queues.events, WEBHOOKS, WEBHOOKS_AT_ONCE, announce),
         ] {
             let Some(url) = url else { continue };
             let source = Source {
                 url: url.clone(),
                 arn: arn(url, name),
                 concurrency,
-                timeout: WORKER_TIMEOUT,
-                handle: work,
+                timeout,
+                handle,
             };
             self.mappings
                 .push(Mapping::start(self.client.clone(), source, Arc::clone(app)));
@@ -129,6 +136,14 @@ impl Station {
 fn work(app: Arc<App>, event: Value) -> Pin<Box<dyn Future<Output = Option<Value>> + Send>> {
     Box::pin(async move {
         let answer = worker::handle(&app, event).await;
+        answer.ok().and_then(|answer| serde_json::to_value(answer).ok())
+    })
+}
+
+/// Invokes the function that sends announcements.
+fn announce(app: Arc<App>, event: Value) -> Pin<Box<dyn Future<Output = Option<Value>> + Send>> {
+    Box::pin(async move {
+        let answer = webhooks::handle(&app, event).await;
         answer.ok().and_then(|answer| serde_json::to_value(answer).ok())
     })
 }

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::{Detection, Level};
+use crate::error::Error;
 use crate::limits::device::{Arrival, Paces};
 
 /// 5 s; 10 s after 6 safe captures in a row, 15 s after 12.
@@ -29,6 +31,19 @@ pub enum Safety {
     NotSafe,
 }
 
+impl Safety {
+    /// Returns the safety of an image's outcome; nobody knows that of one that was refused.
+    #[must_use]
+    pub fn of(detection: Result<&Detection, &Error>) -> Self {
+        match detection {
+            Ok(detection) if detection.failed_open() => Self::Unknown,
+            Ok(detection) if detection.level() == Level::Safe => Self::Safe,
+            Ok(_) => Self::NotSafe,
+            Err(_) => Self::Unknown,
+        }
+    }
+}
+
 /// The state of a device after an outcome: good arrivals in a row, and if the last one was not good.
 #[must_use]
 pub fn after(arrival: &Arrival, safety: Safety) -> (u32, bool) {
@@ -41,7 +56,7 @@ pub fn after(arrival: &Arrival, safety: Safety) -> (u32, bool) {
     }
 }
 
-/// Returns the interval after a run of safe captures, within a plan's figure by minute. Whoever keeps to it is never refused: at one
+/// Returns the interval after a run of safe captures, within a plan's figure by minute. A device that keeps to it is never refused: at one
 /// arrival each 60 / (n - 1) seconds, no 60 seconds hold more than n, and 13 leaves room for the jitter of a network.
 #[must_use]
 pub fn interval(run: u32, per_minute: u64) -> Duration {
@@ -62,7 +77,7 @@ pub(super) struct Pace<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Known {
     worst: Option<Safety>,
-    /// What the limits' cache has noted.
+    /// The state that the limits' cache has noted.
     noted: (u32, bool),
 }
 

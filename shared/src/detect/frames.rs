@@ -22,7 +22,7 @@ const VERSION: u8 = 1;
 /// A frame that was judged, never one that was reused.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// What was found.
+    /// The judgement.
     pub judgement: Judgement,
     /// The judge and its version.
     pub by: Arc<str>,
@@ -32,12 +32,12 @@ pub struct Frame {
     pub depth: Depth,
     /// True if every part was looked at, not just what had changed since another frame.
     pub whole: bool,
-    /// What it looked like.
+    /// Its averaged cells.
     pub signature: Signature,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct FrameHead {
     judgement: Judgement,
     by: Arc<str>,
     at: i64,
@@ -57,7 +57,7 @@ impl Frame {
     /// Encodes it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let head = Head {
+        let head = FrameHead {
             judgement: self.judgement.clone(),
             by: Arc::clone(&self.by),
             at: self.at.millis(),
@@ -75,7 +75,7 @@ impl Frame {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&[VERSION])?;
         let (signature, head) = rest.split_at_checked(Signature::LENGTH)?;
-        let Head {
+        let FrameHead {
             judgement,
             by,
             at,

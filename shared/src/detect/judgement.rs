@@ -41,7 +41,7 @@ pub struct Judgement {
     pub score: f32,
     /// By category, 0..=1. One that the judge cannot tell is absent, never 0.
     pub categories: BTreeMap<Category, f32>,
-    /// What the judge said in its own words, 0..=1 each.
+    /// The judge's own words, 0..=1 each.
     pub labels: BTreeMap<String, f32>,
     /// The judge with its version, as answers name it.
     pub model: String,

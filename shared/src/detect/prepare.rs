@@ -15,7 +15,7 @@ use crate::digest::sha256;
 /// A change is looked at by itself, and the rest taken as it was, if it covers at most one part in so many of the picture.
 const SMALL_CHANGE: u64 = 4;
 
-/// What is known before an image is decoded.
+/// The circumstances that are known before an image is decoded.
 #[derive(Debug)]
 pub(super) struct View {
     /// The looks that the plan allows.
@@ -32,7 +32,7 @@ pub(super) struct View {
 #[derive(Debug)]
 pub(super) enum Sight {
     /// It shows the same as a judged frame.
-    Same(Frame),
+    Same(Box<Frame>),
     /// It is to be judged.
     New(Box<NewSight>),
 }
@@ -61,7 +61,7 @@ pub(super) fn prepare(bytes: &[u8], view: View) -> Result<Sight, Unreadable> {
     if let (Some(frame), Some(signature)) = (view.frame, &signature) {
         match signature.changed(&frame.signature, &picture) {
             None if is_checked(signature, view.now) => repeats = Some(frame.judgement),
-            None => return Ok(Sight::Same(frame)),
+            None => return Ok(Sight::Same(Box::new(frame))),
             Some(region) if !view.shrinks && is_small(region, &picture) && is_base(&frame) => changed = Some(region),
             Some(_) => {}
         }

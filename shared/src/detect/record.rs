@@ -92,6 +92,7 @@ impl Figures {
             settling: self.settling,
         };
         work.kept = self.tally.kept;
+        work.untabled = true;
         work.ambiguous_charge = self.ambiguous;
         work.model_failure.clone_from(&self.model_failure);
         work

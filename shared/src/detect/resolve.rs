@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 use vision::looks::Depth;
 
-use super::cadence::Pace;
+use super::cadence::{Pace, Safety};
 use super::frames::Frame;
 use super::judge::{self, Opinion, Subject};
 use super::judgement::Judgement;
 use super::prepare::{self, NewSight, Sight, View};
-use super::run::{Counts, safety};
+use super::run::Counts;
 use super::version;
 use super::{Capture, Detection, Figures, LIFE, Payment, Source, WORKLOAD};
 use crate::admission;
@@ -42,12 +42,12 @@ pub(super) struct Resolving<'a> {
 }
 
 /// One image at the end of its way.
-pub(super) struct Resolved {
+pub(super) struct ResolvedImage {
     pub(super) detection: Result<Detection, Error>,
     pub(super) trail: Trail,
 }
 
-/// What one image has cost on its way.
+/// The costs of one image on its way.
 #[derive(Default)]
 pub(super) struct Trail {
     pub(super) figures: Figures,
@@ -55,17 +55,20 @@ pub(super) struct Trail {
     pub(super) degraded: Vec<Degraded>,
 }
 
+/// Tells a judgement and its author.
+type Teller = oneshot::Sender<(Judgement, Arc<str>)>;
+
 /// The judging of one image.
 struct Judging<'a> {
     place: usize,
     sight: &'a NewSight,
     opinion: Mutex<Opinion>,
     /// Tells the judgement as soon as it is there, so that the device's memory is written beside the caches.
-    tell: Mutex<Option<oneshot::Sender<(Judgement, Arc<str>)>>>,
+    tell: Mutex<Option<Teller>>,
 }
 
 impl Resolving<'_> {
-    pub(super) async fn resolve(&self, place: usize) -> Resolved {
+    pub(super) async fn resolve(&self, place: usize) -> ResolvedImage {
         let mut trail = Trail::default();
         trail.figures.images = 1;
         let decoding = Stopwatch::start();
@@ -79,7 +82,7 @@ impl Resolving<'_> {
             }
             Ok(Sight::New(sight)) => self.judge(place, &sight, &mut trail).await,
         };
-        Resolved { detection, trail }
+        ResolvedImage { detection, trail }
     }
 
     /// Decodes an image where that keeps no request waiting. A decoder's panic is this image's fault alone.
@@ -207,7 +210,7 @@ impl Resolving<'_> {
         });
         let detection = self.detection(place, Some(judgement), Source::Model);
         if let Some(pace) = &self.pace {
-            pace.add(safety(Ok(&detection)));
+            pace.add(Safety::of(Ok(&detection)));
         }
         let counted = [(place, &detection)];
         tokio::join!(self.note(frame.as_ref()), self.count(&counted));
@@ -286,7 +289,7 @@ impl Resolving<'_> {
 }
 
 impl Judging<'_> {
-    fn teller(&self) -> Option<oneshot::Sender<(Judgement, Arc<str>)>> {
+    fn teller(&self) -> Option<Teller> {
         self.tell.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -7,19 +7,19 @@ use futures_util::stream::{self, StreamExt};
 
 use super::cadence::{self, Pace, Safety};
 use super::frames::{self, Frame};
-use super::resolve::{Resolved, Resolving};
-use super::{Capture, Detected, Detection, Figures, Level, Payment, Source, version};
+use super::resolve::{ResolvedImage, Resolving};
+use super::{Capture, Detected, Detection, Figures, Payment, Source, version};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::identity::Principal;
-use crate::limits::device::Outcome;
+use crate::limits::device::ArrivalOutcome;
 use crate::plan::{Meter, Usage};
 use crate::statistics::Observation;
 use crate::telemetry::{Degraded, Signal, StatisticsCounts};
 
-/// Detects for `principal` what the images of a capture show. The cost goes into `figures` in any case. What one image
-/// lacks, or does to its decoder, harms no other of the capture.
+/// Detects for `principal` what the images of a capture show. The cost goes into `figures` in any case. An image that is
+/// broken, or ends its decoder, harms no other of the capture.
 pub async fn run(app: &App, principal: &Principal, capture: &Capture<'_>, figures: &mut Figures) -> Detected {
     let plans = app.plans.current(capture.now).await;
     let depth = frames::depth(plans.looks(&principal.tier));
@@ -42,7 +42,7 @@ pub async fn run(app: &App, principal: &Principal, capture: &Capture<'_>, figure
     let images = (0..capture.images.len()).map(|place| resolving.resolve(place));
     let parallel = app.config.providers.parallel_calls;
     let detecting = async {
-        let resolved: Vec<Resolved> = stream::iter(images).buffered(parallel).collect().await;
+        let resolved: Vec<ResolvedImage> = stream::iter(images).buffered(parallel).collect().await;
         resolving.finish(resolved, figures).await
     };
     // Slots of statistics that are over are written by whoever passes by, beside all other waits.
@@ -61,7 +61,7 @@ pub(super) struct Counts {
 
 impl Resolving<'_> {
     /// Sums up, and notes what is not noted yet of the device.
-    async fn finish(&self, resolved: Vec<Resolved>, figures: &mut Figures) -> Detected {
+    async fn finish(&self, resolved: Vec<ResolvedImage>, figures: &mut Figures) -> Detected {
         let mut degraded = Vec::new();
         let (mut detections, mut usage) = (Vec::with_capacity(resolved.len()), None);
         for one in resolved {
@@ -69,7 +69,7 @@ impl Resolving<'_> {
             degraded.extend(one.trail.degraded);
             usage = newest(usage, one.trail.usage);
             if let Some(pace) = &self.pace {
-                pace.add(safety(one.detection.as_ref()));
+                pace.add(Safety::of(one.detection.as_ref()));
             }
             detections.push(one.detection);
         }
@@ -137,7 +137,7 @@ impl Resolving<'_> {
         let Some(pace) = &self.pace else { return };
         if let Some((run, bad)) = pace.due(frame.is_some()) {
             let memory = frame.map(Frame::encode);
-            let outcome = Outcome { run, bad, memory };
+            let outcome = ArrivalOutcome { run, bad, memory };
             let (user, device) = (&self.principal.user, self.capture.device);
             self.app.limits.note_outcome(user, Meter::Images, device, outcome).await;
         }
@@ -162,16 +162,6 @@ impl Resolving<'_> {
             Payment::WhenJudged(admitted) => admitted.usage_seen(self.app),
             Payment::Settled => None,
         }
-    }
-}
-
-/// Tells an outcome's meaning for the cadence. One that was refused is known to nobody.
-pub(super) fn safety(detection: Result<&Detection, &Error>) -> Safety {
-    match detection {
-        Ok(detection) if detection.failed_open() => Safety::Unknown,
-        Ok(detection) if detection.level() == Level::Safe => Safety::Safe,
-        Ok(_) => Safety::NotSafe,
-        Err(_) => Safety::Unknown,
     }
 }
 

@@ -5,6 +5,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
 
 use super::correlation::CORRELATION_ID;
+use super::problem::ErrorForm;
 use super::{Call, Reply, limits, openai_error, problem, whole_seconds};
 use crate::app::App;
 use crate::error::{DAILY, Error};
@@ -40,7 +41,7 @@ impl Call {
         };
         self.add_cors(app, &mut headers);
         limits::add(&mut headers, &self.standings, self.usage.as_ref(), self.now);
-        if self.openai_errors {
+        if self.errors == ErrorForm::OpenAi {
             openai_error::name_request(&mut headers, &self.record.correlation_id);
         }
         self.record.http = Some(Http {
@@ -108,12 +109,10 @@ impl Call {
             user_impact: error.user_impact(),
             cause: error.cause(),
         });
-        let body = if self.paces {
-            problem::body(error, &self.record.correlation_id, true)
-        } else if self.openai_errors {
-            openai_error::recast(error, &mut headers)
-        } else {
-            body
+        let body = match self.errors {
+            ErrorForm::Problem => body,
+            ErrorForm::PacedProblem => problem::body(error, &self.record.correlation_id, true),
+            ErrorForm::OpenAi => openai_error::recast(error, &mut headers),
         };
         (status, headers, Some(body))
     }

@@ -1,11 +1,11 @@
-//! What the requests of devices have besides: bodies that are no JSON, limits by device, and a next capture.
+//! The parts that requests of devices have besides: bodies that are no JSON, limits by device, and a next capture.
 
 use std::mem::take;
 
 use lambda_http::Body;
 use lambda_http::http::header;
 
-use super::{Call, declares_json};
+use super::{Call, ErrorForm, declares_json};
 use crate::admission::{self, Admitted};
 use crate::app::App;
 use crate::error::Error;
@@ -25,7 +25,7 @@ pub enum Media {
 impl Call {
     /// Makes every error that says when to try again say so for the next capture too.
     pub const fn pace_captures(&mut self) {
-        self.paces = true;
+        self.errors = ErrorForm::PacedProblem;
     }
 
     /// Takes the body, which is declared as JSON or as one of these types of images.

@@ -1,7 +1,7 @@
 //! JSON bodies: parsed, or refused with the place of the fault.
 
 use lambda_http::Body;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_path_to_error::{Path, Segment};
 
 use crate::error::Error;
@@ -90,14 +90,6 @@ fn without_value(message: &str) -> String {
         ))
     });
     cut.unwrap_or_else(|| message.to_owned())
-}
-
-/// For optional members: absent is `None`, but `null` is refused as any other value of a wrong type.
-///
-/// # Errors
-/// When the value is not a `T`.
-pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Writes a path as a JSON Pointer (RFC 6901).

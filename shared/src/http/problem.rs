@@ -26,6 +26,17 @@ struct Problem<'a> {
     errors: &'a [Violation],
 }
 
+/// The form of a request's errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorForm {
+    /// RFC 9457.
+    Problem,
+    /// The same, with the time of the next capture.
+    PacedProblem,
+    /// `OpenAI`'s.
+    OpenAi,
+}
+
 /// An error about one of several things, which others of the same answer do not share.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,7 +75,9 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
-        Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
+        Error::PayloadTooLarge { .. } | Error::UploadNeeded { .. } => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE")
+        }
         Error::UnsupportedMediaType | Error::UnsupportedImageType => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
         }

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::capture::DetectJob;
 use super::{Kind, Priority};
 use crate::classify::body::{self, BatchBounds, BodyPost};
 use crate::error::Violation;
-use crate::object::Object;
+use crate::object::{Object, present};
 use crate::rank::body::{AskedRanking, BodyItem};
+use crate::rank::experiment::Design;
 
 /// The bounds of the posts of a job.
 pub const POSTS: BatchBounds = BatchBounds {
@@ -34,6 +36,9 @@ pub struct ClassifyJob<'a> {
     /// How soon.
     #[serde(default)]
     pub priority: Priority,
+    /// The endpoint that the end of the job is announced to.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub webhook: Option<Cow<'a, str>>,
     /// The user's words.
     #[serde(borrow)]
     pub preference: Cow<'a, str>,
@@ -51,6 +56,9 @@ pub struct RankJob<'a> {
     /// How soon.
     #[serde(default)]
     pub priority: Priority,
+    /// The endpoint that the end of the job is announced to.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub webhook: Option<Cow<'a, str>>,
     #[serde(borrow)]
     query: Cow<'a, str>,
     #[serde(borrow)]
@@ -75,6 +83,10 @@ pub enum JobBody<'a> {
     Classify(ClassifyJob<'a>),
     /// Items to be ranked.
     Rank(RankJob<'a>),
+    /// Items to be ranked in several categories.
+    Experiment(Design),
+    /// An image to be judged.
+    Detect(DetectJob<'a>),
 }
 
 impl<'a> JobBody<'a> {
@@ -86,6 +98,8 @@ impl<'a> JobBody<'a> {
         match kind {
             Kind::Classify => parser.parse(text).map(Self::Classify),
             Kind::Rank => parser.parse(text).map(Self::Rank),
+            Kind::Experiment => parser.parse(text).map(Self::Experiment),
+            Kind::Detect => parser.parse(text).map(Self::Detect),
         }
     }
 
@@ -95,6 +109,8 @@ impl<'a> JobBody<'a> {
         match self {
             Self::Classify(job) => body::violations(&job.preference, &job.posts, &POSTS),
             Self::Rank(job) => job.asked().violations(),
+            Self::Experiment(design) => design.violations(),
+            Self::Detect(job) => job.violations(),
         }
     }
 
@@ -104,6 +120,8 @@ impl<'a> JobBody<'a> {
         let units = match self {
             Self::Classify(job) => job.posts.len(),
             Self::Rank(job) => job.samples,
+            Self::Experiment(design) => design.rankings(),
+            Self::Detect(_) => 1,
         };
         // Within the bounds far less.
         u16::try_from(units).unwrap_or(u16::MAX)
@@ -115,6 +133,19 @@ impl<'a> JobBody<'a> {
         match self {
             Self::Classify(job) => job.priority,
             Self::Rank(job) => job.priority,
+            Self::Experiment(_) => Priority::Normal,
+            Self::Detect(job) => job.priority,
+        }
+    }
+
+    /// Returns the endpoint that the end of the job is announced to.
+    #[must_use]
+    pub fn webhook(&self) -> Option<&str> {
+        match self {
+            Self::Classify(job) => job.webhook.as_deref(),
+            Self::Rank(job) => job.webhook.as_deref(),
+            Self::Experiment(_) => None,
+            Self::Detect(job) => job.webhook.as_deref(),
         }
     }
 }

@@ -12,6 +12,11 @@ pub enum Kind {
     Classify,
     /// Items for a query.
     Rank,
+    /// An image.
+    Detect,
+    /// Items for several queries; submitted and shown by a path of its own.
+    #[serde(skip_deserializing)]
+    Experiment,
 }
 
 impl Kind {
@@ -20,7 +25,8 @@ impl Kind {
     pub const fn meter(self) -> Meter {
         match self {
             Self::Classify => Meter::Posts,
-            Self::Rank => Meter::Rankings,
+            Self::Rank | Self::Experiment => Meter::Rankings,
+            Self::Detect => Meter::Images,
         }
     }
 
@@ -30,6 +36,8 @@ impl Kind {
         match self {
             Self::Classify => 1,
             Self::Rank => 2,
+            Self::Experiment => 3,
+            Self::Detect => 4,
         }
     }
 
@@ -39,6 +47,8 @@ impl Kind {
         match code {
             1 => Some(Self::Classify),
             2 => Some(Self::Rank),
+            3 => Some(Self::Experiment),
+            4 => Some(Self::Detect),
             _ => None,
         }
     }
@@ -52,8 +62,10 @@ pub enum JobFault {
     Expired,
     /// No model answered, however often it was tried.
     ModelUnavailable,
-    /// A worker cannot read it.
+    /// A worker cannot read it, or its upload is gone.
     InvalidRequest,
+    /// It is no image that can be judged.
+    UnreadableImage,
     /// The queue took it, and nobody knows whether it will be delivered.
     Unavailable,
     /// A defect of ours.
@@ -67,7 +79,8 @@ impl JobFault {
         match self {
             Self::Expired => "The job was not done in its time; nothing was charged.",
             Self::ModelUnavailable => "No model could answer; nothing was charged.",
-            Self::InvalidRequest => "The job could not be read; nothing was charged.",
+            Self::InvalidRequest => "The job or its upload could not be read; nothing was charged.",
+            Self::UnreadableImage => "The image is not one that can be judged; nothing was charged.",
             Self::Unavailable => "The queue did not answer; nothing was charged.",
             Self::Internal => "Something went wrong on our side; nothing was charged.",
         }
@@ -76,7 +89,7 @@ impl JobFault {
     /// Returns whether the same job can succeed later.
     #[must_use]
     pub const fn retryable(self) -> bool {
-        !matches!(self, Self::InvalidRequest | Self::Internal)
+        !matches!(self, Self::InvalidRequest | Self::UnreadableImage | Self::Internal)
     }
 }
 

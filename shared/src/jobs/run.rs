@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use super::JobFault;
 use super::body::{ClassifyJob, JobBody, RankJob};
+use super::capture::{self, CaptureRun, DetectJob};
+use super::experiment::categories;
 use super::message::{CheckedBody, JobMessage};
 use crate::admission;
 use crate::app::App;
@@ -13,6 +15,7 @@ use crate::classify::{self, Batch, Classified, Outcome, Source};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::object::Object;
+use crate::rank::experiment::{Design, Progress};
 use crate::rank::{self, Figures, Question};
 use crate::telemetry::{Degraded, Work};
 
@@ -72,6 +75,8 @@ pub async fn run(app: &App, message: &JobMessage, now: Timestamp) -> RunReport {
     match JobBody::read(message.job.kind, &CheckedBody, body) {
         Ok(JobBody::Classify(job)) => classify(app, message, &job, now).await,
         Ok(JobBody::Rank(job)) => rank(app, message, &job, now).await,
+        Ok(JobBody::Experiment(design)) => experiment(app, message, &design, now).await,
+        Ok(JobBody::Detect(job)) => detect(app, message, &job, now).await,
         Err(()) => RunReport::failed(JobFault::InvalidRequest),
     }
 }
@@ -214,6 +219,53 @@ async fn rank(app: &App, message: &JobMessage, job: &RankJob<'_>, now: Timestamp
         work,
         degraded: ranked.degraded,
     }
+}
+
+async fn experiment(app: &App, message: &JobMessage, design: &Design, now: Timestamp) -> RunReport {
+    let ranked = categories::run(app, message, design, now).await;
+    let some = ranked.outcomes.iter().any(|one| one.status == Progress::Done);
+    let unused = u16::try_from(ranked.unused).unwrap_or(u16::MAX);
+    let run = match (written(&ranked.outcomes), ranked.cause) {
+        (Err(run), _) => run,
+        (Ok(result), None) => Run::Done { result, unused },
+        (Ok(result), Some(cause)) => Run::Again {
+            fault: JobFault::ModelUnavailable,
+            cause,
+            meanwhile: some.then_some((result, unused)),
+        },
+    };
+    RunReport {
+        run,
+        work: ranked.works.into_iter().reduce(added),
+        degraded: ranked.degraded,
+    }
+}
+
+async fn detect(app: &App, message: &JobMessage, job: &DetectJob<'_>, now: Timestamp) -> RunReport {
+    let (ran, work, degraded) = capture::run(app, message, job, now).await;
+    let run = match ran {
+        CaptureRun::Judged {
+            result,
+            is_free,
+            failed_open: false,
+        } => Run::Done {
+            result,
+            unused: u16::from(is_free),
+        },
+        CaptureRun::Judged { result, .. } => Run::Again {
+            fault: JobFault::ModelUnavailable,
+            cause: "nobody could judge".to_owned(),
+            meanwhile: Some((result, 1)),
+        },
+        CaptureRun::Unreadable => Run::Failed(JobFault::UnreadableImage),
+        CaptureRun::Lost => Run::Failed(JobFault::InvalidRequest),
+        CaptureRun::Again(outage) => Run::Again {
+            fault: JobFault::Unavailable,
+            cause: outage.0,
+            meanwhile: None,
+        },
+    };
+    RunReport { run, work, degraded }
 }
 
 fn written(result: &impl Serialize) -> Result<String, Run> {

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::announce::announce;
 use super::id::Age;
 use super::message::JobMessage;
 use super::run::{Run, RunReport, run};
 use super::store::{Ended, Ending, Finish};
-use super::{JobFault, JobId};
+use super::{JobFault, JobId, Kind, capture, experiment};
 use crate::app::App;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Outage;
@@ -45,7 +46,7 @@ enum Standing {
     /// It is to be run.
     Open,
     /// It has ended before.
-    Ended,
+    Ended(Ended),
     /// Its time is over.
     Expired,
     /// Its user was erased.
@@ -89,7 +90,13 @@ async fn attempt(
 ) -> Result<Fate, Outage> {
     let now = app.clock.now();
     let (ending, unused, fate) = match standing(app, &message, now).await? {
-        Standing::Ended | Standing::Ownerless => {
+        Standing::Ended(ended) => {
+            record.outcome = "dropped";
+            // Its worker may have died before it had told everybody.
+            follow_up(app, &message, &ended, false).await?;
+            return Ok(Fate::Delete);
+        }
+        Standing::Ownerless => {
             record.outcome = "dropped";
             return Ok(Fate::Delete);
         }
@@ -127,8 +134,8 @@ async fn standing(app: &App, message: &JobMessage, now: Timestamp) -> Result<Sta
     let user = &message.principal.user;
     let (ended, is_known) = tokio::try_join!(app.jobs.read(user, &message.job), is_known(app, user))?;
     Ok(match (ended, is_known, message.job.age(now)) {
-        (Some(_), ..) => Standing::Ended,
-        (None, false, _) => Standing::Ownerless,
+        (_, false, _) => Standing::Ownerless,
+        (Some(ended), ..) => Standing::Ended(ended),
         (None, true, Age::Young) => Standing::Open,
         (None, true, Age::Expired | Age::Forgotten) => Standing::Expired,
     })
@@ -209,13 +216,25 @@ async fn finish(
                 work.counts.charged = u64::from(message.job.charged) - refunded;
                 work.counts.refunded = refunded;
             }
+            follow_up(app, message, ended, true).await?;
             if !is_known(app, user).await? {
                 app.jobs.forget(user, &message.job).await?;
+                app.experiments.erase(user).await?;
                 record.outcome = "dropped";
             }
         }
     }
     Ok(())
+}
+
+/// Does what follows from the end of a job, as often as its message comes.
+async fn follow_up(app: &App, message: &JobMessage, ended: &Ended, is_first: bool) -> Result<(), Outage> {
+    match message.job.kind {
+        Kind::Experiment => experiment::keep(app, message, ended, is_first).await?,
+        Kind::Detect => capture::discard_upload(app, message).await?,
+        Kind::Classify | Kind::Rank => {}
+    }
+    announce(app, message, ended).await
 }
 
 /// Ends a job whose time is over and that nobody has ended; returns what came of it.

@@ -51,7 +51,7 @@ pub struct DeviceState {
     pub run: u32,
     /// True if the last outcome was not good.
     pub bad: bool,
-    /// What a workload wants to know when it arrives again.
+    /// The bytes that a workload wants to see when it arrives again.
     pub memory: Vec<u8>,
 }
 
@@ -64,7 +64,7 @@ pub struct Arrival {
     pub paced: bool,
     /// True if the outcome before was not good.
     pub bad: bool,
-    /// What it remembers.
+    /// The bytes that it remembers.
     pub memory: Vec<u8>,
 }
 
@@ -97,14 +97,14 @@ pub fn arrive(state: &mut DeviceState, paces: Paces, now: Timestamp) -> Arrival 
     arrival
 }
 
-/// What is noted of a device once the outcome of its arrival is known.
+/// The note about a device, once the outcome of its arrival is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ArrivalOutcome {
     /// Good arrivals in a row.
     pub run: u32,
     /// True if this one was not good.
     pub bad: bool,
-    /// What it is to remember, if that has changed.
+    /// The bytes that it is to remember, if they have changed.
     pub memory: Option<Vec<u8>>,
 }
 

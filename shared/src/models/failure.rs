@@ -110,7 +110,7 @@ impl Failure {
             Self::Unreachable | Self::Connection | Self::RateLimited(_) | Self::Server(..) | Self::Refused(_) => {
                 CallOutcome::Failed { slow }
             }
-            // Whoever sends images could shut a provider otherwise.
+            // Users who send broken images could shut a provider otherwise.
             Self::Unasked(_) | Self::Image(_) => CallOutcome::Neutral,
         }
     }

@@ -163,7 +163,7 @@ impl Record {
     }
 
     /// Says how long it took.
-    pub(crate) fn took(&mut self, stopwatch: Stopwatch) {
+    pub fn took(&mut self, stopwatch: Stopwatch) {
         self.duration_ms = millis(stopwatch.elapsed());
     }
 

@@ -156,6 +156,9 @@ pub struct Work {
     pub spans: Spans,
     /// Answers that this process keeps, whosoever's.
     pub kept: usize,
+    /// True if its answers are kept in caches alone.
+    #[serde(skip)]
+    pub untabled: bool,
     /// True if the charge's answer was lost: the table may count it twice.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ambiguous_charge: bool,
@@ -229,6 +232,10 @@ impl Work {
     /// that no nearer layer knew, each half a unit (eventually consistent).
     pub(super) fn table_units(&self) -> (usize, usize) {
         let counts = &self.counts;
+        if self.untabled {
+            let charges = usize::try_from(counts.charged + counts.refunded).unwrap_or(usize::MAX);
+            return (charges + usize::from(counts.refunded + counts.refund_lost > 0), 0);
+        }
         let writes = 1 + usize::from(counts.refunded + counts.refund_lost > 0) + counts.asked;
         let asked_of_table = counts.distinct.saturating_sub(counts.local_hits + counts.shared_hits);
         (writes, asked_of_table.div_ceil(2))

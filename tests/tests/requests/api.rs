@@ -2,14 +2,17 @@
 
 mod admin;
 mod admin_command;
+mod announced;
 mod captures;
 mod classify;
 mod clients;
 mod detect;
+mod experiments;
 mod idempotency;
 mod identity;
 mod jobs;
 mod midnight;
+mod pictures;
 mod plans;
 mod quota;
 mod rank;
@@ -18,3 +21,4 @@ mod refusals;
 mod statistics;
 mod surface;
 mod upload;
+mod uploads;

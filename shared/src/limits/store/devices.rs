@@ -1,4 +1,4 @@
-//! What is kept of devices: in the shared cache, or in this process where there is none.
+//! The state of devices: in the shared cache, or in this process where there is none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use quick_cache::sync::Cache;
 
 use super::LimitStore;
 use crate::ids::UserId;
-use crate::limits::device::{self, Arrival, DeviceState, Outcome, REMEMBERED_FOR};
+use crate::limits::device::{self, Arrival, ArrivalOutcome, DeviceState, REMEMBERED_FOR};
 use crate::limits::local::{Ask, DeviceKey};
 use crate::plan::Meter;
 
@@ -34,7 +34,7 @@ impl LocalDevices {
         device::arrive(&mut state, key.paces, now)
     }
 
-    fn note(&self, key: &str, outcome: Outcome) {
+    fn note(&self, key: &str, outcome: ArrivalOutcome) {
         let state = self.state(key);
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.run, state.bad) = (outcome.run, outcome.bad);
@@ -60,7 +60,7 @@ impl LimitStore {
     }
 
     /// Notes the outcome of a device's arrival. Should it be lost, the device is asked again for what it could have reused.
-    pub async fn note_outcome(&self, user: &UserId, meter: Meter, device: &str, outcome: Outcome) {
+    pub async fn note_outcome(&self, user: &UserId, meter: Meter, device: &str, outcome: ArrivalOutcome) {
         let key = state_key(user, meter, device);
         let Some(valkey) = &self.valkey else {
             return self.devices.note(&key, outcome);

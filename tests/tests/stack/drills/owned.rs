@@ -3,13 +3,14 @@
 use crate::drills::log::Metrics;
 
 /// The alarms that are made of such metrics alone.
-pub(crate) const OWNED: [&str; 6] = [
+pub(crate) const OWNED: [&str; 7] = [
     "CacheMemory",
     "CacheThrottled",
     "DeadLetters",
     "FunctionsFailing",
     "FunctionsThrottled",
     "GatewayErrors",
+    "JobsUnannounced",
 ];
 
 /// A metric that AWS emits.
@@ -91,6 +92,11 @@ pub(crate) fn owned(alarm: &str) -> Datapoints {
         ),
         "DeadLetters" => (
             "AWS/SQS:ApproximateNumberOfMessagesVisible{QueueName=DayCloseDeadLetters.QueueName}",
+            &[1.0],
+            &[0.0],
+        ),
+        "JobsUnannounced" => (
+            "AWS/SQS:ApproximateNumberOfMessagesVisible{QueueName=WebhookDeadLetters.QueueName}",
             &[1.0],
             &[0.0],
         ),

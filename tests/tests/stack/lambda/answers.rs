@@ -62,6 +62,7 @@ impl Answer {
         };
         settle_correlation(&mut by_name, &mut body, asked);
         settle_time_left(&mut by_name);
+        settle_detections(&mut body);
         for (pointer, has_form) in VOLATILE {
             if let Some(value) = body.pointer_mut(pointer) {
                 assert!(has_form(value), "{pointer} is {value}");
@@ -91,6 +92,18 @@ fn settle_correlation(headers: &mut BTreeMap<String, Vec<String>>, body: &mut Va
     } else {
         assert_eq!(id.len(), new_correlation_id().len());
         "made".clone_into(id);
+    }
+}
+
+/// The ids of detections, of an answer or of each result.
+fn settle_detections(body: &mut Value) {
+    let results = body["results"].as_array().map_or(0, Vec::len);
+    let places = (0..results).map(|n| format!("/results/{n}/detectionId"));
+    for place in places.chain(["/id".to_owned()]) {
+        let is_detection = |id: &&mut Value| is_text(id, |id| id.starts_with("det_") && id.len() == 26);
+        if let Some(id) = body.pointer_mut(&place).filter(is_detection) {
+            *id = json!("det_");
+        }
     }
 }
 

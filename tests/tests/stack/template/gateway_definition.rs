@@ -61,6 +61,7 @@ fn it_has_nothing_else_than_declared_path_parameters() {
     // Both ways: a type that is listed is base64 in requests and in answers, and JSON must stay text.
     let binary = json!(["image/jpeg", "image/png", "image/webp"]);
     assert_eq!(gateway["x-amazon-apigateway-binary-media-types"], binary);
+    assert_eq!(json!(local::event::BINARY), binary, "the local server does the same");
     for (path, item) in gateway["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let others = names(operation).into_iter().filter(|name| !name.starts_with(EXTENSION));

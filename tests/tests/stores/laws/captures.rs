@@ -84,7 +84,7 @@ fn ask(now: Timestamp) -> Ask {
     }
 }
 
-/// What the script answers: admitted, run, paced, bad, memory.
+/// The script's answer: admitted, run, paced, bad, memory.
 fn read(reply: &Value) -> Option<(i64, i64, i64, Vec<u8>)> {
     let Value::Array(values) = reply else {
         panic!("{reply:?}")

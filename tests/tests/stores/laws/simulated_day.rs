@@ -19,7 +19,7 @@ const DEVICES: u64 = 1_000;
 /// Hours that a device is looked at in a day.
 const HOURS: u64 = 4;
 
-/// What somebody does for some minutes, with its share of the time in per cent.
+/// An activity of some minutes, with its share of the time in per cent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
     /// Reads, or has put the device down: only the clock changes.
@@ -42,7 +42,7 @@ const SHARES: [(Doing, u64); 4] = [
 /// One capture in so many of a video or a feed is not safe.
 const UNSAFE_IN: u64 = 200;
 
-/// What is on a screen: the app, the minute of the clock, the lines typed, the picture of a video.
+/// The content of a screen: the app, the minute of the clock, the lines typed, the picture of a video.
 type Shown = (u64, u32, u32, u64);
 
 /// Screens that were drawn, by what is on them.

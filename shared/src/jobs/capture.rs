@@ -1,0 +1,309 @@
+//! An image as a job: sent with it, or uploaded before.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use super::Priority;
+use super::message::JobMessage;
+use super::upload::{MOST_BYTES, UploadId};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::detect::{self, Capture, Category, Detection, Figures, ImageFile, Payment};
+use crate::digest::sha256_base64url;
+use crate::error::{Error, Outage, Violation};
+use crate::identity::Principal;
+use crate::ids::UserId;
+use crate::object::present;
+use crate::objects::Content;
+use crate::telemetry::{Degraded, Work};
+
+/// The most characters of an image in base64 that travels with its job.
+pub const LARGEST_INLINE: usize = 512 * 1024;
+
+const LONGEST_NAME: usize = 64;
+
+/// An image to be judged.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DetectJob<'a> {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    /// How soon.
+    #[serde(default)]
+    pub priority: Priority,
+    /// The endpoint that the end of the job is announced to.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub webhook: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    image: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    upload_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    application: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    device: Option<Cow<'a, str>>,
+    /// The content that was there at the submit; a client cannot say it.
+    #[serde(default)]
+    object: Option<SeenObject>,
+}
+
+/// An upload as it was at the submit of its job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SeenObject {
+    etag: String,
+}
+
+impl DetectJob<'_> {
+    /// Returns every bound of the contract that it breaks.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        match (&self.image, &self.upload_id) {
+            (Some(image), None) if STANDARD.decode(&**image).is_ok_and(|bytes| !bytes.is_empty()) => {}
+            (Some(_), None) => violations.push(Violation::at(
+                "/image",
+                "must be base64 with padding, without line breaks, and not empty",
+            )),
+            (None, Some(id)) if UploadId::parse(id).is_some() => {}
+            (None, Some(_)) => violations.push(Violation::at("/uploadId", "must be one of POST /v1/uploads")),
+            _ => violations.push(Violation::at("", "must have either image or uploadId")),
+        }
+        if self.object.is_some() {
+            violations.push(Violation::at("/object", "unknown field"));
+        }
+        for (pointer, name) in [("/application", &self.application), ("/device", &self.device)] {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+            let fits = |name: &str| (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(plain);
+            if name.as_deref().is_some_and(|name| !fits(name)) {
+                let detail = format!("must have 1 to {LONGEST_NAME} of A-Z a-z 0-9 . _ : -");
+                violations.push(Violation::at(pointer, detail));
+            }
+        }
+        violations
+    }
+
+    /// Reports whether its image is too large to travel with it.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.image.as_ref().is_some_and(|image| image.len() > LARGEST_INLINE)
+    }
+
+    fn upload(&self) -> Option<UploadId> {
+        self.upload_id.as_deref().and_then(UploadId::parse)
+    }
+}
+
+/// Looks at the upload that a job names, and returns the job's body with what was seen; `None` for a job without one. A repeated
+/// submit may find its upload judged and gone: `is_repeatable` lets it pass, and a worker fails it if it was no repetition.
+///
+/// # Errors
+/// [`Error::Invalid`] if there is none, or of another type or size; [`Error::Unavailable`] while the bucket is down.
+pub async fn see_upload(
+    app: &App,
+    principal: &Principal,
+    (job, written): (&DetectJob<'_>, &[u8]),
+    is_repeatable: bool,
+) -> Result<Option<Vec<u8>>, Error> {
+    let Some(id) = job.upload() else { return Ok(None) };
+    let objects = app.objects.as_ref().ok_or_else(no_bucket)?;
+    let stored = objects.head(&id.key(&principal.user)).await?;
+    let etag = match stored {
+        Some(stored) if super::upload::is_acceptable(&stored) => stored.etag,
+        Some(_) => {
+            return Err(Error::invalid(
+                "/uploadId",
+                "what was uploaded is of another type or size",
+            ));
+        }
+        None if is_repeatable => String::new(),
+        None => {
+            return Err(Error::invalid(
+                "/uploadId",
+                "nothing was uploaded under it, or it was judged before",
+            ));
+        }
+    };
+    let mut body: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(written).map_err(|error| Error::Internal(Box::new(error)))?;
+    body.insert("object".to_owned(), serde_json::json!(SeenObject { etag }));
+    let body = serde_json::to_vec(&body).map_err(|error| Error::Internal(Box::new(error)))?;
+    Ok(Some(body))
+}
+
+fn no_bucket() -> Outage {
+    Outage("there is no bucket for uploads".to_owned())
+}
+
+/// Deletes the upload of a job that has ended.
+///
+/// # Errors
+/// When the bucket is down.
+pub(super) async fn discard_upload(app: &App, message: &JobMessage) -> Result<(), Outage> {
+    let job: Option<DetectJob<'_>> = serde_json::from_str(message.body.get()).ok();
+    match (job.and_then(|job| job.upload()), &app.objects) {
+        (Some(id), Some(objects)) => objects.delete(&id.key(&message.principal.user)).await,
+        _ => Ok(()),
+    }
+}
+
+/// What came of an image.
+#[derive(Debug)]
+pub(super) enum CaptureRun {
+    /// It was judged, or nobody could: its result, and if it was free.
+    Judged {
+        result: String,
+        is_free: bool,
+        failed_open: bool,
+    },
+    /// It is no image that can be judged.
+    Unreadable,
+    /// Its upload is gone, or is not the one that was submitted.
+    Lost,
+    /// It could not be read, or not judged for a defect of ours.
+    Again(Outage),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DetectResult<'a> {
+    id: &'a str,
+    level: u8,
+    label: &'static str,
+    flagged: bool,
+    score: f32,
+    categories: BTreeMap<Category, f32>,
+    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    cached: bool,
+    failed_open: bool,
+    degraded: &'a [Degraded],
+}
+
+/// Judges the image of a job.
+pub(super) async fn run(
+    app: &App,
+    message: &JobMessage,
+    job: &DetectJob<'_>,
+    now: Timestamp,
+) -> (CaptureRun, Option<Work>, Vec<Degraded>) {
+    let bytes = match read(app, &message.principal.user, job).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return (CaptureRun::Lost, None, Vec::new()),
+        Err(outage) => return (CaptureRun::Again(outage), None, Vec::new()),
+    };
+    // However often the job runs, it is one detection.
+    let id = format!("det_{}", &sha256_base64url(message.job.as_str().as_bytes())[..22]);
+    let capture = Capture {
+        images: vec![ImageFile {
+            id,
+            bytes: Arc::new(bytes),
+        }],
+        application: job.application.as_deref().unwrap_or_default(),
+        device: job.device.as_deref().unwrap_or_default(),
+        payment: Payment::Settled,
+        arrival: None,
+        idempotency: None,
+        trace: message.trace.clone(),
+        now,
+        sent_at: message.job.submitted_at,
+    };
+    let mut figures = Figures::default();
+    let detected = detect::run(app, &message.principal, &capture, &mut figures).await;
+    let (work, degraded) = (Some(figures.work()), detected.degraded);
+    let run = match detected.detections.into_iter().next() {
+        Some(Ok(detection)) => judged(app, &detection, &degraded),
+        Some(Err(Error::UnreadableImage(_))) => CaptureRun::Unreadable,
+        Some(Err(error)) => CaptureRun::Again(Outage(error.cause().unwrap_or_else(|| error.to_string()))),
+        None => CaptureRun::Again(Outage("a capture has no image".to_owned())),
+    };
+    (run, work, degraded)
+}
+
+fn judged(app: &App, detection: &Detection, degraded: &[Degraded]) -> CaptureRun {
+    let (level, judgement) = (detection.level(), detection.judgement.as_ref());
+    let result = DetectResult {
+        id: &detection.id,
+        level: level.number(),
+        label: level.label(),
+        flagged: level.number() >= app.config.detect.flag_level,
+        score: judgement.map_or(0.0, |judgement| judgement.score),
+        categories: judgement
+            .map(|judgement| judgement.categories.clone())
+            .unwrap_or_default(),
+        source: detection.source.name(),
+        model: judgement.map(|judgement| judgement.model.as_str()),
+        cached: detection.source.is_remembered(),
+        failed_open: detection.failed_open(),
+        degraded,
+    };
+    match serde_json::to_string(&result) {
+        Ok(result) => CaptureRun::Judged {
+            result,
+            is_free: detection.source.is_remembered() || detection.failed_open(),
+            failed_open: detection.failed_open(),
+        },
+        Err(error) => CaptureRun::Again(Outage(error.to_string())),
+    }
+}
+
+/// Returns the bytes of the image; `None` if they are not those that were submitted.
+async fn read(app: &App, user: &UserId, job: &DetectJob<'_>) -> Result<Option<Vec<u8>>, Outage> {
+    if let Some(image) = &job.image {
+        return Ok(STANDARD.decode(&**image).ok());
+    }
+    let (Some(id), Some(seen)) = (job.upload(), &job.object) else {
+        return Ok(None);
+    };
+    let objects = app.objects.as_ref().ok_or_else(no_bucket)?;
+    Ok(match objects.get(&id.key(user), &seen.etag, MOST_BYTES).await? {
+        Content::Whole(bytes) => Some(bytes),
+        Content::Gone | Content::Changed | Content::TooLarge => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(body: &str) -> Vec<String> {
+        let job: DetectJob<'_> = serde_json::from_str(body).unwrap();
+        job.violations().into_iter().map(|one| one.pointer).collect()
+    }
+
+    #[test]
+    fn each_broken_bound_is_named_and_no_client_says_what_was_seen() {
+        let id = UploadId::random().unwrap();
+        let named = |more: &str| format!(r#"{{"type":"detect","uploadId":"{}"{more}}}"#, id.as_str());
+        for (body, expected) in [
+            (r#"{"type":"detect","image":"AAAA"}"#.to_owned(), vec![]),
+            (named(""), vec![]),
+            (
+                named(r#","application":"com.example","device":"a:1","webhook":"x""#),
+                vec![],
+            ),
+            (r#"{"type":"detect"}"#.to_owned(), vec![""]),
+            (named(r#","image":"AAAA""#), vec![""]),
+            (r#"{"type":"detect","image":""}"#.to_owned(), vec!["/image"]),
+            (r#"{"type":"detect","image":"A"}"#.to_owned(), vec!["/image"]),
+            (
+                r#"{"type":"detect","uploadId":"uploads/u_1/x"}"#.to_owned(),
+                vec!["/uploadId"],
+            ),
+            (
+                named(r#","application":"","device":"a b""#),
+                vec!["/application", "/device"],
+            ),
+            (named(r#","object":{"etag":"x"}"#), vec!["/object"]),
+        ] {
+            assert_eq!(pointers(&body), expected, "{body}");
+        }
+        assert!(serde_json::from_str::<DetectJob<'_>>(&named(r#","url":"https://example.com""#)).is_err());
+    }
+}
