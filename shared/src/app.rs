@@ -10,6 +10,9 @@ use crate::answers::Answers;
 use crate::answers::table::AnswerTable;
 use crate::answers::valkey::SharedAnswers;
 use crate::audit::AuditLog;
+use crate::chat::assistant::AssistantStore;
+use crate::chat::conversation::store::ConversationStore;
+use crate::chat::shared_reply::askers::Askers;
 use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
@@ -91,6 +94,12 @@ pub struct App {
     pub answers: Answers,
     /// Models beyond this process, for every workload.
     pub models: Arc<Models>,
+    /// Assistants.
+    pub assistants: AssistantStore,
+    /// Conversations of users.
+    pub conversations: ConversationStore,
+    /// The askers of questions whose replies may be shared.
+    pub askers: Askers,
     /// Judges of posts.
     pub providers: Providers,
     /// The cores, for work that keeps one busy.
@@ -138,6 +147,7 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
+        let askers = Askers::new(caches.shared.clone());
         let backlog = Backlog::new(caches.shared.clone(), config.queues.workers);
         let statistics = StatisticsTable::new(open(table::STATISTICS));
         let statistics = Statistics::new(caches.shared.clone(), statistics);
@@ -166,6 +176,9 @@ impl App {
             audit: AuditLog::new(open(table::AUDIT)),
             objects: ObjectStore::of(&config, &clock),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
+            assistants: AssistantStore::new(open(table::SETTINGS), config.providers.clone()),
+            conversations: ConversationStore::new(open(table::CONVERSATIONS)),
+            askers,
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
             processor: Processor::default(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::closing::RunningSum;
 use crate::ids::UserId;
+use crate::money::Tokens;
 use crate::plan::{Meter, Tier};
 
 /// Days for which a user's history is kept and shown.
@@ -25,7 +26,9 @@ pub struct DayUse {
     pub tier: Tier,
     /// Units.
     pub used: u64,
-    /// True if some of them were admitted while the quota table was down, and came later: perhaps after a first close.
+    /// Of which kind, where the meter has kinds.
+    pub tokens: Option<Tokens>,
+    /// True if some of them came after their day, or may yet: perhaps after a first close.
     pub late: bool,
 }
 
@@ -43,6 +46,9 @@ pub struct HistoryEntry {
 pub struct MeterUse {
     /// Units.
     pub used: u64,
+    /// Of which kind, where the meter has kinds.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
 }
 
 /// A row of a user's history, as it is stored.
@@ -54,14 +60,22 @@ pub struct Row {
     pub meter: String,
     /// Units.
     pub used: u64,
+    /// Of which kind, where the meter has kinds.
+    pub tokens: Option<Tokens>,
 }
 
 /// Puts the meters of each day together; the days keep their order.
 #[must_use]
 pub fn history(rows: impl IntoIterator<Item = Row>) -> Vec<HistoryEntry> {
     let mut days: Vec<HistoryEntry> = Vec::new();
-    for Row { day, meter, used } in rows {
-        let entry = (meter, MeterUse { used });
+    for Row {
+        day,
+        meter,
+        used,
+        tokens,
+    } in rows
+    {
+        let entry = (meter, MeterUse { used, tokens });
         match days.last_mut().filter(|last| last.day == day) {
             Some(last) => last.meters.extend([entry]),
             None => days.push(HistoryEntry {
@@ -142,6 +156,7 @@ mod tests {
             meter,
             tier,
             used,
+            tokens: None,
             late: false,
         };
         let (mut some, mut others) = (Totals::default(), Totals::default());
@@ -169,17 +184,20 @@ mod tests {
             day: day.to_owned(),
             meter: meter.to_owned(),
             used,
+            tokens: (meter == "tokens").then_some(Tokens { input: 7, output: 2 }),
         };
         let rows = [
             row("2100-03-01", "images", 2),
             row("2100-03-01", "posts", 3),
             row("2100-03-04", "posts", 5),
+            row("2100-03-04", "tokens", 9),
         ];
         assert_eq!(
             json!(history(rows)),
             json!([
                 {"day": "2100-03-01", "meters": {"images": {"used": 2}, "posts": {"used": 3}}},
-                {"day": "2100-03-04", "meters": {"posts": {"used": 5}}},
+                {"day": "2100-03-04", "meters": {
+                    "posts": {"used": 5}, "tokens": {"used": 9, "input": 7, "output": 2}}},
             ])
         );
     }

@@ -52,6 +52,8 @@ def gateway(requests):
 def alarms():
     """Metrics of alarms, and composite alarms, in the template, but for those of jobs and of statistics."""
     text = (ROOT / "template.yaml").read_text()
+    # Those of a workload that a parameter turns on are a line of that workload.
+    text = re.sub(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", "", text, flags=re.M)
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
     return of_expressions + of_one_metric - sum(alarms_of_jobs()) - ALARMS_OF_STATISTICS, text.count("Type: AWS::CloudWatch::CompositeAlarm")
@@ -108,7 +110,7 @@ def infrastructure(users, waf=True, cache=True):
     kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
     read, composite = alarms()
     memory = unit("memoryGigabytes")
-    metrics = unit("metrics") - unit("metricsOfDetect") - unit("metricsOfJobs")
+    metrics = unit("metrics") - unit("metricsOfDetect") - unit("metricsOfJobs") - unit("metricsOfChat")
     bill = [
         ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
         ("Lambda, million invocations", m["requests"] / 1e6, price("invocationsMillion", m["requests"] / 1e6)),
@@ -205,6 +207,23 @@ def rank(requests=1_000_000):
         print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
 
 
+def chat(replies=1_000_000):
+    """Print the cost of so many replies, each a stream that keeps an instance for as long as it takes."""
+    asked = replies * (1 - unit("chatHitRate"))
+    # Setting aside and settling; a remembered reply is one write.
+    writes = asked * 2 + (replies - asked)
+    # Beyond what is free: other workloads use that up.
+    metrics = (unit("metricsOfChat") + 2) * dollars_of(PRICES["prices"]["metricMonth"]["price"])
+    metrics += 5 * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
+    streaming = price("gigabyteSecondArm", asked * unit("chatSecondsPerReply") * unit("memoryGigabytes"))
+    base = gateway(replies) + price("invocationsMillion", replies / 1e6) + price("tableWritesMillion", writes / 1e6)
+    models = price("modelInputTokensMillion", asked * unit("chatTokensRead") / 1e6)
+    models += price("modelOutputTokensMillion", asked * unit("chatTokensWritten") / 1e6)
+    print(f"\nchat: {replies:,} replies, {unit('chatHitRate'):.0%} of them remembered")
+    print(f"  {'infrastructure, of which streaming, models':<48}{base + streaming:>14,.2f}{streaming:>14,.2f}{models:>14,.2f}")
+    print(f"  {'its metrics and alarms, where there are assistants':<62}{metrics:>14,.2f}")
+
+
 def jobs(posts=1_000_000, posts_per_job=500):
     """Print the cost of so many posts as jobs of this size, models apart."""
     count = posts / posts_per_job
@@ -260,6 +279,7 @@ def main():
     for users in SCALES:
         show(users)
     rank()
+    chat()
     jobs()
     statistics()
     for per_second in (2_000, 10_000, 20_000):

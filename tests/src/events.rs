@@ -8,7 +8,7 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 66] = [
+pub const EXPECTED: [(&str, u16, &str); 73] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/stats-unsigned", 401, "UNAUTHENTICATED"),
@@ -27,6 +27,13 @@ pub const EXPECTED: [(&str, u16, &str); 66] = [
     ("auth/revoke", 204, ""),
     ("auth/sessions", 200, ""),
     ("auth/sessions-end-unknown", 404, "NOT_FOUND"),
+    ("chat/get", 405, "invalid_request"),
+    ("chat/models", 200, ""),
+    ("chat/no-token", 401, "invalid_api_key"),
+    ("chat/responses", 404, "not_found"),
+    ("chat/tools", 400, "invalid_request"),
+    ("chat/unknown-assistant", 404, "model_not_found"),
+    ("chat/unknown-model", 404, "model_not_found"),
     ("classify/base64-body", 200, ""),
     ("classify/batch", 200, ""),
     ("classify/duplicate-ids", 400, "INVALID_REQUEST"),

@@ -4,6 +4,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`service`] | a ClearView server in this process, with a clock set by hand |
+//! | [`chat`] | dialogues with a service, whole and as streams |
 //! | [`client`] | requests to it, and its answers |
 //! | [`signer`] | signatures of requests, written from the RFC |
 //! | [`statistics`] | counting as requests do |
@@ -31,6 +32,7 @@
     reason = "helpers of tests: what fails here fails the test"
 )]
 
+pub mod chat;
 pub mod client;
 pub mod definitions;
 pub mod dice;

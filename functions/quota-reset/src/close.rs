@@ -51,7 +51,11 @@ async fn close_page(
     from: Option<String>,
     closed_before: bool,
 ) -> Result<ClosedPage<Totals>, Outage> {
-    let (uses, next) = app.quota.table().page(segment, from.as_deref()).await?;
+    let (uses, next) = app
+        .quota
+        .table()
+        .page(segment, from.as_deref(), app.clock.now())
+        .await?;
     let rows = uses.iter().filter(|day_use| day_use.late || !closed_before);
     let rows: Vec<DayUse> = rows.cloned().collect();
     let writes: Vec<Vec<DayUse>> = rows.chunks(ROWS_PER_WRITE).map(<[_]>::to_vec).collect();

@@ -53,17 +53,18 @@ struct UsageResponse<'a> {
 /// Today's use of one meter.
 #[derive(Serialize)]
 struct Today {
-    used: u64,
+    #[serde(flatten)]
+    today: MeterUse,
     limit: u64,
     remaining: u64,
 }
 
 impl Today {
-    const fn of(used: u64, limit: u64) -> Self {
+    const fn of(today: MeterUse, limit: u64) -> Self {
         Self {
-            used,
+            remaining: limit.saturating_sub(today.used),
+            today,
             limit,
-            remaining: limit.saturating_sub(used),
         }
     }
 }
@@ -119,12 +120,15 @@ async fn usage(app: &App, call: &mut Call) -> Result<Reply, Error> {
         .collect();
     let (used, history) = tokio::try_join!(app.quota.used_of(&counters), app.usage.history(&principal.user, day))
         .map_err(Error::Unavailable)?;
-    let today = used.into_iter().zip(limits).map(|(used, limit)| Today::of(used, limit));
+    let today = used
+        .into_iter()
+        .zip(limits)
+        .map(|(today, limit)| Today::of(today, limit));
     let meters: BTreeMap<Meter, Today> = meters.into_iter().zip(today).collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {
-        used: plain.map_or(0, |today| today.used),
-        limit: plain.map_or(0, |today| today.limit),
+        used: plain.map_or(0, |plain| plain.today.used),
+        limit: plain.map_or(0, |plain| plain.limit),
         reset_at: day.next().start(),
         tier: principal.tier,
     };

@@ -9,6 +9,7 @@ use crate::clock::{Day, Timestamp};
 use crate::closing::store::CloseProgress;
 use crate::error::Outage;
 use crate::ids::UserId;
+use crate::money::Tokens;
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
 
 /// The most items of one `BatchWriteItem`.
@@ -143,13 +144,18 @@ fn expiry(day: Day, days: u32) -> aws_sdk_dynamodb::types::AttributeValue {
 }
 
 fn write_row(day: Day, row: &DayUse) -> Item {
-    HashMap::from([
+    let mut item = HashMap::from([
         ("user".to_owned(), text(row.user.as_str())),
         (SORT.to_owned(), text(format!("{day}#{}", row.meter))),
         ("used".to_owned(), number(row.used)),
         ("tier".to_owned(), text(row.tier.as_str())),
         (table::TTL.to_owned(), expiry(day, HISTORY_DAYS + MARGIN_DAYS)),
-    ])
+    ]);
+    if let Some(tokens) = row.tokens {
+        item.insert("in".to_owned(), number(tokens.input));
+        item.insert("out".to_owned(), number(tokens.output));
+    }
+    item
 }
 
 fn read_row(item: &Item) -> Option<Row> {
@@ -158,5 +164,8 @@ fn read_row(item: &Item) -> Option<Row> {
         day: day.to_owned(),
         meter: meter.to_owned(),
         used: read_number(item, "used")?,
+        tokens: read_number(item, "in")
+            .zip(read_number(item, "out"))
+            .map(|(input, output)| Tokens { input, output }),
     })
 }

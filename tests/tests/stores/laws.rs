@@ -6,5 +6,6 @@ mod quota;
 mod rankings;
 mod refresh;
 mod sessions;
+mod shared_replies;
 mod simulated_day;
 mod statistics;

@@ -34,7 +34,7 @@ const fn at_least(figure: &'static str, least: f64) -> Mark {
 }
 
 /// All of them.
-pub(crate) const MARKS: [Mark; 52] = [
+pub(crate) const MARKS: [Mark; 55] = [
     at_most("size.classify.zipped_without_model", 4.0),
     at_most("cold.classify.first_answer_cpu", 4.0),
     at_most("warm.50_posts.cpu", 400.0),
@@ -54,6 +54,9 @@ pub(crate) const MARKS: [Mark; 52] = [
     at_most("server.2000_per_second.p50", 55.0),
     at_most("server.2000_per_second.p99", 120.0),
     at_most("server.2000_per_second.p999", 200.0),
+    at_most("chat.first_word.added_p50", 2.0),
+    at_most("chat.first_word.added_p99", 10.0),
+    at_least("chat.200_streams.whole", 200.0),
     at_least("overload.3x.goodput", 90.0),
     at_most("overload.3x.refusals.p99", 20.0),
     at_most("overload.3x.resident_peak", 200.0),

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod captures;
+mod chat;
 mod close;
 mod cold;
 mod cost;
@@ -35,6 +36,7 @@ pub(crate) enum Section {
     Allocations,
     Server,
     Captures,
+    Chat,
     Overload,
     Faults,
     Growth,
@@ -49,7 +51,7 @@ pub(crate) enum Section {
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Size,
         Self::Cost,
         Self::Cold,
@@ -58,6 +60,7 @@ impl Section {
         Self::Allocations,
         Self::Server,
         Self::Captures,
+        Self::Chat,
         Self::Overload,
         Self::Faults,
         Self::Growth,
@@ -81,6 +84,7 @@ impl Section {
             Self::Allocations => "Calls of the allocator by one request to classify",
             Self::Server => "The local server, 1 cached post per request, on the processors that also make the load",
             Self::Captures => "Captures of 1,080 by 1,920 pixels: judged, reused, known by their pixels",
+            Self::Chat => "Chat: first words next to the provider itself, both on this machine; 200 streams at once",
             Self::Overload => {
                 "Three and ten times what the local server can do, 20 posts in a request, 3 of them new; it has one processor"
             }
@@ -108,6 +112,7 @@ impl Section {
             Self::Allocations => allocations::measure(report).await,
             Self::Server => server::measure(effort, report).await,
             Self::Captures => captures::measure(effort, report).await,
+            Self::Chat => chat::measure(effort, report).await,
             Self::Overload => overload::measure(effort, report).await,
             Self::Faults => faults::measure(effort, report).await,
             Self::Growth => growth::measure(effort, report).await,

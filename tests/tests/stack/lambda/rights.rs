@@ -14,6 +14,7 @@ use tests::definitions::{Template, attribute_of, list};
 use tests::events;
 use tests::recorder::{Access, Recorder};
 use tests::secrets_manager::SecretsManager;
+use tests::upstream::{Script, Upstream};
 
 use crate::lambda::stage::{Stage, body_of, token_of};
 use tests::signer::{Attach, Signer};
@@ -24,8 +25,9 @@ type Right = (String, String);
 /// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
 /// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
 /// providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 6] = [
+const UNSEEN: [(&str, &str, &str); 7] = [
     ("auth", "dynamodb:GetItem", "settings"),
+    ("chat", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:UpdateItem", "settings"),
     ("health", "dynamodb:PutItem", "identity"),
@@ -54,6 +56,18 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
         }
         return recorder.seen();
     }
+    // The first call fails, so that a run of an idempotency key is forgotten.
+    let upstream = Upstream::start(Script::parse(FAILS_ONCE).unwrap()).await.unwrap();
+    if name == "chat" {
+        let settings = tests::chat::plan(&upstream);
+        for variable in [
+            "CLEARVIEW_ASSISTANTS",
+            "CLEARVIEW_OPENAI_BASE_URL",
+            "CLEARVIEW_OPENAI_API_KEY",
+        ] {
+            function = function.with(variable, settings.variables()[variable].clone());
+        }
+    }
     let environment = function.start().await.unwrap();
     for event in events::all().into_iter().filter(|event| event.function() == name) {
         environment
@@ -69,7 +83,9 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     for event in unseen(stage, name, &registration) {
         let answer = environment.invoke(event.to_string()).await.unwrap();
         // The entry that a cursor names is looked for, and is not there.
-        let expected = if event["queryStringParameters"]["cursor"].is_null() {
+        let expected = if event["headers"]["Idempotency-Key"] == "first" {
+            503..504
+        } else if event["queryStringParameters"]["cursor"].is_null() {
             200..300
         } else {
             404..405
@@ -82,6 +98,12 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     }
     recorder.seen()
 }
+
+/// A provider that is down for a moment, for as long as a call and its retry.
+const FAILS_ONCE: &str = r#"{"steps":[{"do":"status","status":400}],"then":{"do":"answer"}}"#;
+
+/// The digits of the id of a conversation that each user has.
+const KEPT_CONVERSATION: &str = "0199e0f0a1b20123456789abcdef0123";
 
 /// The secret of the captured events.
 const ROTATED: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:TokenKeys-AbCdEf";
@@ -148,6 +170,43 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
     };
     match name {
         "auth" => vec![at_auth("/v1/auth/refresh"), own("DELETE", "/v1/auth/me", "/v1/auth/me")],
+        "chat" => {
+            let mut event = events::named("chat/unknown-assistant").value(text("accessToken"));
+            let body = tests::chat::question("keeper", "How do I begin to run?");
+            event["body"] = body.to_string().into();
+            let keyed = |key: &str| {
+                let mut event = event.clone();
+                event["headers"]["Idempotency-Key"] = key.into();
+                event["multiValueHeaders"]["Idempotency-Key"] = json!([key]);
+                event
+            };
+            let mut turn = keyed("third");
+            let mut said = body.clone();
+            said["conversation"] = json!(format!("conv_{KEPT_CONVERSATION}"));
+            turn["body"] = said.to_string().into();
+            let mut failed = keyed("first");
+            failed["body"] = turn["body"].clone();
+            let at = |method: &str, rest: &str| {
+                let mut event = events::named("chat/models").value(text("accessToken"));
+                let path = format!(
+                    "/v1/conversations{}",
+                    rest.replace("{conversation}", &format!("conv_{KEPT_CONVERSATION}"))
+                );
+                route(&mut event, method, &path, &format!("/v1/conversations{rest}"));
+                event["pathParameters"] = json!({"conversation": format!("conv_{KEPT_CONVERSATION}")});
+                event
+            };
+            vec![
+                failed,
+                keyed("second"),
+                signed(&device, event),
+                turn,
+                at("POST", ""),
+                at("GET", "/{conversation}"),
+                at("GET", "/{conversation}/items"),
+                at("DELETE", "/{conversation}"),
+            ]
+        }
         "classify" => vec![signed(
             &device,
             events::named("classify/batch").value(text("accessToken")),
@@ -210,6 +269,19 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .item("user", text(user))
         .item("day#meter", text("2026-11-19#posts"))
         .item("used", AttributeValue::N("3".to_owned()))
+        .send()
+        .await
+        .unwrap();
+    // To be gone on with, or erased with its user.
+    let now = Clock::system().now().millis();
+    client
+        .put_item()
+        .table_name("clearview-conversations")
+        .item("user", text(user))
+        .item("item", text(&format!("c#{KEPT_CONVERSATION}")))
+        .item("createdAt", AttributeValue::N(now.to_string()))
+        .item("updatedAt", AttributeValue::N(now.to_string()))
+        .item("messages", AttributeValue::N("0".to_owned()))
         .send()
         .await
         .unwrap();
@@ -309,6 +381,7 @@ async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
     for name in [
         "admin",
         "auth",
+        "chat",
         "classify",
         "detect",
         "health",
