@@ -49,13 +49,19 @@ def gateway(requests):
 
 
 def alarms():
-    """Metrics of alarms, and composite alarms, in the template, but for those of jobs."""
+    """Metrics of alarms, and composite alarms, in the template, but for those of jobs and of detect."""
     text = (ROOT / "template.yaml").read_text()
     # Those of a workload that a parameter turns on are a line of that workload.
     text = re.sub(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", "", text, flags=re.M)
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
-    return of_expressions + of_one_metric - sum(alarms_of_jobs()), text.count("Type: AWS::CloudWatch::CompositeAlarm")
+    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect(), text.count("Type: AWS::CloudWatch::CompositeAlarm")
+
+
+def alarms_of_detect():
+    """Metrics of alarms that are there for detect alone."""
+    text = (ROOT / "template.yaml").read_text()
+    return len(re.findall(r"^ +Metric: .*(?:Value: detect|DetectFunction) ", text, re.M))
 
 
 def alarms_of_jobs():
@@ -110,6 +116,7 @@ def infrastructure(users, waf=True, cache=True):
     read, composite = alarms()
     memory = unit("memoryGigabytes")
     metrics = unit("metrics") - unit("metricsOfDetect") - unit("metricsOfJobs") - unit("metricsOfChat")
+    secrets = unit("secrets") - unit("secretsOfJobs")
     bill = [
         ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
         ("Lambda, million invocations", m["requests"] / 1e6, price("invocationsMillion", m["requests"] / 1e6)),
@@ -122,7 +129,7 @@ def infrastructure(users, waf=True, cache=True):
         ("CloudWatch, metrics", metrics, price("metricMonth", metrics if users else 0)),
         ("CloudWatch, metrics of alarms", read, price("alarmMetricMonth", read) + price("compositeAlarmMonth", composite)),
         ("X-Ray, million traces (1 %)", m["requests"] / 1e8, price("tracesMillion", m["requests"] / 1e8)),
-        ("Secrets", unit("secrets"), price("secretMonth", unit("secrets"))),
+        ("Secrets", secrets, price("secretMonth", secrets)),
         ("Egress, GB", m["requests"] * unit("bytesPerAnswer") / 1e9, price("egressGigabyte", m["requests"] * unit("bytesPerAnswer") / 1e9)),
     ]
     if cache:
@@ -188,7 +195,7 @@ def detect_bill(requests, saved, paid):
     ours = gateway(requests) + price("invocationsMillion", requests / 1e6)
     ours += price("gigabyteSecondArm", seconds * unit("detectGigabytes")) + price("firewallRequestsMillion", requests / 1e6)
     ours += price("cacheUnitsMillion", units / 1e6) + price("tableWritesMillion", judged / 1e6) + price("logGigabyte", logged)
-    ours += price("metricMonth", unit("metricsOfDetect"))
+    ours += price("metricMonth", unit("metricsOfDetect")) + price("alarmMetricMonth", alarms_of_detect())
     return ours, judged * paid * unit("detectDollarsPerImage")
 
 
@@ -234,7 +241,7 @@ def jobs(posts=1_000_000, posts_per_job=500):
     pieces = -(-posts_per_job * unit("bytesPerJobPost") // 65_536)
     messages = count * (2 * pieces + 1)
     bill = [
-        ("alarms, always", each["alarmMetricMonth"] * (always)),
+        ("alarms and the secret of webhooks, always", each["alarmMetricMonth"] * always + each["secretMonth"] * unit("secretsOfJobs")),
         ("alarms and metrics where jobs are taken", each["alarmMetricMonth"] * (own) + each["metricMonth"] * (2 * unit("metricsOfJobs"))),
         ("SQS, polls of idle queues and messages", each["queueRequestsMillion"] * ((polls + messages) / 1e6)),
         ("API Gateway, a submit and three polls", gateway(4 * count)),

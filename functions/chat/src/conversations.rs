@@ -215,11 +215,11 @@ fn validate(metadata: &BTreeMap<String, String>, items: Option<&[Value]>) -> Res
             format!("must have at most {MOST_PAIRS} pairs"),
         ));
     }
-    let fits = |(key, value): (&String, &String)| {
-        (1..=LONGEST_KEY).contains(&key.chars().count()) && value.chars().count() <= LONGEST_VALUE
-    };
+    let fits =
+        |(key, value): (&String, &String)| key.chars().count() <= LONGEST_KEY && value.chars().count() <= LONGEST_VALUE;
     if !metadata.iter().all(fits) {
-        let detail = format!("must have keys of 1 to {LONGEST_KEY} characters and values of {LONGEST_VALUE} at most");
+        let detail =
+            format!("must have keys of at most {LONGEST_KEY} characters and values of at most {LONGEST_VALUE}");
         violations.push(Violation::at("/metadata", detail));
     }
     if items.is_some_and(|items| !items.is_empty()) {

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::chat::{Events, complete, complete_once, plan, question, words};
 use tests::client::{Answer, Device, send};
+use tests::proxy::{No, Proxy};
 use tests::service::{Service, TableService};
 use tests::upstream::{Act, Script, upstream};
 
@@ -117,7 +118,7 @@ async fn a_bad_conversation_or_page_is_refused_with_its_place() {
     let ann = service.client.register("ann").await;
     let long = "x".repeat(513);
     for (body, param) in [
-        (json!({"metadata": {"": "x"}}), "metadata"),
+        (json!({"metadata": {&long[..65]: "x"}}), "metadata"),
         (json!({"metadata": {"x": long}}), "metadata"),
         (json!({"metadata": {"x": 1}}), "metadata/x"),
         (json!({"items": [{"type": "message"}]}), "items"),
@@ -351,4 +352,53 @@ async fn an_export_names_conversations() {
         (&conversations[0]["conversationId"], &conversations[0]["messages"]),
         (&json!(id), &json!(2))
     );
+}
+
+#[tokio::test]
+async fn a_turn_whose_beginning_or_end_has_a_lost_answer_happens_once() {
+    let upstream = upstream(Act::Answer).await;
+    for (what, part) in [("the beginning", "messages = :after"), ("the end", "SET #text = :text")] {
+        for no in [No::LostReply, No::Silence, No::Throttled, No::Conflict] {
+            let tables = TableService::start().await;
+            let network = Proxy::to(tables.address()).await;
+            let service = plan(&upstream).with_tables_at(network.address).start().await;
+            let ann = service.client.register("ann").await;
+            let id = begin(&service, &ann).await;
+            network.refuse(part, no, 1);
+            let answer = complete(&service, &ann, &said(&id, "Hi")).await;
+            assert_eq!(answer.status, 200, "{what} {no:?}: {answer:?}");
+            assert_eq!(network.left_to_refuse(), 0, "{what} {no:?}");
+            let expected = [
+                item("user", "Hi", "completed"),
+                item("assistant", "You said: Hi", "completed"),
+            ];
+            assert_eq!(items(&service, &ann, &id).await, expected, "{what} {no:?}");
+            let next = complete(&service, &ann, &said(&id, "Ho")).await;
+            assert_eq!(next.status, 200, "{what} {no:?}: the conversation goes on: {next:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_its_table_a_conversation_is_unavailable_and_chat_goes_on() {
+    let upstream = upstream(Act::Answer).await;
+    let tables = TableService::start().await;
+    let network = Proxy::to(tables.address()).await;
+    let service = plan(&upstream).with_tables_at(network.address).start().await;
+    let ann = service.client.register("ann").await;
+    let id = begin(&service, &ann).await;
+    network.refuse("clearview-conversations", No::Throttled, 100);
+    let refused = complete(&service, &ann, &said(&id, "Hi")).await;
+    assert_eq!(
+        (refused.status, &refused.body["error"]["code"]),
+        (503, &json!("server_error")),
+        "{refused:?}"
+    );
+    assert_eq!(
+        tests::chat::tokens(&service, &ann).await["used"],
+        0,
+        "nothing is charged"
+    );
+    assert!(upstream.calls().is_empty());
+    assert_eq!(complete(&service, &ann, &question("keeper", "Hi")).await.status, 200);
 }

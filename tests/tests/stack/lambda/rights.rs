@@ -35,6 +35,7 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     let registration = stage.register(name).await;
     count_on_the_day_that_is_closed(stage, "u_Zq3oYv0T5wPq8cD1mXkR7A").await;
     count_on_the_day_that_is_closed(stage, registration["userId"].as_str().unwrap()).await;
+    end_a_job(stage, registration["userId"].as_str().unwrap()).await;
     let secrets = SecretsManager::start().await;
     let recorder = Recorder::to(stage.tables.address()).await;
     let mut function = stage.function_at(name, recorder.address);
@@ -276,6 +277,20 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .send()
         .await
         .unwrap();
+}
+
+/// A job of a user that has ended: it is erased with the user.
+async fn end_a_job(stage: &Stage, user: &str) {
+    let client = stage.tables.tables().client().clone();
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = client
+        .put_item()
+        .table_name("clearview-jobs")
+        .item("user", text(user))
+        .item("job", text("job_of_the_test"))
+        .item("finishedAt", AttributeValue::N("1".to_owned()))
+        .item("fault", text("EXPIRED"));
+    put.send().await.unwrap();
 }
 
 /// A role that lets its function do something with some keys alone lets it do so with those that it needs.
