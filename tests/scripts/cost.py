@@ -14,6 +14,7 @@ DAYS = 30
 HOURS = 730
 SCALES = (1_000, 20_000, 100_000, 1_000_000)
 MOST_FOR_20K = 80.0
+ALARMS_OF_STATISTICS = 1
 
 PRICES = json.loads((ROOT / "tests/prices/us-east-1.json").read_text())
 UNITS = json.loads((ROOT / "tests/prices/units.json").read_text())
@@ -49,13 +50,13 @@ def gateway(requests):
 
 
 def alarms():
-    """Metrics of alarms, and composite alarms, in the template, but for those of jobs and of detect."""
+    """Metrics of alarms, and composite alarms, in the template, but for those of jobs, of detect and of statistics."""
     text = (ROOT / "template.yaml").read_text()
     # Those of a workload that a parameter turns on are a line of that workload.
     text = re.sub(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", "", text, flags=re.M)
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
-    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect(), text.count("Type: AWS::CloudWatch::CompositeAlarm")
+    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect() - ALARMS_OF_STATISTICS, text.count("Type: AWS::CloudWatch::CompositeAlarm")
 
 
 def alarms_of_detect():
@@ -255,6 +256,26 @@ def jobs(posts=1_000_000, posts_per_job=500):
     print(f"  {'together':<62}{sum(dollars for _, dollars in bill):>14,.2f}")
 
 
+def statistics(devices=20_000):
+    """Print the cost of statistics for so many devices, by the seconds between their captures, beside a write for each detection."""
+    hours = unit("statisticsHoursPerDay")
+    slots = devices * hours * 12 * DAYS
+    writes = slots * unit("statisticsWritesPerSlot") + devices * DAYS * unit("statisticsWritesPerUserDayClosed")
+    reads = slots * unit("statisticsReadsPerSlotClosed")
+    stored = slots * unit("statisticsBytesPerSlot") / 1e9
+    print(f"\nstatistics: {devices:,} devices for {hours} hours a day")
+    for seconds in (5, 10, 15):
+        detections = slots * 300 / seconds
+        counted = detections * unit("statisticsCacheUnits") / 1e6
+        dollars = price("tableWritesMillion", writes / 1e6) + price("tableReadsMillion", reads / 1e6)
+        dollars += price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored) + price("cacheUnitsMillion", counted)
+        each = {name: dollars_of(PRICES["prices"][name]["price"]) for name in ("metricMonth", "alarmMetricMonth")}
+        dollars += each["metricMonth"] * unit("metricsOfStatistics") + each["alarmMetricMonth"] * ALARMS_OF_STATISTICS
+        plain = price("tableWritesMillion", detections / 1e6)
+        fewer = 100 * (1 - writes / detections)
+        print(f"  {f'a capture each {seconds} s: {detections / 1e6:,.0f} million, {fewer:.0f} % fewer writes; a write for each':<62}{dollars:>14,.2f}{plain:>14,.2f}")
+
+
 def main():
     if "--figure" in sys.argv:
         print(f"{total(infrastructure(20_000)):.2f}")
@@ -267,6 +288,7 @@ def main():
     rank()
     chat()
     jobs()
+    statistics()
     for per_second in (2_000, 10_000, 20_000):
         detect(per_second)
     print("  From about a billion captures a month the same code runs cheaper in containers behind a load balancer.")

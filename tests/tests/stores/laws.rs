@@ -8,3 +8,4 @@ mod refresh;
 mod sessions;
 mod shared_replies;
 mod simulated_day;
+mod statistics;
