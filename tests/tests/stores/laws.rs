@@ -5,5 +5,6 @@ mod leases;
 mod quota;
 mod rankings;
 mod refresh;
+mod safe_pictures;
 mod sessions;
 mod simulated_day;
