@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo browser examples node chromium test nightly cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run demo browser examples node chromium test nightly clients cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -49,10 +49,15 @@ check: venv deny contract browser examples ## Checks formatting, lints, document
 	$(CARGO) build --workspace --bins
 	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-nightly: nextest redis ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
+nightly: nextest redis clients ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
 	$(CARGO) build --workspace --bins
 	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests --profile nightly --no-fail-fast \
 		-E 'test(/^(sim|laws|fuzz|limits)::/) + test(/^providers::(breaker|fleet)::/)'
+
+clients: nextest redis node ## Chats through the JavaScript clients of tests/clients, against a local server (needs node and npm)
+	cd tests/clients && npm ci --no-audit --no-fund --ignore-scripts --silent
+	$(CARGO) build --workspace --bins
+	$(CARGO) nextest run --workspace --run-ignored only -E 'test(/^chat::clients::/)'
 
 mutants: ## Changes the quota rules a line at a time and expects a test to fail (an hour or more; results in mutants.out)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-mutants@27.1.0); }

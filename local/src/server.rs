@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
@@ -21,7 +21,7 @@ use shared::app::App;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::error::Error;
-use shared::http::LARGEST_BODY;
+use shared::http::{AnswerBody, LARGEST_BODY};
 use shared::table;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -106,6 +106,9 @@ impl Server {
         let mut station = Station::open(options, &mut config, clock.clone()).await?;
         let mut app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
         station.connect(&mut app);
+        if let Some(faults) = &mut faults {
+            faults.hold_queues(station.own());
+        }
         if let Some(embedded) = &embedded {
             app.probe_through(&embedded.probing_client(&app.config));
         }
@@ -312,12 +315,12 @@ async fn answer(
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
+        response.map(AnswerBody::whole)
     });
-    Ok(response.map(|body| Full::new(body).boxed_unsync()))
+    Ok(response.map(BodyExt::boxed_unsync))
 }
 
-async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> Result<Response<Bytes>, Error> {
+async fn work_on(door: &Door, caller: Caller, parts: &Parts, body: Incoming) -> Result<Response<AnswerBody>, Error> {
     let announced = announced_length(parts, &body);
     let slot = door
         .capacity

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use dynoxide::Database;
+use shared::config::assistants::Assistant;
 use shared::config::providers::ProviderName;
 use shared::config::{AwsCredentials, Config, Secret, SharedCache};
 use shared::elasticache;
@@ -36,6 +37,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// The time limit for finding a cache by its name.
 const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
+
+/// The assistant of a scripted provider where none is configured.
+const DEMO_ASSISTANT: &str = r#"{"system":"You are a demonstration.","providers":{"free":"openai:scripted"}}"#;
 
 /// The reason why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +187,8 @@ async fn find_cache(config: &Config, variable: &str, name: String) -> Result<Sha
 }
 
 /// Starts a provider that follows the script in `file`, and directs `config` to it: OpenAI's protocol, Bedrock and Rekognition. If no
-/// provider beyond this process is configured, it is the only one. Returns it with its script.
+/// provider beyond this process is configured, it is the only one; if no assistant is, there is one called `demo`. Returns it with
+/// its script.
 ///
 /// # Errors
 /// When the script cannot be read.
@@ -207,6 +212,10 @@ pub async fn use_script(config: &mut Config, file: &Path) -> Result<(Arc<Upstrea
         if chains.base == [ProviderName::Local] {
             chains.base = vec![ProviderName::OpenAi("scripted".into())];
         }
+    }
+    if settings.assistants.is_empty() {
+        let demo = Assistant::parse("demo", DEMO_ASSISTANT).map_err(|error| named(&error))?;
+        settings.assistants = std::mem::take(&mut settings.assistants).with(demo);
     }
     Ok((Arc::new(upstream), script))
 }

@@ -1,6 +1,7 @@
 //! A scripted provider: a server that speaks OpenAI's protocol, Bedrock's Converse and Rekognition's, and follows a script. It is
 //! for demonstrations (`--script FILE`) and for tests.
 
+pub mod chat;
 pub mod ranking;
 pub mod script;
 pub mod sight;
@@ -27,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::chat::{ScriptedBody, unbroken};
 use self::ranking::AskedRanking;
 use self::script::{Act, AskedQuestion, Script, refuses, wait};
 use self::sight::SightForm;
@@ -158,7 +160,7 @@ async fn serve(
     state: &UpstreamState,
     request: Request<Incoming>,
     before: usize,
-) -> Result<Response<Full<Bytes>>, std::io::Error> {
+) -> Result<Response<ScriptedBody>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -167,9 +169,8 @@ async fn serve(
         .get("x-amz-target")
         .is_some_and(|target| target == "secretsmanager.GetSecretValue")
     {
-        return Ok(json_response(
-            &json!({"Name": body["SecretId"], "SecretString": *state.secret()}),
-        ));
+        let secret = json!({"Name": body["SecretId"], "SecretString": *state.secret()});
+        return Ok(unbroken(json_response(&secret)));
     }
     let converse = parts.uri.path().ends_with("/converse");
     let asked: Option<AskedQuestion> = asked(&body, converse);
@@ -180,29 +181,34 @@ async fn serve(
     let act = state.script().take();
     tokio::time::sleep(wait(&act)).await;
     let is_refused = refuses(&act, &body, asked.as_ref());
-    match (&act, content(&act, asked.as_ref(), ranking.as_ref(), sight)) {
-        (Act::Cut, _) => Err(std::io::Error::other("cut")),
-        (Act::Once, _) if before > 0 => Err(std::io::Error::other("closed")),
-        (Act::Redirect { status, location }, _) => Ok(redirect(*status, location)),
+    let content = content(&act, asked.as_ref(), ranking.as_ref(), sight);
+    let whole = match (&act, content) {
+        (Act::Cut, _) => return Err(std::io::Error::other("cut")),
+        (Act::Once, _) if before > 0 => return Err(std::io::Error::other("closed")),
         (Act::Refuse { status, error, .. }, _) if is_refused => {
             let mut response = json_response(error);
             *response.status_mut() = status_code(*status);
-            Ok(response)
+            response
         }
         (Act::Hang, _) => {
             let never: Infallible = std::future::pending().await;
             match never {}
         }
-        (Act::Status { status, retry_after }, _) => Ok(status_response(*status, *retry_after)),
-        (Act::Junk, _) => Ok(Response::new(Full::from("\u{0}\u{1}{{{ no JSON"))),
-        (Act::Html, _) => Ok(Response::new(Full::from("<html><body>502 Bad Gateway</body></html>"))),
-        // A call that is not as the contract says gets no answer but 400.
-        (_, None) => Ok(status_response(400, None)),
-        (_, Some(content)) if matches!(sight, Some(SightForm::Moderation | SightForm::Labels)) => {
-            Ok(Response::new(Full::from(content)))
+        (Act::Redirect { status, location }, _) => redirect(*status, location),
+        (Act::Status { status, retry_after }, _) => status_response(*status, *retry_after),
+        (Act::Junk, _) => Response::new(Full::from("\u{0}\u{1}{{{ no JSON")),
+        (Act::Html, _) => Response::new(Full::from("<html><body>502 Bad Gateway</body></html>")),
+        // A call that is neither chat nor as the contract says gets no answer but 400.
+        (act, None) => {
+            let reply = chat::answer(act, &body);
+            return Ok(reply.unwrap_or_else(|| unbroken(status_response(400, None))));
         }
-        (act, Some(content)) => answered(act, answer(&body, &content, converse)),
-    }
+        (_, Some(content)) if matches!(sight, Some(SightForm::Moderation | SightForm::Labels)) => {
+            Response::new(Full::from(content))
+        }
+        (act, Some(content)) => answered(act, answer(&body, &content, converse))?,
+    };
+    Ok(unbroken(whole))
 }
 
 /// Sends a model's answer in the way that the act wants.

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::audit::Change;
+use crate::chat::conversation::ConversationHead;
+use crate::chat::conversation::store::PageRequest;
 use crate::clock::{Day, Timestamp};
 use crate::error::{Error, Outage};
 use crate::identity::session::Session;
@@ -17,7 +19,11 @@ use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
 use crate::rank::experiment::{CategoryOutcome, Design, Experiment};
+use crate::statistics::history::ExportedDay;
 use crate::usage::HistoryEntry;
+
+/// The most conversations that an export names; the list of conversations has the rest.
+const MOST_EXPORTED: usize = 10_000;
 
 /// Everything kept about a user.
 #[derive(Debug, Serialize)]
@@ -40,6 +46,10 @@ pub struct Export {
     experiments: Vec<ExportedExperiment>,
     /// Objects that were uploaded, and neither judged nor removed yet.
     uploads: Vec<ShownUpload>,
+    /// Conversations; their messages are read at their own address.
+    conversations: Vec<ShownConversation>,
+    /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
+    statistics: Vec<ExportedDay>,
 }
 
 /// An experiment as it is kept.
@@ -60,6 +70,29 @@ impl ExportedExperiment {
             created_at: experiment.created_at.to_string(),
             design: experiment.design,
             outcomes: experiment.categories,
+        }
+    }
+}
+
+/// A conversation as its user's export names it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownConversation {
+    conversation_id: String,
+    created_at: String,
+    updated_at: String,
+    messages: u64,
+    metadata: BTreeMap<String, String>,
+}
+
+impl ShownConversation {
+    fn of(head: ConversationHead) -> Self {
+        Self {
+            conversation_id: head.id.to_string(),
+            created_at: head.created_at.to_string(),
+            updated_at: head.updated_at.to_string(),
+            messages: head.messages,
+            metadata: head.metadata,
         }
     }
 }
@@ -108,12 +141,18 @@ pub fn living_sessions(account: &Account, current: &SessionId, now: Timestamp) -
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table or the bucket is down.
 pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestamp) -> Result<Export, Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    let (counters, history, jobs, experiments, uploads) = tokio::try_join!(
+    let every = PageRequest {
+        limit: MOST_EXPORTED,
+        newest_first: true,
+    };
+    let (counters, history, jobs, experiments, uploads, (conversations, _), statistics) = tokio::try_join!(
         app.quota.table().all_of(user),
         app.usage.history(user, now.day()),
         app.jobs.all_of(user),
         app.experiments.all_of(user),
-        upload::all_of(app.objects.as_ref(), user)
+        upload::all_of(app.objects.as_ref(), user),
+        app.conversations.heads(user, &every, None, now),
+        app.statistics.export(user, now)
     )
     .map_err(Error::Unavailable)?;
     Ok(Export {
@@ -131,6 +170,8 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         jobs,
         experiments: experiments.into_iter().map(ExportedExperiment::of).collect(),
         uploads,
+        conversations: conversations.into_iter().map(ShownConversation::of).collect(),
+        statistics,
     })
 }
 
@@ -173,12 +214,14 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters, jobs, experiments, uploads) = tokio::try_join!(
+    let (rows, counters, jobs, experiments, uploads, conversations, statistics) = tokio::try_join!(
         app.usage.erase(user),
         app.quota.table().erase(user),
         app.jobs.erase(user),
         app.experiments.erase(user),
-        upload::erase(app.objects.as_ref(), user)
+        upload::erase(app.objects.as_ref(), user),
+        app.conversations.erase(user, note.now),
+        app.statistics.erase(user, note.now)
     )
     .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
@@ -191,7 +234,8 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
         target: user.as_str(),
         before: serde_json::json!({
             "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
-            "jobs": jobs, "experiments": experiments, "uploads": uploads
+            "jobs": jobs, "experiments": experiments, "uploads": uploads, "conversations": conversations,
+            "statistics": statistics
         }),
         after: serde_json::Value::Null,
         reason: None,

@@ -10,6 +10,9 @@ use crate::answers::Answers;
 use crate::answers::table::AnswerTable;
 use crate::answers::valkey::SharedAnswers;
 use crate::audit::AuditLog;
+use crate::chat::assistant::AssistantStore;
+use crate::chat::conversation::store::ConversationStore;
+use crate::chat::shared_reply::askers::Askers;
 use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
@@ -38,6 +41,8 @@ use crate::quota::store::QuotaStore;
 use crate::rank::experiment::store::ExperimentStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
+use crate::statistics::store::Statistics;
+use crate::statistics::table::StatisticsTable;
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
@@ -77,6 +82,8 @@ pub struct App {
     pub quota: QuotaStore,
     /// Closed days.
     pub usage: UsageTable,
+    /// Counts of things that users saw.
+    pub statistics: Statistics,
     /// Changes.
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
@@ -87,6 +94,12 @@ pub struct App {
     pub answers: Answers,
     /// Models beyond this process, for every workload.
     pub models: Arc<Models>,
+    /// Assistants.
+    pub assistants: AssistantStore,
+    /// Conversations of users.
+    pub conversations: ConversationStore,
+    /// The askers of questions whose replies may be shared.
+    pub askers: Askers,
     /// Judges of posts.
     pub providers: Providers,
     /// The cores, for work that keeps one busy.
@@ -134,7 +147,10 @@ impl App {
         let caches = Caches::of(&config, &clock);
         let probes = Probes::new(client, Caches::of(&config, &clock).each, &config, &clock);
         let fleet = caches.shared.clone().map(Fleet::new);
+        let askers = Askers::new(caches.shared.clone());
         let backlog = Backlog::new(caches.shared.clone(), config.queues.workers);
+        let statistics = StatisticsTable::new(open(table::STATISTICS));
+        let statistics = Statistics::new(caches.shared.clone(), statistics);
         let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,
@@ -156,9 +172,13 @@ impl App {
             quota: QuotaStore::new(open(table::QUOTA), caches.limits.clone(), clock.clone(), &config),
             limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
+            statistics,
             audit: AuditLog::new(open(table::AUDIT)),
             objects: ObjectStore::of(&config, &clock),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
+            assistants: AssistantStore::new(open(table::SETTINGS), config.providers.clone()),
+            conversations: ConversationStore::new(open(table::CONVERSATIONS)),
+            askers,
             providers: Providers::new(config.providers.clone(), Arc::clone(&models)),
             models,
             processor: Processor::default(),
@@ -183,6 +203,11 @@ impl App {
     pub fn probe_through(&mut self, client: &Client) {
         let caches = std::mem::take(&mut self.probes.caches);
         self.probes = Probes::new(client, caches, &self.config, &self.clock);
+    }
+
+    /// Writes down what only this process knows, before it ends.
+    pub async fn settle(&self) {
+        tokio::join!(self.quota.settle(), self.statistics.settle(self.clock.now()));
     }
 
     /// Connects to the shared caches, and reads the keys where tokens are signed, while the start costs no user anything. The

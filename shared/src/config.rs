@@ -1,6 +1,7 @@
 //! The only reader of the environment: every setting with its variable, unit and default. A bad value stops the start.
 
 mod address;
+pub mod assistants;
 mod aws;
 mod cache;
 mod chains;
@@ -147,6 +148,8 @@ pub struct Config {
     pub address_key: Option<Secret>,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: megabytes of this function, by which the cost of a request is computed (256).
     pub memory_megabytes: u32,
+    /// `AWS_SAM_LOCAL`: set by `sam local`, which takes whole answers only (not set).
+    pub is_sam_local: bool,
     /// `CLEARVIEW_LOG`: `off`, `error`, `warn`, `info` or `debug` (`info`).
     pub log: LogLevel,
     /// `AWS_REGION` (`us-east-1`).
@@ -224,6 +227,7 @@ impl Config {
             metrics_endpoint: env.aws_endpoint("AWS_ENDPOINT_URL_CLOUDWATCH")?,
             address_key: env.optional("CLEARVIEW_ADDRESS_KEY").map(Secret::new),
             memory_megabytes: env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, &(128..=32_768))?,
+            is_sam_local: env.optional("AWS_SAM_LOCAL").is_some(),
             log: env.log_level("CLEARVIEW_LOG")?,
             region: env.region()?,
             credentials: env.credentials()?,

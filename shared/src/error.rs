@@ -51,6 +51,14 @@ pub enum Error {
     /// Nothing exists at this path.
     #[error("nothing exists at this path")]
     NotFound,
+    /// Something that the request names does not exist.
+    #[error("{what}")]
+    Unknown {
+        /// What is missing, and where to look instead.
+        what: &'static str,
+        /// Its code in `OpenAI`'s form.
+        code: &'static str,
+    },
     /// The path exists, but not with this method.
     #[error("this path does not support this method")]
     MethodNotAllowed,
@@ -79,6 +87,12 @@ pub enum Error {
     /// counter.
     #[error("another request of this user is under way; try again soon")]
     Conflict {
+        /// The time after which trying again makes sense.
+        retry_after: Duration,
+    },
+    /// A reply of this conversation is under way.
+    #[error("a reply of this conversation is under way; try again when it has ended")]
+    ConversationBusy {
         /// The time after which trying again makes sense.
         retry_after: Duration,
     },
@@ -145,6 +159,7 @@ impl Error {
     pub const fn retryable(&self) -> bool {
         match self {
             Self::Conflict { .. }
+            | Self::ConversationBusy { .. }
             | Self::RateLimitExceeded { .. }
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
@@ -159,6 +174,7 @@ impl Error {
             | Self::TokenReused
             | Self::Forbidden(_)
             | Self::NotFound
+            | Self::Unknown { .. }
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
             | Self::UploadNeeded { .. }
@@ -176,6 +192,7 @@ impl Error {
             Self::Invalid(_)
             | Self::Forbidden(_)
             | Self::NotFound
+            | Self::Unknown { .. }
             | Self::MethodNotAllowed
             | Self::PayloadTooLarge { .. }
             | Self::UploadNeeded { .. }
@@ -184,6 +201,7 @@ impl Error {
             | Self::UnreadableImage(_)
             | Self::IdempotencyMismatch => "none",
             Self::Conflict { .. }
+            | Self::ConversationBusy { .. }
             | Self::RateLimitExceeded { .. }
             | Self::QuotaExceeded { .. }
             | Self::ReducedCapacity { .. }
@@ -201,6 +219,7 @@ impl Error {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Conflict { retry_after }
+            | Self::ConversationBusy { retry_after }
             | Self::RateLimitExceeded { retry_after, .. }
             | Self::QuotaExceeded { retry_after, .. }
             | Self::ReducedCapacity { retry_after, .. }

@@ -12,6 +12,8 @@ mod limits;
 mod openai_error;
 mod problem;
 mod reply;
+mod statistics;
+mod streamed;
 
 use std::time::Duration;
 
@@ -33,14 +35,18 @@ use crate::quota::idempotency::IdempotencyKey;
 use crate::telemetry::trace::Trace;
 use crate::telemetry::{Degraded, Record};
 
+pub use bytes::Bytes;
+
 pub use self::answer::refusal;
 pub use self::capture::Media;
 pub use self::correlation::correlation_id;
 pub use self::cors::add_cors;
-pub use self::event::{Verbatim, run, with_every_header};
+pub use self::event::{Verbatim, run, run_streamed, with_every_header};
 pub use self::json::{parse, with_whole_characters};
 pub use self::problem::ErrorOfOne;
 pub use self::reply::{DayUsage, Reply};
+pub use self::statistics::{StatisticsResponse, row_query};
+pub use self::streamed::{AnswerBody, Pieces, Unfinished, buffered, unbuffered};
 
 pub use crate::object::{Object, present};
 

@@ -34,6 +34,8 @@ pub mod rekognition;
 pub mod request;
 pub mod sign;
 pub mod spend;
+pub mod sse;
+pub mod stream;
 pub mod transport;
 
 use std::sync::Arc;

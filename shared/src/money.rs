@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{Add, AddAssign};
 
+use serde::Serialize;
+
 /// Nano-dollars in a dollar.
 const NANOS: f64 = 1e9;
 
@@ -80,7 +82,7 @@ impl fmt::Display for Money {
 }
 
 /// The tokens that a call read and wrote.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Tokens {
     /// Tokens of the question.
     pub input: u64,

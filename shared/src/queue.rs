@@ -18,7 +18,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::aws;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config::{Config, QueueSettings};
 use crate::dependency_breaker::DependencyBreaker;
 use crate::error::{Error, Outage};
@@ -167,6 +167,19 @@ impl Queue {
     /// # Errors
     /// [`Failure`]. One whose answer is lost may be sent again: who receives must tell equal messages apart in any case.
     pub async fn send(&self, message: &Outgoing) -> Result<(), Failure> {
+        self.admit()?;
+        self.send_anyway(message).await
+    }
+
+    /// Sends a message once more whose answer was lost, although the queue has just failed by that.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_again(&self, message: &Outgoing) -> Result<(), Failure> {
+        self.send_anyway(message).await
+    }
+
+    async fn send_anyway(&self, message: &Outgoing) -> Result<(), Failure> {
         let (client, url) = self.place()?;
         let call = client
             .send_message()
@@ -182,6 +195,7 @@ impl Queue {
     /// # Errors
     /// [`Failure`]; the message is visible again when the queue's own time is over.
     pub async fn hide(&self, receipt_handle: &str, span: Duration) -> Result<(), Failure> {
+        self.admit()?;
         let (client, url) = self.place()?;
         let call = client
             .change_message_visibility()
@@ -200,6 +214,7 @@ impl Queue {
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         );
+        self.admit()?;
         let (client, url) = self.place()?;
         let call = client
             .get_queue_attributes()
@@ -217,6 +232,15 @@ impl Queue {
         })
     }
 
+    /// Lets a call be made unless the queue has just failed.
+    fn admit(&self) -> Result<(), Failure> {
+        if self.breaker.admits(self.clock.now()) {
+            return Ok(());
+        }
+        let skipped = "the queue is skipped after a failure".to_owned();
+        Err(Failure::Undone(Outage(skipped)))
+    }
+
     fn place(&self) -> Result<(&Client, &str), Failure> {
         let (client, url) = self
             .place
@@ -225,32 +249,35 @@ impl Queue {
         Ok((client, url))
     }
 
-    /// Makes one call within the deadline, unless the queue has just failed.
+    /// Makes one call within the deadline.
     async fn call<T, E>(&self, call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>) -> Result<T, Failure>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let call: Pin<Box<_>> = Box::pin(call);
-        if !self.breaker.admits(self.clock.now()) {
-            return Err(Failure::Undone(Outage(
-                "the queue is skipped after a failure".to_owned(),
-            )));
-        }
-        let outcome = match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => answer.map_err(|error| of_call(&error)),
-            Err(_) => Err(Failure::Lost(Outage(format!(
-                "the queue: no answer within {} ms",
-                self.timeout.as_millis()
-            )))),
-        };
-        self.note(&outcome, self.clock.now());
-        outcome
-    }
-
-    fn note<T>(&self, outcome: &Result<T, Failure>, now: Timestamp) {
-        match outcome {
-            Ok(_) => self.breaker.succeed(),
-            Err(_) => self.breaker.fail(now),
+        let answer = tokio::time::timeout(self.timeout, call).await;
+        let now = self.clock.now();
+        match answer {
+            Ok(Ok(answer)) => {
+                self.breaker.succeed();
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                // A queue that refuses a request is well.
+                if is_refused(&error) && !is_throttled(&error) {
+                    self.breaker.succeed();
+                } else {
+                    self.breaker.fail(now);
+                }
+                Err(of_call(&error))
+            }
+            Err(_) => {
+                self.breaker.fail(now);
+                let millis = self.timeout.as_millis();
+                Err(Failure::Lost(Outage(format!(
+                    "the queue: no answer within {millis} ms"
+                ))))
+            }
         }
     }
 }
@@ -260,17 +287,29 @@ fn of_call<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let refused = match error {
-        SdkError::ServiceError(answer) => answer.raw().status().is_client_error(),
+    let undone = match error {
+        SdkError::ServiceError(_) => is_refused(error),
         SdkError::ConstructionFailure(_) => true,
         error => never_connected(error),
     };
     let outage = Outage(format!("the queue: {}", describe(error)));
-    if refused {
+    if undone {
         Failure::Undone(outage)
     } else {
         Failure::Lost(outage)
     }
+}
+
+fn is_refused<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    matches!(error, SdkError::ServiceError(answer) if answer.raw().status().is_client_error())
+}
+
+fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::ServiceError(answer) = error else {
+        return false;
+    };
+    let code = answer.err().code().unwrap_or_default();
+    code.contains("Throttl") || code == "OverLimit"
 }
 
 /// Returns a span in whole seconds, rounded up.

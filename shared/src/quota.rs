@@ -4,11 +4,16 @@
 //! one conditional write ([`store`]); while it does not answer, a shadow count in the limits' cache does, and without that a
 //! share in process ([`outage`]).
 
+mod counter_item;
+pub mod hold_table;
+pub mod holds;
 pub mod idempotency;
 pub mod idempotency_table;
 pub mod outage;
 pub mod receipt;
 pub mod refund;
+pub mod reserve;
+pub mod run_table;
 pub mod store;
 pub mod table;
 

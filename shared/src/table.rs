@@ -92,6 +92,13 @@ pub const AUDIT: TableSchema = TableSchema {
     range: Some("entry"),
 };
 
+/// Conversations of users with their messages.
+pub const CONVERSATIONS: TableSchema = TableSchema {
+    name: "conversations",
+    hash: "user",
+    range: Some("item"),
+};
+
 /// Results of work that was done later.
 pub const JOBS: TableSchema = TableSchema {
     name: "jobs",
@@ -106,8 +113,26 @@ pub const EXPERIMENTS: TableSchema = TableSchema {
     range: Some("id"),
 };
 
+/// Counts of observations: slots, hours and days by user, and totals.
+pub const STATISTICS: TableSchema = TableSchema {
+    name: "statistics",
+    hash: "owner",
+    range: Some("item"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 8] = [QUOTA, IDENTITY, ANSWERS, SETTINGS, USAGE, AUDIT, JOBS, EXPERIMENTS];
+pub const ALL: [TableSchema; 10] = [
+    QUOTA,
+    IDENTITY,
+    ANSWERS,
+    SETTINGS,
+    USAGE,
+    AUDIT,
+    JOBS,
+    EXPERIMENTS,
+    CONVERSATIONS,
+    STATISTICS,
+];
 
 /// One table: its name, and its recent failures.
 #[derive(Debug)]
@@ -177,6 +202,12 @@ impl Table {
         &self.name
     }
 
+    /// Returns its keys.
+    #[must_use]
+    pub const fn schema(&self) -> &TableSchema {
+        &self.schema
+    }
+
     /// Checks that the table answers a read.
     ///
     /// # Errors
@@ -227,6 +258,32 @@ impl Table {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         self.enter()?;
+        self.leave(self.insist(&attempt).await)
+    }
+
+    /// Makes a write that changes nothing if it is made again: one whose answer was lost is sent once more. The rest is as with
+    /// [`Table::write`].
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn write_repeatable<T, E, F>(&self, attempt: impl Fn() -> F) -> Result<T, Failure<E>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        self.enter()?;
+        let outcome = match self.insist(&attempt).await {
+            Err(Failure::Down(_)) => self.insist(&attempt).await,
+            known => known,
+        };
+        self.leave(outcome)
+    }
+
+    async fn insist<T, E, F>(&self, attempt: impl Fn() -> F) -> Result<T, Failure<E>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
         let deadline = Deadline::after(self.timeout);
         let mut attempts = 1;
         loop {
@@ -235,7 +292,7 @@ impl Table {
             let wait = wait_after(attempts);
             // A wait that outlasts the deadline would make a certain answer look like a lost one.
             if !undone || attempts == ATTEMPTS || wait >= deadline.left() {
-                return self.leave(outcome);
+                return outcome;
             }
             tokio::time::sleep(wait).await;
             attempts += 1;

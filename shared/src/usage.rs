@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Day, Timestamp};
+use crate::closing::RunningSum;
 use crate::ids::UserId;
+use crate::money::Tokens;
 use crate::plan::{Meter, Tier};
 
 /// Days for which a user's history is kept and shown.
@@ -25,7 +26,9 @@ pub struct DayUse {
     pub tier: Tier,
     /// Units.
     pub used: u64,
-    /// True if some of them were admitted while the quota table was down, and came later: perhaps after a first close.
+    /// Of which kind, where the meter has kinds.
+    pub tokens: Option<Tokens>,
+    /// True if some of them came after their day, or may yet: perhaps after a first close.
     pub late: bool,
 }
 
@@ -43,6 +46,9 @@ pub struct HistoryEntry {
 pub struct MeterUse {
     /// Units.
     pub used: u64,
+    /// Of which kind, where the meter has kinds.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
 }
 
 /// A row of a user's history, as it is stored.
@@ -54,14 +60,22 @@ pub struct Row {
     pub meter: String,
     /// Units.
     pub used: u64,
+    /// Of which kind, where the meter has kinds.
+    pub tokens: Option<Tokens>,
 }
 
 /// Puts the meters of each day together; the days keep their order.
 #[must_use]
 pub fn history(rows: impl IntoIterator<Item = Row>) -> Vec<HistoryEntry> {
     let mut days: Vec<HistoryEntry> = Vec::new();
-    for Row { day, meter, used } in rows {
-        let entry = (meter, MeterUse { used });
+    for Row {
+        day,
+        meter,
+        used,
+        tokens,
+    } in rows
+    {
+        let entry = (meter, MeterUse { used, tokens });
         match days.last_mut().filter(|last| last.day == day) {
             Some(last) => last.meters.extend([entry]),
             None => days.push(HistoryEntry {
@@ -107,16 +121,6 @@ impl Totals {
         meters.entry(meter.to_string()).or_default().add(one);
     }
 
-    /// Adds other totals.
-    pub fn add(&mut self, other: &Self) {
-        for (tier, meters) in &other.0 {
-            let own = self.0.entry(tier.clone()).or_default();
-            for (meter, total) in meters {
-                own.entry(meter.clone()).or_default().add(*total);
-            }
-        }
-    }
-
     /// Sums up each meter over all tiers.
     #[must_use]
     pub fn by_meter(&self) -> ByMeter {
@@ -128,30 +132,15 @@ impl Totals {
     }
 }
 
-/// The progress of a close in one segment of the scan.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The number of pages done.
-    pub pages: u64,
-    /// The start of the next page; `None` at the start, and when all is done.
-    pub next: Option<String>,
-    /// True if the segment is done.
-    pub done: bool,
-    /// The totals of the pages that are done.
-    pub totals: Totals,
-}
-
-/// A part of the quota table that a scan reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment {
-    /// The day of its counters.
-    pub day: Day,
-    /// The close that reads it, by its schedule's own time: each counts the day again.
-    pub close: Timestamp,
-    /// Its number, from 0.
-    pub number: u32,
-    /// The number of segments.
-    pub of: u32,
+impl RunningSum for Totals {
+    fn add_page(&mut self, page: Self) {
+        for (tier, meters) in page.0 {
+            let own = self.0.entry(tier).or_default();
+            for (meter, total) in meters {
+                own.entry(meter).or_default().add(total);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +156,7 @@ mod tests {
             meter,
             tier,
             used,
+            tokens: None,
             late: false,
         };
         let (mut some, mut others) = (Totals::default(), Totals::default());
@@ -174,7 +164,7 @@ mod tests {
         some.count(&day_use(Tier::free(), Meter::Tokens, 4_000));
         others.count(&day_use(Tier::free(), Meter::Posts, 5));
         others.count(&day_use(Tier::pro(), Meter::Posts, 7));
-        some.add(&others);
+        some.add_page(others);
         let posts = |users: u64, units: u64| json!({"users": users, "units": units});
         assert_eq!(
             json!(some),
@@ -194,17 +184,20 @@ mod tests {
             day: day.to_owned(),
             meter: meter.to_owned(),
             used,
+            tokens: (meter == "tokens").then_some(Tokens { input: 7, output: 2 }),
         };
         let rows = [
             row("2100-03-01", "images", 2),
             row("2100-03-01", "posts", 3),
             row("2100-03-04", "posts", 5),
+            row("2100-03-04", "tokens", 9),
         ];
         assert_eq!(
             json!(history(rows)),
             json!([
                 {"day": "2100-03-01", "meters": {"images": {"used": 2}, "posts": {"used": 3}}},
-                {"day": "2100-03-04", "meters": {"posts": {"used": 5}}},
+                {"day": "2100-03-04", "meters": {
+                    "posts": {"used": 5}, "tokens": {"used": 9, "input": 7, "output": 2}}},
             ])
         );
     }

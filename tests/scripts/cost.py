@@ -14,6 +14,7 @@ DAYS = 30
 HOURS = 730
 SCALES = (1_000, 20_000, 100_000, 1_000_000)
 MOST_FOR_20K = 80.0
+ALARMS_OF_STATISTICS = 1
 
 PRICES = json.loads((ROOT / "tests/prices/us-east-1.json").read_text())
 UNITS = json.loads((ROOT / "tests/prices/units.json").read_text())
@@ -49,11 +50,19 @@ def gateway(requests):
 
 
 def alarms():
-    """Metrics of alarms, and composite alarms, in the template, but for those of jobs."""
+    """Metrics of alarms, and composite alarms, in the template, but for those of jobs, of detect and of statistics."""
     text = (ROOT / "template.yaml").read_text()
+    # Those of a workload that a parameter turns on are a line of that workload.
+    text = re.sub(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", "", text, flags=re.M)
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
-    return of_expressions + of_one_metric - sum(alarms_of_jobs()), text.count("Type: AWS::CloudWatch::CompositeAlarm")
+    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect() - ALARMS_OF_STATISTICS, text.count("Type: AWS::CloudWatch::CompositeAlarm")
+
+
+def alarms_of_detect():
+    """Metrics of alarms that are there for detect alone."""
+    text = (ROOT / "template.yaml").read_text()
+    return len(re.findall(r"^ +Metric: .*(?:Value: detect|DetectFunction) ", text, re.M))
 
 
 def alarms_of_jobs():
@@ -107,7 +116,8 @@ def infrastructure(users, waf=True, cache=True):
     kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
     read, composite = alarms()
     memory = unit("memoryGigabytes")
-    metrics = unit("metrics") - unit("metricsOfDetect") - unit("metricsOfJobs")
+    metrics = unit("metrics") - unit("metricsOfDetect") - unit("metricsOfJobs") - unit("metricsOfChat")
+    secrets = unit("secrets") - unit("secretsOfJobs")
     bill = [
         ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
         ("Lambda, million invocations", m["requests"] / 1e6, price("invocationsMillion", m["requests"] / 1e6)),
@@ -120,7 +130,7 @@ def infrastructure(users, waf=True, cache=True):
         ("CloudWatch, metrics", metrics, price("metricMonth", metrics if users else 0)),
         ("CloudWatch, metrics of alarms", read, price("alarmMetricMonth", read) + price("compositeAlarmMonth", composite)),
         ("X-Ray, million traces (1 %)", m["requests"] / 1e8, price("tracesMillion", m["requests"] / 1e8)),
-        ("Secrets", unit("secrets"), price("secretMonth", unit("secrets"))),
+        ("Secrets", secrets, price("secretMonth", secrets)),
         ("Egress, GB", m["requests"] * unit("bytesPerAnswer") / 1e9, price("egressGigabyte", m["requests"] * unit("bytesPerAnswer") / 1e9)),
     ]
     if cache:
@@ -186,7 +196,7 @@ def detect_bill(requests, saved, paid):
     ours = gateway(requests) + price("invocationsMillion", requests / 1e6)
     ours += price("gigabyteSecondArm", seconds * unit("detectGigabytes")) + price("firewallRequestsMillion", requests / 1e6)
     ours += price("cacheUnitsMillion", units / 1e6) + price("tableWritesMillion", judged / 1e6) + price("logGigabyte", logged)
-    ours += price("metricMonth", unit("metricsOfDetect"))
+    ours += price("metricMonth", unit("metricsOfDetect")) + price("alarmMetricMonth", alarms_of_detect())
     return ours, judged * paid * unit("detectDollarsPerImage")
 
 
@@ -204,6 +214,23 @@ def rank(requests=1_000_000):
         print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
 
 
+def chat(replies=1_000_000):
+    """Print the cost of so many replies, each a stream that keeps an instance for as long as it takes."""
+    asked = replies * (1 - unit("chatHitRate"))
+    # Setting aside and settling; a remembered reply is one write.
+    writes = asked * 2 + (replies - asked)
+    # Beyond what is free: other workloads use that up.
+    metrics = (unit("metricsOfChat") + 2) * dollars_of(PRICES["prices"]["metricMonth"]["price"])
+    metrics += 5 * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
+    streaming = price("gigabyteSecondArm", asked * unit("chatSecondsPerReply") * unit("memoryGigabytes"))
+    base = gateway(replies) + price("invocationsMillion", replies / 1e6) + price("tableWritesMillion", writes / 1e6)
+    models = price("modelInputTokensMillion", asked * unit("chatTokensRead") / 1e6)
+    models += price("modelOutputTokensMillion", asked * unit("chatTokensWritten") / 1e6)
+    print(f"\nchat: {replies:,} replies, {unit('chatHitRate'):.0%} of them remembered")
+    print(f"  {'infrastructure, of which streaming, models':<48}{base + streaming:>14,.2f}{streaming:>14,.2f}{models:>14,.2f}")
+    print(f"  {'its metrics and alarms, where there are assistants':<62}{metrics:>14,.2f}")
+
+
 def jobs(posts=1_000_000, posts_per_job=500):
     """Print the cost of so many posts as jobs of this size, models apart."""
     count = posts / posts_per_job
@@ -215,7 +242,7 @@ def jobs(posts=1_000_000, posts_per_job=500):
     pieces = -(-posts_per_job * unit("bytesPerJobPost") // 65_536)
     messages = count * (2 * pieces + 1)
     bill = [
-        ("alarms, always", each["alarmMetricMonth"] * (always)),
+        ("alarms and the secret of webhooks, always", each["alarmMetricMonth"] * always + each["secretMonth"] * unit("secretsOfJobs")),
         ("alarms and metrics where jobs are taken", each["alarmMetricMonth"] * (own) + each["metricMonth"] * (2 * unit("metricsOfJobs"))),
         ("SQS, polls of idle queues and messages", each["queueRequestsMillion"] * ((polls + messages) / 1e6)),
         ("API Gateway, a submit and three polls", gateway(4 * count)),
@@ -229,6 +256,26 @@ def jobs(posts=1_000_000, posts_per_job=500):
     print(f"  {'together':<62}{sum(dollars for _, dollars in bill):>14,.2f}")
 
 
+def statistics(devices=20_000):
+    """Print the cost of statistics for so many devices, by the seconds between their captures, beside a write for each detection."""
+    hours = unit("statisticsHoursPerDay")
+    slots = devices * hours * 12 * DAYS
+    writes = slots * unit("statisticsWritesPerSlot") + devices * DAYS * unit("statisticsWritesPerUserDayClosed")
+    reads = slots * unit("statisticsReadsPerSlotClosed")
+    stored = slots * unit("statisticsBytesPerSlot") / 1e9
+    print(f"\nstatistics: {devices:,} devices for {hours} hours a day")
+    for seconds in (5, 10, 15):
+        detections = slots * 300 / seconds
+        counted = detections * unit("statisticsCacheUnits") / 1e6
+        dollars = price("tableWritesMillion", writes / 1e6) + price("tableReadsMillion", reads / 1e6)
+        dollars += price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored) + price("cacheUnitsMillion", counted)
+        each = {name: dollars_of(PRICES["prices"][name]["price"]) for name in ("metricMonth", "alarmMetricMonth")}
+        dollars += each["metricMonth"] * unit("metricsOfStatistics") + each["alarmMetricMonth"] * ALARMS_OF_STATISTICS
+        plain = price("tableWritesMillion", detections / 1e6)
+        fewer = 100 * (1 - writes / detections)
+        print(f"  {f'a capture each {seconds} s: {detections / 1e6:,.0f} million, {fewer:.0f} % fewer writes; a write for each':<62}{dollars:>14,.2f}{plain:>14,.2f}")
+
+
 def main():
     if "--figure" in sys.argv:
         print(f"{total(infrastructure(20_000)):.2f}")
@@ -239,7 +286,9 @@ def main():
     for users in SCALES:
         show(users)
     rank()
+    chat()
     jobs()
+    statistics()
     for per_second in (2_000, 10_000, 20_000):
         detect(per_second)
     print("  From about a billion captures a month the same code runs cheaper in containers behind a load balancer.")

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from create_stack import REGION, STACK, make
 
-KEPT = ("quota", "identity", "settings", "usage", "audit")
+KEPT = ("quota", "identity", "settings", "usage", "audit", "conversations")
 USER = {"owner": {"S": "user#u_kept"}, "item": {"S": "profile"}}
 # Where the public keys are published (docs/OPERATIONS.md, Remove).
 KEYS = {

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 
 import boto3
 
-TABLES = ("quota", "identity", "settings", "usage", "audit")
+TABLES = ("quota", "identity", "settings", "usage", "audit", "conversations")
 RECOVERY_TIME_SECONDS = 4 * 3600
 RECOVERY_POINT_SECONDS = 3600
 

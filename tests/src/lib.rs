@@ -4,8 +4,10 @@
 //! | module | content |
 //! |---|---|
 //! | [`service`] | a ClearView server in this process, with a clock set by hand |
+//! | [`chat`] | dialogues with a service, whole and as streams |
 //! | [`client`] | requests to it, and its answers |
 //! | [`signer`] | signatures of requests, written from the RFC |
+//! | [`statistics`] | counting as requests do |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles, and answers as a busy DynamoDB does |
 //! | [`dice`] | chance that is the same for the same seed |
 //! | [`runs`] | how long random tests go on |
@@ -30,6 +32,7 @@
     reason = "helpers of tests: what fails here fails the test"
 )]
 
+pub mod chat;
 pub mod client;
 pub mod definitions;
 pub mod dice;
@@ -49,5 +52,6 @@ pub mod screens;
 pub mod secrets_manager;
 pub mod service;
 pub mod signer;
+pub mod statistics;
 pub mod trips;
 pub mod upstream;

@@ -1,6 +1,7 @@
 //! A network between two parties that fails on demand: a TCP proxy.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -206,6 +207,8 @@ struct Connection {
     trips: Arc<Mutex<Option<Trips>>>,
     /// The trip under way.
     trip: Mutex<Option<usize>>,
+    /// True if the next reply is lost.
+    loses_reply: AtomicBool,
 }
 
 impl Connection {
@@ -225,6 +228,7 @@ impl Connection {
             refusal,
             trips,
             trip: Mutex::default(),
+            loses_reply: AtomicBool::default(),
         }
     }
 
@@ -314,6 +318,7 @@ async fn requests(
             }
             match connection.refusal_of(&buffer[..length]) {
                 Some((No::Silence, _)) => return,
+                Some((No::LostReply, _)) => connection.loses_reply.store(true, Ordering::Relaxed),
                 Some((_, answer)) => match answers.send(answer) {
                     Ok(()) => continue,
                     Err(_) => return,
@@ -348,7 +353,7 @@ async fn replies(
             }
             read = from.read(&mut buffer) => read.unwrap_or(0),
         };
-        if length == 0 || connection.is_deaf() {
+        if length == 0 || connection.is_deaf() || connection.loses_reply.load(Ordering::Relaxed) {
             return;
         }
         let reply: &[u8] = match hold(&mut modes).await {

@@ -11,6 +11,8 @@ pub enum No {
     Throttled,
     /// The connection is cut, and the write is not passed on: nobody can know that.
     Silence,
+    /// The connection is cut when the table's answer comes: the write is done, and nobody can know that.
+    LostReply,
 }
 
 /// Writes that a proxy answers by itself.
@@ -56,7 +58,7 @@ fn reasons(no: No, asked: &Value) -> Value {
     let writes = asked["TransactItems"].as_array().map_or(1, Vec::len);
     let code = match no {
         No::Throttled => "ThrottlingError",
-        No::Conflict | No::Silence => "TransactionConflict",
+        No::Conflict | No::Silence | No::LostReply => "TransactionConflict",
     };
     (1..=writes)
         .map(|n| json!({"Code": if n == writes { code } else { "None" }}))

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use serde_json::Value;
 use shared::clock::Stopwatch;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use self::process::Process;
@@ -177,7 +178,7 @@ impl Environment {
     /// # Errors
     /// [`InvokeFailure`].
     pub async fn invoke_within(&self, limit: Duration, event: impl AsRef<[u8]>) -> Result<Value, InvokeFailure> {
-        let answer = self.runtime_api.submit(event.as_ref().to_vec());
+        let answer = self.runtime_api.submit(event.as_ref().to_vec(), None);
         tokio::select! {
             biased;
             answer = timeout(limit, answer) => match answer {
@@ -187,6 +188,14 @@ impl Environment {
             },
             status = self.process.exited() => Err(InvokeFailure::Exited(status)),
         }
+    }
+
+    /// Hands an event over whose answer is streamed. Returns its pieces as they come, the head in the first of them.
+    #[must_use]
+    pub fn stream(&self, event: impl AsRef<[u8]>) -> mpsc::UnboundedReceiver<Bytes> {
+        let (pieces, receiver) = mpsc::unbounded_channel();
+        drop(self.runtime_api.submit(event.as_ref().to_vec(), Some(pieces)));
+        receiver
     }
 
     /// Waits until this many events are in flight: delivered, and not answered.

@@ -350,18 +350,24 @@ impl Tables {
 
     /// Returns the units that the quota table counts for a user on the day of `now`; 0 if there is no counter.
     pub async fn used(&self, user: &str, now: Timestamp) -> u64 {
+        let item = self.item(user, &format!("posts#{}", now.day())).await;
+        let count = item.get("used");
+        count.map_or(0, |count| count.as_n().expect("a number").parse().expect("a count"))
+    }
+
+    /// Returns an item of the quota table; empty if there is none.
+    pub async fn item(&self, user: &str, key: &str) -> HashMap<String, AttributeValue> {
         let output = self
             .client
             .get_item()
             .table_name("clearview-quota")
             .key("user", AttributeValue::S(user.to_owned()))
-            .key("meter#day", AttributeValue::S(format!("posts#{}", now.day())))
+            .key("meter#day", AttributeValue::S(key.to_owned()))
             .consistent_read(true)
             .send()
             .await
             .expect("the quota table answers");
-        let count = output.item.and_then(|item| item.get("used").cloned());
-        count.map_or(0, |count| count.as_n().expect("a number").parse().expect("a count"))
+        output.item.unwrap_or_default()
     }
 
     /// Empties a table.

@@ -25,10 +25,12 @@ const SPAN_SECONDS: i32 = 300;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The functions behind the gateway, whose figures are asked for.
-pub const ENDPOINTS: [&str; 8] = ["admin", "auth", "classify", "detect", "health", "jobs", "rank", "usage"];
+pub const ENDPOINTS: [&str; 9] = [
+    "admin", "auth", "chat", "classify", "detect", "health", "jobs", "rank", "usage",
+];
 
 /// Those of them that are workloads.
-pub const WORKLOADS: [&str; 3] = ["classify", "detect", "rank"];
+pub const WORKLOADS: [&str; 4] = ["chat", "classify", "detect", "rank"];
 
 /// A figure: the question to CloudWatch, and the sample in `/metrics`.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +103,7 @@ fn dimensions(shape: MetricShape) -> Vec<Option<(&'static str, &'static str)>> {
         MetricShape::Work | MetricShape::Models => of("workload", &WORKLOADS),
         MetricShape::ByTier => of("tier", &TIERS),
         MetricShape::Refused => of("refusedBy", &LIMITS),
+        MetricShape::Statistics => vec![None],
         MetricShape::Logged => Vec::new(),
     }
 }

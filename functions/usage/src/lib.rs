@@ -1,5 +1,7 @@
 //! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members outside `meters` are those of
-//! `PLAIN`.
+//! `PLAIN`. And `GET /v1/stats`: how often what was seen, by hour or day.
+
+mod stats;
 
 use std::collections::BTreeMap;
 
@@ -18,8 +20,20 @@ use shared::usage::{HistoryEntry, MeterUse};
 /// The name of this function.
 pub const NAME: &str = "usage";
 
-/// The route that this function answers.
-pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
+/// The reports of this function.
+#[derive(Debug, Clone, Copy)]
+pub enum UsageReport {
+    /// Units used and left.
+    Usage,
+    /// How often what was seen.
+    Stats,
+}
+
+/// The routes that this function answers.
+pub const ROUTES: [Route<UsageReport>; 2] = [
+    (Method::GET, "/v1/usage", UsageReport::Usage),
+    (Method::GET, "/v1/stats", UsageReport::Stats),
+];
 
 /// The meter of the members outside `meters`, which are older.
 const PLAIN: Meter = Meter::Posts;
@@ -39,17 +53,18 @@ struct UsageResponse<'a> {
 /// Today's use of one meter.
 #[derive(Serialize)]
 struct Today {
-    used: u64,
+    #[serde(flatten)]
+    today: MeterUse,
     limit: u64,
     remaining: u64,
 }
 
 impl Today {
-    const fn of(used: u64, limit: u64) -> Self {
+    const fn of(today: MeterUse, limit: u64) -> Self {
         Self {
-            used,
+            remaining: limit.saturating_sub(today.used),
+            today,
             limit,
-            remaining: limit.saturating_sub(used),
         }
     }
 }
@@ -85,9 +100,14 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
-    if call.route(&ROUTES)?.is_none() {
-        return Ok(Reply::preflight());
+    match call.route(&ROUTES)? {
+        None => Ok(Reply::preflight()),
+        Some(UsageReport::Usage) => usage(app, call).await,
+        Some(UsageReport::Stats) => stats::show(app, call).await,
     }
+}
+
+async fn usage(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let principal = call.principal(app).await?;
     let admitted = call.enter(app, &principal, PLAIN, 0).await?;
     let day = call.now.day();
@@ -100,12 +120,15 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         .collect();
     let (used, history) = tokio::try_join!(app.quota.used_of(&counters), app.usage.history(&principal.user, day))
         .map_err(Error::Unavailable)?;
-    let today = used.into_iter().zip(limits).map(|(used, limit)| Today::of(used, limit));
+    let today = used
+        .into_iter()
+        .zip(limits)
+        .map(|(today, limit)| Today::of(today, limit));
     let meters: BTreeMap<Meter, Today> = meters.into_iter().zip(today).collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {
-        used: plain.map_or(0, |today| today.used),
-        limit: plain.map_or(0, |today| today.limit),
+        used: plain.map_or(0, |plain| plain.today.used),
+        limit: plain.map_or(0, |plain| plain.limit),
         reset_at: day.next().start(),
         tier: principal.tier,
     };

@@ -113,6 +113,7 @@ pub struct QueueState {
     visible: HashMap<Option<String>, VecDeque<u64>>,
     turns: VecDeque<Option<String>>,
     next: u64,
+    sends: u64,
     deletes: u32,
 }
 
@@ -129,14 +130,14 @@ impl QueueState {
     /// Takes a message that was sent; returns its numbers, two if it is delivered twice.
     pub fn send(&mut self, sent: &Sent, delay: Option<Duration>, faults: QueueFaults) -> Vec<u64> {
         let delay = delay.unwrap_or(self.rules.delay);
-        let nth = self.next + 1;
-        let late = if falls_due(nth, faults.late) {
+        self.sends += 1;
+        let late = if falls_due(self.sends, faults.late) {
             LATE
         } else {
             Duration::ZERO
         };
         let visible_at = sent.at.plus(delay + late);
-        let copies = if falls_due(nth, faults.twice) { 2 } else { 1 };
+        let copies = if falls_due(self.sends, faults.twice) { 2 } else { 1 };
         (0..copies).map(|_| self.keep(sent.clone(), visible_at)).collect()
     }
 
@@ -418,13 +419,14 @@ mod tests {
             undeleted: 1,
             lost: 0,
         };
-        assert_eq!(queue.send(&sent("a", None), None, faults).len(), 1);
-        assert_eq!(queue.send(&sent("b", None), None, faults).len(), 2);
+        for (body, copies) in [("a", 1), ("b", 2), ("c", 1)] {
+            assert_eq!(queue.send(&sent(body, None), None, faults).len(), copies, "{body}");
+        }
         let batch = queue.receive(10, None, at(1));
-        assert_eq!(bodies(&batch), ["a", "b"]);
-        assert_eq!(bodies(&queue.receive(10, None, at(2))), ["b"], "late, and twice");
+        assert_eq!(bodies(&batch), ["a", "b", "b"]);
+        assert_eq!(bodies(&queue.receive(10, None, at(2))), ["c"], "late");
         assert_eq!(queue.delete(&batch.receipts[0].handle, faults), None);
-        assert_eq!(queue.receive(10, None, at(31)).receipts.len(), 2);
+        assert_eq!(queue.receive(10, None, at(31)).receipts.len(), 3);
         assert!(!falls_due(5, 0) && falls_due(6, 3) && !falls_due(7, 3));
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::chat::ScriptedReply;
+
 /// An act: the reaction to one call.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase", deny_unknown_fields)]
@@ -109,6 +111,8 @@ pub enum Act {
         /// Part of a post.
         by: String,
     },
+    /// Replies to chat as its members say. Other questions are answered well.
+    Chat(Box<ScriptedReply>),
 }
 
 /// A step of a script.

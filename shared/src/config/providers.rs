@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::assistants::Assistants;
 use super::per_provider::parse_tokens;
 use super::{ConfigError, Settings};
 use super::{chains, image_providers};
@@ -37,6 +38,8 @@ pub struct ProviderSettings {
     pub chains: Chains,
     /// `CLEARVIEW_RANK_PROVIDERS`: the chain of rank, for every tier (as `CLEARVIEW_PROVIDERS`).
     pub rank: Chains,
+    /// `CLEARVIEW_ASSISTANTS`: the assistants that users may name, with chains of their own, as JSON (none).
+    pub assistants: Assistants,
     /// `CLEARVIEW_DETECT_PROVIDERS`: the chain of detect, for every tier (`local`).
     pub detect: Chains,
     /// `local>` before that chain, and `CLEARVIEW_DETECT_DOUBT`: the embedded model looks first, and the chain is asked where it
@@ -87,6 +90,7 @@ impl ProviderSettings {
                 },
             },
             chains,
+            assistants: Assistants::read(env)?,
             detect,
             detect_doubt,
             stand_in: env.switch("CLEARVIEW_LOCAL_FALLBACK", true)?,
@@ -111,7 +115,11 @@ impl ProviderSettings {
     #[must_use]
     pub fn all(&self) -> Vec<&ProviderName> {
         let mut all = Vec::new();
-        for chains in [&self.chains, &self.rank, &self.detect] {
+        let of_assistants = self.assistants.iter().map(|assistant| &assistant.chains);
+        for chains in [&self.chains, &self.rank, &self.detect]
+            .into_iter()
+            .chain(of_assistants)
+        {
             for name in std::iter::once(&chains.base).chain(chains.by_tier.values()).flatten() {
                 if !all.contains(&name) {
                     all.push(name);
@@ -151,24 +159,33 @@ impl ProviderSettings {
 
     /// Checks rules across several settings.
     fn check(&self) -> Result<(), ConfigError> {
-        for name in self.all() {
-            let of_openai = matches!(name, ProviderName::OpenAi(_) | ProviderName::Moderation(_));
-            if of_openai && self.openai.lacks_key() {
-                return Err(ConfigError {
-                    variable: "CLEARVIEW_OPENAI_API_KEY",
-                    problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
-                });
-            }
-            if self.daily_spend_limit.is_some() && name.is_remote() && self.known_price(name).is_none() {
-                return Err(ConfigError {
-                    variable: "CLEARVIEW_PRICES",
-                    problem: format!(
-                        "with a daily spend limit, {name} needs a price (it may be 0), or there must be one of \"other\""
-                    ),
-                });
-            }
+        self.all()
+            .into_iter()
+            .find_map(|name| self.lacking_of(name))
+            .map_or(Ok(()), Err)
+    }
+
+    /// Returns the first setting that a provider of these chains needs and has not.
+    pub(crate) fn lacking(&self, chains: &Chains) -> Option<ConfigError> {
+        let all = chains.base.iter().chain(chains.by_tier.values().flatten());
+        all.into_iter().find_map(|name| self.lacking_of(name))
+    }
+
+    fn lacking_of(&self, name: &ProviderName) -> Option<ConfigError> {
+        let of_openai = matches!(name, ProviderName::OpenAi(_) | ProviderName::Moderation(_));
+        if of_openai && self.openai.lacks_key() {
+            return Some(ConfigError {
+                variable: "CLEARVIEW_OPENAI_API_KEY",
+                problem: format!("{name} needs it, or CLEARVIEW_OPENAI_API_KEY_SECRET, or another base URL"),
+            });
         }
-        Ok(())
+        let unpriced = self.daily_spend_limit.is_some() && name.is_remote() && self.known_price(name).is_none();
+        unpriced.then(|| ConfigError {
+            variable: "CLEARVIEW_PRICES",
+            problem: format!(
+                "with a daily spend limit, {name} needs a price (it may be 0), or there must be one of \"other\""
+            ),
+        })
     }
 }
 

@@ -147,7 +147,7 @@ pub fn refusal(error: &Error, correlation_id: &str) -> Response<Vec<u8>> {
     response
 }
 
-fn of_every_answer(cache_control: &'static str, correlation_id: &str) -> HeaderMap {
+pub(super) fn of_every_answer(cache_control: &'static str, correlation_id: &str) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(20);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
     headers.extend(SECURITY);
@@ -164,7 +164,7 @@ fn text_body(bytes: Vec<u8>) -> Body {
 
 /// Returns the rest of a day's quota in per cent; a plan that allows nothing leaves nothing.
 #[expect(clippy::cast_precision_loss, reason = "quotas are far below 2^52")]
-fn left_percent(usage: &Usage) -> f64 {
+pub(super) fn left_percent(usage: &Usage) -> f64 {
     let percent = usage.remaining() as f64 * 100.0 / usage.limit.max(1) as f64;
     (percent * 100.0).round() / 100.0
 }

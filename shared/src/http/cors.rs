@@ -17,7 +17,8 @@ const ALLOWED: HeaderValue = HeaderValue::from_static(
 
 /// Headers of an answer that a page may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "x-correlation-id, x-request-id, x-should-retry, ratelimit, ratelimit-policy, retry-after",
+    "x-clearview-degraded, x-clearview-source, x-correlation-id, x-request-id, x-should-retry, ratelimit, ratelimit-policy, \
+     retry-after",
 );
 
 impl Call {

@@ -9,10 +9,11 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use lambda_http::http::header::{HOST, HeaderName};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::util::MapRequest;
-use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, Response, service_fn};
+use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, Response, StreamAdapter, service_fn};
 
 use url::Url;
 
+use super::streamed::{AnswerBody, buffered};
 use crate::app::App;
 use crate::lambda;
 
@@ -44,6 +45,32 @@ where
     let adapter = Adapter::from(service_fn(move |request| {
         let answer = handle(Arc::clone(&app), request);
         async move { Ok::<_, Infallible>(Verbatim(answer.await)) }
+    }));
+    lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
+}
+
+/// Runs the function `name` whose answers may come piece by piece, for as long as Lambda has events for it. Where the caller takes
+/// whole answers only, as `sam local` does, they are sent whole.
+///
+/// # Errors
+/// A setting that cannot be used, or what ends the runtime.
+pub async fn run_streamed<H, F>(name: &'static str, handle: H) -> Result<(), lambda_http::Error>
+where
+    H: Fn(Arc<App>, Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<AnswerBody>> + Send + 'static,
+{
+    let app = lambda::start(name).await?;
+    app.connect().await;
+    if app.config.is_sam_local {
+        let adapter = Adapter::from(service_fn(move |request| {
+            let answer = handle(Arc::clone(&app), request);
+            async move { Ok::<_, Infallible>(Verbatim(buffered(answer.await).await)) }
+        }));
+        return lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await;
+    }
+    let adapter = StreamAdapter::from(service_fn(move |request| {
+        let answer = handle(Arc::clone(&app), request);
+        async move { Ok::<_, Infallible>(answer.await) }
     }));
     lambda_runtime::run_concurrent(MapRequest::new(adapter, with_every_header)).await
 }

@@ -55,8 +55,10 @@ fn kind_and_code(error: &Error) -> (&'static str, &'static str) {
         Error::RateLimitExceeded { .. } => ("rate_limit_error", "rate_limit_exceeded"),
         Error::QuotaExceeded { .. } => ("rate_limit_error", "insufficient_quota"),
         Error::Conflict { .. } => ("invalid_request_error", "conflict"),
+        Error::ConversationBusy { .. } => ("invalid_request_error", "conversation_busy"),
         Error::IdempotencyMismatch => ("invalid_request_error", "idempotency_mismatch"),
         Error::NotFound => ("invalid_request_error", "not_found"),
+        Error::Unknown { code, .. } => ("invalid_request_error", code),
         error if problem::status_and_code(error).0 < StatusCode::INTERNAL_SERVER_ERROR => {
             ("invalid_request_error", "invalid_request")
         }

@@ -73,7 +73,7 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
         Error::TokenReused => (StatusCode::UNAUTHORIZED, "TOKEN_REUSED"),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
-        Error::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+        Error::NotFound | Error::Unknown { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         Error::PayloadTooLarge { .. } | Error::UploadNeeded { .. } => {
             (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE")
@@ -82,7 +82,9 @@ pub(super) const fn status_and_code(error: &Error) -> (StatusCode, &'static str)
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
         }
         Error::UnreadableImage(_) => (StatusCode::UNPROCESSABLE_ENTITY, "UNREADABLE_IMAGE"),
-        Error::Conflict { .. } | Error::DeviceKnown => (StatusCode::CONFLICT, "CONFLICT"),
+        Error::Conflict { .. } | Error::ConversationBusy { .. } | Error::DeviceKnown => {
+            (StatusCode::CONFLICT, "CONFLICT")
+        }
         Error::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH"),
         Error::RateLimitExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED"),
         Error::QuotaExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),

@@ -64,6 +64,12 @@ impl Reply {
         }
     }
 
+    /// Returns the same answer with more headers, none of which it has.
+    #[must_use]
+    pub fn with_headers(self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { headers, ..self }
+    }
+
     /// Returns the same answer with another header, unless that cannot be one.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {

@@ -152,7 +152,7 @@ async fn send(
     if matches!(sent, Err(Failure::Lost(_))) {
         // Two messages of one name are one job.
         sent = queue
-            .send(&message)
+            .send_again(&message)
             .await
             .map_err(|failure| Failure::Lost(failure.into_outage()));
     }

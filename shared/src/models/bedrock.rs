@@ -1,5 +1,7 @@
 //! Amazon Bedrock's Converse: the same messages as one signed request. The answer's form is a tool that the model must use.
 
+pub mod dialogue;
+
 use lambda_http::http::{Method, Request, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -46,6 +48,11 @@ pub fn request(
             "toolChoice": {choice: {}},
         });
     }
+    call(endpoint, model, &body)
+}
+
+/// Returns the request with this body, to be signed.
+fn call(endpoint: &str, model: &str, body: &Value) -> Result<Request<String>, Failure> {
     Request::builder()
         .method(Method::POST)
         .uri(format!(

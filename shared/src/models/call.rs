@@ -106,14 +106,14 @@ impl RunningUsage {
         *self.total.lock().unwrap_or_else(PoisonError::into_inner) += more;
     }
 
-    fn settle_later(&self, settling: JoinHandle<bool>) {
+    pub(super) fn settle_later(&self, settling: JoinHandle<bool>) {
         self.settling
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(settling);
     }
 
-    fn add_opened(&self, opened: bool) {
+    pub(super) fn add_opened(&self, opened: bool) {
         self.add(ModelUsage {
             opened: u32::from(opened),
             ..ModelUsage::default()
@@ -188,7 +188,13 @@ impl Models {
     }
 
     /// Counts a call in this process, with the tokens of one that may cost something.
-    fn count(&self, name: &ProviderName, context: &CallContext<'_>, failure: Option<&Failure>, cost: Option<Tokens>) {
+    pub(super) fn count(
+        &self,
+        name: &ProviderName,
+        context: &CallContext<'_>,
+        failure: Option<&Failure>,
+        cost: Option<Tokens>,
+    ) {
         let money = cost.map_or_else(Money::default, |tokens| self.settings.price(name).of(tokens));
         let tokens = cost.unwrap_or_default();
         context.usage.add(ModelUsage {
@@ -233,7 +239,7 @@ impl Models {
     }
 }
 
-fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now: Timestamp) -> CallReport {
+pub(super) fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now: Timestamp) -> CallReport {
     let is_provocable = failure.is_some_and(Failure::is_provocable);
     CallReport {
         outcome: failure.map_or(CallOutcome::Good { slow }, |failure| failure.outcome(slow)),
@@ -244,7 +250,7 @@ fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now: Timestamp
 }
 
 /// Tells the breaker how a call ended, and writes down what was spent, at the same time. Returns whether the breaker opened.
-async fn settle(
+pub(super) async fn settle(
     (breakers, spend): (Arc<Breakers>, Arc<SpendStore>),
     (name, permit, report): (ProviderName, Permit, CallReport),
     now: Timestamp,

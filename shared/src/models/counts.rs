@@ -30,6 +30,13 @@ pub struct Bounds {
     pub told: u32,
 }
 
+impl Bounds {
+    /// Returns the most tokens that can have been written.
+    fn written(self) -> u64 {
+        (self.answer as u64).max(u64::from(self.told))
+    }
+}
+
 impl Counts {
     /// Reads the counts in `usage`, by the names of its members: tokens of the question, of the answer, and of both.
     #[must_use]
@@ -50,12 +57,20 @@ impl Counts {
     /// Returns the tokens of a call: each count that can be true, and for each other the most that it can have been.
     #[must_use]
     pub fn within(self, bounds: Bounds) -> Tokens {
-        let (question, answer) = (bounds.question as u64, bounds.answer as u64);
-        let written = answer.max(u64::from(bounds.told));
-        let believed = |count: Option<u64>, most: u64| count.filter(|count| *count <= most);
+        let Self { input, output } = self.credible(bounds);
         Tokens {
-            input: believed(self.input, question + MOST_ADDED).unwrap_or(question),
-            output: believed(self.output, written.max(MOST_WRITTEN)).unwrap_or(written),
+            input: input.unwrap_or(bounds.question as u64),
+            output: output.unwrap_or(bounds.written()),
+        }
+    }
+
+    /// Returns the counts that can be true.
+    #[must_use]
+    pub fn credible(self, bounds: Bounds) -> Self {
+        let believed = |count: Option<u64>, most: u64| count.filter(|count| *count <= most);
+        Self {
+            input: believed(self.input, bounds.question as u64 + MOST_ADDED),
+            output: believed(self.output, bounds.written().max(MOST_WRITTEN)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One question to one provider, as requests: in its protocol, with its key, at its address. A feature of the form that a
 //! provider refuses is given up and not sent to it again by this process.
 
+pub mod dialogue;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +34,12 @@ pub struct Exchange {
     forms: Mutex<HashMap<ProviderName, Form>>,
     bedrock: Endpoints,
     rekognition: Endpoints,
+}
+
+/// The key of a question, and whether it was read again.
+struct KeyInUse {
+    key: Option<Arc<Secret>>,
+    renewed: bool,
 }
 
 impl Exchange {
@@ -72,30 +80,54 @@ impl Exchange {
         trace: Option<&str>,
         now: Timestamp,
     ) -> Result<ModelReply, Failure> {
-        let mut key = self.key(name, now).await?;
-        let mut renewed = false;
+        let mut key = KeyInUse {
+            key: self.key(name, now).await?,
+            renewed: false,
+        };
         loop {
             let form = self.form(name);
-            let answer = self.send(name, request, form, (key.as_deref(), trace), now).await?;
+            let answer = self.send(name, request, form, (key.key.as_deref(), trace), now).await?;
             if (200..=299).contains(&answer.status) {
                 return read(name, request, &answer.body);
             }
-            let (failure, about) = refused(name, &answer);
-            match about {
-                About::Content if request.has_image() => return Err(Failure::Image(answer.status)),
-                About::Content => return Err(Failure::Content(answer.status)),
-                About::Form(feature) => match form.without(feature) {
-                    Some(lesser) => self.learn(name, form, lesser),
-                    None => return Err(failure),
-                },
-                // The key may have been replaced since it was read.
-                About::Other if answer.status == 401 && !renewed => match self.renewed(key.as_ref(), now).await {
-                    Some(other) => (key, renewed) = (Some(other), true),
-                    None => return Err(failure),
-                },
-                About::Other => return Err(failure),
-            }
+            let has_image = request.has_image();
+            self.learn_from(name, (form, &answer), has_image, &mut key, now).await?;
         }
+    }
+
+    /// Learns from the refusal of a form.
+    ///
+    /// # Errors
+    /// If asking again is of no use.
+    async fn learn_from(
+        &self,
+        name: &ProviderName,
+        (form, answer): (Form, &HttpAnswer),
+        has_image: bool,
+        key: &mut KeyInUse,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let (failure, about) = refused(name, answer);
+        match about {
+            About::Content if has_image => return Err(Failure::Image(answer.status)),
+            About::Content => return Err(Failure::Content(answer.status)),
+            About::Form(feature) => match form.without(feature) {
+                Some(lesser) => self.learn(name, form, lesser),
+                None => return Err(failure),
+            },
+            // The key may have been replaced since it was read.
+            About::Other if answer.status == 401 && !key.renewed => match self.renewed(key.key.as_ref(), now).await {
+                Some(other) => {
+                    *key = KeyInUse {
+                        key: Some(other),
+                        renewed: true,
+                    };
+                }
+                None => return Err(failure),
+            },
+            About::Other => return Err(failure),
+        }
+        Ok(())
     }
 
     async fn send(

@@ -1,5 +1,7 @@
 //! OpenAI's protocol: `POST {base}/chat/completions`, for every server that speaks it.
 
+pub mod dialogue;
+
 use lambda_http::http::{Method, Request, header};
 use serde::Deserialize;
 use serde_json::{Value, json};

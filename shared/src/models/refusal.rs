@@ -40,7 +40,7 @@ const OF_CONTENT: [&str; 20] = [
 ];
 
 /// Words of messages without a code, in lower case and with spaces for underscores. The first that occurs decides.
-const PHRASES: [(&str, About); 19] = [
+const PHRASES: [(&str, About); 20] = [
     ("context length", About::Content),
     ("input is too long", About::Content),
     ("prompt is too long", About::Content),
@@ -51,6 +51,7 @@ const PHRASES: [(&str, About); 19] = [
     ("unsupported image", About::Content),
     ("reasoning effort", About::Form(Feature::Effort)),
     ("temperature", About::Form(Feature::Temperature)),
+    ("top p", About::Form(Feature::Temperature)),
     ("max completion tokens", About::Form(Feature::Bound)),
     ("max tokens", About::Form(Feature::Bound)),
     ("maximum tokens", About::Form(Feature::Bound)),

@@ -48,6 +48,15 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
 }
 
+/// The answer to a request for a stream.
+#[derive(Debug)]
+pub enum Opened {
+    /// The stream, which is still to come.
+    Stream(SdkBody),
+    /// Something else, whole.
+    Answer(HttpAnswer),
+}
+
 impl Default for Transport {
     fn default() -> Self {
         Self {
@@ -62,15 +71,36 @@ impl Transport {
     ///
     /// # Errors
     /// When there is no answer, or a successful one that cannot be read.
-    pub async fn send(&self, mut request: Request<String>, now: Timestamp) -> Result<HttpAnswer, Failure> {
+    pub async fn send(&self, request: Request<String>, now: Timestamp) -> Result<HttpAnswer, Failure> {
+        read(self.follow(request).await?, now).await
+    }
+
+    /// Sends a request for a stream of events, and reads the answer's head; all of it if it is none.
+    ///
+    /// # Errors
+    /// As [`Transport::send`].
+    pub async fn open(&self, request: Request<String>, now: Timestamp) -> Result<Opened, Failure> {
+        let answer = self.follow(request).await?;
+        let header = |name| answer.headers().get(name).map_or(&[][..], HeaderValue::as_bytes);
+        let is_stream = header(header::CONTENT_TYPE)
+            .to_ascii_lowercase()
+            .starts_with(b"text/event-stream");
+        let is_plain = matches!(header(header::CONTENT_ENCODING), b"" | b"identity");
+        if answer.status().is_success() && is_stream && is_plain {
+            return Ok(Opened::Stream(answer.into_body()));
+        }
+        read(answer, now).await.map(Opened::Answer)
+    }
+
+    async fn follow(&self, mut request: Request<String>) -> Result<Response<SdkBody>, Failure> {
         for _ in 0..MOST_REDIRECTIONS {
             let answer = self.call(&request).await?;
             match redirection(request.uri(), &answer) {
                 Some(elsewhere) => *request.uri_mut() = elsewhere,
-                None => return read(answer, now).await,
+                None => return Ok(answer),
             }
         }
-        read(self.call(&request).await?, now).await
+        self.call(&request).await
     }
 
     /// Sends one request. It is sent once more if a kept connection was closed instead of answering: the provider had closed it

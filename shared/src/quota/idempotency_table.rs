@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
+use super::counter_item::read_used;
 use super::idempotency::{IdempotencyKey, KeyRecord};
-use super::table::{ADD, FITS, QuotaTable, Unanswered, addition, meter_and_day, read_used};
+use super::table::{ADD, FITS, QuotaTable, Unanswered, addition, meter_and_day};
 use super::{Charge, Counter};
 use crate::clock::Timestamp;
 use crate::error::Outage;

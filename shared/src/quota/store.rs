@@ -19,6 +19,7 @@ use crate::error::{DAILY, Error, Outage};
 use crate::ids::UserId;
 use crate::plan::Usage;
 use crate::table::Table;
+use crate::usage::MeterUse;
 use crate::valkey::Valkey;
 
 /// How long a remembered count may refuse a charge without asking the table.
@@ -235,14 +236,14 @@ impl QuotaStore {
         self.remembered(&of.counter).map(|used| usage(of, used))
     }
 
-    /// Returns how much of each of some counters is used, of 100 at most, in one call.
+    /// Returns how much of each of some counters is used, and of which kind, of 100 at most, in one call.
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn used_of(&self, counters: &[Counter]) -> Result<Vec<u64>, Outage> {
+    pub async fn used_of(&self, counters: &[Counter]) -> Result<Vec<MeterUse>, Outage> {
         let used = self.table.used_of(counters).await?;
         for (counter, used) in counters.iter().zip(&used) {
-            self.remember(counter, *used);
+            self.remember(counter, used.used);
         }
         Ok(used)
     }
@@ -275,7 +276,7 @@ impl QuotaStore {
 
     /// Admits a charge without the table, unless that is up. Also if the write's answer was lost: the table may then
     /// count the units twice, so that a user can lose a batch but never gain one.
-    async fn admit_alone(
+    pub(super) async fn admit_alone(
         &self,
         charge: &Charge,
         reservation: Option<Reservation>,
@@ -334,7 +335,7 @@ impl QuotaStore {
     }
 
     /// Adds the units admitted for a counter while the table was down. The charge was not made in any case.
-    async fn deliver(&self, counter: &Counter) -> Result<(), Unanswered> {
+    pub(super) async fn deliver(&self, counter: &Counter) -> Result<(), Unanswered> {
         match self.fallback.deliver(&self.table, counter).await {
             // The share of the next outage is computed from a count that includes the parcels.
             Ok(Some(used)) => self.remember(counter, used),
@@ -345,7 +346,7 @@ impl QuotaStore {
         Ok(())
     }
 
-    async fn deliver_others(&self) {
+    pub(super) async fn deliver_others(&self) {
         for (counter, used) in self.fallback.deliver_others(&self.table).await {
             self.remember(&counter, used);
         }
@@ -356,7 +357,7 @@ impl QuotaStore {
         (self.clock.now().since(seen.at) < REMEMBERED_FOR).then_some(seen.used)
     }
 
-    fn remember(&self, counter: &Counter, used: u64) {
+    pub(super) fn remember(&self, counter: &Counter, used: u64) {
         let at = self.clock.now();
         self.seen.insert(counter.clone(), Seen { used, at });
     }
@@ -370,7 +371,7 @@ impl QuotaStore {
     }
 }
 
-fn usage(charge: &Charge, used: u64) -> Usage {
+pub(super) fn usage(charge: &Charge, used: u64) -> Usage {
     Usage {
         tier: charge.tier.clone(),
         used,
@@ -406,7 +407,7 @@ const fn contended() -> Error {
     }
 }
 
-fn exceeded(charge: &Charge, used: u64, now: Timestamp) -> Error {
+pub(super) fn exceeded(charge: &Charge, used: u64, now: Timestamp) -> Error {
     let usage = usage(charge, used);
     let retry_after = usage.reset_at.since(now);
     Error::QuotaExceeded { usage, retry_after }

@@ -8,13 +8,16 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 
 use serde::Serialize;
 
+use super::counter_item::{read_settled, read_tokens, read_used};
 use super::outage::ledger::Parcel;
 use super::{Charge, Counter};
+use crate::clock::Timestamp;
+use crate::closing::Segment;
 use crate::error::Outage;
 use crate::ids::UserId;
 use crate::plan::{Meter, Tier};
-use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
-use crate::usage::{DayUse, Segment};
+use crate::table::{self, Failure, Item, Table, number, read_text, text};
+use crate::usage::{DayUse, MeterUse};
 
 /// How long a counter is kept after its day, for the day's close.
 const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);
@@ -80,6 +83,11 @@ impl QuotaTable {
     /// # Errors
     /// When the table is down.
     pub async fn used(&self, counter: &Counter) -> Result<u64, Outage> {
+        Ok(self.item(counter).await?.as_ref().and_then(read_used).unwrap_or(0))
+    }
+
+    /// Returns the whole item of a counter.
+    pub(super) async fn item(&self, counter: &Counter) -> Result<Option<Item>, Outage> {
         let call = self
             .table
             .client()
@@ -89,14 +97,14 @@ impl QuotaTable {
             .key("meter#day", text(meter_and_day(counter)))
             .consistent_read(true);
         let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
-        Ok(output.item.as_ref().and_then(read_used).unwrap_or(0))
+        Ok(output.item)
     }
 
-    /// Returns how much of each of some counters is used, of 100 at most, in one call.
+    /// Returns how much of each of some counters is used, and of which kind, of 100 at most, in one call.
     ///
     /// # Errors
     /// When the table is down, or too busy to read them all.
-    pub async fn used_of(&self, counters: &[Counter]) -> Result<Vec<u64>, Outage> {
+    pub async fn used_of(&self, counters: &[Counter]) -> Result<Vec<MeterUse>, Outage> {
         if counters.is_empty() {
             return Ok(Vec::new());
         }
@@ -112,7 +120,11 @@ impl QuotaTable {
             let of_counter = |item: &&Item| {
                 read_text(item, "user") == Some(user) && read_text(item, "meter#day") == Some(key.as_str())
             };
-            read.iter().find(of_counter).and_then(read_used).unwrap_or(0)
+            let item = read.iter().find(of_counter);
+            MeterUse {
+                used: item.and_then(read_used).unwrap_or(0),
+                tokens: item.and_then(read_tokens),
+            }
         });
         Ok(used.collect())
     }
@@ -204,31 +216,17 @@ impl QuotaTable {
         }
     }
 
-    /// Sets a counter to zero; returns the units it held.
-    ///
-    /// # Errors
-    /// When the table is down.
-    pub async fn reset(&self, counter: &Counter) -> Result<u64, Outage> {
-        let call = self
-            .update(counter)
-            .update_expression("SET used = :zero")
-            // A missing counter is at zero already.
-            .condition_expression("attribute_exists(used)")
-            .expression_attribute_values(":zero", number(0))
-            .return_values(ReturnValue::UpdatedOld);
-        match self.table.write(|| call.clone().send()).await {
-            Ok(output) => Ok(output.attributes().and_then(read_used).unwrap_or(0)),
-            Err(Failure::Refused(_)) => Ok(0),
-            Err(failure) => Err(failure.into_outage()),
-        }
-    }
-
     /// Returns one page of a day's counters, of all meters, in a segment of the table, from where the page before ended; and
-    /// where this one does.
+    /// where this one does. Units that are held at `now` are not counted yet.
     ///
     /// # Errors
     /// When the table is down.
-    pub async fn page(&self, segment: Segment, from: Option<&str>) -> Result<(Vec<DayUse>, Option<String>), Outage> {
+    pub async fn page(
+        &self,
+        segment: Segment,
+        from: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(Vec<DayUse>, Option<String>), Outage> {
         let start = from.and_then(|place| {
             // User and sort key, which holds no line break. It may be another day's counter.
             let (user, sort) = place.split_once('\n')?;
@@ -249,14 +247,16 @@ impl QuotaTable {
             .segment(i32::try_from(segment.number).unwrap_or(0))
             .total_segments(i32::try_from(segment.of).unwrap_or(1))
             .filter_expression(format!("#counter IN ({})", any.join(", ")))
-            .projection_expression("#user, #counter, used, tier, late")
             .expression_attribute_names("#counter", "meter#day")
-            .expression_attribute_names("#user", "user")
             .set_expression_attribute_values(Some(counters))
             .consistent_read(true)
             .set_exclusive_start_key(start);
         let output = self.table.call(call.send()).await.map_err(Failure::into_outage)?;
-        let uses = output.items().iter().filter_map(read_day_use).collect();
+        let uses = output
+            .items()
+            .iter()
+            .filter_map(|item| read_day_use(item, now))
+            .collect();
         let end = output
             .last_evaluated_key()
             .and_then(|key| Some(format!("{}\n{}", read_text(key, "user")?, read_text(key, "meter#day")?)));
@@ -280,7 +280,7 @@ impl QuotaTable {
         self.table.delete_partition(user.as_str()).await
     }
 
-    fn update(&self, counter: &Counter) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, counter: &Counter) -> UpdateItemFluentBuilder {
         self.table
             .client()
             .update_item()
@@ -295,7 +295,7 @@ pub(super) fn meter_and_day(counter: &Counter) -> String {
     format!("{}#{}", counter.meter, counter.day)
 }
 
-fn expiry(counter: &Counter) -> AttributeValue {
+pub(super) fn expiry(counter: &Counter) -> AttributeValue {
     number(counter.day.next().start().plus(KEPT_AFTER_ITS_DAY).seconds())
 }
 
@@ -309,10 +309,6 @@ pub(super) fn addition(charge: &Charge, room: u64) -> Item {
     ])
 }
 
-pub(super) fn read_used(item: &Item) -> Option<u64> {
-    read_number(item, "used")
-}
-
 fn read_count(item: &Item) -> Option<Count> {
     let (meter, day) = read_text(item, "meter#day")?.split_once('#')?;
     Some(Count {
@@ -322,13 +318,15 @@ fn read_count(item: &Item) -> Option<Count> {
     })
 }
 
-fn read_day_use(item: &Item) -> Option<DayUse> {
+fn read_day_use(item: &Item, now: Timestamp) -> Option<DayUse> {
+    let (used, may_change) = read_settled(item, now)?;
     let (meter, _) = read_text(item, "meter#day")?.split_once('#')?;
     Some(DayUse {
         user: UserId::parse(read_text(item, "user")?)?,
         meter: Meter::parse(meter)?,
         tier: Tier::parse(read_text(item, "tier")?)?,
-        used: read_used(item)?,
-        late: item.contains_key("late"),
+        used,
+        tokens: read_tokens(item),
+        late: may_change || item.contains_key("late"),
     })
 }

@@ -51,14 +51,25 @@ pub(super) struct RuntimeApi {
 struct Invocation {
     event: Vec<u8>,
     answer: oneshot::Sender<Outcome>,
+    pieces: Option<mpsc::UnboundedSender<Bytes>>,
 }
+
+/// The parts of an invocation that wait for its answer.
+struct Waiting {
+    answer: oneshot::Sender<Outcome>,
+    /// Told of a streamed answer piece by piece.
+    pieces: Option<mpsc::UnboundedSender<Bytes>>,
+}
+
+/// The end of the head of a streamed answer.
+const END_OF_HEAD: [u8; 8] = [0; 8];
 
 struct State {
     function: String,
     time_limit: Duration,
     /// Polls take turns in the order in which they came.
     queue: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
-    in_flight: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    in_flight: Mutex<HashMap<String, Waiting>>,
     load: watch::Sender<Load>,
 }
 
@@ -98,10 +109,14 @@ impl RuntimeApi {
     }
 
     /// Queues an event; what comes back is how it ended.
-    pub(super) fn submit(&self, event: Vec<u8>) -> oneshot::Receiver<Outcome> {
+    pub(super) fn submit(
+        &self,
+        event: Vec<u8>,
+        pieces: Option<mpsc::UnboundedSender<Bytes>>,
+    ) -> oneshot::Receiver<Outcome> {
         let (answer, outcome) = oneshot::channel();
         self.queue
-            .send(Invocation { event, answer })
+            .send(Invocation { event, answer, pieces })
             .expect("the Runtime API runs");
         outcome
     }
@@ -122,13 +137,20 @@ impl State {
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let extension = header(&request, "lambda-extension-name");
-        let body = match request.into_body().collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => return refusal(StatusCode::BAD_REQUEST, "InvalidRequest"),
-        };
+        let streams = header(&request, "lambda-runtime-function-response-mode").as_deref() == Some("streaming");
         let steps: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let pieces = match steps.as_slice() {
+            [.., id, "response"] if streams => self.in_flight().get_mut(*id).and_then(|waiting| waiting.pieces.take()),
+            _ => None,
+        };
+        let Some(body) = read(request.into_body(), pieces).await else {
+            return refusal(StatusCode::BAD_REQUEST, "InvalidRequest");
+        };
         match (&method, steps.as_slice()) {
             (&Method::GET, ["2018-06-01", "runtime", "invocation", "next"]) => self.next().await,
+            (&Method::POST, ["2018-06-01", "runtime", "invocation", id, "response"]) if streams => {
+                self.finish(id, Ok(as_whole(&body)))
+            }
             (&Method::POST, ["2018-06-01", "runtime", "invocation", id, "response"]) => self.finish(id, Ok(body)),
             (&Method::POST, ["2018-06-01", "runtime", "invocation", id, "error"]) => {
                 self.finish(id, Err(diagnostic(&body)))
@@ -149,7 +171,7 @@ impl State {
             let _open = Poll::open(self);
             self.queue.lock().await.recv().await
         };
-        let Some(Invocation { event, answer }) = invocation else {
+        let Some(Invocation { event, answer, pieces }) = invocation else {
             // The environment is being dropped.
             return std::future::pending().await;
         };
@@ -163,7 +185,7 @@ impl State {
             &hex[20..]
         );
         let now = Clock::system().now();
-        self.in_flight().insert(id.clone(), answer);
+        self.in_flight().insert(id.clone(), Waiting { answer, pieces });
         self.load.send_modify(|load| load.in_flight += 1);
         reply(
             Response::builder()
@@ -192,7 +214,7 @@ impl State {
     }
 
     fn finish(&self, id: &str, outcome: Outcome) -> Response<Full<Bytes>> {
-        let Some(answer) = self.in_flight().remove(id) else {
+        let Some(Waiting { answer, .. }) = self.in_flight().remove(id) else {
             return refusal(StatusCode::BAD_REQUEST, "InvalidRequestID");
         };
         self.load.send_modify(|load| load.in_flight -= 1);
@@ -222,7 +244,7 @@ impl State {
         )
     }
 
-    fn in_flight(&self) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<Outcome>>> {
+    fn in_flight(&self) -> std::sync::MutexGuard<'_, HashMap<String, Waiting>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -241,6 +263,35 @@ impl Drop for Poll<'_> {
     fn drop(&mut self) {
         self.0.load.send_modify(|load| load.polls -= 1);
     }
+}
+
+/// Reads a body, and passes each piece on as it comes; `None` if it broke.
+async fn read(mut body: Incoming, pieces: Option<mpsc::UnboundedSender<Bytes>>) -> Option<Bytes> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame.ok()?.into_data() {
+            whole.extend_from_slice(&piece);
+            let _ = pieces.as_ref().map(|pieces| pieces.send(piece));
+        }
+    }
+    Some(whole.into())
+}
+
+/// Returns a streamed answer in the form of one that is whole, as API Gateway reads both.
+fn as_whole(streamed: &[u8]) -> Bytes {
+    let mut windows = streamed.windows(END_OF_HEAD.len());
+    let at = windows
+        .position(|window| window == END_OF_HEAD)
+        .expect("the end of the head");
+    let mut answer: Value = serde_json::from_slice(&streamed[..at]).expect("a head in JSON");
+    let headers = answer["headers"].as_object().into_iter().flatten();
+    for (name, value) in headers {
+        assert!(value.is_string(), "{name} is there twice, and the gateway reads one");
+    }
+    let body = std::str::from_utf8(&streamed[at + END_OF_HEAD.len()..]).expect("a text");
+    answer["body"] = body.into();
+    answer["isBase64Encoded"] = false.into();
+    answer.to_string().into()
 }
 
 fn header(request: &Request<Incoming>, name: &str) -> Option<String> {

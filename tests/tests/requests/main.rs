@@ -3,5 +3,6 @@
 
 mod api;
 mod attacks;
+mod chat;
 mod process;
 mod providers;

@@ -7,5 +7,6 @@ mod failures;
 mod rights;
 mod scheduled;
 mod stage;
+mod streams;
 mod thaw;
 mod trace;

@@ -7,4 +7,6 @@ mod rankings;
 mod refresh;
 mod safe_pictures;
 mod sessions;
+mod shared_replies;
 mod simulated_day;
+mod statistics;

@@ -1,7 +1,7 @@
 //! The counters of a day's spending: a few items of the settings table, so that no single one takes every write.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
@@ -45,6 +45,23 @@ pub struct SpendStore {
     limit: Option<Money>,
     fleet_size: u32,
     known: Mutex<DayView>,
+    /// The most that calls under way may cost.
+    under_way: Mutex<Money>,
+}
+
+/// The most that a call under way may cost: it counts as spent until this is dropped.
+#[derive(Debug)]
+#[must_use = "it counts for as long as it is there"]
+pub struct SetAside {
+    store: Arc<SpendStore>,
+    money: Money,
+}
+
+impl Drop for SetAside {
+    fn drop(&mut self) {
+        let mut under_way = self.store.under_way();
+        *under_way = under_way.minus(self.money);
+    }
 }
 
 /// The spending of a day as this process knows it.
@@ -81,6 +98,7 @@ impl SpendStore {
             limit: config.providers.daily_spend_limit,
             fleet_size: config.fleet_size,
             known: Mutex::new(DayView::of(Timestamp::from_millis(0).day())),
+            under_way: Mutex::default(),
         }
     }
 
@@ -116,7 +134,28 @@ impl SpendStore {
         if known.blind.is_some() && blindly >= blind_limit(limit, known.spent.minus(blindly), self.fleet_size) {
             return Budget::Spent;
         }
-        Budget::of(limit, known.spent)
+        Budget::of(limit, known.spent + *self.under_way())
+    }
+
+    /// Sets aside what a call may cost at most, unless that is more than the day of `now` has left beside all calls of this process
+    /// that are under way.
+    pub async fn set_aside(self: &Arc<Self>, money: Money, now: Timestamp) -> Option<SetAside> {
+        if money != Money::default() && self.budget(now).await == Budget::Spent {
+            return None;
+        }
+        let spent = self.known(now.day()).spent;
+        let mut under_way = self.under_way();
+        let with_it = *under_way + money;
+        if money != Money::default() && self.limit.is_some_and(|limit| spent + with_it > limit) {
+            return None;
+        }
+        *under_way = with_it;
+        let store = Arc::clone(self);
+        Some(SetAside { store, money })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Money> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a call and writes it down.

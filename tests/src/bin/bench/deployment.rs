@@ -8,7 +8,7 @@ use tests::service::{Plan, TableService};
 use crate::tls::TlsFront;
 
 /// Every function's binary with an event for it, if there is one that it answers well without other services.
-pub(crate) const FUNCTIONS: [(&str, Option<&str>); 11] = [
+pub(crate) const FUNCTIONS: [(&str, Option<&str>); 12] = [
     ("admin", Some("admin/options-preflight")),
     ("auth", Some("auth/register")),
     ("classify", Some("classify/batch")),
@@ -19,6 +19,7 @@ pub(crate) const FUNCTIONS: [(&str, Option<&str>); 11] = [
     ("quota-reset", Some("quota-reset/close")),
     ("rank", Some("rank/brands")),
     ("usage", Some("usage/today")),
+    ("webhooks", None),
     ("worker", Some("worker/unreadable-message")),
 ];
 

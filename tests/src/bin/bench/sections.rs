@@ -2,6 +2,7 @@
 
 mod allocations;
 mod captures;
+mod chat;
 mod close;
 mod cold;
 mod cost;
@@ -15,6 +16,7 @@ mod replay;
 mod server;
 mod size;
 mod soak;
+mod statistics;
 mod waits;
 mod warm;
 
@@ -34,6 +36,7 @@ pub(crate) enum Section {
     Allocations,
     Server,
     Captures,
+    Chat,
     Overload,
     Faults,
     Growth,
@@ -42,12 +45,13 @@ pub(crate) enum Section {
     Jobs,
     Day,
     Close,
+    Statistics,
     Soak,
 }
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Size,
         Self::Cost,
         Self::Cold,
@@ -56,6 +60,7 @@ impl Section {
         Self::Allocations,
         Self::Server,
         Self::Captures,
+        Self::Chat,
         Self::Overload,
         Self::Faults,
         Self::Growth,
@@ -64,6 +69,7 @@ impl Section {
         Self::Jobs,
         Self::Day,
         Self::Close,
+        Self::Statistics,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
@@ -78,6 +84,7 @@ impl Section {
             Self::Allocations => "Calls of the allocator by one request to classify",
             Self::Server => "The local server, 1 cached post per request, on the processors that also make the load",
             Self::Captures => "Captures of 1,080 by 1,920 pixels: judged, reused, known by their pixels",
+            Self::Chat => "Chat: first words next to the provider itself, both on this machine; 200 streams at once",
             Self::Overload => {
                 "Three and ten times what the local server can do, 20 posts in a request, 3 of them new; it has one processor"
             }
@@ -90,6 +97,7 @@ impl Section {
             Self::Jobs => "Jobs: submits at 500 a second; one worker's work on a cached post, embedded tables included",
             Self::Day => "A replayed day of a feed, 10 instances; what it assumes is in sections/replay/trace.rs",
             Self::Close => "The close of a day",
+            Self::Statistics => "A year of statistics of a user who has 20 applications on each day",
             Self::Soak => "A server at half of what it can do, with faults that come and go",
         }
     }
@@ -104,6 +112,7 @@ impl Section {
             Self::Allocations => allocations::measure(report).await,
             Self::Server => server::measure(effort, report).await,
             Self::Captures => captures::measure(effort, report).await,
+            Self::Chat => chat::measure(effort, report).await,
             Self::Overload => overload::measure(effort, report).await,
             Self::Faults => faults::measure(effort, report).await,
             Self::Growth => growth::measure(effort, report).await,
@@ -112,6 +121,7 @@ impl Section {
             Self::Jobs => jobs::measure(effort, report).await,
             Self::Day => replay::measure(effort, report).await,
             Self::Close => close::measure(effort, report).await,
+            Self::Statistics => statistics::measure(effort, report).await,
             Self::Soak => soak::measure(effort, report).await,
         }
     }

@@ -10,6 +10,7 @@ use tests::client::{Client, Device, send};
 use tests::program::path_of;
 use tests::service::Plan;
 use tests::signer::SignedRequest;
+use tests::upstream::{Act, Script, upstream};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -177,4 +178,42 @@ async fn no_secret_of_a_request_is_in_the_log_an_error_or_the_audit_table() {
             "{line}"
         );
     }
+}
+
+#[tokio::test]
+async fn no_word_of_a_dialogue_is_in_the_log() {
+    let upstream = upstream(Act::Answer).await;
+    let plan = tests::chat::plan(&upstream).on_system_time().with(
+        "CLEARVIEW_ASSISTANTS",
+        tests::chat::ASSISTANTS.replace("Be kind.", CANARY),
+    );
+    let server = Logged::start(&plan).await;
+    let device = server.client.register("ann").await;
+    let echo = Act::Refuse {
+        status: 400,
+        error: json!({"error": {"message": CANARY, "code": CANARY}}),
+        post: None,
+        member: None,
+    };
+    let cut = format!(r#"{{"then":{{"do":"chat","text":"{CANARY} {CANARY}","cutAfter":1}}}}"#);
+    for script in [
+        Script::always(Act::Answer),
+        Script::always(echo),
+        Script::parse(&cut).unwrap(),
+    ] {
+        upstream.follow(script);
+        // The second time `keeper` remembers.
+        for (assistant, streams) in [("coach", true), ("coach", false), ("keeper", true), ("keeper", false)] {
+            let mut body = tests::chat::question(assistant, &format!("{CANARY}?"));
+            body["stream"] = json!(streams);
+            let request = server.client.request(Method::POST, "/v1/chat/completions");
+            let answer = request.bearer_auth(&device.access).json(&body).send().await.unwrap();
+            let status = answer.status();
+            let text = answer.text().await.unwrap();
+            assert_eq!(status.is_success(), text.contains(CANARY), "{status}: {text}");
+        }
+    }
+    let log = server.end().await;
+    assert!(log.contains("firstTokenMs") && log.contains("\"cut\":true"), "{log}");
+    assert!(!log.contains(CANARY), "{log}");
 }

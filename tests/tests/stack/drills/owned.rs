@@ -3,13 +3,16 @@
 use crate::drills::log::Metrics;
 
 /// The alarms that are made of such metrics alone.
-pub(crate) const OWNED: [&str; 7] = [
+pub(crate) const OWNED: [&str; 10] = [
     "CacheMemory",
     "CacheThrottled",
     "DeadLetters",
     "FunctionsFailing",
     "FunctionsThrottled",
     "GatewayErrors",
+    "JobsBacklog",
+    "JobsDead",
+    "JobsLate",
     "JobsUnannounced",
 ];
 
@@ -31,7 +34,7 @@ const GATEWAY: &str =
 // (`aws cloudwatch list-metrics --namespace AWS/ElastiCache`, to be looked at once after the first deployment).
 const CACHE: &str = "https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html";
 
-pub(crate) const DOCUMENTED: [Documented; 6] = [
+pub(crate) const DOCUMENTED: [Documented; 7] = [
     Documented {
         namespace: "AWS/Lambda",
         name: "Errors",
@@ -47,6 +50,12 @@ pub(crate) const DOCUMENTED: [Documented; 6] = [
     Documented {
         namespace: "AWS/SQS",
         name: "ApproximateNumberOfMessagesVisible",
+        dimensions: &["QueueName"],
+        source: SQS,
+    },
+    Documented {
+        namespace: "AWS/SQS",
+        name: "ApproximateAgeOfOldestMessage",
         dimensions: &["QueueName"],
         source: SQS,
     },
@@ -94,6 +103,21 @@ pub(crate) fn owned(alarm: &str) -> Datapoints {
             "AWS/SQS:ApproximateNumberOfMessagesVisible{QueueName=DayCloseDeadLetters.QueueName}",
             &[1.0],
             &[0.0],
+        ),
+        "JobsBacklog" => (
+            "AWS/SQS:ApproximateNumberOfMessagesVisible{QueueName=JobsQueue.QueueName}",
+            &[100.0, 5_001.0],
+            &[5_000.0],
+        ),
+        "JobsDead" => (
+            "AWS/SQS:ApproximateNumberOfMessagesVisible{QueueName=JobsDeadLetters.QueueName}",
+            &[1.0],
+            &[0.0],
+        ),
+        "JobsLate" => (
+            "AWS/SQS:ApproximateAgeOfOldestMessage{QueueName=JobsQueue.QueueName}",
+            &[0.0, 61.0],
+            &[60.0],
         ),
         "JobsUnannounced" => (
             "AWS/SQS:ApproximateNumberOfMessagesVisible{QueueName=WebhookDeadLetters.QueueName}",

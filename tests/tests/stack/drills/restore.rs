@@ -38,7 +38,8 @@ async fn the_drill_restores_every_table_that_cannot_be_derived_and_leaves_nothin
     let text = said_by(&mut drill).await;
     let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let restored: Vec<&str> = results.iter().map(|result| result["table"].as_str().unwrap()).collect();
-    let expected = ["quota", "identity", "settings", "usage", "audit"].map(|name| format!("clearview-{name}"));
+    let expected =
+        ["quota", "identity", "settings", "usage", "audit", "conversations"].map(|name| format!("clearview-{name}"));
     assert_eq!(restored, expected);
     assert_eq!((&results[0]["items"], &results[0]["missing"]), (&1.into(), &0.into()));
     assert!(results[1]["items"].as_u64() > Some(2));
@@ -53,7 +54,7 @@ async fn the_drill_restores_every_table_that_cannot_be_derived_and_leaves_nothin
 async fn the_drill_waits_for_a_point_in_time_behind_what_it_has_noted_and_restores_that() {
     let text = said_by(&mut script("restore_in_moto.py")).await;
     let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(results.len(), 5);
+    assert_eq!(results.len(), 6);
     for result in results {
         assert_eq!((&result["items"], &result["missing"]), (&1.into(), &0.into()), "{text}");
         assert_eq!(result["passed"], true, "{text}");
@@ -63,5 +64,5 @@ async fn the_drill_waits_for_a_point_in_time_behind_what_it_has_noted_and_restor
 #[tokio::test]
 async fn a_lost_stacks_tables_come_back_from_copies_and_the_keys_of_its_secrets_are_forgotten() {
     let text = said_by(&mut script("remake_in_moto.py")).await;
-    assert_eq!(text.trim(), "restored 5 tables");
+    assert_eq!(text.trim(), "restored 6 tables");
 }

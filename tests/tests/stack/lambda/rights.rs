@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
+use shared::ids::UserId;
+use shared::statistics::Observation;
+use shared::statistics::marks::Marks;
+use shared::statistics::slot::shard;
 use tests::definitions::{Template, attribute_of, list};
 use tests::events;
 use tests::recorder::{Access, Recorder};
 use tests::secrets_manager::SecretsManager;
+use tests::upstream::{Script, Upstream};
 
 use crate::lambda::stage::{Stage, body_of, token_of};
 use tests::signer::{Attach, Signer};
@@ -19,8 +25,9 @@ type Right = (String, String);
 /// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
 /// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
 /// providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 6] = [
+const UNSEEN: [(&str, &str, &str); 7] = [
     ("auth", "dynamodb:GetItem", "settings"),
+    ("chat", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:UpdateItem", "settings"),
     ("health", "dynamodb:PutItem", "identity"),
@@ -33,6 +40,7 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     let registration = stage.register(name).await;
     count_on_the_day_that_is_closed(stage, "u_Zq3oYv0T5wPq8cD1mXkR7A").await;
     count_on_the_day_that_is_closed(stage, registration["userId"].as_str().unwrap()).await;
+    end_a_job(stage, registration["userId"].as_str().unwrap()).await;
     let secrets = SecretsManager::start().await;
     let recorder = Recorder::to(stage.tables.address()).await;
     let mut function = stage.function_at(name, recorder.address);
@@ -49,6 +57,18 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
         }
         return recorder.seen();
     }
+    // The first call fails, so that a run of an idempotency key is forgotten.
+    let upstream = Upstream::start(Script::parse(FAILS_ONCE).unwrap()).await.unwrap();
+    if name == "chat" {
+        let settings = tests::chat::plan(&upstream);
+        for variable in [
+            "CLEARVIEW_ASSISTANTS",
+            "CLEARVIEW_OPENAI_BASE_URL",
+            "CLEARVIEW_OPENAI_API_KEY",
+        ] {
+            function = function.with(variable, settings.variables()[variable].clone());
+        }
+    }
     let environment = function.start().await.unwrap();
     for event in events::all().into_iter().filter(|event| event.function() == name) {
         environment
@@ -64,7 +84,9 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     for event in unseen(stage, name, &registration) {
         let answer = environment.invoke(event.to_string()).await.unwrap();
         // The entry that a cursor names is looked for, and is not there.
-        let expected = if event["queryStringParameters"]["cursor"].is_null() {
+        let expected = if event["headers"]["Idempotency-Key"] == "first" {
+            503..504
+        } else if event["queryStringParameters"]["cursor"].is_null() {
             200..300
         } else {
             404..405
@@ -77,6 +99,12 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     }
     recorder.seen()
 }
+
+/// A provider that is down for a moment, for as long as a call and its retry.
+const FAILS_ONCE: &str = r#"{"steps":[{"do":"status","status":400}],"then":{"do":"answer"}}"#;
+
+/// The digits of the id of a conversation that each user has.
+const KEPT_CONVERSATION: &str = "0199e0f0a1b20123456789abcdef0123";
 
 /// The secret of the captured events.
 const ROTATED: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:TokenKeys-AbCdEf";
@@ -126,6 +154,9 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
             event["queryStringParameters"] = json!({"day": "2026-11-21", "cursor": cursor});
             event["multiValueQueryStringParameters"] = json!({"day": ["2026-11-21"], "cursor": [cursor]});
             route(&mut event, method, route_of, route_of);
+        } else if path.ends_with("/stats") {
+            event["queryStringParameters"] = Value::Null;
+            event["multiValueQueryStringParameters"] = Value::Null;
         } else if path.ends_with("/audit") || path.ends_with("/usage") {
             event["queryStringParameters"] = json!({"day": "2026-11-21"});
             event["multiValueQueryStringParameters"] = json!({"day": ["2026-11-21"]});
@@ -140,6 +171,43 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
     };
     match name {
         "auth" => vec![at_auth("/v1/auth/refresh"), own("DELETE", "/v1/auth/me", "/v1/auth/me")],
+        "chat" => {
+            let mut event = events::named("chat/unknown-assistant").value(text("accessToken"));
+            let body = tests::chat::question("keeper", "How do I begin to run?");
+            event["body"] = body.to_string().into();
+            let keyed = |key: &str| {
+                let mut event = event.clone();
+                event["headers"]["Idempotency-Key"] = key.into();
+                event["multiValueHeaders"]["Idempotency-Key"] = json!([key]);
+                event
+            };
+            let mut turn = keyed("third");
+            let mut said = body.clone();
+            said["conversation"] = json!(format!("conv_{KEPT_CONVERSATION}"));
+            turn["body"] = said.to_string().into();
+            let mut failed = keyed("first");
+            failed["body"] = turn["body"].clone();
+            let at = |method: &str, rest: &str| {
+                let mut event = events::named("chat/models").value(text("accessToken"));
+                let path = format!(
+                    "/v1/conversations{}",
+                    rest.replace("{conversation}", &format!("conv_{KEPT_CONVERSATION}"))
+                );
+                route(&mut event, method, &path, &format!("/v1/conversations{rest}"));
+                event["pathParameters"] = json!({"conversation": format!("conv_{KEPT_CONVERSATION}")});
+                event
+            };
+            vec![
+                failed,
+                keyed("second"),
+                signed(&device, event),
+                turn,
+                at("POST", ""),
+                at("GET", "/{conversation}"),
+                at("GET", "/{conversation}/items"),
+                at("DELETE", "/{conversation}"),
+            ]
+        }
         "classify" => vec![signed(
             &device,
             events::named("classify/batch").value(text("accessToken")),
@@ -165,6 +233,7 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
                 by_admin("GET", "/v1/admin/audit", "/v1/admin/audit", None),
                 by_admin("GET", "/v1/admin/audit?a.1", "/v1/admin/audit", None),
                 by_admin("GET", "/v1/admin/usage", "/v1/admin/usage", None),
+                by_admin("GET", "/v1/admin/stats", "/v1/admin/stats", None),
                 by("POST", "/revoke", None),
                 by("DELETE", "", None),
             ]
@@ -204,6 +273,68 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .send()
         .await
         .unwrap();
+    // To be gone on with, or erased with its user.
+    let now = Clock::system().now().millis();
+    client
+        .put_item()
+        .table_name("clearview-conversations")
+        .item("user", text(user))
+        .item("item", text(&format!("c#{KEPT_CONVERSATION}")))
+        .item("createdAt", AttributeValue::N(now.to_string()))
+        .item("updatedAt", AttributeValue::N(now.to_string()))
+        .item("messages", AttributeValue::N("0".to_owned()))
+        .send()
+        .await
+        .unwrap();
+    let mut marks = Marks::default();
+    let id = UserId::parse(user).unwrap();
+    marks.insert(&Observation {
+        id: "det_1",
+        at: Timestamp::parse("2026-11-20T18:05:00Z").unwrap(),
+        application: None,
+        device: None,
+        level: 0,
+        similar: false,
+        failed_open: false,
+    });
+    // A slot of the day that is closed, and the row of the day before it.
+    for (owner, item) in [
+        (
+            format!("slots#2026-11-20#{:02}", shard(&id)),
+            format!("{user}#18:05#test"),
+        ),
+        (user.to_owned(), "day#2026-11-19".to_owned()),
+    ] {
+        client
+            .put_item()
+            .table_name("clearview-statistics")
+            .item("owner", text(&owner))
+            .item("item", text(&item))
+            .item("marks", AttributeValue::B(Blob::new(marks.encode())))
+            .item(
+                "counts",
+                text(r#"{"total":[[1,0,0,0],[0,0,0,0],[0,0,0,0]],"applications":{}}"#),
+            )
+            .item("n", AttributeValue::N("1".to_owned()))
+            .item("at", AttributeValue::N("0".to_owned()))
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+/// A job of a user that has ended: it is erased with the user.
+async fn end_a_job(stage: &Stage, user: &str) {
+    let client = stage.tables.tables().client().clone();
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = client
+        .put_item()
+        .table_name("clearview-jobs")
+        .item("user", text(user))
+        .item("job", text("job_of_the_test"))
+        .item("finishedAt", AttributeValue::N("1".to_owned()))
+        .item("fault", text("EXPIRED"));
+    put.send().await.unwrap();
 }
 
 /// A role that lets its function do something with some keys alone lets it do so with those that it needs.
@@ -265,6 +396,7 @@ async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
     for name in [
         "admin",
         "auth",
+        "chat",
         "classify",
         "detect",
         "health",

@@ -214,11 +214,12 @@ fn the_public_keys_are_written_by_auth_and_key_rotation_alone() {
 }
 
 /// Which secret each function may read, and what it may do with it beyond that.
-const SECRETS: [(&str, &[&str], &[&str]); 11] = [
+const SECRETS: [(&str, &[&str], &[&str]); 12] = [
     ("admin", &["AdminKeys"], &[]),
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
+    ("chat", &["ModelKey", "SigningKeys"], &[]),
     ("classify", &["ModelKey", "SigningKeys"], &[]),
-    ("detect", &["SigningKeys"], &[]),
+    ("detect", &["ModelKey", "SigningKeys"], &[]),
     ("health", &["AdminKeys", "ModelKey"], &[]),
     (
         "key-rotation",

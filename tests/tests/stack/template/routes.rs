@@ -9,6 +9,9 @@ use tests::definitions::{Template, openapi};
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "head", "options"];
 
+/// The functions whose answers are streamed: then all of them, as their programs know no other form.
+const STREAMING: [&str; 1] = ["chat"];
+
 const ANY: &str = "x-amazon-apigateway-any-method";
 
 /// The paths of the contract with what is said of each.
@@ -62,10 +65,18 @@ fn every_method_of_a_path_goes_to_the_function_that_serves_it() {
             // That of the call to Lambda, whatever the client's is.
             assert_eq!(integration["httpMethod"], "POST", "{path} {method}");
             let uri = integration["uri"]["Fn::Sub"].as_str().unwrap();
+            let streams = STREAMING.contains(&function);
+            let (version, action) = if streams {
+                ("2021-11-15", "response-streaming-invocations")
+            } else {
+                ("2015-03-31", "invocations")
+            };
             let expected = format!(
-                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/{target}/invocations"
+                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/{version}/functions/{target}/{action}"
             );
             assert_eq!(uri, expected, "{path} {method}");
+            let mode = if streams { json!("STREAM") } else { Value::Null };
+            assert_eq!(integration["responseTransferMode"], mode, "{path} {method}");
         }
     }
 }
@@ -100,9 +111,18 @@ fn the_gateway_asks_for_awss_signature_for_the_metrics_alone_and_only_where_it_i
 fn the_gateway_outwaits_a_request_and_a_function_outwaits_the_gateway() {
     let (openapi, template) = (openapi(), Template::read());
     let millis = |value: &Value| Duration::from_millis(value.as_u64().unwrap());
-    let request = Config::read(|_| None).unwrap().request_timeout;
-    let function = Duration::from_secs(template.value()["Globals"]["Function"]["Timeout"].as_u64().unwrap());
+    let usual = Config::read(|_| None).unwrap().request_timeout;
+    let seconds = |value: &Value| value.as_u64().map(Duration::from_secs);
+    let globals = seconds(&template.value()["Globals"]["Function"]["Timeout"]).unwrap();
     for (path, item) in paths(&openapi) {
+        let (.., name) = local::gateway::routes().find(|(_, route, _)| *route == path).unwrap();
+        let own = &template.resource(template.function_id(name))["Properties"]["Timeout"];
+        let function = seconds(own).unwrap_or(globals);
+        let request = if STREAMING.contains(&name) {
+            shared::chat::LONGEST_REPLY
+        } else {
+            usual
+        };
         for operation in item.as_object().unwrap().values() {
             let gateway = millis(&operation["x-amazon-apigateway-integration"]["timeoutInMillis"]);
             assert!(

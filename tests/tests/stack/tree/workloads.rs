@@ -29,10 +29,12 @@ const WORDS: [&str; 19] = [
 const ABOVE: [&str; 8] = ["", "app", "chat", "classify", "detect", "http", "jobs", "rank"];
 
 /// The modules that may say some of these words.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     // The names of meters.
     ("plan", &["detect", "images", "posts", "rankings"]),
     ("error", &["image"]),
+    // All that is kept of a user, whatever workload keeps it.
+    ("account", &["chat"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
     ("config", &["detect", "image", "images"]),

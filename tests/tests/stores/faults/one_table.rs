@@ -50,13 +50,14 @@ impl Setting {
 }
 
 /// The effects of each table's outage: on classify's answer, on registration, on usage.
-const EXPECTED: [(&str, &[&str], u16, u16); 6] = [
+const EXPECTED: [(&str, &[&str], u16, u16); 7] = [
     ("quota", &["quota"], 201, 503),
     ("identity", &[], 503, 200),
     ("answers", &["cache"], 201, 200),
     ("settings", &[], 201, 200),
     ("audit", &[], 201, 200),
     ("usage", &[], 201, 503),
+    ("conversations", &[], 201, 200),
 ];
 
 #[tokio::test]

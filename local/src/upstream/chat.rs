@@ -1,0 +1,334 @@
+//! Replies of a scripted provider to chat: whole or in a stream, with the pauses and faults that the script names.
+
+use std::time::Duration;
+
+use futures_util::stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::Response;
+use hyper::body::{Bytes, Frame};
+use hyper::header::{self, HeaderValue};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::json_response;
+use super::script::Act;
+
+/// The body of any answer of a scripted provider. An error ends its connection.
+pub(super) type ScriptedBody = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// The bytes of a frame that ends anywhere, also within a character.
+const ODD_FRAME: usize = 5;
+
+/// A reply to chat: its words, its pace, and where it breaks.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ScriptedReply {
+    /// Its text (the last message, said again).
+    pub text: Option<String>,
+    /// The number of chunks (one for each word).
+    pub chunks: Option<usize>,
+    /// Milliseconds before the first chunk.
+    pub first_ms: u64,
+    /// Milliseconds before each further one.
+    pub pause_ms: u64,
+    /// The connection ends after so many chunks.
+    pub cut_after: Option<usize>,
+    /// An error comes after so many chunks, and then the end.
+    pub error_after: Option<usize>,
+    /// Nothing more comes after so many chunks, and no end.
+    pub hang_after: Option<usize>,
+    /// Its reason to finish (`stop`, or `length` if the bound on tokens was met).
+    pub finish: Option<String>,
+    /// The member `usage` instead of a true one.
+    pub usage: Option<Value>,
+    /// Other departures from the protocol.
+    pub lapses: Vec<Lapse>,
+}
+
+/// A departure from the protocol of chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Lapse {
+    /// No usage, although it is asked for.
+    NoUsage,
+    /// No reason to finish.
+    NoFinish,
+    /// No `[DONE]`.
+    NoDone,
+    /// Lines that end with CR LF, and comments in between.
+    Crlf,
+    /// Frames that end within characters.
+    SplitUtf8,
+    /// More tokens than are allowed.
+    TooLong,
+    /// The name of another model.
+    WrongModel,
+}
+
+impl ScriptedReply {
+    fn has(&self, lapse: Lapse) -> bool {
+        self.lapses.contains(&lapse)
+    }
+}
+
+/// A reply as it will be written.
+struct Written<'a> {
+    reply: &'a ScriptedReply,
+    text: String,
+    finish: Value,
+    usage: Value,
+    model: Value,
+}
+
+/// A part of a stream.
+#[derive(Debug, PartialEq)]
+enum Portion {
+    Bytes(Vec<u8>),
+    Wait(Duration),
+    Cut,
+    Hang,
+}
+
+/// Returns the reply to a call of chat: one that streams, or asks for no schema. `None` for any other call.
+pub(super) fn answer(act: &Act, body: &Value) -> Option<Response<ScriptedBody>> {
+    let streams = body["stream"] == true;
+    if !streams && body.get("response_format").is_some() {
+        return None;
+    }
+    let last = body["messages"].as_array()?.last()?;
+    let said = last["content"].as_str().filter(|_| last["role"] == "user")?;
+    let reply = match act {
+        Act::Chat(reply) => ScriptedReply::clone(reply),
+        Act::Usage { usage } => ScriptedReply {
+            usage: Some(usage.clone()),
+            ..ScriptedReply::default()
+        },
+        _ => ScriptedReply::default(),
+    };
+    let written = written(&reply, said, body);
+    if streams {
+        return Some(stream_response(portions(&written, &body["stream_options"])));
+    }
+    let first = Duration::from_millis(reply.first_ms);
+    let whole = whole(&written).to_string();
+    let portions = vec![Portion::Wait(first), Portion::Bytes(whole.into_bytes())];
+    Some(respond(portions, "application/json"))
+}
+
+fn written<'a>(reply: &'a ScriptedReply, said: &str, body: &Value) -> Written<'a> {
+    let mut text = reply.text.clone().unwrap_or_else(|| format!("You said: {said}"));
+    let bound = body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64());
+    let bound = bound.and_then(|tokens| usize::try_from(tokens).ok());
+    let mut finish = "stop";
+    if let Some(bytes) = bound
+        .map(|tokens| tokens.saturating_mul(4))
+        .filter(|_| !reply.has(Lapse::TooLong))
+        && text.len() > bytes
+    {
+        text.truncate(text.floor_char_boundary(bytes));
+        finish = "length";
+    }
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let asked: usize = messages
+        .filter_map(|message| message["content"].as_str())
+        .map(str::len)
+        .sum();
+    let (read, wrote) = (asked.div_ceil(4), text.len().div_ceil(4));
+    let usage = json!({"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote});
+    Written {
+        reply,
+        text,
+        finish: match &reply.finish {
+            _ if reply.has(Lapse::NoFinish) => Value::Null,
+            Some(finish) => json!(finish),
+            None => json!(finish),
+        },
+        usage: match &reply.usage {
+            _ if reply.has(Lapse::NoUsage) => Value::Null,
+            Some(other) => other.clone(),
+            None => usage,
+        },
+        model: if reply.has(Lapse::WrongModel) {
+            json!("another-model")
+        } else {
+            body["model"].clone()
+        },
+    }
+}
+
+fn whole(written: &Written<'_>) -> Value {
+    json!({
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "created": 1_795_305_600,
+        "model": written.model,
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": written.text, "refusal": null},
+            "finish_reason": written.finish,
+        }],
+        "usage": written.usage,
+    })
+}
+
+/// Returns the parts of a stream, in order.
+fn portions(written: &Written<'_>, options: &Value) -> Vec<Portion> {
+    let reply = written.reply;
+    let mut portions = Vec::new();
+    let chunk = |delta: Value, finish: &Value| {
+        event(
+            reply,
+            &json!({
+                "id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": 1_795_305_600,
+                "model": written.model, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+            }),
+        )
+    };
+    for (n, piece) in pieces(&written.text, reply.chunks).into_iter().enumerate() {
+        if let Some(end) = broken(reply, n) {
+            portions.extend(end);
+            return portions;
+        }
+        let wait = if n == 0 { reply.first_ms } else { reply.pause_ms };
+        portions.push(Portion::Wait(Duration::from_millis(wait)));
+        if n == 0 {
+            portions.extend(chunk(json!({"role": "assistant", "content": ""}), &Value::Null));
+        }
+        portions.extend(chunk(json!({"content": piece}), &Value::Null));
+    }
+    if let Some(end) = broken(reply, usize::MAX) {
+        portions.extend(end);
+        return portions;
+    }
+    if !reply.has(Lapse::NoFinish) {
+        portions.extend(chunk(json!({}), &written.finish));
+    }
+    if options["include_usage"] == true && !written.usage.is_null() {
+        let usage = json!({
+            "id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": 1_795_305_600,
+            "model": written.model, "choices": [], "usage": written.usage,
+        });
+        portions.extend(event(reply, &usage));
+    }
+    if !reply.has(Lapse::NoDone) {
+        portions.extend(event(reply, &json!("[DONE]")));
+    }
+    portions
+}
+
+/// Returns the end of a stream that breaks after `n` chunks, if it does.
+fn broken(reply: &ScriptedReply, n: usize) -> Option<Vec<Portion>> {
+    let after = |end: Option<usize>| end.is_some_and(|end| end <= n);
+    if after(reply.cut_after) {
+        return Some(vec![Portion::Cut]);
+    }
+    if after(reply.hang_after) {
+        return Some(vec![Portion::Hang]);
+    }
+    let error = json!({"error": {"message": "scripted", "type": "server_error", "code": null}});
+    after(reply.error_after).then(|| event(reply, &error))
+}
+
+/// Cuts a text into `number` pieces, or into its words.
+fn pieces(text: &str, number: Option<usize>) -> Vec<String> {
+    let Some(number) = number else {
+        return text.split_inclusive(' ').map(str::to_owned).collect();
+    };
+    let chars: Vec<char> = text.chars().collect();
+    let length = chars.len().div_ceil(number.max(1)).max(1);
+    chars.chunks(length).map(|piece| piece.iter().collect()).collect()
+}
+
+fn event(reply: &ScriptedReply, data: &Value) -> Vec<Portion> {
+    let data = data.as_str().map_or_else(|| data.to_string(), str::to_owned);
+    let bytes = if reply.has(Lapse::Crlf) {
+        format!(": scripted\r\ndata: {data}\r\n\r\n")
+    } else {
+        format!("data: {data}\n\n")
+    };
+    let length = if reply.has(Lapse::SplitUtf8) {
+        ODD_FRAME
+    } else {
+        bytes.len()
+    };
+    let frames = bytes.as_bytes().chunks(length);
+    frames.map(|frame| Portion::Bytes(frame.to_vec())).collect()
+}
+
+fn stream_response(portions: Vec<Portion>) -> Response<ScriptedBody> {
+    respond(portions, "text/event-stream; charset=utf-8")
+}
+
+fn respond(portions: Vec<Portion>, content_type: &'static str) -> Response<ScriptedBody> {
+    let frames = stream::unfold(portions.into_iter(), |mut portions| async move {
+        loop {
+            let frame = match portions.next()? {
+                Portion::Wait(time) => {
+                    tokio::time::sleep(time).await;
+                    continue;
+                }
+                Portion::Bytes(bytes) => Ok(Frame::data(Bytes::from(bytes))),
+                Portion::Cut => Err(std::io::Error::other("cut")),
+                Portion::Hang => std::future::pending().await,
+            };
+            return Some((frame, portions));
+        }
+    });
+    let (mut parts, _) = json_response(&Value::Null).into_parts();
+    let content_type = HeaderValue::from_static(content_type);
+    parts.headers.insert(header::CONTENT_TYPE, content_type);
+    Response::from_parts(parts, StreamBody::new(frames).boxed_unsync())
+}
+
+/// Returns an answer that is known whole.
+pub(super) fn unbroken(response: Response<Full<Bytes>>) -> Response<ScriptedBody> {
+    response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(reply: &ScriptedReply, include_usage: bool) -> String {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": "Grüß dich, 世界"}]});
+        let written = written(reply, "Grüß dich, 世界", &body);
+        let bytes: Vec<u8> = portions(&written, &json!({"include_usage": include_usage}))
+            .into_iter()
+            .flat_map(|portion| match portion {
+                Portion::Bytes(bytes) => bytes,
+                _ => Vec::new(),
+            })
+            .collect();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_stream_has_a_role_words_a_reason_usage_if_asked_for_and_an_end() {
+        let stream = text_of(&ScriptedReply::default(), true);
+        let events: Vec<&str> = stream.split_terminator("\n\n").collect();
+        assert_eq!(events.len(), 1 + 5 + 1 + 1 + 1, "{stream}");
+        assert!(events[0].contains(r#""role":"assistant""#));
+        assert!(events[6].contains(r#""finish_reason":"stop""#));
+        assert!(events[7].contains(r#""completion_tokens":"#));
+        assert_eq!(events[8], "data: [DONE]");
+        assert!(!text_of(&ScriptedReply::default(), false).contains("usage"));
+    }
+
+    #[test]
+    fn a_script_says_where_a_stream_breaks() {
+        let script = r#"{"then":{"do":"chat","chunks":4,"cutAfter":2,"lapses":["crlf","splitUtf8"]}}"#;
+        let script = crate::upstream::script::Script::parse(script).unwrap();
+        let Act::Chat(reply) = script.then else {
+            panic!("{script:?}")
+        };
+        let stream = text_of(&reply, true);
+        assert_eq!(stream.matches("data: ").count(), 3, "{stream}");
+        assert!(stream.ends_with("\r\n\r\n") && !stream.contains("finish_reason\":\"stop"));
+        let error = ScriptedReply {
+            error_after: Some(1),
+            ..ScriptedReply::default()
+        };
+        let stream = text_of(&error, true);
+        assert!(stream.trim_end().ends_with("\"type\":\"server_error\"}}"), "{stream}");
+    }
+}

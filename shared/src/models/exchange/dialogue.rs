@@ -1,0 +1,91 @@
+//! One dialogue to one provider: its request, and the beginning of its reply.
+
+use aws_smithy_types::body::SdkBody;
+
+use super::{Exchange, KeyInUse};
+use crate::clock::Timestamp;
+use crate::config::providers::ProviderName;
+use crate::models::counts::Counts;
+use crate::models::dialogue::{Dialogue, Finish};
+use crate::models::failure::Failure;
+use crate::models::transport::{Opened, traced};
+use crate::models::{bedrock, openai};
+
+/// The beginning of a reply.
+#[derive(Debug)]
+pub enum Beginning {
+    /// A stream of events.
+    Stream(SdkBody),
+    /// All of it, from a provider that does not stream: its words, the reason for their end, the counts.
+    Whole(String, Finish, Counts),
+}
+
+impl Exchange {
+    /// Returns the most tokens that `name` is told to write in a reply, with those of reasoning.
+    #[must_use]
+    pub fn most_reply(&self, name: &ProviderName, dialogue: &Dialogue) -> u32 {
+        let set = self.settings.max_output.of(name);
+        set.map_or(dialogue.max_output, |set| set.min(dialogue.max_output))
+    }
+
+    /// Asks `name` to continue a dialogue, again as long as it refuses another feature of the form.
+    ///
+    /// # Errors
+    /// Why there is no reply.
+    pub async fn begin(
+        &self,
+        name: &ProviderName,
+        dialogue: &Dialogue,
+        trace: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Beginning, Failure> {
+        let mut key = KeyInUse {
+            key: self.key(name, now).await?,
+            renewed: false,
+        };
+        loop {
+            let form = self.form(name);
+            let bound = (form, self.most_reply(name, dialogue));
+            let opened = match name {
+                ProviderName::Local | ProviderName::Moderation(_) | ProviderName::Rekognition => {
+                    return Err(Failure::Unasked("it writes no replies"));
+                }
+                ProviderName::OpenAi(model) => {
+                    let key = key.key.as_deref();
+                    let request = openai::dialogue::request(&self.settings.openai, key, model, dialogue, bound)?;
+                    self.transport.open(traced(request, trace), now).await?
+                }
+                ProviderName::Bedrock(model) => {
+                    let asking = |endpoint: &str| {
+                        let request = bedrock::dialogue::request(endpoint, model, dialogue, bound)?;
+                        Ok(traced(request, trace))
+                    };
+                    Opened::Answer(self.send_to_aws(&self.bedrock, "bedrock", asking, now).await?)
+                }
+            };
+            let answer = match opened {
+                Opened::Stream(body) => return Ok(Beginning::Stream(body)),
+                Opened::Answer(answer) => answer,
+            };
+            if (200..=299).contains(&answer.status) {
+                return whole(name, &answer.body);
+            }
+            self.learn_from(name, (form, &answer), false, &mut key, now).await?;
+        }
+    }
+}
+
+fn whole(name: &ProviderName, body: &[u8]) -> Result<Beginning, Failure> {
+    if let ProviderName::Bedrock(_) = name {
+        let (words, finish, counts) = bedrock::dialogue::read(body)?;
+        return Ok(Beginning::Whole(words, finish, counts));
+    }
+    let body = std::str::from_utf8(body).unwrap_or_default();
+    match openai::dialogue::heard(body.trim_start_matches('\u{feff}')) {
+        openai::dialogue::Heard::Part { text, finish, counts } if !text.is_empty() => {
+            Ok(Beginning::Whole(text, finish.unwrap_or(Finish::Stop), counts))
+        }
+        openai::dialogue::Heard::Part { .. } => Err(Failure::Schema("the answer has no text")),
+        _ => Err(Failure::Schema("the body is no completion")),
+    }
+}
