@@ -96,6 +96,17 @@ export class User extends EventTarget {
     return answer;
   }
 
+  /** Reads something. */
+  async get(path) {
+    const read = async (token) => fetch(path, { headers: { authorization: `Bearer ${token}` } });
+    let response = await read(await this.token());
+    if (response.status === 401) {
+      this.kept.endsAt = 0;
+      response = await read(await this.token());
+    }
+    return { status: response.status, body: parse(await response.text()) };
+  }
+
   async #send(path, { json, body, type, signal }) {
     const token = await this.token();
     const id = `console-${random(8)}`;

@@ -1,6 +1,6 @@
 // Break: the stand-ins of this server fail on purpose, and a pulse of requests shows what users get meanwhile.
 
-import { pulseUsers } from './api.js';
+import { pulseUsers, users } from './api.js';
 import { duration, fill, h } from './dom.js';
 import { feed } from './feed.js';
 
@@ -39,6 +39,14 @@ const PARTS = {
       slow: ['Slow', 'Each call takes 1.5 s longer. What is remembered is as fast as ever.'],
       failing: ['Failing', 'Each call is answered with 500. The breaker opens, remembered verdicts are served past their time, and the embedded judge stands in.'],
       senseless: ['Senseless', 'It answers with prose instead of verdicts. That counts as a failed call: nothing is read into it.'],
+    },
+  },
+  queue: {
+    name: 'Queue',
+    about: 'Carries jobs from where they are submitted to where they are done.',
+    absent: { elsewhere: 'The queue is a service elsewhere, not this server’s own.' },
+    troubles: {
+      twice: ['Delivers twice', 'Every message comes twice, as queues may do. A job is done, charged and counted once all the same: submit one and see.'],
     },
   },
 };
@@ -114,6 +122,25 @@ const said = ({ status, sources, degraded, error }) => {
   return `200. The known post: ${known}. The new one: ${fresh}.${degraded.length ? ` Degraded: ${degraded.join(', ')}.` : ''}`;
 };
 
+/** Submits a job of two posts and waits for it; what became of it, in words. */
+async function job(user) {
+  const used = async () => (await user.get('/v1/usage')).body.used;
+  const posts = [{ id: '1', text: `Bitcoin, seen at ${Date.now()}` }, { id: '2', text: 'A loaf of bread' }];
+  try {
+    const before = await used();
+    const since = performance.now();
+    const submitted = await user.ask('posts', '/v1/jobs', { json: { type: 'classify', preference: 'Hide crypto', posts } });
+    if (submitted.status !== 202) return `The job was answered with ${submitted.status} ${submitted.body.error ?? ''}.`;
+    for (;;) {
+      const { body } = await user.get(`/v1/jobs/${submitted.body.jobId}`);
+      if (body.status !== 'queued') return `A job of 2 posts is ${body.status} after ${duration(performance.now() - since)}, and ${(await used()) - before} posts were charged.`;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  } catch (error) {
+    return `The job: ${error.message}`;
+  }
+}
+
 function pulseCard() {
   const pulse = new Pulse();
   const bars = h('div', { class: 'pulse', role: 'img', 'aria-label': 'No request yet' });
@@ -172,10 +199,16 @@ function pulseCard() {
   };
   feed.addEventListener('condition', broken);
 
+  const submit = h('button', { type: 'button', onclick: async () => {
+    submit.disabled = true;
+    tell(await job(users[0]));
+    submit.disabled = false;
+  } }, 'Submit a job');
+
   return h('section', { class: 'card', 'aria-labelledby': 'pulse-title' },
     h('h2', { id: 'pulse-title' }, 'What users get meanwhile'),
     h('p', { class: 'small soft' }, 'A request every second and a half, by two demo users in turn: a post that is known, and one that is new.'),
-    h('div', { class: 'actions' }, button),
+    h('div', { class: 'actions' }, button, feed.has('/v1/jobs') ? submit : null),
     bars, numbers, h('div', { class: 'below' }, empty, story));
 }
 

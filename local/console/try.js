@@ -1,6 +1,7 @@
 // Try: each workload as an app would use it. A workload whose endpoint the server does not have has no tab.
 
 import { users } from './api.js';
+import { chatPanel } from './chat.js';
 import { detectPanel } from './detect.js';
 import { field, fill, h, tabs } from './dom.js';
 import { feed } from './feed.js';
@@ -126,6 +127,7 @@ const WORKLOADS = [
   { name: 'Posts', route: '/v1/classify', panel: classifyPanel },
   { name: 'Pictures', route: '/v1/detect', panel: () => detectPanel(() => user) },
   { name: 'Ranking', route: '/v1/rank', panel: rankPanel },
+  { name: 'Chat', route: '/v1/chat/completions', panel: () => chatPanel(() => user) },
 ];
 
 /** The section. */

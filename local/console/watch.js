@@ -31,8 +31,8 @@ function tile(name) {
 
 function tiles() {
   const all = {
-    rate: tile('Requests'), p50: tile('Half take at most'), p99: tile('99 % take at most'), hits: tile('Answered from a cache'),
-    refused: tile('Refused'), spend: tile('Would have cost'), tokens: tile('Model tokens'), queue: tile('Under way'),
+    rate: tile('Requests'), times: tile('Half take at most'), hits: tile('Answered from a cache'),
+    refused: tile('Refused or failed'), spend: tile('Would have cost'), tokens: tile('Model tokens'), queue: tile('Requests under way'), jobs: tile('Jobs that wait'),
   };
   const update = () => {
     const { minute, total } = feed;
@@ -40,16 +40,16 @@ function tiles() {
     const { memory, cache, table, joined, asked } = minute.answered;
     const hits = memory + cache + table + joined;
     all.rate.set(`${(minute.requests / 60).toFixed(minute.requests < 600 ? 2 : 0)}/s`, `${whole(minute.requests)} in the last minute`);
-    all.p50.set(duration(minute.p50), 'in the server, last minute');
-    all.p99.set(duration(minute.p99), 'in the server, last minute');
+    all.times.set(duration(minute.p50), `${duration(minute.p99)} for 99 %, last minute`);
     all.hits.set(percent(hits, hits + asked), `${whole(hits)} of ${whole(hits + asked)} questions, last minute`);
-    all.refused.set(whole(minute.refused), `${whole(minute.failed)} failed, ${whole(minute.degraded)} degraded`);
+    all.refused.set(whole(minute.refused + minute.failed), `${whole(minute.failed)} failed; ${whole(minute.degraded)} more degraded`);
     all.spend.set(money(total.microUsd), 'on AWS, since the start');
     all.tokens.set(whole(total.inputTokens + total.outputTokens), `${whole(total.inputTokens)} read, ${whole(total.outputTokens)} written`);
   };
   const examine = () => {
-    const { underWay, waiting, shed } = feed.condition;
+    const { underWay, waiting, shed, jobs } = feed.condition;
     all.queue.set(whole(underWay), `${whole(waiting)} wait, ${whole(shed)} turned away`);
+    all.jobs.set(jobs ? whole(jobs.waiting) : '–', jobs ? `${whole(jobs.underWay)} under way` : 'the queue is elsewhere');
   };
   return { element: h('dl', { class: 'tiles' }, Object.values(all).map(({ element }) => element)), update, examine };
 }

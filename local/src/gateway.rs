@@ -163,7 +163,7 @@ impl Gateway {
 
     /// Before the process ends, as the function does before its environment does.
     pub async fn settle(&self) {
-        self.app.quota.settle().await;
+        self.app.settle().await;
     }
 
     /// Finds the route and the function of a path, like `ANY` on each path: the function itself says which methods there are.

@@ -19,6 +19,7 @@ use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
 use crate::rank::experiment::{CategoryOutcome, Design, Experiment};
+use crate::statistics::history::ExportedDay;
 use crate::usage::HistoryEntry;
 
 /// The most conversations that an export names; the list of conversations has the rest.
@@ -47,6 +48,8 @@ pub struct Export {
     uploads: Vec<ShownUpload>,
     /// Conversations; their messages are read at their own address.
     conversations: Vec<ShownConversation>,
+    /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
+    statistics: Vec<ExportedDay>,
 }
 
 /// An experiment as it is kept.
@@ -142,13 +145,14 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         limit: MOST_EXPORTED,
         newest_first: true,
     };
-    let (counters, history, jobs, experiments, uploads, (conversations, _)) = tokio::try_join!(
+    let (counters, history, jobs, experiments, uploads, (conversations, _), statistics) = tokio::try_join!(
         app.quota.table().all_of(user),
         app.usage.history(user, now.day()),
         app.jobs.all_of(user),
         app.experiments.all_of(user),
         upload::all_of(app.objects.as_ref(), user),
         app.conversations.heads(user, &every, None, now),
+        app.statistics.export(user, now)
     )
     .map_err(Error::Unavailable)?;
     Ok(Export {
@@ -167,6 +171,7 @@ pub async fn export(app: &App, user: &UserId, current: &SessionId, now: Timestam
         experiments: experiments.into_iter().map(ExportedExperiment::of).collect(),
         uploads,
         conversations: conversations.into_iter().map(ShownConversation::of).collect(),
+        statistics,
     })
 }
 
@@ -209,13 +214,14 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
         app.limits.revoke(user, &session.id, note.now).await;
     }
-    let (rows, counters, jobs, experiments, uploads, conversations) = tokio::try_join!(
+    let (rows, counters, jobs, experiments, uploads, conversations, statistics) = tokio::try_join!(
         app.usage.erase(user),
         app.quota.table().erase(user),
         app.jobs.erase(user),
         app.experiments.erase(user),
         upload::erase(app.objects.as_ref(), user),
-        app.conversations.erase(user, note.now)
+        app.conversations.erase(user, note.now),
+        app.statistics.erase(user, note.now)
     )
     .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
@@ -228,7 +234,8 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
         target: user.as_str(),
         before: serde_json::json!({
             "tier": account.tier, "sessions": account.sessions.len(), "usageRows": rows, "counters": counters,
-            "jobs": jobs, "experiments": experiments, "uploads": uploads, "conversations": conversations
+            "jobs": jobs, "experiments": experiments, "uploads": uploads, "conversations": conversations,
+            "statistics": statistics
         }),
         after: serde_json::Value::Null,
         reason: None,

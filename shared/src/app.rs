@@ -41,6 +41,8 @@ use crate::quota::store::QuotaStore;
 use crate::rank::experiment::store::ExperimentStore;
 use crate::refreshed::{Refreshed, WhileUnreadable};
 use crate::secrets::{self, Held, Source};
+use crate::statistics::store::Statistics;
+use crate::statistics::table::StatisticsTable;
 use crate::table::{self, Table};
 use crate::telemetry::Telemetry;
 use crate::usage::store::UsageTable;
@@ -80,6 +82,8 @@ pub struct App {
     pub quota: QuotaStore,
     /// Closed days.
     pub usage: UsageTable,
+    /// Counts of things that users saw.
+    pub statistics: Statistics,
     /// Changes.
     pub audit: AuditLog,
     /// Limits by address and by minute, and revoked sessions.
@@ -145,6 +149,8 @@ impl App {
         let fleet = caches.shared.clone().map(Fleet::new);
         let askers = Askers::new(caches.shared.clone());
         let backlog = Backlog::new(caches.shared.clone(), config.queues.workers);
+        let statistics = StatisticsTable::new(open(table::STATISTICS));
+        let statistics = Statistics::new(caches.shared.clone(), statistics);
         let shared = caches.shared.map(SharedAnswers::new);
         let models = Arc::new(Models::new(
             &config,
@@ -166,6 +172,7 @@ impl App {
             quota: QuotaStore::new(open(table::QUOTA), caches.limits.clone(), clock.clone(), &config),
             limits: LimitStore::new(caches.limits, &config),
             usage: UsageTable::new(open(table::USAGE)),
+            statistics,
             audit: AuditLog::new(open(table::AUDIT)),
             objects: ObjectStore::of(&config, &clock),
             answers: Answers::new(shared, AnswerTable::new(open(table::ANSWERS)), config.cache_layers),
@@ -196,6 +203,11 @@ impl App {
     pub fn probe_through(&mut self, client: &Client) {
         let caches = std::mem::take(&mut self.probes.caches);
         self.probes = Probes::new(client, caches, &self.config, &self.clock);
+    }
+
+    /// Writes down what only this process knows, before it ends.
+    pub async fn settle(&self) {
+        tokio::join!(self.quota.settle(), self.statistics.settle(self.clock.now()));
     }
 
     /// Connects to the shared caches, and reads the keys where tokens are signed, while the start costs no user anything. The

@@ -37,7 +37,7 @@ use crate::ids::random_bytes;
 use crate::limits::device::Arrival;
 use crate::plan::Usage;
 use crate::quota::idempotency::IdempotencyKey;
-use crate::telemetry::Degraded;
+use crate::telemetry::{Degraded, StatisticsCounts};
 
 pub use self::judgement::{Category, Judgement};
 pub use self::level::Level;
@@ -72,6 +72,8 @@ pub struct Capture<'a> {
     pub trace: Option<String>,
     /// The time of the request.
     pub now: Timestamp,
+    /// The time at which it was sent in: for a job its submission, which is the same however often the job runs.
+    pub sent_at: Timestamp,
 }
 
 /// An image as it was sent.
@@ -166,6 +168,8 @@ pub struct Detected {
     pub usage: Option<Usage>,
     /// The parts of the service that were down.
     pub degraded: Vec<Degraded>,
+    /// Its counts in statistics.
+    pub statistics: StatisticsCounts,
 }
 
 /// Draws an id for a detection: `det_` and 22 of the base64url alphabet.

@@ -12,6 +12,7 @@ mod limits;
 mod openai_error;
 mod problem;
 mod reply;
+mod statistics;
 mod streamed;
 
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub use self::event::{Verbatim, run, run_streamed, with_every_header};
 pub use self::json::{parse, with_whole_characters};
 pub use self::problem::ErrorOfOne;
 pub use self::reply::{DayUsage, Reply};
+pub use self::statistics::{StatisticsResponse, row_query};
 pub use self::streamed::{AnswerBody, Pieces, Unfinished, buffered, unbuffered};
 
 pub use crate::object::{Object, present};

@@ -54,7 +54,7 @@ fn diagnostic(failure: &impl Failure) -> Diagnostic {
     }
 }
 
-/// Handles an event, and writes its record: what was done, or why it was not.
+/// Handles an event, and writes its record: what was done, to which `note` may add, or why it was not.
 ///
 /// # Errors
 /// As `handling`.
@@ -62,6 +62,7 @@ pub async fn recorded<S: Serialize, E: Failure>(
     app: &App,
     name: &'static str,
     handling: impl Future<Output = Result<S, E>>,
+    note: impl FnOnce(&S, &mut Record),
 ) -> Result<S, E> {
     let stopwatch = Stopwatch::start();
     let mut record = Record::of(name, new_correlation_id(), app.clock.now());
@@ -70,6 +71,7 @@ pub async fn recorded<S: Serialize, E: Failure>(
         Ok(summary) => {
             record.outcome = "ok";
             record.summary = serde_json::to_value(summary).ok();
+            note(summary, &mut record);
         }
         Err(failure) => {
             (record.outcome, record.level, record.failed) = ("failed", "error", 1);

@@ -16,6 +16,6 @@ pub(crate) async fn start(function: &str) -> Result<Arc<App>, ConfigError> {
     let app = Arc::new(App::from_env()?);
     telemetry::init(&app.config, function);
     let ending = Arc::clone(&app);
-    spawn_graceful_shutdown_handler(move || async move { ending.quota.settle().await }).await;
+    spawn_graceful_shutdown_handler(move || async move { ending.settle().await }).await;
     Ok(app)
 }

@@ -26,6 +26,8 @@
 //! | [`quota`] | charges, the counter's conditional write, the ledger of an outage |
 //! | [`limits`] | limits over sliding windows, revoked sessions; the shared cache's scripts for both |
 //! | [`usage`] | what was used on closed days |
+//! | [`statistics`] | what users saw, each thing counted once |
+//! | [`closing`] | closes of days, which can be killed anywhere and repeated |
 //! | [`audit`] | who changed what, in chains that show tampering |
 //! | [`answers`] | answers of models that are remembered; questions that are asked once |
 //! | [`models`] | calls to models: chains, protocols, breakers over the fleet, what may be spent in a day |
@@ -44,6 +46,7 @@ pub mod aws;
 pub mod chat;
 pub mod classify;
 pub mod clock;
+pub mod closing;
 pub mod config;
 pub mod dependency_breaker;
 pub mod detect;
@@ -71,6 +74,7 @@ pub mod quota;
 pub mod rank;
 pub mod refreshed;
 pub mod secrets;
+pub mod statistics;
 pub mod table;
 pub mod telemetry;
 pub mod text;

@@ -113,8 +113,15 @@ pub const EXPERIMENTS: TableSchema = TableSchema {
     range: Some("id"),
 };
 
+/// Counts of observations: slots, hours and days by user, and totals.
+pub const STATISTICS: TableSchema = TableSchema {
+    name: "statistics",
+    hash: "owner",
+    range: Some("item"),
+};
+
 /// All tables.
-pub const ALL: [TableSchema; 9] = [
+pub const ALL: [TableSchema; 10] = [
     QUOTA,
     IDENTITY,
     ANSWERS,
@@ -124,6 +131,7 @@ pub const ALL: [TableSchema; 9] = [
     JOBS,
     EXPERIMENTS,
     CONVERSATIONS,
+    STATISTICS,
 ];
 
 /// One table: its name, and its recent failures.
@@ -192,6 +200,12 @@ impl Table {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns its keys.
+    #[must_use]
+    pub const fn schema(&self) -> &TableSchema {
+        &self.schema
     }
 
     /// Checks that the table answers a read.

@@ -39,7 +39,7 @@ pub use self::emf::metrics;
 pub use self::metric::{Metric, MetricShape, Unit};
 pub use self::output::LogHandle;
 pub use self::record::{ErrorRecord, Http, Record, Signal};
-pub use self::work::{Counts, ModelCounts, Spans, Work};
+pub use self::work::{Counts, ModelCounts, Spans, StatisticsCounts, Work};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

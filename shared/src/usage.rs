@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Day, Timestamp};
+use crate::closing::RunningSum;
 use crate::ids::UserId;
 use crate::money::Tokens;
 use crate::plan::{Meter, Tier};
@@ -121,16 +121,6 @@ impl Totals {
         meters.entry(meter.to_string()).or_default().add(one);
     }
 
-    /// Adds other totals.
-    pub fn add(&mut self, other: &Self) {
-        for (tier, meters) in &other.0 {
-            let own = self.0.entry(tier.clone()).or_default();
-            for (meter, total) in meters {
-                own.entry(meter.clone()).or_default().add(*total);
-            }
-        }
-    }
-
     /// Sums up each meter over all tiers.
     #[must_use]
     pub fn by_meter(&self) -> ByMeter {
@@ -142,30 +132,15 @@ impl Totals {
     }
 }
 
-/// The progress of a close in one segment of the scan.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The number of pages done.
-    pub pages: u64,
-    /// The start of the next page; `None` at the start, and when all is done.
-    pub next: Option<String>,
-    /// True if the segment is done.
-    pub done: bool,
-    /// The totals of the pages that are done.
-    pub totals: Totals,
-}
-
-/// A part of the quota table that a scan reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment {
-    /// The day of its counters.
-    pub day: Day,
-    /// The close that reads it, by its schedule's own time: each counts the day again.
-    pub close: Timestamp,
-    /// Its number, from 0.
-    pub number: u32,
-    /// The number of segments.
-    pub of: u32,
+impl RunningSum for Totals {
+    fn add_page(&mut self, page: Self) {
+        for (tier, meters) in page.0 {
+            let own = self.0.entry(tier).or_default();
+            for (meter, total) in meters {
+                own.entry(meter).or_default().add(total);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +164,7 @@ mod tests {
         some.count(&day_use(Tier::free(), Meter::Tokens, 4_000));
         others.count(&day_use(Tier::free(), Meter::Posts, 5));
         others.count(&day_use(Tier::pro(), Meter::Posts, 7));
-        some.add(&others);
+        some.add_page(others);
         let posts = |users: u64, units: u64| json!({"users": users, "units": units});
         assert_eq!(
             json!(some),

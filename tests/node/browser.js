@@ -128,6 +128,22 @@ const steps = {
     await page.context().close();
   },
 
+  async 'a chat is streamed'() {
+    const page = await open();
+    await page.getByRole('tab', { name: 'Chat' }).click();
+    const panel = page.getByRole('tabpanel', { name: 'Chat' });
+    await panel.getByRole('button', { name: 'Send' }).click();
+    await panel.getByText(/tokens read, \d+ written/).waitFor();
+    assert.equal(await panel.getByRole('listitem').count(), 2);
+    await look(page, 'try-chat');
+    await panel.getByRole('textbox', { name: 'Message' }).fill('And in summer?');
+    await panel.getByRole('button', { name: 'Send' }).click();
+    await panel.getByRole('listitem').nth(3).filter({ hasText: /demo.+/ }).waitFor();
+    await panel.getByRole('button', { name: 'Start over' }).click();
+    await panel.getByText('Nothing said yet').waitFor();
+    await page.context().close();
+  },
+
   async 'another user has a quota of its own, and a new one a new day'() {
     const page = await open();
     const ask = () => page.getByRole('button', { name: 'Judge the posts' }).click();
@@ -187,6 +203,11 @@ const steps = {
     await page.locator('#pulse-now').filter({ hasText: /took 1\.[5-9]\d\ss|took [2-9]\.\d\d\ss/ }).waitFor({ timeout: 30_000 });
     await page.getByRole('group', { name: 'Model' }).getByRole('radio', { name: 'Works' }).check();
     await page.locator('#pulse-now').filter({ hasText: /took [\d.]+\sms/ }).waitFor({ timeout: 30_000 });
+    const queue = page.getByRole('group', { name: 'Queue' });
+    await queue.getByRole('radio', { name: 'Delivers twice' }).check();
+    await page.getByRole('button', { name: 'Submit a job' }).click();
+    await page.locator('.story').getByText(/A job of 2 posts is done .* and 2 posts were charged/).waitFor();
+    await queue.getByRole('radio', { name: 'Works' }).check();
     await look(page, 'break-after');
     await section(page, 'Watch');
     await look(page, 'watch-after');

@@ -12,7 +12,7 @@ trap 'kill -INT "${pids[@]}"; wait "${pids[@]}" || true; rm -rf "$work"' EXIT
 # Starts a server with the variables that are set; its address is in `url`.
 start() {
     : >"$work/said"
-    CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=1000000 "$server" --port 0 2>"$work/said" &
+    CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=1000000 "$server" --port 0 "$@" 2>"$work/said" &
     pids+=($!)
     for _ in $(seq 100); do
         url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
@@ -36,9 +36,18 @@ said=$(node out/typescript/feed.js "$url")
 grep -q '^HIDE Buy Bitcoin now' <<<"$said" && grep -q '^ALLOW My sourdough' <<<"$said" && grep -q '^998 of 1000 posts left' <<<"$said" || { echo "feed.ts said: $said" >&2; exit 1; }
 
 echo 'examples: python'
-token=$(curl -s "$url/v1/auth/register" -H 'Content-Type: application/json' -d "{\"deviceId\":\"$(openssl rand -hex 16)\"}" | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
-said=$("$python" "$root/examples/python/rerank.py" "$url" "$token")
+register() {
+    local device
+    device=$(openssl rand -hex 16)
+    curl -s "$url/v1/auth/register" -H 'Content-Type: application/json' -d "{\"deviceId\":\"$device\"}" | sed 's/.*"accessToken":"\([^"]*\)".*/\1/'
+}
+said=$("$python" "$root/examples/python/rerank.py" "$url" "$(register)")
 head -1 <<<"$said" | grep -q 'To reset your password' || { echo "rerank.py said: $said" >&2; exit 1; }
+# A chat needs a model.
+echo '{"then":{"do":"chat","pauseMs":5}}' >"$work/script.json"
+start --script "$work/script.json"
+said=$("$python" "$root/examples/python/chat.py" "$url" "$(register)")
+tail -1 <<<"$said" | grep -q 'tokens read, .* written' || { echo "chat.py said: $said" >&2; exit 1; }
 echo 'examples: load'
 export CLEARVIEW_PLANS='{"free":{"posts":{"perDay":1000000000,"perMinute":1000000}}}'
 start

@@ -14,6 +14,9 @@ DAYS = 30
 HOURS = 730
 SCALES = (1_000, 20_000, 100_000, 1_000_000)
 MOST_FOR_20K = 80.0
+ALARMS_OF_STATISTICS = 1
+# Resources that are there only where there are assistants: a line of chat.
+OPTIONAL = re.compile(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", re.M)
 
 PRICES = json.loads((ROOT / "tests/prices/us-east-1.json").read_text())
 UNITS = json.loads((ROOT / "tests/prices/units.json").read_text())
@@ -49,19 +52,23 @@ def gateway(requests):
 
 
 def alarms():
-    """Metrics of alarms, and composite alarms, in the template, but for those of jobs and of detect."""
-    text = (ROOT / "template.yaml").read_text()
-    # Those of a workload that a parameter turns on are a line of that workload.
-    text = re.sub(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", "", text, flags=re.M)
+    """Metrics of alarms, and composite alarms, in the template, but for those of jobs, of detect, of chat and of statistics."""
+    text = OPTIONAL.sub("", (ROOT / "template.yaml").read_text())
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
-    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect(), text.count("Type: AWS::CloudWatch::CompositeAlarm")
+    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect() - alarms_of_chat() - ALARMS_OF_STATISTICS, text.count("Type: AWS::CloudWatch::CompositeAlarm")
 
 
 def alarms_of_detect():
     """Metrics of alarms that are there for detect alone."""
     text = (ROOT / "template.yaml").read_text()
     return len(re.findall(r"^ +Metric: .*(?:Value: detect|DetectFunction) ", text, re.M))
+
+
+def alarms_of_chat():
+    """Metrics of alarms that are there for chat alone, also where there is no assistant."""
+    text = OPTIONAL.sub("", (ROOT / "template.yaml").read_text())
+    return len(re.findall(r"^ +Metric: .*(?:Value: chat|ChatFunction) ", text, re.M))
 
 
 def alarms_of_jobs():
@@ -228,6 +235,8 @@ def chat(replies=1_000_000):
     print(f"\nchat: {replies:,} replies, {unit('chatHitRate'):.0%} of them remembered")
     print(f"  {'infrastructure, of which streaming, models':<48}{base + streaming:>14,.2f}{streaming:>14,.2f}{models:>14,.2f}")
     print(f"  {'its metrics and alarms, where there are assistants':<62}{metrics:>14,.2f}")
+    always = alarms_of_chat() * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
+    print(f"  {'metrics of alarms that are always there':<62}{always:>14,.2f}")
 
 
 def jobs(posts=1_000_000, posts_per_job=500):
@@ -255,6 +264,26 @@ def jobs(posts=1_000_000, posts_per_job=500):
     print(f"  {'together':<62}{sum(dollars for _, dollars in bill):>14,.2f}")
 
 
+def statistics(devices=20_000):
+    """Print the cost of statistics for so many devices, by the seconds between their captures, beside a write for each detection."""
+    hours = unit("statisticsHoursPerDay")
+    slots = devices * hours * 12 * DAYS
+    writes = slots * unit("statisticsWritesPerSlot") + devices * DAYS * unit("statisticsWritesPerUserDayClosed")
+    reads = slots * unit("statisticsReadsPerSlotClosed")
+    stored = slots * unit("statisticsBytesPerSlot") / 1e9
+    print(f"\nstatistics: {devices:,} devices for {hours} hours a day")
+    for seconds in (5, 10, 15):
+        detections = slots * 300 / seconds
+        counted = detections * unit("statisticsCacheUnits") / 1e6
+        dollars = price("tableWritesMillion", writes / 1e6) + price("tableReadsMillion", reads / 1e6)
+        dollars += price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored) + price("cacheUnitsMillion", counted)
+        each = {name: dollars_of(PRICES["prices"][name]["price"]) for name in ("metricMonth", "alarmMetricMonth")}
+        dollars += each["metricMonth"] * unit("metricsOfStatistics") + each["alarmMetricMonth"] * ALARMS_OF_STATISTICS
+        plain = price("tableWritesMillion", detections / 1e6)
+        fewer = 100 * (1 - writes / detections)
+        print(f"  {f'a capture each {seconds} s: {detections / 1e6:,.0f} million, {fewer:.0f} % fewer writes; a write for each':<62}{dollars:>14,.2f}{plain:>14,.2f}")
+
+
 def main():
     if "--figure" in sys.argv:
         print(f"{total(infrastructure(20_000)):.2f}")
@@ -267,6 +296,7 @@ def main():
     rank()
     chat()
     jobs()
+    statistics()
     for per_second in (2_000, 10_000, 20_000):
         detect(per_second)
     print("  From about a billion captures a month the same code runs cheaper in containers behind a load balancer.")

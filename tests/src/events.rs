@@ -8,9 +8,10 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 70] = [
+pub const EXPECTED: [(&str, u16, &str); 73] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
+    ("admin/stats-unsigned", 401, "UNAUTHENTICATED"),
     ("admin/tier-unsigned", 401, "UNAUTHENTICATED"),
     ("admin/usage-unsigned", 401, "UNAUTHENTICATED"),
     ("auth/jwks", 200, ""),
@@ -78,15 +79,20 @@ pub const EXPECTED: [(&str, u16, &str); 70] = [
     ("rank/rerank-v2", 200, ""),
     ("usage/no-token", 401, "UNAUTHENTICATED"),
     ("usage/post", 405, "METHOD_NOT_ALLOWED"),
+    ("usage/stats", 200, ""),
+    ("usage/stats-no-day", 400, "INVALID_REQUEST"),
     ("usage/today", 200, ""),
 ];
 
 /// Every event of quota-reset with the type of the error that it is answered with; empty if with none.
-pub const SCHEDULED: [(&str, &str); 5] = [
+pub const SCHEDULED: [(&str, &str); 8] = [
     ("quota-reset/close", ""),
     ("quota-reset/close-not-over", "InvalidEvent"),
     ("quota-reset/reset", ""),
     ("quota-reset/reset-no-reason", "InvalidEvent"),
+    ("quota-reset/statistics-close", ""),
+    ("quota-reset/statistics-flush", ""),
+    ("quota-reset/statistics-not-over", "InvalidEvent"),
     ("quota-reset/unknown-form", "InvalidEvent"),
 ];
 

@@ -7,6 +7,7 @@
 //! | [`chat`] | dialogues with a service, whole and as streams |
 //! | [`client`] | requests to it, and its answers |
 //! | [`signer`] | signatures of requests, written from the RFC |
+//! | [`statistics`] | counting as requests do |
 //! | [`proxy`] | a network between two parties that delays, loses, garbles, and answers as a busy DynamoDB does |
 //! | [`dice`] | chance that is the same for the same seed |
 //! | [`runs`] | how long random tests go on |
@@ -51,5 +52,6 @@ pub mod screens;
 pub mod secrets_manager;
 pub mod service;
 pub mod signer;
+pub mod statistics;
 pub mod trips;
 pub mod upstream;

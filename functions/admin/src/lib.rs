@@ -2,6 +2,7 @@
 
 mod audit;
 mod plans;
+mod stats;
 mod usage;
 mod users;
 
@@ -33,13 +34,15 @@ pub enum AdminAction {
     Audit,
     /// Shows the totals of a day, by tier and meter.
     Usage,
+    /// Shows statistics over all users.
+    Stats,
 }
 
 /// The name of this function.
 pub const NAME: &str = "admin";
 
 /// The routes that this function answers.
-pub const ROUTES: [Route<AdminAction>; 8] = [
+pub const ROUTES: [Route<AdminAction>; 9] = [
     (Method::PUT, "/v1/admin/users/{userId}/tier", AdminAction::SetTier),
     (
         Method::POST,
@@ -52,6 +55,7 @@ pub const ROUTES: [Route<AdminAction>; 8] = [
     (Method::PUT, "/v1/admin/plans/{tier}", AdminAction::SetPlan),
     (Method::GET, "/v1/admin/audit", AdminAction::Audit),
     (Method::GET, "/v1/admin/usage", AdminAction::Usage),
+    (Method::GET, "/v1/admin/stats", AdminAction::Stats),
 ];
 
 /// Answers one request.
@@ -76,6 +80,7 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         AdminAction::SetPlan => plans::set(app, call, &admin, &body).await,
         AdminAction::Audit => audit::list(app, call, &admin).await,
         AdminAction::Usage => usage::show(app, call).await,
+        AdminAction::Stats => stats::show(app, call).await,
     }
 }
 

@@ -57,11 +57,13 @@ async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         idempotency,
         trace: call.record.trace.parent.clone(),
         now: call.now,
+        sent_at: call.now,
     };
     let mut figures = Figures::default();
     let detected = detect::run(app, &principal, &capture, &mut figures).await;
 
     call.record.work = Some(figures.work());
+    call.record.statistics = Some(detected.statistics);
     call.record.summary = Some(figures.summary(&detected));
     detected.degraded.iter().for_each(|mode| call.record.note(*mode));
     call.usage.clone_from(&detected.usage);

@@ -103,6 +103,7 @@ fn dimensions(shape: MetricShape) -> Vec<Option<(&'static str, &'static str)>> {
         MetricShape::Work | MetricShape::Models => of("workload", &WORKLOADS),
         MetricShape::ByTier => of("tier", &TIERS),
         MetricShape::Refused => of("refusedBy", &LIMITS),
+        MetricShape::Statistics => vec![None],
         MetricShape::Logged => Vec::new(),
     }
 }

@@ -99,7 +99,7 @@ enum SecretKind {
 /// # Errors
 /// [`RotationFailure`]; calling again with the same event does no harm.
 pub async fn handle(app: &App, event: Value) -> Result<RotationSummary, RotationFailure> {
-    invocation::recorded(app, NAME, act(app, event)).await
+    invocation::recorded(app, NAME, act(app, event), |_, _| {}).await
 }
 
 async fn act(app: &App, event: Value) -> Result<RotationSummary, RotationFailure> {

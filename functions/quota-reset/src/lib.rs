@@ -1,8 +1,9 @@
-//! The scheduled function: closes the day before, or resets one user's day.
+//! The scheduled function: closes the day before, writes and closes statistics, or resets one user's day.
 //!
 //! No user's quota waits for it: a new day is a new counter. Closing a day copies its counters into the usage table.
 
 mod close;
+mod statistics;
 
 use std::collections::BTreeMap;
 
@@ -12,10 +13,12 @@ use shared::account;
 use shared::app::App;
 use shared::audit::Change;
 use shared::clock::{Day, Timestamp};
+use shared::closing::run::CloseFailure;
 use shared::error::{Error, Outage};
 use shared::ids::UserId;
 use shared::invocation;
 use shared::plan::Meter;
+use shared::statistics::LEVELS;
 use shared::telemetry::Signal;
 use shared::usage::{ByMeter, Totals};
 
@@ -27,6 +30,7 @@ pub const NAME: &str = "quota-reset";
 #[serde(untagged)]
 enum QuotaResetEvent {
     Close(Schedule),
+    Statistics(StatisticsEvent),
     Reset(ResetCommand),
 }
 
@@ -35,6 +39,26 @@ enum QuotaResetEvent {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Schedule {
     scheduled_time: String,
+}
+
+/// The scheduler's events for statistics.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatisticsEvent {
+    statistics: StatisticsStep,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum StatisticsStep {
+    Flush(FlushStep),
+    Close(Schedule),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum FlushStep {
+    Flush,
 }
 
 /// An operator's event.
@@ -67,6 +91,30 @@ pub enum QuotaResetSummary {
         /// Pages read in this run; none if an earlier run had read them all.
         pages: u64,
     },
+    /// The slots of statistics that are over were written.
+    #[serde(rename_all = "camelCase")]
+    Flushed {
+        /// Slots written in this run.
+        slots: usize,
+        /// Detections in them.
+        detections: usize,
+        /// Slots that are still not written 10 minutes after their end.
+        overdue: usize,
+        /// False if the cache or the table was away: the next run writes the rest.
+        complete: bool,
+    },
+    /// The statistics of a day were closed.
+    #[serde(rename_all = "camelCase")]
+    StatisticsClosed {
+        /// The day, `YYYY-MM-DD`.
+        statistics_closed: String,
+        /// Detections of the day.
+        detections: u64,
+        /// The same by level.
+        by_level: [u64; LEVELS],
+        /// Pages read in this run; none if an earlier run had read them all.
+        pages: u64,
+    },
     /// A user's day was reset.
     #[serde(rename_all = "camelCase")]
     Reset {
@@ -94,6 +142,15 @@ pub enum QuotaResetFailure {
     NotNoted(#[from] Error),
 }
 
+impl From<CloseFailure> for QuotaResetFailure {
+    fn from(failure: CloseFailure) -> Self {
+        match failure {
+            CloseFailure::Leased(until) => Self::Leased(until),
+            CloseFailure::Unavailable(outage) => Self::Unavailable(outage),
+        }
+    }
+}
+
 impl invocation::Failure for QuotaResetFailure {
     fn code(&self) -> &'static str {
         match self {
@@ -114,30 +171,43 @@ impl invocation::Failure for QuotaResetFailure {
 /// # Errors
 /// [`QuotaResetFailure`]; calling again with the same event continues where this call ended.
 pub async fn handle(app: &App, event: Value) -> Result<QuotaResetSummary, QuotaResetFailure> {
-    invocation::recorded(app, NAME, act(app, event)).await
+    invocation::recorded(app, NAME, act(app, event), statistics::note).await
 }
 
 async fn act(app: &App, event: Value) -> Result<QuotaResetSummary, QuotaResetFailure> {
     match parse(event)? {
         QuotaResetEvent::Close(schedule) => close_day_before(app, &schedule.scheduled_time).await,
+        QuotaResetEvent::Statistics(event) => match event.statistics {
+            StatisticsStep::Flush(FlushStep::Flush) => statistics::flush(app).await,
+            StatisticsStep::Close(schedule) => {
+                let (day, close) = day_before(app, &schedule.scheduled_time)?;
+                statistics::close(app, day, close).await
+            }
+        },
         QuotaResetEvent::Reset(ResetCommand { reset }) => reset_user(app, &reset).await,
     }
 }
 
 fn parse(event: Value) -> Result<QuotaResetEvent, QuotaResetFailure> {
     serde_json::from_value(event).map_err(|_| {
-        let forms = r#"{"scheduledTime":"<RFC 3339>"} or {"reset":{"userId","reason"}}"#;
+        let forms = r#"{"scheduledTime":"<RFC 3339>"}, {"statistics":"flush"}, {"statistics":{"scheduledTime"}} or {"reset":{"userId","reason"}}"#;
         QuotaResetFailure::Invalid(format!("it must be {forms}"))
     })
 }
 
-async fn close_day_before(app: &App, scheduled: &str) -> Result<QuotaResetSummary, QuotaResetFailure> {
+/// Returns the day before a schedule's own time, and that time.
+fn day_before(app: &App, scheduled: &str) -> Result<(Day, Timestamp), QuotaResetFailure> {
     let scheduled = Timestamp::parse(scheduled)
         .ok_or_else(|| QuotaResetFailure::Invalid(format!("scheduledTime: {scheduled:?} is not RFC 3339")))?;
     let day = scheduled.day().minus(1);
     if app.clock.now() < day.next().start() {
         return Err(QuotaResetFailure::Invalid(format!("scheduledTime: {day} is not over")));
     }
+    Ok((day, scheduled))
+}
+
+async fn close_day_before(app: &App, scheduled: &str) -> Result<QuotaResetSummary, QuotaResetFailure> {
+    let (day, scheduled) = day_before(app, scheduled)?;
     let closed = close::run(app, day, scheduled).await?;
     app.telemetry.raise(Signal::DayClosed, app.clock.now());
     verify_audit(app, day).await;

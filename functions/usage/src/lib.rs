@@ -1,5 +1,7 @@
 //! `GET /v1/usage`: today's use and quota, and the use of the days before, by meter. The members outside `meters` are those of
-//! `PLAIN`.
+//! `PLAIN`. And `GET /v1/stats`: how often what was seen, by hour or day.
+
+mod stats;
 
 use std::collections::BTreeMap;
 
@@ -18,8 +20,20 @@ use shared::usage::{HistoryEntry, MeterUse};
 /// The name of this function.
 pub const NAME: &str = "usage";
 
-/// The route that this function answers.
-pub const ROUTES: [Route<()>; 1] = [(Method::GET, "/v1/usage", ())];
+/// The reports of this function.
+#[derive(Debug, Clone, Copy)]
+pub enum UsageReport {
+    /// Units used and left.
+    Usage,
+    /// How often what was seen.
+    Stats,
+}
+
+/// The routes that this function answers.
+pub const ROUTES: [Route<UsageReport>; 2] = [
+    (Method::GET, "/v1/usage", UsageReport::Usage),
+    (Method::GET, "/v1/stats", UsageReport::Stats),
+];
 
 /// The meter of the members outside `meters`, which are older.
 const PLAIN: Meter = Meter::Posts;
@@ -86,9 +100,14 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
-    if call.route(&ROUTES)?.is_none() {
-        return Ok(Reply::preflight());
+    match call.route(&ROUTES)? {
+        None => Ok(Reply::preflight()),
+        Some(UsageReport::Usage) => usage(app, call).await,
+        Some(UsageReport::Stats) => stats::show(app, call).await,
     }
+}
+
+async fn usage(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let principal = call.principal(app).await?;
     let admitted = call.enter(app, &principal, PLAIN, 0).await?;
     let day = call.now.day();

@@ -53,6 +53,19 @@ pub enum AdminCall {
         /// The day, such as 2026-11-21
         day: String,
     },
+    /// Print statistics over all users of closed days, all pages
+    Stats {
+        /// The first day, such as 2026-11-01
+        from: String,
+        /// The last day [default: the first]
+        to: Option<String>,
+        /// The span of a row: day or hour
+        #[arg(long, default_value = "day")]
+        granularity: String,
+        /// The key of a row: level or application
+        #[arg(long, default_value = "level")]
+        by: String,
+    },
     /// Print the fleet's metrics, as Prometheus reads them
     Metrics,
     /// Send any other signed request
@@ -96,6 +109,17 @@ impl AdminCall {
             }
             Self::Audit { day } => (Method::GET, format!("/v1/admin/audit?day={}", plain(day)?), None),
             Self::Usage { day } => (Method::GET, format!("/v1/admin/usage?day={}", plain(day)?), None),
+            Self::Stats {
+                from,
+                to,
+                granularity,
+                by,
+            } => {
+                let (from, to) = (plain(from)?, plain(to.as_ref().unwrap_or(from))?);
+                let (granularity, by) = (plain(granularity)?, plain(by)?);
+                let target = format!("/v1/admin/stats?from={from}&to={to}&granularity={granularity}&by={by}");
+                (Method::GET, target, None)
+            }
             Self::Metrics => (Method::GET, "/metrics".to_owned(), None),
             Self::Call { method, target, body } => (method.clone(), target.clone(), body.clone()),
         };
@@ -104,11 +128,16 @@ impl AdminCall {
 
     /// Returns the request for the page after this answer, if there is one.
     pub(crate) fn next(&self, asked: &UnsignedRequest, answer: &AdminResponse) -> Option<UnsignedRequest> {
-        let (Self::Audit { day }, Some(cursor)) = (self, answer.cursor()) else {
-            return None;
+        let target = match (self, answer.cursor()?) {
+            (Self::Audit { day }, cursor) => format!("/v1/admin/audit?day={day}&cursor={cursor}"),
+            (Self::Stats { .. }, next) => {
+                let (first, _) = asked.target.split_once("&cursor=").unwrap_or((&asked.target, ""));
+                format!("{first}&cursor={next}")
+            }
+            _ => return None,
         };
         Some(UnsignedRequest {
-            target: format!("/v1/admin/audit?day={day}&cursor={cursor}"),
+            target,
             ..asked.clone()
         })
     }

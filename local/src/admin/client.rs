@@ -46,7 +46,8 @@ impl AdminResponse {
 
     /// Returns where the next page starts.
     pub(super) fn cursor(&self) -> Option<&str> {
-        self.json.as_ref()?.get("cursor")?.as_str()
+        let json = self.json.as_ref()?;
+        json.get("cursor").or_else(|| json.get("next"))?.as_str()
     }
 }
 

@@ -20,6 +20,7 @@ const FILES: &[(&str, &str, &[u8])] = &files![
     JS "api.js",
     JS "break.js",
     JS "charts.js",
+    JS "chat.js",
     JS "detect.js",
     JS "dom.js",
     JS "feed.js",

@@ -7,6 +7,8 @@ use shared::config::{Config, SharedCache};
 use tokio::sync::watch;
 
 use super::fault_proxy::FaultProxy;
+use crate::queue::rule::QueueFaults;
+use crate::queue::{JOBS, LOW_JOBS, LocalQueues};
 use crate::state::{Embedded, StartError};
 use crate::upstream::Upstream;
 use crate::upstream::script::{Act, Script};
@@ -24,6 +26,8 @@ pub(super) enum Part {
     Tables,
     /// The provider of a model.
     Model,
+    /// The queue of jobs.
+    Queue,
 }
 
 /// The trouble of a service.
@@ -44,10 +48,12 @@ pub(crate) enum Trouble {
     Failing,
     /// It answers with prose where data is due.
     Senseless,
+    /// It delivers every message twice.
+    Twice,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Cache, Self::Tables, Self::Model];
+    const ALL: [Self; 4] = [Self::Cache, Self::Tables, Self::Model, Self::Queue];
 
     /// Returns the troubles that it can be given.
     const fn troubles(self) -> &'static [Trouble] {
@@ -55,6 +61,7 @@ impl Part {
             Self::Cache => &[Trouble::None, Trouble::Frozen, Trouble::Gone],
             Self::Tables => &[Trouble::None, Trouble::Frozen, Trouble::Refusing],
             Self::Model => &[Trouble::None, Trouble::Slow, Trouble::Failing, Trouble::Senseless],
+            Self::Queue => &[Trouble::None, Trouble::Twice],
         }
     }
 }
@@ -64,8 +71,10 @@ pub(crate) struct Faults {
     cache: Switch,
     tables: Switch,
     model: Switch,
+    queue: Switch,
     proxies: Vec<FaultProxy>,
     provider: Option<(Arc<Upstream>, Script)>,
+    queues: Option<LocalQueues>,
 }
 
 /// A part's switch: its trouble, or why there is nothing to switch.
@@ -106,8 +115,10 @@ impl Faults {
             cache: Switch::absent("none"),
             tables: Switch::absent("elsewhere"),
             model: Switch::absent("none"),
+            queue: Switch::absent("elsewhere"),
             proxies: Vec::new(),
             provider: None,
+            queues: None,
         }
     }
 
@@ -156,6 +167,21 @@ impl Faults {
         *self.model.reason() = None;
     }
 
+    /// Lets the queues fail, if they are this process's own.
+    pub(crate) fn hold_queues(&mut self, queues: Option<&LocalQueues>) {
+        if let Some(queues) = queues {
+            self.queues = Some(queues.clone());
+            *self.queue.reason() = None;
+        }
+    }
+
+    /// Returns how many jobs wait, and how many are under way; none where the queues are elsewhere.
+    pub(super) fn jobs(&self) -> Option<(u64, u64)> {
+        let queues = self.queues.as_ref()?;
+        let (normal, low) = (queues.depth(JOBS), queues.depth(LOW_JOBS));
+        Some((normal.0 + low.0, normal.1 + low.1))
+    }
+
     /// Gives a part a trouble, or ends it.
     ///
     /// # Errors
@@ -170,6 +196,12 @@ impl Faults {
         }
         if let (Part::Model, Some((provider, script))) = (part, &self.provider) {
             provider.follow(script_of(trouble).unwrap_or_else(|| script.clone()));
+        }
+        if let (Part::Queue, Some(queues)) = (part, &self.queues) {
+            queues.misbehave(QueueFaults {
+                twice: u32::from(trouble == Trouble::Twice),
+                ..QueueFaults::default()
+            });
         }
         switch.trouble.send_replace(trouble);
         tracing::info!(?part, ?trouble, "the console has switched a stand-in");
@@ -195,6 +227,7 @@ impl Faults {
             Part::Cache => &self.cache,
             Part::Tables => &self.tables,
             Part::Model => &self.model,
+            Part::Queue => &self.queue,
         }
     }
 }

@@ -70,12 +70,15 @@ impl Watch {
             })
             .collect();
         let (under_way, waiting) = self.capacity.load();
+        let jobs = self.faults.jobs();
+        let jobs = jobs.map(|(waiting, taken)| json!({"waiting": waiting, "underWay": taken}));
         json!({
             "tables": tables,
             "cache": caches,
             "providers": providers,
             "underWay": under_way,
             "waiting": waiting,
+            "jobs": jobs,
             "shed": app.telemetry.figures.shed.value(),
             "parts": self.faults.view(),
         })

@@ -7,12 +7,13 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The tables, and if each can be derived again.
-const TABLES: [(&str, bool); 8] = [
+const TABLES: [(&str, bool); 9] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
     ("AnswersTable", true),
     ("SettingsTable", false),
     ("UsageTable", false),
+    ("StatisticsTable", false),
     ("AuditTable", false),
     ("ConversationsTable", false),
     ("ExperimentsTable", false),

@@ -10,6 +10,7 @@ use super::frames::Frame;
 use super::judge::{self, Opinion, Subject};
 use super::judgement::Judgement;
 use super::prepare::{self, NewSight, Sight, View};
+use super::run::Counts;
 use super::version;
 use super::{Capture, Detection, Figures, LIFE, Payment, Source, WORKLOAD};
 use crate::admission;
@@ -36,6 +37,8 @@ pub(super) struct Resolving<'a> {
     pub(super) reader: &'a Reader,
     pub(super) pace: Option<Pace<'a>>,
     pub(super) deadline: Deadline,
+    /// The images that statistics have counted.
+    pub(super) counts: Mutex<Counts>,
 }
 
 /// One image at the end of its way.
@@ -57,6 +60,7 @@ type Teller = oneshot::Sender<(Judgement, Arc<str>)>;
 
 /// The judging of one image.
 struct Judging<'a> {
+    place: usize,
     sight: &'a NewSight,
     opinion: Mutex<Opinion>,
     /// Tells the judgement as soon as it is there, so that the device's memory is written beside the caches.
@@ -117,6 +121,7 @@ impl Resolving<'_> {
 
         let asking = Stopwatch::start();
         let judging = Judging {
+            place,
             sight,
             opinion: Mutex::default(),
             tell: Mutex::default(),
@@ -152,7 +157,7 @@ impl Resolving<'_> {
         };
         let noted = async {
             if let Ok((judgement, by)) = told.await {
-                self.note_judged(judgement, by, judging.sight).await;
+                self.note_judged(judgement, by, judging).await;
             }
         };
         tokio::join!(asked, noted).0
@@ -192,8 +197,9 @@ impl Resolving<'_> {
         }
     }
 
-    async fn note_judged(&self, judgement: Judgement, by: Arc<str>, sight: &NewSight) {
-        let Some(pace) = &self.pace else { return };
+    /// Notes a judgement for the device and counts it, in two round trips side by side.
+    async fn note_judged(&self, judgement: Judgement, by: Arc<str>, judging: &Judging<'_>) {
+        let (place, sight) = (judging.place, judging.sight);
         let frame = sight.signature.clone().map(|signature| Frame {
             judgement: judgement.clone(),
             by,
@@ -202,9 +208,12 @@ impl Resolving<'_> {
             whole: sight.whole,
             signature,
         });
-        let detection = self.detection(0, Some(judgement), Source::Model);
-        pace.add(Safety::of(Ok(&detection)));
-        self.note(frame.as_ref()).await;
+        let detection = self.detection(place, Some(judgement), Source::Model);
+        if let Some(pace) = &self.pace {
+            pace.add(Safety::of(Ok(&detection)));
+        }
+        let counted = [(place, &detection)];
+        tokio::join!(self.note(frame.as_ref()), self.count(&counted));
     }
 
     /// Reads the outcome. If nobody could judge, the embedded model stands in, where that is wanted.

@@ -1,18 +1,22 @@
 //! Detect from the first image of a capture to the last, and to the device's next one.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use futures_util::stream::{self, StreamExt};
 
 use super::cadence::{self, Pace, Safety};
 use super::frames::{self, Frame};
 use super::resolve::{ResolvedImage, Resolving};
-use super::{Capture, Detected, Detection, Figures, Payment, version};
+use super::{Capture, Detected, Detection, Figures, Payment, Source, version};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::limits::device::ArrivalOutcome;
 use crate::plan::{Meter, Usage};
-use crate::telemetry::Signal;
+use crate::statistics::Observation;
+use crate::telemetry::{Degraded, Signal, StatisticsCounts};
 
 /// Detects for `principal` what the images of a capture show. The cost goes into `figures` in any case. An image that is
 /// broken, or ends its decoder, harms no other of the capture.
@@ -33,16 +37,31 @@ pub async fn run(app: &App, principal: &Principal, capture: &Capture<'_>, figure
         reader: &reader,
         pace: capture.arrival.as_ref().map(Pace::of),
         deadline: Deadline::after(app.config.request_timeout),
+        counts: Mutex::default(),
     };
     let images = (0..capture.images.len()).map(|place| resolving.resolve(place));
     let parallel = app.config.providers.parallel_calls;
-    let resolved: Vec<ResolvedImage> = stream::iter(images).buffered(parallel).collect().await;
-    resolving.finish(resolved, figures).await
+    let detecting = async {
+        let resolved: Vec<ResolvedImage> = stream::iter(images).buffered(parallel).collect().await;
+        resolving.finish(resolved, figures).await
+    };
+    // Slots of statistics that are over are written by whoever passes by, beside all other waits.
+    let (mut detected, writes) = tokio::join!(detecting, app.statistics.deliver_if_due(capture.now));
+    detected.statistics.slot_writes += writes as u64;
+    detected
+}
+
+/// The images of a capture that statistics have counted.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    places: HashSet<usize>,
+    figures: StatisticsCounts,
+    degraded: bool,
 }
 
 impl Resolving<'_> {
     /// Sums up, and notes what is not noted yet of the device.
-    async fn finish(self, resolved: Vec<ResolvedImage>, figures: &mut Figures) -> Detected {
+    async fn finish(&self, resolved: Vec<ResolvedImage>, figures: &mut Figures) -> Detected {
         let mut degraded = Vec::new();
         let (mut detections, mut usage) = (Vec::with_capacity(resolved.len()), None);
         for one in resolved {
@@ -57,7 +76,16 @@ impl Resolving<'_> {
         if figures.bill.opened > 0 {
             self.app.telemetry.raise(Signal::BreakerOpened, self.capture.now);
         }
-        self.note(None).await;
+        let uncounted = detections
+            .iter()
+            .enumerate()
+            .filter_map(|(place, detection)| Some((place, detection.as_ref().ok()?)));
+        let uncounted: Vec<(usize, &Detection)> = uncounted.collect();
+        tokio::join!(self.note(None), self.count(&uncounted));
+        let counts = std::mem::take(&mut *self.counts());
+        if counts.degraded {
+            degraded.push(Degraded::Statistics);
+        }
         degraded.sort_unstable();
         degraded.dedup();
         Detected {
@@ -65,7 +93,43 @@ impl Resolving<'_> {
             usage: usage.or_else(|| self.usage_seen()),
             detections,
             degraded,
+            statistics: counts.figures,
         }
+    }
+
+    /// Counts detections that are not counted yet, each once, in one round trip beside another.
+    pub(super) async fn count(&self, detections: &[(usize, &Detection)]) {
+        let (observations, levels): (Vec<Observation<'_>>, Vec<u8>) = {
+            let mut counts = self.counts();
+            let new = detections.iter().filter(|(place, _)| counts.places.insert(*place));
+            new.map(|(_, detection)| (self.observation(detection), detection.level().number()))
+                .unzip()
+        };
+        if observations.is_empty() {
+            return;
+        }
+        let (user, now) = (&self.principal.user, self.capture.now);
+        let counted = self.app.statistics.count(user, &observations, now).await;
+        let mut counts = self.counts();
+        levels.into_iter().for_each(|level| counts.figures.observe(level));
+        counts.figures.uncounted += counted.lost as u64;
+        counts.degraded |= counted.degraded;
+    }
+
+    fn observation<'a>(&'a self, detection: &'a Detection) -> Observation<'a> {
+        Observation {
+            id: &detection.id,
+            at: self.capture.sent_at,
+            application: Some(self.capture.application),
+            device: Some(self.capture.device),
+            level: detection.level().number(),
+            similar: detection.source == Source::Similar,
+            failed_open: detection.failed_open(),
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes the outcome of the arrival, with the frame that was judged; without one only if it is not noted already.

@@ -212,6 +212,7 @@ pub(super) async fn run(
         idempotency: None,
         trace: message.trace.clone(),
         now,
+        sent_at: message.job.submitted_at,
     };
     let mut figures = Figures::default();
     let detected = detect::run(app, &message.principal, &capture, &mut figures).await;

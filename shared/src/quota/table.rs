@@ -12,11 +12,12 @@ use super::counter_item::{read_settled, read_tokens, read_used};
 use super::outage::ledger::Parcel;
 use super::{Charge, Counter};
 use crate::clock::Timestamp;
+use crate::closing::Segment;
 use crate::error::Outage;
 use crate::ids::UserId;
 use crate::plan::{Meter, Tier};
 use crate::table::{self, Failure, Item, Table, number, read_text, text};
-use crate::usage::{DayUse, MeterUse, Segment};
+use crate::usage::{DayUse, MeterUse};
 
 /// How long a counter is kept after its day, for the day's close.
 const KEPT_AFTER_ITS_DAY: Duration = Duration::from_hours(72);

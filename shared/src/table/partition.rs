@@ -64,6 +64,16 @@ impl Table {
     /// When the table is down: some may be gone, and the same call again deletes the rest.
     pub async fn delete_partition(&self, key: &str) -> Result<usize, Outage> {
         let items = self.partition(key).await?;
+        let number = items.len();
+        self.delete_items(items).await?;
+        Ok(number)
+    }
+
+    /// Deletes items that were read.
+    ///
+    /// # Errors
+    /// As [`delete_partition`](Self::delete_partition).
+    pub async fn delete_items(&self, items: Vec<Item>) -> Result<(), Outage> {
         let unbuilt = |error: aws_sdk_dynamodb::error::BuildError| Outage(error.to_string());
         let mut deletions = Vec::with_capacity(items.len());
         for mut item in items {
@@ -75,7 +85,7 @@ impl Table {
         for some in deletions.chunks(AT_ONCE) {
             self.write_all(some.to_vec()).await?;
         }
-        Ok(deletions.len())
+        Ok(())
     }
 
     /// Writes up to 25 items, and repeats those that the table leaves out under load.

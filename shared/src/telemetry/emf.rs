@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::degraded::Degraded;
 use super::metric::{Metric, MetricShape, Unit};
 use super::record::{Record, Signal};
-use super::work::{OWN, Work};
+use super::work::{OWN, StatisticsCounts, Work};
 use crate::clock::Timestamp;
 
 const fn metric(name: &'static str, unit: Unit, shape: MetricShape) -> Metric {
@@ -31,7 +31,11 @@ const OF_RECORDS: [Metric; 6] = [
 
 /// Returns every metric of a record, but for those of degraded modes.
 pub fn metrics() -> impl Iterator<Item = Metric> {
-    let all = OF_RECORDS.into_iter().chain(Work::metrics()).chain([OWN]);
+    let all = OF_RECORDS
+        .into_iter()
+        .chain(Work::metrics())
+        .chain([OWN])
+        .chain(StatisticsCounts::metrics());
     all.filter(|metric| metric.shape != MetricShape::Logged)
 }
 
@@ -43,6 +47,7 @@ pub(super) struct Directives {
     by_tier: String,
     by_tier_unknown_quota: String,
     refused: String,
+    statistics: String,
     degraded: [String; Degraded::ALL.len()],
     signals: [String; Signal::ALL.len()],
 }
@@ -64,6 +69,7 @@ impl Directives {
             by_tier: of_shape(MetricShape::ByTier, ""),
             by_tier_unknown_quota: of_shape(MetricShape::ByTier, "quotaLeftPercent"),
             refused: of_shape(MetricShape::Refused, ""),
+            statistics: of_shape(MetricShape::Statistics, ""),
             degraded: Degraded::ALL.map(|mode| once(mode.metric())),
             signals: Signal::ALL.map(|signal| once(signal.name())),
         }
@@ -80,8 +86,13 @@ impl Directives {
         };
         let work = self.work.iter().filter(|_| record.work.is_some());
         let refused = record.refused_by.is_some().then_some(&self.refused);
-        std::iter::once(&self.request)
+        let statistics = record.statistics.is_some().then_some(&self.statistics);
+        // Lambda's own metrics tell of events; each of ours would be billed for every hour in which a schedule runs.
+        let request = record.http.is_some().then_some(&self.request);
+        request
+            .into_iter()
             .chain(work)
+            .chain(statistics)
             .chain(by_tier)
             .chain(refused)
             .chain(degraded.map(|(_, directive)| directive))
@@ -146,9 +157,11 @@ fn separate(line: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::plan::Tier;
+    use crate::telemetry::Http;
 
     fn records() -> [Record; 4] {
         let bare = || Record {
+            http: Some(Http::default()),
             endpoint: "any",
             outcome: "ok",
             ..Record::default()
@@ -160,6 +173,7 @@ mod tests {
         let answered = Record {
             quota_left_percent: Some(12.5),
             work: Some(Work::of("any")),
+            statistics: Some(StatisticsCounts::default()),
             degraded: vec![Degraded::Cache, Degraded::Quota],
             ..of_user()
         };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::degraded::Degraded;
 use super::record::{Record, Signal};
-use super::work::COUNTS;
+use super::work::{COUNTS, STATISTICS_COUNTS};
 
 /// The outcomes of a request.
 pub const OUTCOMES: [&str; 4] = ["ok", "degraded", "refused", "failed"];
@@ -108,6 +108,8 @@ pub struct Figures {
     pub shed: RunningTotal,
     /// Degraded requests, by mode.
     pub degraded: [RunningTotal; Degraded::ALL.len()],
+    /// Counts of statistics.
+    pub statistics: [RunningTotal; STATISTICS_COUNTS],
     /// Signals: events that belong to no request.
     pub signals: [RunningTotal; Signal::ALL.len()],
 }
@@ -126,6 +128,10 @@ impl Figures {
         }
         for (counter, limit) in self.refusals.iter().zip(LIMITS) {
             counter.add((record.refused_by == Some(limit)).into());
+        }
+        if let Some(statistics) = &record.statistics {
+            let counters = self.statistics.iter().zip(statistics.numbers());
+            counters.for_each(|(counter, count)| counter.add(count));
         }
         if let Some(work) = &record.work {
             let counters = self.work.of(work.workload)[tier].iter();

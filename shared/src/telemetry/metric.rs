@@ -26,6 +26,8 @@ pub enum MetricShape {
     ByTier,
     /// Requests that a limit refused, by limit.
     Refused,
+    /// Records of what is counted in statistics.
+    Statistics,
     /// In the record and in no metric.
     Logged,
 }
@@ -63,6 +65,7 @@ impl MetricShape {
             Self::Models => &[&[], &["workload"]],
             Self::ByTier => &[&[], &["tier"]],
             Self::Refused => &[&["refusedBy"]],
+            Self::Statistics => &[&[]],
             Self::Logged => &[],
         }
     }

@@ -7,7 +7,7 @@ use super::VERSION;
 use super::degraded::Degraded;
 use super::figures::{BUCKETS, ByName, Figures, LIMITS, OUTCOMES, Requests, RunningTotal, TIERS, WorkDone};
 use super::record::Signal;
-use super::work::Work;
+use super::work::{StatisticsCounts, Work};
 
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -109,6 +109,12 @@ pub fn of_process(figures: &Figures) -> String {
         text.sample("clearview_defects_total", &labels, number(&requests.defects));
     }
     work(&mut text, &figures.work);
+    for (metric, counter) in StatisticsCounts::metrics().zip(&figures.statistics) {
+        let name = format!("clearview_{}", snake_case(metric.name));
+        let help = format!("{} in the records of statistics.", metric.name);
+        text.family(&name, MetricKind::Counter, &help);
+        text.sample(&format!("{name}_total"), &[], number(counter));
+    }
     let refusals = ("clearview_refusals", "Requests that a limit refused.");
     counters(&mut text, refusals, "refusedBy", &LIMITS, &figures.refusals);
     let shed = "Requests refused before any work, because too many were under way.";

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::cost::Measured;
 use super::degraded::Degraded;
 use super::trace::Trace;
-use super::work::Work;
+use super::work::{StatisticsCounts, Work};
 use super::{VERSION, millis};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::ids::UserId;
@@ -47,6 +47,9 @@ pub struct Record {
     /// The work of a workload.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
+    /// Its counts in statistics.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsCounts>,
     /// The result of an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<Value>,
@@ -112,11 +115,18 @@ pub enum Signal {
     AuditChainBroken,
     /// A day was closed.
     DayClosed,
+    /// Slots of statistics are not written 10 minutes after their end.
+    StatisticsOverdue,
 }
 
 impl Signal {
     /// All signals.
-    pub const ALL: [Self; 3] = [Self::BreakerOpened, Self::AuditChainBroken, Self::DayClosed];
+    pub const ALL: [Self; 4] = [
+        Self::BreakerOpened,
+        Self::AuditChainBroken,
+        Self::DayClosed,
+        Self::StatisticsOverdue,
+    ];
 
     /// Returns its name in the log, which is its metric's name too.
     #[must_use]
@@ -125,6 +135,7 @@ impl Signal {
             Self::BreakerOpened => "breakerOpened",
             Self::AuditChainBroken => "auditChainBroken",
             Self::DayClosed => "dayClosed",
+            Self::StatisticsOverdue => "statisticsOverdue",
         }
     }
 }

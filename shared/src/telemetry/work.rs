@@ -83,6 +83,48 @@ counts! {
     nano_dollars: u64 => "spentNanoDollars", None, Models;
 }
 
+counts! {
+    /// Counts of a request or an event in statistics.
+    StatisticsCounts
+    /// Observations of level 0.
+    level0: u64 => "level0", Count, Statistics;
+    /// Of level 1.
+    level1: u64 => "level1", Count, Statistics;
+    /// Of level 2.
+    level2: u64 => "level2", Count, Statistics;
+    /// Of level 3.
+    level3: u64 => "level3", Count, Statistics;
+    /// Slots written to the table.
+    slot_writes: u64 => "slotWrites", Count, Statistics;
+    /// Observations that are lost, because neither cache nor table has answered for long.
+    uncounted: u64 => "uncounted", Count, Statistics;
+}
+
+/// How many counts of statistics there are.
+pub(super) const STATISTICS_COUNTS: usize = StatisticsCounts::METRICS.len();
+
+impl StatisticsCounts {
+    /// Returns each as a metric.
+    pub fn metrics() -> impl Iterator<Item = Metric> {
+        Self::METRICS.iter().copied()
+    }
+
+    /// Counts an observation of a level.
+    pub const fn observe(&mut self, level: u8) {
+        match level {
+            0 => self.level0 += 1,
+            1 => self.level1 += 1,
+            2 => self.level2 += 1,
+            _ => self.level3 += 1,
+        }
+    }
+
+    /// Returns what each comes to, in the order of the metrics.
+    pub(super) fn numbers(&self) -> [u64; STATISTICS_COUNTS] {
+        self.values()
+    }
+}
+
 /// How long the parts of a request took, one after the other.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
 pub struct Spans {

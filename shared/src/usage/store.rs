@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 
-use super::{Checkpoint, DayUse, HISTORY_DAYS, HistoryEntry, Row, Segment, Totals};
+use super::{DayUse, HISTORY_DAYS, HistoryEntry, Row, Totals};
 use crate::clock::{Day, Timestamp};
+use crate::closing::store::CloseProgress;
 use crate::error::Outage;
 use crate::ids::UserId;
 use crate::money::Tokens;
@@ -83,98 +84,10 @@ impl UsageTable {
         self.0.delete_partition(user.as_str()).await
     }
 
-    /// Takes the close of a day for `owner` until `until`, unless another has it.
-    ///
-    /// # Errors
-    /// When the table is down. `Ok(Err(until))` is the time until which another has it.
-    pub async fn lease(
-        &self,
-        day: Day,
-        owner: &str,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Result<(), Timestamp>, Outage> {
-        let call = self
-            .0
-            .client()
-            .update_item()
-            .table_name(self.0.name())
-            .key("user", text(progress_key(day)))
-            .key(SORT, text("lease"))
-            .update_expression("SET #owner = :owner, #until = :until, #ttl = :ttl")
-            // It is free, or its time is over, or it is ours.
-            .condition_expression("attribute_not_exists(#owner) OR #until <= :now OR #owner = :owner")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_names("#until", "until")
-            .expression_attribute_names("#ttl", table::TTL)
-            .expression_attribute_values(":owner", text(owner))
-            .expression_attribute_values(":until", number(until.millis()))
-            .expression_attribute_values(":now", number(now.millis()))
-            .expression_attribute_values(":ttl", expiry(day, MARGIN_DAYS))
-            .return_values_on_condition_check_failure(
-                aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
-            );
-        match self.0.write(|| call.clone().send()).await {
-            Ok(_) => Ok(Ok(())),
-            Err(Failure::Refused(
-                aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(error),
-            )) => {
-                let until = error.item().and_then(|item| read_number(item, "until"));
-                Ok(Err(Timestamp::from_millis(until.unwrap_or(now.millis()))))
-            }
-            Err(failure) => Err(failure.into_outage()),
-        }
-    }
-
-    /// Returns the progress of the close of a segment.
-    ///
-    /// # Errors
-    /// When the table is down, or holds something else there: a close that took this for its start would never end.
-    pub async fn checkpoint(&self, segment: Segment) -> Result<Checkpoint, Outage> {
-        let call = self
-            .0
-            .client()
-            .get_item()
-            .table_name(self.0.name())
-            .key("user", text(progress_key(segment.day)))
-            .key(SORT, text(segment_key(segment)))
-            .consistent_read(true);
-        let output = self.0.call(call.send()).await.map_err(Failure::into_outage)?;
-        let Some(item) = output.item else {
-            return Ok(Checkpoint::default());
-        };
-        read_checkpoint(&item).ok_or_else(|| Outage(format!("{}: the checkpoint makes no sense", segment_key(segment))))
-    }
-
-    /// Notes that a segment has come one page further than `before`. Returns `false` if another run was quicker: its note
-    /// counts.
-    ///
-    /// # Errors
-    /// When the table is down.
-    pub async fn note(&self, segment: Segment, before: u64, checkpoint: &Checkpoint) -> Result<bool, Outage> {
-        let totals = serde_json::to_string(&checkpoint.totals).map_err(|error| Outage(error.to_string()))?;
-        let mut call = self
-            .0
-            .client()
-            .put_item()
-            .table_name(self.0.name())
-            .item("user", text(progress_key(segment.day)))
-            .item(SORT, text(segment_key(segment)))
-            .item("pages", number(checkpoint.pages))
-            .item("done", aws_sdk_dynamodb::types::AttributeValue::Bool(checkpoint.done))
-            .item("totals", text(totals))
-            .item(table::TTL, expiry(segment.day, MARGIN_DAYS))
-            // No other run has come further meanwhile.
-            .condition_expression("attribute_not_exists(pages) OR pages = :before")
-            .expression_attribute_values(":before", number(before));
-        if let Some(next) = &checkpoint.next {
-            call = call.item("next", text(next));
-        }
-        match self.0.write(|| call.clone().send()).await {
-            Ok(_) => Ok(true),
-            Err(Failure::Refused(_)) => Ok(false),
-            Err(failure) => Err(failure.into_outage()),
-        }
+    /// Returns the progress of closes, which is kept beside what they write.
+    #[must_use]
+    pub const fn closes(&self) -> CloseProgress<'_> {
+        CloseProgress::of(&self.0)
     }
 
     /// Returns the totals of a day, if it is closed.
@@ -226,14 +139,6 @@ impl UsageTable {
     }
 }
 
-fn progress_key(day: Day) -> String {
-    format!("close#{day}")
-}
-
-fn segment_key(segment: Segment) -> String {
-    format!("{}#segment#{:03}of{:03}", segment.close, segment.number, segment.of)
-}
-
 fn expiry(day: Day, days: u32) -> aws_sdk_dynamodb::types::AttributeValue {
     number(day.plus(days).start().seconds())
 }
@@ -262,14 +167,5 @@ fn read_row(item: &Item) -> Option<Row> {
         tokens: read_number(item, "in")
             .zip(read_number(item, "out"))
             .map(|(input, output)| Tokens { input, output }),
-    })
-}
-
-fn read_checkpoint(item: &Item) -> Option<Checkpoint> {
-    Some(Checkpoint {
-        pages: read_number(item, "pages")?,
-        next: read_text(item, "next").map(str::to_owned),
-        done: item.get("done")?.as_bool().copied().ok()?,
-        totals: serde_json::from_str(read_text(item, "totals")?).ok()?,
     })
 }

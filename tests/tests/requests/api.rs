@@ -18,6 +18,7 @@ mod quota;
 mod rank;
 mod recovery;
 mod refusals;
+mod statistics;
 mod surface;
 mod upload;
 mod uploads;

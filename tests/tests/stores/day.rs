@@ -240,7 +240,12 @@ async fn two_runs_do_not_close_a_day_at_the_same_time() {
     let now = plan.clock().now();
     let day = START.day();
     let until = now.plus(Duration::from_mins(1));
-    app.usage.lease(day, "another run", now, until).await.unwrap().unwrap();
+    app.usage
+        .closes()
+        .lease(day, "another run", now, until)
+        .await
+        .unwrap()
+        .unwrap();
     let refused = handle(&app, event()).await;
     assert!(
         matches!(refused, Err(QuotaResetFailure::Leased(at)) if at == until),

@@ -12,4 +12,5 @@ mod objects;
 mod queue;
 mod shared_cache;
 mod sim;
+mod statistics;
 mod webhooks;

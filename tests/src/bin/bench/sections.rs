@@ -16,6 +16,7 @@ mod replay;
 mod server;
 mod size;
 mod soak;
+mod statistics;
 mod waits;
 mod warm;
 
@@ -44,12 +45,13 @@ pub(crate) enum Section {
     Jobs,
     Day,
     Close,
+    Statistics,
     Soak,
 }
 
 impl Section {
     /// Those of a whole run, in the order in which they are measured. The soak takes half an hour by itself, and is asked for.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Size,
         Self::Cost,
         Self::Cold,
@@ -67,6 +69,7 @@ impl Section {
         Self::Jobs,
         Self::Day,
         Self::Close,
+        Self::Statistics,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
@@ -94,6 +97,7 @@ impl Section {
             Self::Jobs => "Jobs: submits at 500 a second; one worker's work on a cached post, embedded tables included",
             Self::Day => "A replayed day of a feed, 10 instances; what it assumes is in sections/replay/trace.rs",
             Self::Close => "The close of a day",
+            Self::Statistics => "A year of statistics of a user who has 20 applications on each day",
             Self::Soak => "A server at half of what it can do, with faults that come and go",
         }
     }
@@ -117,6 +121,7 @@ impl Section {
             Self::Jobs => jobs::measure(effort, report).await,
             Self::Day => replay::measure(effort, report).await,
             Self::Close => close::measure(effort, report).await,
+            Self::Statistics => statistics::measure(effort, report).await,
             Self::Soak => soak::measure(effort, report).await,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use tests::client::Device;
+use tests::client::{Device, send};
 use tests::redis::Redis;
 use tests::service::{Plan, Service};
 
@@ -156,6 +156,30 @@ async fn tables_that_refuse_or_freeze_are_done_without_and_are_back_when_they_ar
     assert_eq!(set(&service, "tables", "senseless").await, 409);
     assert_eq!(set(&service, "cache", "gone").await, 409, "there is none");
     assert_eq!(set(&service, "moon", "gone").await, 400);
+}
+
+#[tokio::test]
+async fn a_queue_that_delivers_twice_changes_no_charge() {
+    let service = Plan::default().with_console().start().await;
+    let ann = service.client.register("ann").await;
+    assert_eq!(set(&service, "queue", "twice").await, 200);
+    let ask = async |method: Method, path: &str, body: Value| {
+        let request = service.client.request(method, path).bearer_auth(&ann.access);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        send(request).await
+    };
+    let posts = json!([{"id": "1", "text": "Buy Bitcoin"}, {"id": "2", "text": "Bread"}]);
+    let job = json!({"type": "classify", "preference": "Hide crypto", "posts": posts});
+    let submitted = ask(Method::POST, "/v1/jobs", job).await;
+    assert_eq!(submitted.status, 202, "{submitted:?}");
+    let path = format!("/v1/jobs/{}", submitted.body["jobId"].as_str().unwrap());
+    let mut found = ask(Method::GET, &path, Value::Null).await;
+    while found.body["status"] == "queued" {
+        found = ask(Method::GET, &path, Value::Null).await;
+    }
+    assert_eq!(found.body["status"], "done", "{found:?}");
+    assert_eq!(service.client.usage(&ann).await.body["used"], 2);
+    assert_eq!(set(&service, "queue", "none").await, 200);
 }
 
 #[tokio::test]

@@ -7,9 +7,12 @@ use futures_util::future::join_all;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use shared::ids::UserId;
+use shared::statistics::Observation;
 use tests::client::{Device, send};
 use tests::events;
 use tests::proxy::Mode;
+use tests::redis::Redis;
 use tests::runtime_api::Function;
 use tests::service::{Plan, TableService, Tables};
 use tests::signer::{SignedRequest, Signer};
@@ -18,7 +21,7 @@ use tests::upstream::{Act, CHEAP, Script, Step, Upstream};
 use crate::drills::log::{ADMIN, ADMIN_KEY, Drill, NAMESPACE};
 
 /// The alarms that [`of`] has a fault for.
-pub(crate) const DRILLED: [&str; 12] = [
+pub(crate) const DRILLED: [&str; 13] = [
     "AuditChain",
     "BreakerOpen",
     "Budget",
@@ -31,6 +34,7 @@ pub(crate) const DRILLED: [&str; 12] = [
     "ModelTimeouts",
     "RankingsUnanswered",
     "RolloutFailing",
+    "StatisticsOverdue",
 ];
 
 /// Every line that a server wrote during the fault of an alarm.
@@ -46,6 +50,7 @@ pub(crate) async fn of(alarm: &str) -> Vec<Value> {
         "ModelAvailability" => some_calls(&FAILURE).await,
         "ModelTimeouts" => some_calls(&Act::Hang).await,
         "RankingsUnanswered" => some_rankings().await,
+        "StatisticsOverdue" => slots_cannot_be_written().await,
         "RolloutFailing" => published_keys_make_no_sense().await,
         other => panic!("no fault is known that sets off {other}"),
     }
@@ -154,6 +159,37 @@ async fn an_entry_of_the_audit_log_is_changed() -> Vec<Value> {
     let key = [("day", day), ("entry", entry.as_str())];
     overwrite(&drill.table_service.tables(), "audit", &key, ("change", "{}")).await;
     assert_eq!(drill.audit().await.body["chain"]["problem"], "edited");
+    drill.lines().await
+}
+
+/// A slot waits in the cache for half an hour, and the table is down when the schedule comes.
+async fn slots_cannot_be_written() -> Vec<Value> {
+    let redis = Redis::start();
+    let url = redis.url();
+    let drill = Drill::start(&[("CLEARVIEW_CACHE_URL", &url)]).await;
+    let app = Plan::default().on_system_time().with_cache_at(&url).app();
+    let now = app.clock.now();
+    let observation = Observation {
+        id: "det_1",
+        at: now.minus(Duration::from_mins(30)),
+        application: None,
+        device: None,
+        level: 0,
+        similar: false,
+        failed_open: false,
+    };
+    let counted = app
+        .statistics
+        .count(&UserId::random().unwrap(), &[observation], now)
+        .await;
+    assert!(!counted.degraded, "{counted:?}");
+    drill.tables.set(Mode::Cut);
+    let path = "/2015-03-31/functions/quota-reset/invocations";
+    let answer = drill.client.post(path, &json!({"statistics": "flush"})).await;
+    assert_eq!(
+        (&answer.body["overdue"], &answer.body["complete"]),
+        (&json!(1), &json!(false))
+    );
     drill.lines().await
 }
 

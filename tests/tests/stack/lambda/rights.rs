@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
+use shared::ids::UserId;
+use shared::statistics::Observation;
+use shared::statistics::marks::Marks;
+use shared::statistics::slot::shard;
 use tests::definitions::{Template, attribute_of, list};
 use tests::events;
 use tests::recorder::{Access, Recorder};
@@ -149,6 +154,9 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
             event["queryStringParameters"] = json!({"day": "2026-11-21", "cursor": cursor});
             event["multiValueQueryStringParameters"] = json!({"day": ["2026-11-21"], "cursor": [cursor]});
             route(&mut event, method, route_of, route_of);
+        } else if path.ends_with("/stats") {
+            event["queryStringParameters"] = Value::Null;
+            event["multiValueQueryStringParameters"] = Value::Null;
         } else if path.ends_with("/audit") || path.ends_with("/usage") {
             event["queryStringParameters"] = json!({"day": "2026-11-21"});
             event["multiValueQueryStringParameters"] = json!({"day": ["2026-11-21"]});
@@ -225,6 +233,7 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
                 by_admin("GET", "/v1/admin/audit", "/v1/admin/audit", None),
                 by_admin("GET", "/v1/admin/audit?a.1", "/v1/admin/audit", None),
                 by_admin("GET", "/v1/admin/usage", "/v1/admin/usage", None),
+                by_admin("GET", "/v1/admin/stats", "/v1/admin/stats", None),
                 by("POST", "/revoke", None),
                 by("DELETE", "", None),
             ]
@@ -277,6 +286,41 @@ async fn count_on_the_day_that_is_closed(stage: &Stage, user: &str) {
         .send()
         .await
         .unwrap();
+    let mut marks = Marks::default();
+    let id = UserId::parse(user).unwrap();
+    marks.insert(&Observation {
+        id: "det_1",
+        at: Timestamp::parse("2026-11-20T18:05:00Z").unwrap(),
+        application: None,
+        device: None,
+        level: 0,
+        similar: false,
+        failed_open: false,
+    });
+    // A slot of the day that is closed, and the row of the day before it.
+    for (owner, item) in [
+        (
+            format!("slots#2026-11-20#{:02}", shard(&id)),
+            format!("{user}#18:05#test"),
+        ),
+        (user.to_owned(), "day#2026-11-19".to_owned()),
+    ] {
+        client
+            .put_item()
+            .table_name("clearview-statistics")
+            .item("owner", text(&owner))
+            .item("item", text(&item))
+            .item("marks", AttributeValue::B(Blob::new(marks.encode())))
+            .item(
+                "counts",
+                text(r#"{"total":[[1,0,0,0],[0,0,0,0],[0,0,0,0]],"applications":{}}"#),
+            )
+            .item("n", AttributeValue::N("1".to_owned()))
+            .item("at", AttributeValue::N("0".to_owned()))
+            .send()
+            .await
+            .unwrap();
+    }
 }
 
 /// A job of a user that has ended: it is erased with the user.

@@ -219,7 +219,7 @@ const SECRETS: [(&str, &[&str], &[&str]); 12] = [
     ("auth", &["TokenKeys", "SigningKeys"], &[]),
     ("chat", &["ModelKey", "SigningKeys"], &[]),
     ("classify", &["ModelKey", "SigningKeys"], &[]),
-    ("detect", &["SigningKeys"], &[]),
+    ("detect", &["ModelKey", "SigningKeys"], &[]),
     ("health", &["AdminKeys", "ModelKey"], &[]),
     (
         "key-rotation",
