@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
 use super::items::{head_key, key, message_key, write_message};
 use super::store::{ConversationStore, Unbuilt, unbuilt};
-use super::{ConversationId, KEPT, ConversationMessage, LONGEST_TURN, MessageStatus, Turn, TurnId, Unbegun, refusal};
+use super::{ConversationId, ConversationMessage, KEPT, LONGEST_TURN, MessageStatus, Turn, TurnId, Unbegun, refusal};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::ids::UserId;
