@@ -10,7 +10,7 @@ work=$(mktemp -d)
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 redis-server --bind 127.0.0.1 --port "$port" --save '' --appendonly no --loglevel warning --dir "$work" >/dev/null &
 redis=$!
-echo '{"then":{"do":"answer"}}' >"$work/script.json"
+echo '{"then":{"do":"chat","pauseMs":60}}' >"$work/script.json"
 # One address sends all of this.
 CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=100000 CLEARVIEW_CACHE_URL="redis://127.0.0.1:$port" \
     "$server" --port 0 --script "$work/script.json" 2>"$work/said" &

@@ -44,7 +44,7 @@ register() {
 said=$("$python" "$root/examples/python/rerank.py" "$url" "$(register)")
 head -1 <<<"$said" | grep -q 'To reset your password' || { echo "rerank.py said: $said" >&2; exit 1; }
 # A chat needs a model.
-echo '{"then":{"do":"answer"}}' >"$work/script.json"
+echo '{"then":{"do":"chat","pauseMs":5}}' >"$work/script.json"
 start --script "$work/script.json"
 said=$("$python" "$root/examples/python/chat.py" "$url" "$(register)")
 tail -1 <<<"$said" | grep -q 'tokens read, .* written' || { echo "chat.py said: $said" >&2; exit 1; }

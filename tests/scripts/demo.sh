@@ -10,6 +10,6 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 setsid redis-server --bind 127.0.0.1 --port "$port" --save '' --appendonly no --loglevel warning --dir "$work" >/dev/null &
 redis=$!
 trap 'kill $redis; wait $redis || true; rm -rf "$work"' EXIT
-echo '{"then":{"do":"answer"}}' >"$work/script.json"
+echo '{"then":{"do":"chat","pauseMs":60}}' >"$work/script.json"
 export CLEARVIEW_CACHE_URL="redis://127.0.0.1:$port" CLEARVIEW_LOG="${CLEARVIEW_LOG:-warn}"
 "$server" --script "$work/script.json" "$@" || exit $?
