@@ -55,7 +55,7 @@ pub(crate) async fn answer(app: Arc<App>, mut call: Call) -> Response<AnswerBody
     let mut own = of_reply(&begun);
     own.push(UNBUFFERED);
     let (head, record) = call.begin(&app, "text/event-stream; charset=utf-8", &own);
-    // Whoever has gone: the record is written when the reply is settled, and the body ends after that.
+    // Even if the client has gone: the record is written when the reply is settled, and the body ends after that.
     tokio::spawn(async move {
         if let Ok(ended) = ended.await {
             let figures = &ended.figures;

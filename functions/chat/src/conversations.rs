@@ -1,4 +1,4 @@
-//! Conversations in OpenAI's form: made, listed, read, deleted. What is said in them goes through chat completions.
+//! Conversations in OpenAI's form: made, listed, read, deleted. Turns go through chat completions.
 
 use std::collections::BTreeMap;
 

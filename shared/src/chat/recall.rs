@@ -1,4 +1,4 @@
-//! What a model reads of a conversation before a turn: the turns before it that fit.
+//! The turns of a conversation that a model reads before a new one: the last that fit.
 
 use std::time::Duration;
 
