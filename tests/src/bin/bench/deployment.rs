@@ -11,7 +11,7 @@ use crate::tls::TlsFront;
 pub(crate) const FUNCTIONS: [(&str, Option<&str>); 13] = [
     ("admin", Some("admin/options-preflight")),
     ("auth", Some("auth/register")),
-    ("chat", Some("chat/options-preflight")),
+    ("chat", Some("chat/models")),
     ("classify", Some("classify/batch")),
     ("detect", Some("detect/screenshot")),
     ("health", Some("health/health")),
