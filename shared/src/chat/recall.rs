@@ -1,4 +1,4 @@
-//! The turns of a conversation that a model reads before a new one: the last that fit.
+//! Reads of a conversation what a model is given before a turn: the turns before it that fit.
 
 use std::time::Duration;
 
