@@ -9,7 +9,7 @@
 pub mod answer;
 pub mod cadence;
 pub mod cascade;
-mod counted;
+mod counts;
 pub mod embedded;
 pub mod frames;
 pub mod judge;

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use vision::looks::Depth;
 
 use super::cadence::{Pace, Safety};
-use super::counted::CountedImages;
+use super::counts::CaptureCounts;
 use super::frames::Frame;
 use super::judge::{self, Opinion, Subject};
 use super::judgement::Judgement;
@@ -38,7 +38,7 @@ pub(super) struct Resolving<'a> {
     pub(super) pace: Option<Pace<'a>>,
     pub(super) deadline: Deadline,
     /// The images that statistics have counted.
-    pub(super) counts: Mutex<CountedImages>,
+    pub(super) counts: Mutex<CaptureCounts>,
 }
 
 /// One image at the end of its way.

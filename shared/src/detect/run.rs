@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::stream::{self, StreamExt};
 
 use super::cadence::{self, Pace, Safety};
-use super::counted::CountedImages;
+use super::counts::CaptureCounts;
 use super::frames::{self, Frame};
 use super::resolve::{ResolvedImage, Resolving};
 use super::{Capture, Detected, Detection, Figures, Payment, Source, version};
@@ -120,7 +120,7 @@ impl Resolving<'_> {
         }
     }
 
-    fn counts(&self) -> MutexGuard<'_, CountedImages> {
+    fn counts(&self) -> MutexGuard<'_, CaptureCounts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

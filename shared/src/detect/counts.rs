@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use crate::telemetry::StatisticsCounts;
 
-/// The images of a capture that statistics have counted, by their places.
+/// The images that were counted, by their place, and what that came to.
 #[derive(Debug, Default)]
-pub(super) struct CountedImages {
+pub(super) struct CaptureCounts {
     pub(super) places: HashSet<usize>,
     pub(super) figures: StatisticsCounts,
     pub(super) degraded: bool,
