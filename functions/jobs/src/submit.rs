@@ -10,6 +10,7 @@ use shared::error::{Error, Violation};
 use shared::http::{self, Call, DayUsage, Reply};
 use shared::jobs::body::{BodyParser, JobBody, JobHead};
 use shared::jobs::capture;
+use shared::jobs::capture::body::LARGEST_INLINE;
 use shared::jobs::store::Ending;
 use shared::jobs::submit::{Submission, submit};
 use shared::telemetry::Degraded;
@@ -60,7 +61,7 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         return Err(Error::Invalid(violations));
     }
     if matches!(&body, JobBody::Detect(job) if job.is_too_large()) {
-        let limit_bytes = capture::LARGEST_INLINE;
+        let limit_bytes = LARGEST_INLINE;
         return Err(Error::UploadNeeded { limit_bytes });
     }
     let idempotency = call.idempotency_key(&sent)?;

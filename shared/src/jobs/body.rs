@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::capture::DetectJob;
+use super::capture::body::DetectJob;
 use super::{Kind, Priority};
 use crate::classify::body::{self, BatchBounds, BodyPost};
 use crate::error::Violation;

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::JobFault;
 use super::body::{ClassifyJob, JobBody, RankJob};
-use super::capture::{self, CaptureRun, DetectJob};
+use super::capture::body::DetectJob;
+use super::capture::{self, CaptureRun};
 use super::experiment::categories;
 use super::message::{CheckedBody, JobMessage};
 use crate::admission;

@@ -100,7 +100,7 @@ async fn a_request_that_reuses_a_frame_waits_for_the_network_as_often_as_without
     for network in [&to_limits, &to_shared] {
         network.set(Mode::Delay(TRIP));
     }
-    let answer = capture(&service, &ann, &screen.at_minute(4)).await;
+    let answer = capture(&service, &ann, &screen.at_minute(3)).await;
     assert_eq!(answer.body["source"], "similar");
     let without = of_limits.in_a_row();
     assert_eq!(all.count(), 1, "statistics make one trip");
@@ -109,7 +109,7 @@ async fn a_request_that_reuses_a_frame_waits_for_the_network_as_often_as_without
     to_limits.note(&all);
     all.forget();
     assert_eq!(
-        capture(&service, &ann, &screen.at_minute(5)).await.body["source"],
+        capture(&service, &ann, &screen.at_minute(4)).await.body["source"],
         "similar"
     );
     assert_eq!(all.in_a_row(), without, "beside the trip that notes the device");
