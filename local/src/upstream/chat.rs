@@ -272,7 +272,7 @@ fn respond(portions: Vec<Portion>, content_type: &'static str) -> Response<Scrip
                 }
                 Portion::Bytes(bytes) => Ok(Frame::data(Bytes::from(bytes))),
                 Portion::Cut => {
-                    // What came before is on its way then; an error drops what is not.
+                    // The frames before it are on their way then; an error drops those that are not.
                     tokio::time::sleep(CUT).await;
                     Err(std::io::Error::other("cut"))
                 }
