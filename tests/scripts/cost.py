@@ -15,6 +15,8 @@ HOURS = 730
 SCALES = (1_000, 20_000, 100_000, 1_000_000)
 MOST_FOR_20K = 80.0
 ALARMS_OF_STATISTICS = 1
+# Resources that are there only where there are assistants: a line of chat.
+OPTIONAL = re.compile(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", re.M)
 
 PRICES = json.loads((ROOT / "tests/prices/us-east-1.json").read_text())
 UNITS = json.loads((ROOT / "tests/prices/units.json").read_text())
@@ -50,19 +52,23 @@ def gateway(requests):
 
 
 def alarms():
-    """Metrics of alarms, and composite alarms, in the template, but for those of jobs, of detect and of statistics."""
-    text = (ROOT / "template.yaml").read_text()
-    # Those of a workload that a parameter turns on are a line of that workload.
-    text = re.sub(r"^  \w+:\n    Type: \S+\n    Condition: HasAssistants\n(?:    .*\n|\n)*", "", text, flags=re.M)
+    """Metrics of alarms, and composite alarms, in the template, but for those of jobs, of detect, of chat and of statistics."""
+    text = OPTIONAL.sub("", (ROOT / "template.yaml").read_text())
     of_expressions = text.count("MetricStat:")
     of_one_metric = len(re.findall(r"^      MetricName: ", text, re.M))
-    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect() - ALARMS_OF_STATISTICS, text.count("Type: AWS::CloudWatch::CompositeAlarm")
+    return of_expressions + of_one_metric - sum(alarms_of_jobs()) - alarms_of_detect() - alarms_of_chat() - ALARMS_OF_STATISTICS, text.count("Type: AWS::CloudWatch::CompositeAlarm")
 
 
 def alarms_of_detect():
     """Metrics of alarms that are there for detect alone."""
     text = (ROOT / "template.yaml").read_text()
     return len(re.findall(r"^ +Metric: .*(?:Value: detect|DetectFunction) ", text, re.M))
+
+
+def alarms_of_chat():
+    """Metrics of alarms that are there for chat alone, also where there is no assistant."""
+    text = OPTIONAL.sub("", (ROOT / "template.yaml").read_text())
+    return len(re.findall(r"^ +Metric: .*(?:Value: chat|ChatFunction) ", text, re.M))
 
 
 def alarms_of_jobs():
@@ -229,6 +235,8 @@ def chat(replies=1_000_000):
     print(f"\nchat: {replies:,} replies, {unit('chatHitRate'):.0%} of them remembered")
     print(f"  {'infrastructure, of which streaming, models':<48}{base + streaming:>14,.2f}{streaming:>14,.2f}{models:>14,.2f}")
     print(f"  {'its metrics and alarms, where there are assistants':<62}{metrics:>14,.2f}")
+    always = alarms_of_chat() * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
+    print(f"  {'metrics of alarms that are always there':<62}{always:>14,.2f}")
 
 
 def jobs(posts=1_000_000, posts_per_job=500):

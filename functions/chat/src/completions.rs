@@ -175,6 +175,8 @@ fn work(figures: &ChatFigures) -> Work {
         ..figures.tally.counts(1)
     };
     work.models = figures.bill.counts();
+    // A reply that is not remembered passes no cache, which would have counted it.
+    work.counts.asked = work.counts.asked.max(usize::from(work.models.calls > 0));
     work.spans = Spans {
         lookup: figures.lookup,
         asking: figures.asking,

@@ -19,6 +19,9 @@ pub(super) type ScriptedBody = UnsyncBoxBody<Bytes, std::io::Error>;
 /// The bytes of a frame that ends anywhere, also within a character.
 const ODD_FRAME: usize = 5;
 
+/// How long a connection outlives the last frame before it is cut.
+const CUT: Duration = Duration::from_millis(20);
+
 /// A reply to chat: its words, its pace, and where it breaks.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -268,7 +271,11 @@ fn respond(portions: Vec<Portion>, content_type: &'static str) -> Response<Scrip
                     continue;
                 }
                 Portion::Bytes(bytes) => Ok(Frame::data(Bytes::from(bytes))),
-                Portion::Cut => Err(std::io::Error::other("cut")),
+                Portion::Cut => {
+                    // What came before is on its way then; an error drops what is not.
+                    tokio::time::sleep(CUT).await;
+                    Err(std::io::Error::other("cut"))
+                }
                 Portion::Hang => std::future::pending().await,
             };
             return Some((frame, portions));

@@ -5,9 +5,12 @@ use image::{Rgb, RgbImage};
 use crate::looks::{self, Depth};
 use crate::{Kind, Look, Model, Picture};
 
-/// From these scores on the default thresholds say level 1, by anything unsafe, and level 2, by something explicit.
+/// From these scores on the defaults say level 1, by anything unsafe, and level 2, by something explicit.
 const SUGGESTIVE: f32 = 0.5;
 const NUDITY: f32 = 0.7;
+
+/// From this score of anything unsafe on, a cascade asks another judge by default.
+const DOUBT: f32 = 0.1;
 
 /// Colours of skin, sand and wood.
 const SKIN: [[u8; 3]; 8] = [
@@ -235,55 +238,54 @@ fn pictures() -> Vec<(&'static str, RgbImage)> {
     pictures
 }
 
+/// The highest scores of something explicit and of anything unsafe, in the first looks at a picture.
+fn highest(scores: &[(f32, f32)], looks: usize) -> (f32, f32) {
+    let first = scores.iter().take(looks);
+    first.fold((0.0, 0.0), |(explicit, any), look| {
+        (explicit.max(look.0), any.max(look.1))
+    })
+}
+
 #[test]
-fn no_safe_picture_is_called_nude_or_explicit_with_four_looks_or_fourteen() {
+fn no_safe_picture_is_called_nude_or_explicit() {
     let model = Model::load().unwrap();
-    let (mut drawn, mut worst) = (0, Vec::new());
-    for (name, pixels) in pictures() {
-        drawn += 1;
+    let mut seen: Vec<(&str, bool, Vec<(f32, f32)>)> = Vec::new();
+    for (at, (name, pixels)) in pictures().into_iter().enumerate() {
         let picture = Picture {
             pixels,
             kind: Kind::Png,
         };
-        let looks = looks::of(&picture, Depth::Fourteen);
-        let scores: Vec<(f32, f32)> = looks
+        // Ten looks more take time: every fourth picture has them.
+        let deep = at.is_multiple_of(4);
+        let depth = if deep { Depth::Fourteen } else { Depth::Four };
+        let score = |region| {
+            let scores = model.score(&Look::at(&picture, region).unwrap()).unwrap();
+            (scores.explicit(), scores.unsafe_at_all())
+        };
+        seen.push((name, deep, looks::of(&picture, depth).into_iter().map(score).collect()));
+    }
+    assert_eq!(seen.len(), 124);
+    for looks in [1, 4, 14] {
+        let looked: Vec<(&str, f32, f32)> = seen
             .iter()
-            .map(|region| {
-                let scores = model.score(&Look::at(&picture, *region).unwrap()).unwrap();
-                (scores.explicit(), scores.unsafe_at_all())
-            })
+            .filter(|(_, deep, _)| looks < 14 || *deep)
+            .map(|(name, _, scores)| (*name, highest(scores, looks)))
+            .map(|(name, (explicit, any))| (name, explicit, any))
             .collect();
-        let most = |looks: usize| {
-            let of = scores.iter().take(looks);
-            of.fold((0.0_f32, 0.0_f32), |(explicit, any), look| {
-                (explicit.max(look.0), any.max(look.1))
-            })
-        };
-        worst.push((name, [most(1), most(4), most(14)]));
-    }
-    assert_eq!(drawn, 124);
-    for (at, looks) in [1, 4, 14].into_iter().enumerate() {
-        let count = |kind: Option<&str>, from: f32| {
-            let of_kind = worst.iter().filter(|(name, _)| kind.is_none_or(|kind| kind == *name));
-            of_kind.filter(|(_, scores)| scores[at].1 >= from).count()
-        };
-        let highest = worst.iter().map(|(_, scores)| scores[at].0).fold(0.0, f32::max);
-        let highest_any = worst.iter().map(|(_, scores)| scores[at].1).fold(0.0, f32::max);
+        let count = |from: f32| looked.iter().filter(|(_, _, any)| *any >= from).count();
         println!(
-            "{looks} looks: explicit at most {highest:.2}, anything unsafe at most {highest_any:.2}; level 1: {} of {drawn}; in doubt from \
-             0.1 on: {} of {drawn} (screens {} of 40)",
-            count(None, SUGGESTIVE),
-            count(None, 0.1),
-            count(Some("screen"), 0.1),
+            "{looks} looks at {} pictures: explicit at most {:.3}, anything unsafe at most {:.3}; level 1: {}; in doubt: {}",
+            looked.len(),
+            looked.iter().map(|(_, explicit, _)| *explicit).fold(0.0, f32::max),
+            looked.iter().map(|(_, _, any)| *any).fold(0.0, f32::max),
+            count(SUGGESTIVE),
+            count(DOUBT),
         );
-    }
-    for (name, scores) in &worst {
-        if scores[2].1 >= 0.1 {
-            println!("{name}: {scores:.2?}");
+        for (name, explicit, any) in looked {
+            if any >= DOUBT {
+                println!("  {name}: explicit {explicit:.3}, anything unsafe {any:.3}");
+            }
+            assert!(explicit < NUDITY, "{name}: {explicit}");
         }
-        assert!(
-            scores.iter().all(|(explicit, _)| *explicit < NUDITY),
-            "{name}: {scores:?}"
-        );
     }
 }

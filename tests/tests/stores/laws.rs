@@ -5,6 +5,7 @@ mod leases;
 mod quota;
 mod rankings;
 mod refresh;
+mod safe_pictures;
 mod sessions;
 mod shared_replies;
 mod simulated_day;

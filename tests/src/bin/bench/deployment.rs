@@ -8,9 +8,10 @@ use tests::service::{Plan, TableService};
 use crate::tls::TlsFront;
 
 /// Every function's binary with an event for it, if there is one that it answers well without other services.
-pub(crate) const FUNCTIONS: [(&str, Option<&str>); 12] = [
+pub(crate) const FUNCTIONS: [(&str, Option<&str>); 13] = [
     ("admin", Some("admin/options-preflight")),
     ("auth", Some("auth/register")),
+    ("chat", Some("chat/models")),
     ("classify", Some("classify/batch")),
     ("detect", Some("detect/screenshot")),
     ("health", Some("health/health")),

@@ -142,9 +142,9 @@ impl World {
         }
         let was_there = self.holds.insert(reply, (units, self.now + LAPSES)).is_some();
         (self.used, self.held, self.open) = (self.used + units, self.held + units, self.open + 1);
-        // The truth: it is one hold, however often it is sent.
+        // The truth: it is one hold, however often it is sent, unless the first has lapsed meanwhile: its user loses that.
         if !was_there {
-            self.replies[reply].due = units;
+            self.replies[reply].due += units;
         }
         true
     }
@@ -152,7 +152,7 @@ impl World {
     fn settle(&mut self, day: &Day, reply: usize, units: u64, actual: u64) {
         let is_there = self.holds.remove(&reply).is_some();
         if is_there {
-            self.replies[reply].due = actual;
+            self.replies[reply].due = self.replies[reply].due.saturating_sub(units) + actual;
             self.replies[reply].beyond = actual.saturating_sub(units);
         }
         if day.fault == Some(Fault::SettleElsewhere) && is_there {
@@ -376,10 +376,8 @@ impl Model for Day {
             Property::always(AT_MOST_SO_MANY, |_, world: &World| world.open <= AT_ONCE),
             Property::always(NEVER_BELOW_NOTHING, |_, world: &World| !world.below_zero),
             Property::always(HISTORY_IS_CERTAIN, |day: &Self, world: &World| {
-                let is_open = |(id, (_, until)): (&usize, &(u64, i64))| {
-                    (*until > world.now).then(|| world.replies[*id].due).unwrap_or(0)
-                };
-                let uncertain: u64 = world.holds.iter().map(is_open).sum();
+                let open = world.holds.values().filter(|(_, until)| *until > world.now);
+                let uncertain: u64 = open.map(|(units, _)| units).sum();
                 let due: u64 = world.replies.iter().map(|reply| reply.due).sum();
                 world.closed(day) + uncertain == due
             }),
