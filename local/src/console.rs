@@ -20,9 +20,9 @@ use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use self::faults::Part;
+use self::faults::StandIn;
 pub(crate) use self::faults::{Faults, Trouble};
-use self::stream::Events;
+use self::stream::EventStream;
 use self::watch::Watch;
 use crate::capacity::Capacity;
 use crate::gateway::Gateway;
@@ -58,7 +58,7 @@ pub(crate) struct Console {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultOrder {
-    part: Part,
+    part: StandIn,
     trouble: Trouble,
 }
 
@@ -148,7 +148,7 @@ fn refusal(status: StatusCode, detail: &str) -> Response<ServerBody> {
     with_headers(status, "application/problem+json", body)
 }
 
-fn events(events: Events) -> Response<ServerBody> {
+fn events(events: EventStream) -> Response<ServerBody> {
     with_headers(StatusCode::OK, "text/event-stream", events.boxed_unsync())
 }
 

@@ -96,7 +96,7 @@ impl WorkView {
 
 /// The place up to which a page knows the traffic.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Seen {
+pub(super) struct PageCursor {
     second: i64,
     row: u64,
 }
@@ -159,7 +159,7 @@ impl Board {
     }
 
     /// Returns the traffic that a page has not seen, and what it has seen then.
-    pub(super) fn since(&self, seen: Seen, now: Timestamp) -> (TrafficUpdate, Seen) {
+    pub(super) fn since(&self, seen: PageCursor, now: Timestamp) -> (TrafficUpdate, PageCursor) {
         let traffic = self.traffic();
         let last = now.millis() / 1000 - 1;
         let first = (seen.second + 1).max(last + 1 - SECONDS);
@@ -173,7 +173,7 @@ impl Board {
             .filter(|row| row.number > seen.row)
             .cloned()
             .collect();
-        let seen = Seen {
+        let seen = PageCursor {
             second: last.max(seen.second),
             row: requests.last().map_or(seen.row, |row| row.number),
         };
@@ -241,7 +241,7 @@ mod tests {
         let board = Board::default();
         board.add(&record(1_000, 3.0));
         board.add(&record(1_001, 2_500.0));
-        let (first, seen) = board.since(Seen::default(), at(1_004));
+        let (first, seen) = board.since(PageCursor::default(), at(1_004));
         let counts: Vec<(i64, u64)> = first
             .seconds
             .iter()
@@ -274,7 +274,7 @@ mod tests {
         for second in 0..300 {
             board.add(&record(second, 1.0));
         }
-        let (update, _) = board.since(Seen::default(), at(300));
+        let (update, _) = board.since(PageCursor::default(), at(300));
         assert_eq!((update.seconds.len(), update.requests.len()), (120, ROWS));
         assert_eq!(
             (update.minute.requests, update.total.requests),

@@ -19,7 +19,7 @@ const SLOW: u64 = 1_500;
 /// A service that the functions use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Part {
+pub(super) enum StandIn {
     /// The shared cache.
     Cache,
     /// The tables.
@@ -52,7 +52,7 @@ pub(crate) enum Trouble {
     Twice,
 }
 
-impl Part {
+impl StandIn {
     const ALL: [Self; 4] = [Self::Cache, Self::Tables, Self::Model, Self::Queue];
 
     /// Returns the troubles that it can be given.
@@ -86,8 +86,8 @@ struct Switch {
 /// A part as the page shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PartView {
-    part: Part,
+pub(super) struct StandInView {
+    part: StandIn,
     trouble: Trouble,
     troubles: &'static [Trouble],
     /// `none`: there is no such service; `elsewhere`: it is no stand-in; `encrypted`: nothing can stand between.
@@ -186,7 +186,7 @@ impl Faults {
     ///
     /// # Errors
     /// Why not, in words.
-    pub(super) fn set(&self, part: Part, trouble: Trouble) -> Result<(), &'static str> {
+    pub(super) fn set(&self, part: StandIn, trouble: Trouble) -> Result<(), &'static str> {
         let switch = self.switch(part);
         if switch.reason().is_some() {
             return Err("There is no stand-in of this part to switch.");
@@ -194,10 +194,10 @@ impl Faults {
         if !part.troubles().contains(&trouble) {
             return Err("This part cannot have this trouble.");
         }
-        if let (Part::Model, Some((provider, script))) = (part, &self.provider) {
+        if let (StandIn::Model, Some((provider, script))) = (part, &self.provider) {
             provider.follow(script_of(trouble).unwrap_or_else(|| script.clone()));
         }
-        if let (Part::Queue, Some(queues)) = (part, &self.queues) {
+        if let (StandIn::Queue, Some(queues)) = (part, &self.queues) {
             queues.misbehave(QueueFaults {
                 twice: u32::from(trouble == Trouble::Twice),
                 ..QueueFaults::default()
@@ -209,25 +209,25 @@ impl Faults {
     }
 
     /// Returns every part as the page shows it.
-    pub(super) fn view(&self) -> Vec<PartView> {
-        let view = |part: Part| {
+    pub(super) fn view(&self) -> Vec<StandInView> {
+        let view = |part: StandIn| {
             let switch = self.switch(part);
-            PartView {
+            StandInView {
                 part,
                 trouble: *switch.trouble.borrow(),
                 troubles: part.troubles(),
                 absent: *switch.reason(),
             }
         };
-        Part::ALL.map(view).into()
+        StandIn::ALL.map(view).into()
     }
 
-    const fn switch(&self, part: Part) -> &Switch {
+    const fn switch(&self, part: StandIn) -> &Switch {
         match part {
-            Part::Cache => &self.cache,
-            Part::Tables => &self.tables,
-            Part::Model => &self.model,
-            Part::Queue => &self.queue,
+            StandIn::Cache => &self.cache,
+            StandIn::Tables => &self.tables,
+            StandIn::Model => &self.model,
+            StandIn::Queue => &self.queue,
         }
     }
 }
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_part_takes_its_own_troubles_alone_and_none_while_it_is_absent() {
         let faults = Faults::new();
-        assert!(faults.set(Part::Cache, Trouble::Gone).is_err());
+        assert!(faults.set(StandIn::Cache, Trouble::Gone).is_err());
         *faults.cache.reason() = None;
         for (trouble, expected) in [
             (Trouble::Gone, true),
@@ -261,7 +261,7 @@ mod tests {
             (Trouble::None, true),
             (Trouble::Senseless, false),
         ] {
-            assert_eq!(faults.set(Part::Cache, trouble).is_ok(), expected, "{trouble:?}");
+            assert_eq!(faults.set(StandIn::Cache, trouble).is_ok(), expected, "{trouble:?}");
         }
         let view = serde_json::to_value(faults.view()).unwrap();
         assert_eq!(view[0]["trouble"], "none");

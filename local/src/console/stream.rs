@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::MissedTickBehavior;
 
-use super::board::Seen;
+use super::board::PageCursor;
 use super::watch::Watch;
 
 /// How often the traffic is sent.
@@ -25,9 +25,9 @@ const CONDITION_EVERY: Duration = Duration::from_secs(2);
 const MOST_WAITING: usize = 4;
 
 /// The body of a stream.
-pub(super) struct Events(Receiver<Bytes>);
+pub(super) struct EventStream(Receiver<Bytes>);
 
-impl Body for Events {
+impl Body for EventStream {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -41,7 +41,7 @@ impl Body for Events {
 }
 
 /// Opens a stream. It ends with its page, or when the server does.
-pub(super) fn open(watch: Arc<Watch>) -> Events {
+pub(super) fn open(watch: Arc<Watch>) -> EventStream {
     let (events, sent) = mpsc::channel(MOST_WAITING);
     tokio::spawn(async move {
         let mut closing = watch.closing.subscribe();
@@ -52,11 +52,11 @@ pub(super) fn open(watch: Arc<Watch>) -> Events {
             _ = closing.wait_for(|closing| *closing) => {}
         }
     });
-    Events(sent)
+    EventStream(sent)
 }
 
 async fn send_traffic(watch: &Watch, events: &Sender<Bytes>) {
-    let mut seen = Seen::default();
+    let mut seen = PageCursor::default();
     let mut every = tokio::time::interval(TRAFFIC_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A page that connects again begins again.

@@ -29,14 +29,13 @@ fn resolved<'a>(openapi: &'a Value, node: &'a Value) -> &'a Value {
     }
 }
 
-/// True if each of the forms that a content can have is shown by an example.
+/// True if each of the forms that a content can have is shown by an example. A file has none.
 fn is_shown(openapi: &Value, holder: &Value) -> bool {
     let contents = resolved(openapi, holder)["content"].as_object();
     contents.into_iter().flatten().all(|(_, content)| {
         let schema = resolved(openapi, &content["schema"]);
-        [&content["example"], &content["examples"], &schema["example"]]
-            .iter()
-            .any(|example| !example.is_null())
+        let examples = [&content["example"], &content["examples"], &schema["example"]];
+        schema["format"] == "binary" || examples.iter().any(|example| !example.is_null())
     })
 }
 
