@@ -16,7 +16,6 @@ use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::{DAILY, Error, Outage};
-use crate::ids::UserId;
 use crate::plan::Usage;
 use crate::table::Table;
 use crate::usage::MeterUse;
@@ -201,18 +200,6 @@ impl QuotaStore {
             }
         }
         Err(contended())
-    }
-
-    /// Returns the time of the run that `key` was last charged for: of this request, if it is no replay. `None` if the key is
-    /// forgotten.
-    ///
-    /// # Errors
-    /// When the table is down, and this process does not know either.
-    pub async fn first_run(&self, user: &UserId, key: &IdempotencyKey) -> Result<Option<Timestamp>, Outage> {
-        match self.outage_keys.run_of(user, &key.key) {
-            Some(at) => Ok(Some(at)),
-            None => self.table.run_of(user, &key.key).await,
-        }
     }
 
     /// Delivers the units that wait in this process before it ends, within half a second. The rest is lost.

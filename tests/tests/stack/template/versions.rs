@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use tests::definitions::{Template, substituted};
 
 /// Called by users, so that a bad version of one is a bad answer to a user. Health only observes; the others are run by schedules.
-const CALLED_BY_USERS: [&str; 8] = [
-    "auth", "chat", "classify", "detect", "jobs", "rank", "usage", "worker",
-];
+const CALLED_BY_USERS: [&str; 8] = ["auth", "chat", "classify", "detect", "jobs", "rank", "usage", "worker"];
 
 #[test]
 fn what_users_call_moves_to_a_new_version_under_the_eye_of_an_alarm() {
