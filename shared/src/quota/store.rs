@@ -261,8 +261,7 @@ impl QuotaStore {
         Err(exceeded(charge, used, now))
     }
 
-    /// Admits a charge without the table, unless that is up. Also if the write's answer was lost: the table may then
-    /// count the units twice, so that a user can lose a batch but never gain one.
+    /// Admits a charge without the table, unless that is up. If a write's answer was lost, it may count the units twice.
     pub(super) async fn admit_alone(
         &self,
         charge: &Charge,
