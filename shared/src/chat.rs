@@ -31,7 +31,7 @@ use crate::telemetry::Degraded;
 pub use self::produce::begin;
 pub use self::recall::{TurnWish, recall};
 pub use self::reply::ChatReply;
-pub use crate::models::dialogue::{Finish, Role, Utterance};
+pub use crate::models::dialogue::{FinishReason, Role, Utterance};
 
 /// The longest that a reply may take. The function's own time limit leaves ten seconds more, to settle.
 pub const LONGEST_REPLY: Duration = Duration::from_secs(110);
@@ -84,7 +84,7 @@ pub enum Piece {
     /// Words.
     Words(String),
     /// The end: all is settled and stored.
-    End(Finish, Tokens),
+    End(FinishReason, Tokens),
     /// The reply was cut: no more comes.
     Cut,
 }

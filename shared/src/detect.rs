@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod cadence;
 pub mod cascade;
+mod counts;
 pub mod embedded;
 pub mod frames;
 pub mod judge;

@@ -4,6 +4,7 @@
 //! one conditional write ([`store`]); while it does not answer, a shadow count in the limits' cache does, and without that a
 //! share in process ([`outage`]).
 
+mod charged;
 mod counter_item;
 pub mod hold_table;
 pub mod holds;

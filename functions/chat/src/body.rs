@@ -71,7 +71,7 @@ pub(crate) struct CompletionBody {
 /// # Errors
 /// [`Error::Invalid`] with every member at fault.
 pub(crate) fn read(body: &Map<String, Value>) -> Result<CompletionBody, Error> {
-    let mut reader = Reader {
+    let mut reader = MemberReader {
         read: CompletionBody::default(),
         violations: Vec::new(),
     };
@@ -93,12 +93,12 @@ pub(crate) fn read(body: &Map<String, Value>) -> Result<CompletionBody, Error> {
     }
 }
 
-struct Reader {
+struct MemberReader {
     read: CompletionBody,
     violations: Vec<Violation>,
 }
 
-impl Reader {
+impl MemberReader {
     fn refuse(&mut self, name: &str, detail: impl Into<String>) {
         self.violations.push(Violation::at(format!("/{name}"), detail));
     }

@@ -14,7 +14,7 @@ use shared::error::{Error, Outage};
 use shared::http::{self, AnswerBody, Call, Reply, unbuffered};
 use shared::identity::Principal;
 use shared::ids::new_correlation_id;
-use shared::models::dialogue::{Dialogue, Finish, Utterance};
+use shared::models::dialogue::{Dialogue, FinishReason, Utterance};
 use shared::money::Tokens;
 use shared::plan::Meter;
 use shared::telemetry::{Counts, Degraded, Spans, Work};
@@ -22,7 +22,7 @@ use shared::telemetry::{Counts, Degraded, Spans, Work};
 use crate::NAME;
 use crate::body::{self, CompletionBody};
 use crate::models::NO_ASSISTANT;
-use crate::render::{Events, ReplyName};
+use crate::render::{ReplyEvents, ReplyName};
 
 const SOURCE: HeaderName = HeaderName::from_static("x-clearview-source");
 const DEGRADED: HeaderName = HeaderName::from_static("x-clearview-degraded");
@@ -55,7 +55,7 @@ pub(crate) async fn answer(app: Arc<App>, mut call: Call) -> Response<AnswerBody
     let mut own = of_reply(&begun);
     own.push(UNBUFFERED);
     let (head, record) = call.begin(&app, "text/event-stream; charset=utf-8", &own);
-    // Whoever has gone: the record is written when the reply is settled, and the body ends after that.
+    // The client may have gone: the record is written when the reply is settled, and the body ends after that.
     tokio::spawn(async move {
         if let Ok(ended) = ended.await {
             let figures = &ended.figures;
@@ -63,7 +63,7 @@ pub(crate) async fn answer(app: Arc<App>, mut call: Call) -> Response<AnswerBody
             drop(ended.pieces);
         }
     });
-    let events = Events::new(name, begun.pieces);
+    let events = ReplyEvents::new(name, begun.pieces);
     head.map(|()| AnswerBody::Pieces(Box::new(events)))
 }
 
@@ -142,7 +142,7 @@ async fn whole(begun: Result<Begun, Error>, call: &mut Call, name: &ReplyName) -
     let mut begun = begun?;
     call.usage.clone_from(&begun.usage);
     let headers = of_reply(&begun);
-    let (mut text, mut end): (String, Option<(Finish, Tokens)>) = (String::new(), None);
+    let (mut text, mut end): (String, Option<(FinishReason, Tokens)>) = (String::new(), None);
     while end.is_none() {
         match begun.pieces.recv().await {
             Some(Piece::Words(words)) => text.push_str(&words),

@@ -1,4 +1,4 @@
-//! Conversations in OpenAI's form: made, listed, read, deleted. What is said in them goes through chat completions.
+//! Conversations in OpenAI's form: made, listed, read, deleted. Their messages go through chat completions.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::chat::Role;
 use shared::chat::conversation::store::PageRequest;
-use shared::chat::conversation::{ConversationHead, ConversationId, KeptMessage, MessageId};
+use shared::chat::conversation::{ConversationHead, ConversationId, ConversationMessage, MessageId};
 use shared::chat::recall::NO_CONVERSATION;
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, Reply};
@@ -159,7 +159,7 @@ fn shown(head: &ConversationHead) -> Value {
     })
 }
 
-fn shown_message(conversation: &ConversationId, message: &KeptMessage) -> (String, Value) {
+fn shown_message(conversation: &ConversationId, message: &ConversationMessage) -> (String, Value) {
     let id = MessageId {
         conversation: conversation.clone(),
         number: message.number,

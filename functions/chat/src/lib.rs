@@ -18,7 +18,7 @@ use shared::http::{AnswerBody, Call, Reply, Route, unbuffered};
 
 /// An action of this function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum ChatAction {
     /// Replies.
     Complete,
     /// Lists the assistants.
@@ -43,16 +43,20 @@ pub enum Action {
 pub const NAME: &str = "chat";
 
 /// The routes of this function.
-pub const ROUTES: [Route<Action>; 9] = [
-    (Method::POST, "/v1/chat/completions", Action::Complete),
-    (Method::GET, "/v1/models", Action::List),
-    (Method::GET, "/v1/models/{model}", Action::Show),
-    (Method::POST, "/v1/responses", Action::Respond),
-    (Method::POST, "/v1/conversations", Action::Begin),
-    (Method::GET, "/v1/conversations", Action::Conversations),
-    (Method::GET, "/v1/conversations/{conversation}", Action::Conversation),
-    (Method::DELETE, "/v1/conversations/{conversation}", Action::Forget),
-    (Method::GET, "/v1/conversations/{conversation}/items", Action::Items),
+pub const ROUTES: [Route<ChatAction>; 9] = [
+    (Method::POST, "/v1/chat/completions", ChatAction::Complete),
+    (Method::GET, "/v1/models", ChatAction::List),
+    (Method::GET, "/v1/models/{model}", ChatAction::Show),
+    (Method::POST, "/v1/responses", ChatAction::Respond),
+    (Method::POST, "/v1/conversations", ChatAction::Begin),
+    (Method::GET, "/v1/conversations", ChatAction::Conversations),
+    (
+        Method::GET,
+        "/v1/conversations/{conversation}",
+        ChatAction::Conversation,
+    ),
+    (Method::DELETE, "/v1/conversations/{conversation}", ChatAction::Forget),
+    (Method::GET, "/v1/conversations/{conversation}/items", ChatAction::Items),
 ];
 
 /// The answer where a client calls OpenAI's newer form.
@@ -68,15 +72,15 @@ pub async fn handle(app: Arc<App>, request: Request) -> Response<AnswerBody> {
     let outcome = match call.route(&ROUTES) {
         Err(error) => Err(error),
         Ok(None) => Ok(Reply::preflight()),
-        Ok(Some(Action::Complete)) => return completions::answer(app, call).await,
-        Ok(Some(Action::List)) => models::list(&app, &mut call).await,
-        Ok(Some(Action::Show)) => models::show(&app, &mut call).await,
-        Ok(Some(Action::Respond)) => Err(NO_RESPONSES),
-        Ok(Some(Action::Begin)) => conversations::create(&app, &mut call).await,
-        Ok(Some(Action::Conversations)) => conversations::list(&app, &mut call).await,
-        Ok(Some(Action::Conversation)) => conversations::get(&app, &mut call).await,
-        Ok(Some(Action::Forget)) => conversations::delete(&app, &mut call).await,
-        Ok(Some(Action::Items)) => conversations::items(&app, &mut call).await,
+        Ok(Some(ChatAction::Complete)) => return completions::answer(app, call).await,
+        Ok(Some(ChatAction::List)) => models::list(&app, &mut call).await,
+        Ok(Some(ChatAction::Show)) => models::show(&app, &mut call).await,
+        Ok(Some(ChatAction::Respond)) => Err(NO_RESPONSES),
+        Ok(Some(ChatAction::Begin)) => conversations::create(&app, &mut call).await,
+        Ok(Some(ChatAction::Conversations)) => conversations::list(&app, &mut call).await,
+        Ok(Some(ChatAction::Conversation)) => conversations::get(&app, &mut call).await,
+        Ok(Some(ChatAction::Forget)) => conversations::delete(&app, &mut call).await,
+        Ok(Some(ChatAction::Items)) => conversations::items(&app, &mut call).await,
     };
     unbuffered(call.close(&app, outcome).await)
 }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use serde_json::{Value, json};
-use shared::chat::{Finish, Piece};
+use shared::chat::{FinishReason, Piece};
 use shared::http::{Bytes, Pieces};
 use shared::money::Tokens;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -19,7 +19,7 @@ pub(crate) struct ReplyName {
 
 impl ReplyName {
     /// Returns a whole reply.
-    pub(crate) fn whole(&self, text: &str, finish: Finish, tokens: Tokens) -> Value {
+    pub(crate) fn whole(&self, text: &str, finish: FinishReason, tokens: Tokens) -> Value {
         json!({
             "id": self.id,
             "object": "chat.completion",
@@ -35,10 +35,10 @@ impl ReplyName {
         })
     }
 
-    fn chunk(&self, delta: &Value, finish: Option<Finish>) -> Value {
+    fn chunk(&self, delta: &Value, finish: Option<FinishReason>) -> Value {
         let mut chunk = self.bare();
         chunk["choices"] = json!([{
-            "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish.map(Finish::name),
+            "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish.map(FinishReason::name),
         }]);
         if self.includes_usage {
             chunk["usage"] = Value::Null;
@@ -98,13 +98,13 @@ fn usage(tokens: Tokens) -> Value {
 }
 
 /// A reply as a stream of events. It ends when nothing is left to be done for the reply.
-pub(crate) struct Events {
+pub(crate) struct ReplyEvents {
     name: ReplyName,
     pieces: UnboundedReceiver<Piece>,
     begun: bool,
 }
 
-impl Events {
+impl ReplyEvents {
     pub(crate) const fn new(name: ReplyName, pieces: UnboundedReceiver<Piece>) -> Self {
         Self {
             name,
@@ -114,7 +114,7 @@ impl Events {
     }
 }
 
-impl Pieces for Events {
+impl Pieces for ReplyEvents {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(piece) = ready!(self.pieces.poll_recv(context)) else {
             return Poll::Ready(None);
@@ -157,7 +157,7 @@ mod tests {
         let events = [
             name.begin(),
             name.render(&Piece::Words("Hi\n\n".to_owned())),
-            name.render(&Piece::End(Finish::Stop, TOKENS)),
+            name.render(&Piece::End(FinishReason::Stop, TOKENS)),
         ];
         let all = data(&events.concat());
         let chunk = |delta: Value, finish: Value| {
@@ -182,7 +182,7 @@ mod tests {
         let name = name(true);
         assert_eq!(data(&name.begin())[0]["usage"], Value::Null);
         assert!(data(&name.begin())[0].as_object().unwrap().contains_key("usage"));
-        let end = data(&name.render(&Piece::End(Finish::Length, TOKENS)));
+        let end = data(&name.render(&Piece::End(FinishReason::Length, TOKENS)));
         assert_eq!(end[0]["choices"][0]["finish_reason"], "length");
         assert_eq!(end[1]["choices"], json!([]));
         assert_eq!(

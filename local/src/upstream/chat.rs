@@ -75,7 +75,7 @@ impl ScriptedReply {
 }
 
 /// A reply as it will be written.
-struct Written<'a> {
+struct WrittenReply<'a> {
     reply: &'a ScriptedReply,
     text: String,
     finish: Value,
@@ -118,7 +118,7 @@ pub(super) fn answer(act: &Act, body: &Value) -> Option<Response<ScriptedBody>> 
     Some(respond(portions, "application/json"))
 }
 
-fn written<'a>(reply: &'a ScriptedReply, said: &str, body: &Value) -> Written<'a> {
+fn written<'a>(reply: &'a ScriptedReply, said: &str, body: &Value) -> WrittenReply<'a> {
     let mut text = reply.text.clone().unwrap_or_else(|| format!("You said: {said}"));
     let bound = body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64());
     let bound = bound.and_then(|tokens| usize::try_from(tokens).ok());
@@ -138,7 +138,7 @@ fn written<'a>(reply: &'a ScriptedReply, said: &str, body: &Value) -> Written<'a
         .sum();
     let (read, wrote) = (asked.div_ceil(4), text.len().div_ceil(4));
     let usage = json!({"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote});
-    Written {
+    WrittenReply {
         reply,
         text,
         finish: match &reply.finish {
@@ -159,7 +159,7 @@ fn written<'a>(reply: &'a ScriptedReply, said: &str, body: &Value) -> Written<'a
     }
 }
 
-fn whole(written: &Written<'_>) -> Value {
+fn whole(written: &WrittenReply<'_>) -> Value {
     json!({
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
@@ -175,7 +175,7 @@ fn whole(written: &Written<'_>) -> Value {
 }
 
 /// Returns the parts of a stream, in order.
-fn portions(written: &Written<'_>, options: &Value) -> Vec<Portion> {
+fn portions(written: &WrittenReply<'_>, options: &Value) -> Vec<Portion> {
     let reply = written.reply;
     let mut portions = Vec::new();
     let chunk = |delta: Value, finish: &Value| {
@@ -272,7 +272,7 @@ fn respond(portions: Vec<Portion>, content_type: &'static str) -> Response<Scrip
                 }
                 Portion::Bytes(bytes) => Ok(Frame::data(Bytes::from(bytes))),
                 Portion::Cut => {
-                    // What came before is on its way then; an error drops what is not.
+                    // The frames before it are on their way then; an error drops those that are not.
                     tokio::time::sleep(CUT).await;
                     Err(std::io::Error::other("cut"))
                 }

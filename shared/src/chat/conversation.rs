@@ -89,7 +89,7 @@ pub enum MessageStatus {
 
 /// A message of a conversation.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeptMessage {
+pub struct ConversationMessage {
     /// Its number.
     pub number: u64,
     /// Its author.
@@ -100,12 +100,12 @@ pub struct KeptMessage {
     pub status: MessageStatus,
 }
 
-impl fmt::Debug for KeptMessage {
+impl fmt::Debug for ConversationMessage {
     /// Leaves out the words: they are a user's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "KeptMessage({}, {}, {:?})",
+            "ConversationMessage({}, {}, {:?})",
             self.number,
             self.role.name(),
             self.status
@@ -242,7 +242,7 @@ pub fn refusal(head: Option<&ConversationHead>, id: &TurnId, seen: u64, now: Tim
 /// Returns the turns that a model reads, the oldest first: whole ones alone, the newest that fit into `room` bytes. `messages`
 /// are the newest first.
 #[must_use]
-pub fn history(messages: &[KeptMessage], room: usize) -> Vec<Utterance> {
+pub fn history(messages: &[ConversationMessage], room: usize) -> Vec<Utterance> {
     let (mut turns, mut left, mut rest) = (Vec::new(), room, messages);
     while let [first, others @ ..] = rest {
         rest = others;
@@ -274,8 +274,8 @@ mod tests {
         Timestamp::from_seconds(1_000_000 + seconds)
     }
 
-    fn message(number: u64, role: Role, text: &str, status: MessageStatus) -> KeptMessage {
-        KeptMessage {
+    fn message(number: u64, role: Role, text: &str, status: MessageStatus) -> ConversationMessage {
+        ConversationMessage {
             number,
             role,
             text: text.to_owned(),
@@ -364,7 +364,7 @@ mod tests {
             message(2, Role::Assistant, "a", Completed),
             message(1, Role::User, "A", Completed),
         ];
-        let read = |messages: &[KeptMessage], room| {
+        let read = |messages: &[ConversationMessage], room| {
             let texts = history(messages, room).into_iter().map(|utterance| utterance.text);
             texts.collect::<Vec<_>>().join(" ")
         };

@@ -22,7 +22,7 @@ use crate::telemetry::Degraded;
 
 /// The end of a reply: its costs, and the sender whose drop ends the pieces. To be dropped when the record is written.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ReplyEnd {
     /// The costs.
     pub figures: ChatFigures,
     /// Nobody sends anything on it any more.
@@ -35,7 +35,7 @@ pub async fn begin(
     app: Arc<App>,
     principal: Principal,
     request: ChatRequest,
-) -> (Result<Begun, Error>, oneshot::Receiver<Ended>) {
+) -> (Result<Begun, Error>, oneshot::Receiver<ReplyEnd>) {
     let (pieces, receiver) = unbounded_channel();
     let (head, began) = oneshot::channel();
     let (end, ended) = oneshot::channel();
@@ -65,7 +65,7 @@ pub async fn begin(
 }
 
 /// The beginning of a reply.
-struct Head {
+struct ReplyHead {
     source: ReplySource,
     usage: Option<Usage>,
     degraded: Vec<Degraded>,
@@ -77,7 +77,7 @@ struct Producer {
     request: ChatRequest,
     deadline: Deadline,
     pieces: UnboundedSender<Piece>,
-    head: Mutex<Option<oneshot::Sender<Result<Head, Error>>>>,
+    head: Mutex<Option<oneshot::Sender<Result<ReplyHead, Error>>>>,
     figures: Mutex<ChatFigures>,
     outcome: Mutex<Option<Result<Made, Error>>>,
 }
@@ -92,12 +92,12 @@ struct Made {
 }
 
 impl Producer {
-    async fn produce(self, end: oneshot::Sender<Ended>) {
+    async fn produce(self, end: oneshot::Sender<ReplyEnd>) {
         let outcome = self.work().await;
         self.finish(outcome);
         let figures = std::mem::take(&mut *self.figures());
         // Without a listener there is no record either: the process is ending.
-        let _ = end.send(Ended {
+        let _ = end.send(ReplyEnd {
             figures,
             pieces: self.pieces,
         });
@@ -140,7 +140,7 @@ impl Producer {
         let head = self.head.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(head) = head {
             let degraded = self.figures().degraded.clone();
-            let _ = head.send(Ok(Head {
+            let _ = head.send(Ok(ReplyHead {
                 source,
                 usage,
                 degraded,

@@ -1,4 +1,4 @@
-//! What a model reads of a conversation before a turn: the turns before it that fit.
+//! Reads of a conversation what a model is given before a turn: the turns before it that fit.
 
 use std::time::Duration;
 

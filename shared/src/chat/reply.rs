@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::dialogue::Finish;
+use crate::models::dialogue::FinishReason;
 use crate::money::Tokens;
 
 /// A reply that came to its end.
@@ -15,7 +15,7 @@ pub struct ChatReply {
     pub text: String,
     /// The reason for its end.
     #[serde(rename = "f")]
-    pub finish: Finish,
+    pub finish: FinishReason,
     /// Tokens read.
     #[serde(rename = "i")]
     pub input: u64,
@@ -68,7 +68,7 @@ mod tests {
     fn a_reply_is_read_as_it_was_written_and_shows_no_words() {
         let reply = ChatReply {
             text: "Grüße, 世界".to_owned(),
-            finish: Finish::Length,
+            finish: FinishReason::Length,
             input: 12,
             output: 5,
         };

@@ -6,11 +6,11 @@ use tokio::sync::oneshot;
 use vision::looks::Depth;
 
 use super::cadence::{Pace, Safety};
+use super::counts::CaptureCounts;
 use super::frames::Frame;
 use super::judge::{self, Opinion, Subject};
 use super::judgement::Judgement;
 use super::prepare::{self, NewSight, Sight, View};
-use super::run::Counts;
 use super::version;
 use super::{Capture, Detection, Figures, LIFE, Payment, Source, WORKLOAD};
 use crate::admission;
@@ -38,7 +38,7 @@ pub(super) struct Resolving<'a> {
     pub(super) pace: Option<Pace<'a>>,
     pub(super) deadline: Deadline,
     /// The images that statistics have counted.
-    pub(super) counts: Mutex<Counts>,
+    pub(super) counts: Mutex<CaptureCounts>,
 }
 
 /// One image at the end of its way.

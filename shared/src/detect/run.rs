@@ -1,11 +1,11 @@
 //! Detect from the first image of a capture to the last, and to the device's next one.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
 
 use super::cadence::{self, Pace, Safety};
+use super::counts::CaptureCounts;
 use super::frames::{self, Frame};
 use super::resolve::{ResolvedImage, Resolving};
 use super::{Capture, Detected, Detection, Figures, Payment, Source, version};
@@ -16,7 +16,7 @@ use crate::identity::Principal;
 use crate::limits::device::ArrivalOutcome;
 use crate::plan::{Meter, Usage};
 use crate::statistics::Observation;
-use crate::telemetry::{Degraded, Signal, StatisticsCounts};
+use crate::telemetry::{Degraded, Signal};
 
 /// Detects for `principal` what the images of a capture show. The cost goes into `figures` in any case. An image that is
 /// broken, or ends its decoder, harms no other of the capture.
@@ -49,14 +49,6 @@ pub async fn run(app: &App, principal: &Principal, capture: &Capture<'_>, figure
     let (mut detected, writes) = tokio::join!(detecting, app.statistics.deliver_if_due(capture.now));
     detected.statistics.slot_writes += writes as u64;
     detected
-}
-
-/// The images of a capture that statistics have counted.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    places: HashSet<usize>,
-    figures: StatisticsCounts,
-    degraded: bool,
 }
 
 impl Resolving<'_> {
@@ -128,7 +120,7 @@ impl Resolving<'_> {
         }
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
+    fn counts(&self) -> MutexGuard<'_, CaptureCounts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -97,7 +97,7 @@ impl Dialogue {
 /// The reason why a reply ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Finish {
+pub enum FinishReason {
     /// The model was done.
     Stop,
     /// The bound on its length.
@@ -106,7 +106,7 @@ pub enum Finish {
     ContentFilter,
 }
 
-impl Finish {
+impl FinishReason {
     /// Returns its name in `OpenAI`'s protocol.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -156,14 +156,14 @@ mod tests {
     #[test]
     fn the_end_of_a_reply_is_read_in_every_provider_s_words() {
         for (name, finish) in [
-            ("stop", Finish::Stop),
-            ("end_turn", Finish::Stop),
-            ("length", Finish::Length),
-            ("max_tokens", Finish::Length),
-            ("content_filter", Finish::ContentFilter),
-            ("guardrail_intervened", Finish::ContentFilter),
+            ("stop", FinishReason::Stop),
+            ("end_turn", FinishReason::Stop),
+            ("length", FinishReason::Length),
+            ("max_tokens", FinishReason::Length),
+            ("content_filter", FinishReason::ContentFilter),
+            ("guardrail_intervened", FinishReason::ContentFilter),
         ] {
-            assert_eq!(Finish::read(name), finish, "{name}");
+            assert_eq!(FinishReason::read(name), finish, "{name}");
         }
     }
 }

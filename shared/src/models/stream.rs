@@ -12,7 +12,7 @@ use super::breaker::store::Permit;
 use super::call::{CallContext, report, settle};
 use super::class::ModelClass;
 use super::counts::{Bounds, Counts};
-use super::dialogue::{Dialogue, Finish};
+use super::dialogue::{Dialogue, FinishReason};
 use super::exchange::dialogue::Beginning;
 use super::failure::Failure;
 use crate::clock::{Deadline, Stopwatch};
@@ -38,7 +38,7 @@ pub struct Told {
     /// Its words.
     pub text: String,
     /// The reason for its end; `None` if it was cut.
-    pub finish: Option<Finish>,
+    pub finish: Option<FinishReason>,
     /// The provider's counts, as far as they can be true.
     pub counts: Counts,
     /// The provider.

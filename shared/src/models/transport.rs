@@ -50,7 +50,7 @@ pub struct HttpAnswer {
 
 /// The answer to a request for a stream.
 #[derive(Debug)]
-pub enum Opened {
+pub enum OpenedBody {
     /// The stream, which is still to come.
     Stream(SdkBody),
     /// Something else, whole.
@@ -79,7 +79,7 @@ impl Transport {
     ///
     /// # Errors
     /// As [`Transport::send`].
-    pub async fn open(&self, request: Request<String>, now: Timestamp) -> Result<Opened, Failure> {
+    pub async fn open(&self, request: Request<String>, now: Timestamp) -> Result<OpenedBody, Failure> {
         let answer = self.follow(request).await?;
         let header = |name| answer.headers().get(name).map_or(&[][..], HeaderValue::as_bytes);
         let is_stream = header(header::CONTENT_TYPE)
@@ -87,9 +87,9 @@ impl Transport {
             .starts_with(b"text/event-stream");
         let is_plain = matches!(header(header::CONTENT_ENCODING), b"" | b"identity");
         if answer.status().is_success() && is_stream && is_plain {
-            return Ok(Opened::Stream(answer.into_body()));
+            return Ok(OpenedBody::Stream(answer.into_body()));
         }
-        read(answer, now).await.map(Opened::Answer)
+        read(answer, now).await.map(OpenedBody::Answer)
     }
 
     async fn follow(&self, mut request: Request<String>) -> Result<Response<SdkBody>, Failure> {

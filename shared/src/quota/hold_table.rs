@@ -17,7 +17,7 @@ const RESETS: u32 = 5;
 
 /// The units of a hold that were used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Settlement {
+pub struct HoldSettlement {
     /// All of them.
     pub units: u64,
     /// Of which kind, where the meter has kinds.
@@ -70,7 +70,7 @@ impl QuotaTable {
         &self,
         counter: &Counter,
         hold: &Hold,
-        used: Settlement,
+        used: HoldSettlement,
         is_late: bool,
     ) -> Result<Option<u64>, Unanswered> {
         let (more, less) = (

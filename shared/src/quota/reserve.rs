@@ -5,10 +5,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::hold_table::Settlement;
+use super::charged::{Certainty, exceeded, usage};
+use super::hold_table::HoldSettlement;
 use super::holds::{HeldCounter, Hold, HoldWish, MOST_OPEN, Refused};
 use super::outage::shadow::Reservation;
-use super::store::{Certainty, QuotaStore, exceeded, usage};
+use super::store::QuotaStore;
 use super::table::{Added, Unanswered};
 use super::{Charge, Counter};
 use crate::clock::Timestamp;
@@ -118,7 +119,7 @@ impl QuotaStore {
     }
 
     /// Ends a hold with what was used, on the day on which it was made. To be sent again is harmless, and happens.
-    pub async fn settle_hold(&self, ticket: Ticket, used: Settlement, now: Timestamp) -> Settled {
+    pub async fn settle_hold(&self, ticket: Ticket, used: HoldSettlement, now: Timestamp) -> Settled {
         let Ticket { charge, hold, place } = ticket;
         let back = hold.units.saturating_sub(used.units);
         if place == TicketPlace::Ledger {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::kind::MarkKind;
-use super::marks::{MARK_BYTES, Mark, Marks, Place, counted_name};
+use super::marks::{MARK_BYTES, Mark, MarkPlace, Marks, counted_name};
 use super::slot::{Slot, shard};
 use super::{MOST_APPLICATIONS, MOST_DEVICES, Observation};
 use crate::clock::Timestamp;
@@ -271,7 +271,7 @@ fn read_slot(slot: Slot, content: &[Value]) -> Option<OpenSlot> {
                 let mark: [u8; MARK_BYTES] = mark.try_into().ok()?;
                 let [application, device, kind] = read_bytes(value)?.try_into().ok()?;
                 let kind = MarkKind::from_byte(kind)?;
-                let place = Place {
+                let place = MarkPlace {
                     application,
                     device,
                     kind,

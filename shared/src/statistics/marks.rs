@@ -32,7 +32,7 @@ impl Mark {
 
 /// The place of an observation: its application and its device, by their numbers, and its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct MarkPlace {
     /// The application; 0 is [`OTHER`].
     pub application: u8,
     /// The device; 0 is [`OTHER`].
@@ -74,7 +74,7 @@ pub fn counted_name(name: Option<&str>) -> &str {
 pub struct Marks {
     applications: NameTable,
     devices: NameTable,
-    places: BTreeMap<Mark, Place>,
+    places: BTreeMap<Mark, MarkPlace>,
 }
 
 impl Marks {
@@ -85,7 +85,7 @@ impl Marks {
             return false;
         }
         let (application, device) = (counted_name(observation.application), counted_name(observation.device));
-        let place = Place {
+        let place = MarkPlace {
             application: self.applications.place(application, MOST_APPLICATIONS),
             device: self.devices.place(device, MOST_DEVICES),
             kind: MarkKind::of(observation),
@@ -102,7 +102,7 @@ impl Marks {
 
     /// Puts a part together from its names, in the order of their numbers, and its marks.
     #[must_use]
-    pub fn of_parts(applications: Vec<String>, devices: Vec<String>, places: BTreeMap<Mark, Place>) -> Self {
+    pub fn of_parts(applications: Vec<String>, devices: Vec<String>, places: BTreeMap<Mark, MarkPlace>) -> Self {
         Self {
             applications: NameTable(applications),
             devices: NameTable(devices),
@@ -142,7 +142,7 @@ impl Marks {
                 bytes.extend_from_slice(name.as_bytes());
             }
         }
-        let mut of_places: BTreeMap<Place, Vec<Mark>> = BTreeMap::new();
+        let mut of_places: BTreeMap<MarkPlace, Vec<Mark>> = BTreeMap::new();
         for (mark, place) in &self.places {
             of_places.entry(*place).or_default().push(*mark);
         }
@@ -172,7 +172,7 @@ impl Marks {
         while !rest.is_empty() {
             let [application, device, kind] = take(&mut rest)?;
             let kind = MarkKind::from_byte(kind)?;
-            let place = Place {
+            let place = MarkPlace {
                 application,
                 device,
                 kind,

@@ -12,6 +12,9 @@ const NUDITY: f32 = 0.7;
 /// From this score of anything unsafe on, a cascade asks another judge by default.
 const DOUBT: f32 = 0.1;
 
+/// All 124 pictures take a minute: `make nightly` looks at them, and each commit at every tenth.
+const ALL: bool = option_env!("NIGHTLY_TIMES").is_some();
+
 /// Colours of skin, sand and wood.
 const SKIN: [[u8; 3]; 8] = [
     [255, 219, 190],
@@ -220,8 +223,8 @@ fn rounded(chance: &mut Chance) -> RgbImage {
 /// Draws a picture of a kind.
 type Draw = fn(&mut Chance) -> RgbImage;
 
-/// The pictures, by kind: 124 in all.
-fn pictures() -> Vec<(&'static str, RgbImage)> {
+/// All pictures by kind and seed: 124.
+fn pictures() -> impl Iterator<Item = (&'static str, u64, Draw)> {
     let kinds: [(&str, u64, Draw); 7] = [
         ("gradient", 16, gradient),
         ("shapes", 20, shapes),
@@ -231,11 +234,9 @@ fn pictures() -> Vec<(&'static str, RgbImage)> {
         ("texture", 12, texture),
         ("rounded", 12, rounded),
     ];
-    let mut pictures = Vec::new();
-    for (name, count, draw) in kinds {
-        pictures.extend((0..count).map(|seed| (name, draw(&mut Chance(seed * 7_919 + 17)))));
-    }
-    pictures
+    let each =
+        |(name, count, draw): (&'static str, u64, Draw)| (0..count).map(move |seed| (name, seed * 7_919 + 17, draw));
+    kinds.into_iter().flat_map(each)
 }
 
 /// The highest scores of something explicit and of anything unsafe, in the first looks at a picture.
@@ -250,13 +251,13 @@ fn highest(scores: &[(f32, f32)], looks: usize) -> (f32, f32) {
 fn no_safe_picture_is_called_nude_or_explicit() {
     let model = Model::load().unwrap();
     let mut seen: Vec<(&str, bool, Vec<(f32, f32)>)> = Vec::new();
-    for (at, (name, pixels)) in pictures().into_iter().enumerate() {
+    let every = if ALL { 1 } else { 10 };
+    for (at, (name, seed, draw)) in pictures().step_by(every).enumerate() {
         let picture = Picture {
-            pixels,
+            pixels: draw(&mut Chance(seed)),
             kind: Kind::Png,
         };
-        // Ten looks more take time: every fourth picture has them.
-        let deep = at.is_multiple_of(4);
+        let deep = ALL || at.is_multiple_of(8);
         let depth = if deep { Depth::Fourteen } else { Depth::Four };
         let score = |region| {
             let scores = model.score(&Look::at(&picture, region).unwrap()).unwrap();
@@ -264,7 +265,7 @@ fn no_safe_picture_is_called_nude_or_explicit() {
         };
         seen.push((name, deep, looks::of(&picture, depth).into_iter().map(score).collect()));
     }
-    assert_eq!(seen.len(), 124);
+    assert_eq!((seen.len(), pictures().count()), (if ALL { 124 } else { 13 }, 124));
     for looks in [1, 4, 14] {
         let looked: Vec<(&str, f32, f32)> = seen
             .iter()

@@ -1,5 +1,6 @@
 //! Statistics: what is counted once, written rarely and kept, with the cache, without it, and when it is lost.
 
+mod captures;
 mod counting;
 mod outages;
 mod rollup;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConversationHead, ConversationId, KeptMessage, MessageStatus, NUMBER_DIGITS, Turn, TurnId};
+use super::{ConversationHead, ConversationId, ConversationMessage, MessageStatus, NUMBER_DIGITS, Turn, TurnId};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::models::dialogue::Role;
@@ -77,7 +77,7 @@ pub(super) fn read_head(item: &Item, now: Timestamp) -> Option<ConversationHead>
 pub(super) fn write_message(
     user: &UserId,
     id: &ConversationId,
-    message: &KeptMessage,
+    message: &ConversationMessage,
     turn: &Turn,
     now: Timestamp,
 ) -> Item {
@@ -95,12 +95,12 @@ pub(super) fn write_message(
 }
 
 /// Reads a message, unless its time is over. One that nobody ended in time is incomplete.
-pub(super) fn read_message(item: &Item, now: Timestamp) -> Option<KeptMessage> {
+pub(super) fn read_message(item: &Item, now: Timestamp) -> Option<ConversationMessage> {
     let (_, digits) = read_text(item, "item")?.rsplit_once('#')?;
     let millis = |name: &str| read_number(item, name).map(Timestamp::from_millis);
     let status = MessageStatus::parse(read_text(item, "status")?)?;
     let lapsed = status == MessageStatus::InProgress && millis("until")? <= now;
-    (millis("at")?.plus(super::KEPT) > now).then_some(KeptMessage {
+    (millis("at")?.plus(super::KEPT) > now).then_some(ConversationMessage {
         number: digits.parse().ok()?,
         role: match read_text(item, "role")? {
             "user" => Role::User,
@@ -137,7 +137,7 @@ mod tests {
             id: TurnId::stored("t"),
             until: at(100),
         };
-        let mut message = KeptMessage {
+        let mut message = ConversationMessage {
             number: 2,
             role: Role::Assistant,
             text: String::new(),

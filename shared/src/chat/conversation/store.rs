@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{ConditionCheck, DeleteRequest, Put, TransactWriteItem, WriteRequest};
 
 use super::items::{ERASED, HEADS, head_key, key, message_key, messages_of, read_head, read_message, write_head};
-use super::{ConversationHead, ConversationId, KeptMessage};
+use super::{ConversationHead, ConversationId, ConversationMessage};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::ids::UserId;
@@ -108,7 +108,7 @@ impl ConversationStore {
         page: &PageRequest,
         after: Option<u64>,
         now: Timestamp,
-    ) -> Result<(Vec<KeptMessage>, bool), Outage> {
+    ) -> Result<(Vec<ConversationMessage>, bool), Outage> {
         let after = after.map(|number| message_key(id, number));
         let read = |item: &Item| read_message(item, now);
         self.page(user, messages_of(id), page, after, read).await
@@ -124,12 +124,12 @@ impl ConversationStore {
         id: &ConversationId,
         room: usize,
         now: Timestamp,
-    ) -> Result<Vec<KeptMessage>, Outage> {
+    ) -> Result<Vec<ConversationMessage>, Outage> {
         let page = PageRequest {
             limit: MESSAGES_AT_ONCE as usize,
             newest_first: true,
         };
-        let (mut messages, mut bytes): (Vec<KeptMessage>, usize) = (Vec::new(), 0);
+        let (mut messages, mut bytes): (Vec<ConversationMessage>, usize) = (Vec::new(), 0);
         loop {
             let after = messages.last().map(|message| message.number);
             let (more, has_more) = self.messages((user, id), &page, after, now).await?;
@@ -253,10 +253,11 @@ impl ConversationStore {
         }
     }
 
+    /// Makes some writes together, which change nothing the second time: if the answer is lost, they are sent once more.
     pub(super) async fn transact(&self, steps: &[TransactWriteItem]) -> Result<(), Failure<TransactWriteItemsError>> {
         let call = self.table.client().transact_write_items();
         let call = call.set_transact_items(Some(steps.to_vec()));
-        self.table.write(|| call.clone().send()).await.map(|_| ())
+        self.table.write_repeatable(|| call.clone().send()).await.map(|_| ())
     }
 }
 

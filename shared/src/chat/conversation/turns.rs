@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
 use super::items::{head_key, key, message_key, write_message};
 use super::store::{ConversationStore, Unbuilt, unbuilt};
-use super::{ConversationId, KEPT, KeptMessage, LONGEST_TURN, MessageStatus, Turn, TurnId, Unbegun, refusal};
+use super::{ConversationId, ConversationMessage, KEPT, LONGEST_TURN, MessageStatus, Turn, TurnId, Unbegun, refusal};
 use crate::clock::Timestamp;
 use crate::error::Outage;
 use crate::ids::UserId;
@@ -44,13 +44,9 @@ impl ConversationStore {
             reply: seen + 2,
         };
         let steps = self.beginning(&open, said, now).map_err(unbuilt)?;
-        let mut outcome = self.transact(&steps).await;
-        if matches!(outcome, Err(Failure::Down(_))) {
-            // If it was done, it is refused now, and the head says by whose turn.
-            outcome = self.transact(&steps).await;
-        }
-        match outcome {
+        match self.transact(&steps).await {
             Ok(()) => Ok(Ok(open)),
+            // If its answer was lost, it is refused the second time, and the head says whose turn it is.
             Err(Failure::Refused(_)) => {
                 let head = self.head(user, id, now).await?;
                 Ok(match refusal(head.as_ref(), &open.turn.id, seen, now) {
@@ -83,7 +79,7 @@ impl ConversationStore {
             .expression_attribute_values(":expired", number(now.millis() - expiry_millis()))
             .expression_attribute_values(":ttl", number(now.plus(KEPT).seconds()));
         let message = |number, role, text: &str, status| -> Result<TransactWriteItem, Unbuilt> {
-            let message = KeptMessage {
+            let message = ConversationMessage {
                 number,
                 role,
                 text: text.to_owned(),
@@ -102,7 +98,8 @@ impl ConversationStore {
         ])
     }
 
-    /// Ends a turn with its reply. Returns false if it lapsed, or if the conversation is gone: then nothing is written.
+    /// Ends a turn with its reply. Returns false if it is not under way any more: it lapsed, the conversation is gone, or it was
+    /// ended by a write whose answer was lost. Then nothing is written.
     ///
     /// # Errors
     /// When the table is down: the turn may have ended, or lapses.
@@ -166,14 +163,11 @@ impl ConversationStore {
         Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 
-    /// Makes the last writes of a turn: twice if the answer is lost, since the second time they are refused.
+    /// Makes the last writes of a turn.
     async fn finish(&self, steps: &[TransactWriteItem]) -> Result<bool, Outage> {
-        let first = self.transact(steps).await;
-        let was_lost = matches!(first, Err(Failure::Down(_)));
-        let outcome = if was_lost { self.transact(steps).await } else { first };
-        match outcome {
+        match self.transact(steps).await {
             Ok(()) => Ok(true),
-            Err(Failure::Refused(_)) => Ok(was_lost),
+            Err(Failure::Refused(_)) => Ok(false),
             Err(failure) => Err(failure.into_outage()),
         }
     }

@@ -12,7 +12,7 @@ use crate::models::dialogue::Dialogue;
 use crate::models::stream::{Continued, Silence, Told};
 use crate::money::Tokens;
 use crate::plan::{Meter, Usage};
-use crate::quota::hold_table::Settlement;
+use crate::quota::hold_table::HoldSettlement;
 use crate::quota::holds::{self, HoldWish, MOST_OPEN};
 use crate::quota::reserve::{Granted, Ticket};
 use crate::quota::store::Certainty;
@@ -148,7 +148,7 @@ impl Producer {
     /// Settles what was set aside; all of it goes back if nothing was used. Returns the day's use after that, where it is known.
     async fn settle(&self, ticket: Ticket, used: Option<Used>) -> Option<Usage> {
         let tokens = used.map(|used| used.tokens).unwrap_or_default();
-        let settlement = Settlement {
+        let settlement = HoldSettlement {
             units: tokens.input + tokens.output,
             tokens,
         };

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use super::{Made, Producer, Served};
 use crate::answers::{Answer, Coalesced, Entry, Given, Open, Outcome, Questions, Reply};
 use crate::chat::remembered::{self, LIFE, WORKLOAD};
-use crate::chat::{ChatReply, Finish, ReplySource};
+use crate::chat::{ChatReply, FinishReason, ReplySource};
 use crate::clock::Stopwatch;
 use crate::error::{Error, Outage};
 use crate::telemetry::Degraded;
@@ -76,7 +76,7 @@ impl Producer {
         };
         let whole = made.as_ref().ok().and_then(|made| made.reply.as_ref());
         let answer = match (whole, by) {
-            (Some(reply), Some((class, author))) if reply.finish == Finish::Stop => Answer::Given(Given {
+            (Some(reply), Some((class, author))) if reply.finish == FinishReason::Stop => Answer::Given(Given {
                 payload: reply.encode(),
                 class,
                 by: author,

@@ -22,7 +22,7 @@ impl Producer {
         };
         match kept {
             Ok(true) => {}
-            Ok(false) => tracing::info!("a reply came after the end of its conversation or of its turn"),
+            Ok(false) => tracing::info!("a turn was no longer under way when its reply ended"),
             Err(error) => tracing::warn!(%error, "a turn did not end, and will lapse"),
         }
         made.map(Served::by_model)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ConverseOutput, call};
 use crate::models::counts::Counts;
-use crate::models::dialogue::{Dialogue, Finish};
+use crate::models::dialogue::{Dialogue, FinishReason};
 use crate::models::failure::Failure;
 use crate::models::form::Form;
 
@@ -46,7 +46,7 @@ pub fn request(
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Continued {
+struct ConverseReply {
     output: ConverseOutput,
     #[serde(default)]
     stop_reason: String,
@@ -58,8 +58,8 @@ struct Continued {
 ///
 /// # Errors
 /// [`Failure::Schema`] when the body is not of this protocol, or has no words.
-pub fn read(body: &[u8]) -> Result<(String, Finish, Counts), Failure> {
-    let answer: Continued =
+pub fn read(body: &[u8]) -> Result<(String, FinishReason, Counts), Failure> {
+    let answer: ConverseReply =
         serde_json::from_slice(body).map_err(|_| Failure::Schema("the body is no Converse answer"))?;
     let blocks = answer.output.message.content.into_iter();
     let words: String = blocks.filter_map(|block| block.text).collect();
@@ -67,7 +67,7 @@ pub fn read(body: &[u8]) -> Result<(String, Finish, Counts), Failure> {
         return Err(Failure::Schema("the answer has no text"));
     }
     let counts = Counts::read(&answer.usage, ["inputTokens", "outputTokens", "totalTokens"]);
-    Ok((words, Finish::read(&answer.stop_reason), counts))
+    Ok((words, FinishReason::read(&answer.stop_reason), counts))
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
             "usage": {"inputTokens": 9, "outputTokens": 2, "totalTokens": 11},
         });
         let (words, finish, counts) = read(answer.to_string().as_bytes()).unwrap();
-        assert_eq!((words.as_str(), finish), ("Hello", Finish::Length));
+        assert_eq!((words.as_str(), finish), ("Hello", FinishReason::Length));
         assert_eq!((counts.input, counts.output), (Some(9), Some(2)));
         assert!(read(b"{}").is_err());
     }

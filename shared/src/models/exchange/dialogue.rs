@@ -6,9 +6,9 @@ use super::{Exchange, KeyInUse};
 use crate::clock::Timestamp;
 use crate::config::providers::ProviderName;
 use crate::models::counts::Counts;
-use crate::models::dialogue::{Dialogue, Finish};
+use crate::models::dialogue::{Dialogue, FinishReason};
 use crate::models::failure::Failure;
-use crate::models::transport::{Opened, traced};
+use crate::models::transport::{OpenedBody, traced};
 use crate::models::{bedrock, openai};
 
 /// The beginning of a reply.
@@ -17,7 +17,7 @@ pub enum Beginning {
     /// A stream of events.
     Stream(SdkBody),
     /// All of it, from a provider that does not stream: its words, the reason for their end, the counts.
-    Whole(String, Finish, Counts),
+    Whole(String, FinishReason, Counts),
 }
 
 impl Exchange {
@@ -60,12 +60,12 @@ impl Exchange {
                         let request = bedrock::dialogue::request(endpoint, model, dialogue, bound)?;
                         Ok(traced(request, trace))
                     };
-                    Opened::Answer(self.send_to_aws(&self.bedrock, "bedrock", asking, now).await?)
+                    OpenedBody::Answer(self.send_to_aws(&self.bedrock, "bedrock", asking, now).await?)
                 }
             };
             let answer = match opened {
-                Opened::Stream(body) => return Ok(Beginning::Stream(body)),
-                Opened::Answer(answer) => answer,
+                OpenedBody::Stream(body) => return Ok(Beginning::Stream(body)),
+                OpenedBody::Answer(answer) => answer,
             };
             if (200..=299).contains(&answer.status) {
                 return whole(name, &answer.body);
@@ -83,7 +83,7 @@ fn whole(name: &ProviderName, body: &[u8]) -> Result<Beginning, Failure> {
     let body = std::str::from_utf8(body).unwrap_or_default();
     match openai::dialogue::heard(body.trim_start_matches('\u{feff}')) {
         openai::dialogue::Heard::Part { text, finish, counts } if !text.is_empty() => {
-            Ok(Beginning::Whole(text, finish.unwrap_or(Finish::Stop), counts))
+            Ok(Beginning::Whole(text, finish.unwrap_or(FinishReason::Stop), counts))
         }
         openai::dialogue::Heard::Part { .. } => Err(Failure::Schema("the answer has no text")),
         _ => Err(Failure::Schema("the body is no completion")),

@@ -9,7 +9,7 @@ use super::{posted, text};
 use crate::config::Secret;
 use crate::config::providers::OpenAiSettings;
 use crate::models::counts::Counts;
-use crate::models::dialogue::{Dialogue, Finish};
+use crate::models::dialogue::{Dialogue, FinishReason};
 use crate::models::failure::Failure;
 use crate::models::form::{Bound, Form};
 
@@ -82,7 +82,7 @@ pub enum Heard {
         /// The words.
         text: String,
         /// The reason for the end, if this is it.
-        finish: Option<Finish>,
+        finish: Option<FinishReason>,
         /// The provider's counts.
         counts: Counts,
     },
@@ -143,7 +143,7 @@ pub fn heard(data: &str) -> Heard {
             words.push_str(&text(said.content).or(said.refusal).unwrap_or_default());
         }
         let reason = choice.finish_reason.filter(|reason| !reason.is_empty());
-        finish = reason.map(|reason| Finish::read(&reason));
+        finish = reason.map(|reason| FinishReason::read(&reason));
     }
     Heard::Part {
         text: words,
@@ -264,7 +264,7 @@ mod tests {
             ),
             (
                 r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#,
-                part("", Some(Finish::Length), None),
+                part("", Some(FinishReason::Length), None),
             ),
             (
                 r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#,
@@ -273,7 +273,7 @@ mod tests {
             (
                 r#"{"choices":[{"message":{"role":"assistant","content":"All."},"finish_reason":"stop"}],
                     "usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#,
-                part("All.", Some(Finish::Stop), Some((9, 2))),
+                part("All.", Some(FinishReason::Stop), Some((9, 2))),
             ),
             (
                 r#"{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}"#,

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use super::Listener;
 use crate::clock::{Deadline, Stopwatch};
 use crate::models::counts::Counts;
-use crate::models::dialogue::Finish;
+use crate::models::dialogue::FinishReason;
 use crate::models::failure::Failure;
 use crate::models::openai::dialogue::{Heard, heard};
 use crate::models::sse::SseReader;
@@ -20,7 +20,7 @@ const LONGEST_REPLY: usize = 128 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Hearing {
     pub(super) text: String,
-    pub(super) finish: Option<Finish>,
+    pub(super) finish: Option<FinishReason>,
     pub(super) counts: Counts,
     pub(super) first_words: Option<Duration>,
     pub(super) failure: Option<Failure>,
@@ -36,7 +36,7 @@ impl Hearing {
 
     pub(super) fn whole(
         text: String,
-        finish: Finish,
+        finish: FinishReason,
         counts: Counts,
         stopwatch: Stopwatch,
         listener: Listener<'_>,
@@ -115,7 +115,7 @@ impl Hearing {
             }
             Heard::Done => {
                 // Some servers end a stream without a reason.
-                self.finish.get_or_insert(Finish::Stop);
+                self.finish.get_or_insert(FinishReason::Stop);
                 Ok(true)
             }
             Heard::Failed => Err(Failure::Server(500, None)),
@@ -125,7 +125,7 @@ impl Hearing {
 
     /// Decides whether a reply is whole. One that was said to have ended is, whatever came after that; an error before is a cut.
     pub(super) fn conclude(&mut self) {
-        if self.text.is_empty() && self.finish == Some(Finish::Stop) {
+        if self.text.is_empty() && self.finish == Some(FinishReason::Stop) {
             self.finish = None;
             self.failure.get_or_insert(Failure::Schema("the answer has no text"));
         } else if self.finish.is_some() && matches!(self.failure, Some(Failure::Connection | Failure::Timeout)) {
@@ -166,15 +166,35 @@ mod tests {
         let usage = event(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2}}"#);
         let (error, done) = (event(r#"{"error":{"message":"x"}}"#), event("[DONE]"));
         for (what, stream, finish, failure) in [
-            ("whole", format!("{word}{stop}{usage}{done}"), Some(Finish::Stop), None),
-            ("no DONE", format!("{word}{stop}{usage}"), Some(Finish::Stop), None),
-            ("no usage", format!("{word}{stop}{done}"), Some(Finish::Stop), None),
-            ("no reason", format!("{word}{done}"), Some(Finish::Stop), None),
-            ("full", format!("{word}{length}{done}"), Some(Finish::Length), None),
+            (
+                "whole",
+                format!("{word}{stop}{usage}{done}"),
+                Some(FinishReason::Stop),
+                None,
+            ),
+            (
+                "no DONE",
+                format!("{word}{stop}{usage}"),
+                Some(FinishReason::Stop),
+                None,
+            ),
+            (
+                "no usage",
+                format!("{word}{stop}{done}"),
+                Some(FinishReason::Stop),
+                None,
+            ),
+            ("no reason", format!("{word}{done}"), Some(FinishReason::Stop), None),
+            (
+                "full",
+                format!("{word}{length}{done}"),
+                Some(FinishReason::Length),
+                None,
+            ),
             (
                 "nothing but reasoning",
                 format!("{length}{done}"),
-                Some(Finish::Length),
+                Some(FinishReason::Length),
                 None,
             ),
             ("cut", word.clone(), None, Some(Failure::Connection)),

@@ -212,7 +212,7 @@ async fn a_conversation_remembers_what_was_said_and_reads_the_last_message_alone
     let long = "x".repeat(1_950);
     assert_eq!(complete(&service, &ann, &said(&id, &long)).await.status, 200);
     let asked = upstream.calls()[2].body["messages"].as_array().unwrap().len();
-    assert_eq!(asked, 1 + 1, "the system prompt and the message");
+    assert_eq!(asked, 1 + 2 + 1, "the system prompt, the newest turn, the message");
     // The same said again is another turn: nothing of a conversation is remembered elsewhere.
     let again = complete(&service, &ann, &said(&id, "My cat is Tom")).await;
     assert_eq!(again.header("x-clearview-source"), "model");
@@ -271,7 +271,7 @@ async fn one_reply_is_under_way_at_a_time_and_one_that_never_ends_lapses() {
 
 #[tokio::test]
 async fn a_cut_reply_is_kept_as_far_as_it_came_and_one_that_never_began_leaves_nothing() {
-    let upstream = replying(&json!({"cutAfter": 2, "text": "One two three"})).await;
+    let upstream = replying(&json!({"errorAfter": 2, "text": "One two three"})).await;
     let service = plan(&upstream).start().await;
     let ann = service.client.register("ann").await;
     let id = begin(&service, &ann).await;

@@ -60,6 +60,7 @@ impl Read {
             "SampleCount" => Some(values.len() as f64),
             "Average" => Some(sum / values.len() as f64),
             "Maximum" => values.last().copied(),
+            "p50" => Some(values[values.len() / 2]),
             "p99" if values.len() < SAMPLES_OF_P99 => None,
             "p99" => Some(values[values.len() * 99 / 100]),
             other => panic!("{}: what is the statistic {other}?", self.name),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::ids::UserId;
 use shared::statistics::Observation;
+use tests::chat::{self, ASSISTANTS};
 use tests::client::{Device, send};
 use tests::events;
 use tests::proxy::Mode;
@@ -21,18 +22,21 @@ use tests::upstream::{Act, CHEAP, Script, Step, Upstream};
 use crate::drills::log::{ADMIN, ADMIN_KEY, Drill, NAMESPACE};
 
 /// The alarms that [`of`] has a fault for.
-pub(crate) const DRILLED: [&str; 13] = [
+pub(crate) const DRILLED: [&str; 16] = [
     "AuditChain",
     "BreakerOpen",
     "Budget",
     "DailyCost",
     "Degraded",
     "ErrorRate",
+    "FirstTokensSlow",
     "HitRate",
     "Latency",
     "ModelAvailability",
     "ModelTimeouts",
     "RankingsUnanswered",
+    "RepliesCut",
+    "RepliesFailing",
     "RolloutFailing",
     "StatisticsOverdue",
 ];
@@ -45,11 +49,15 @@ pub(crate) async fn of(alarm: &str) -> Vec<Value> {
         "Budget" => models_are_dear(&[("CLEARVIEW_DAILY_SPEND_LIMIT", "20")]).await,
         "DailyCost" => models_are_dear(&[]).await,
         "Degraded" | "ErrorRate" => tables_are_down().await,
+        "FirstTokensSlow" => replies(r#"{"then":{"do":"chat","firstMs":3200}}"#, 1, 200).await,
         "HitRate" => nobody_has_asked_before().await,
         "Latency" => tables_are_slow().await,
         "ModelAvailability" => some_calls(&FAILURE).await,
         "ModelTimeouts" => some_calls(&Act::Hang).await,
         "RankingsUnanswered" => some_rankings().await,
+        // All have begun before the first of them tells the breaker.
+        "RepliesCut" => replies(r#"{"then":{"do":"chat","firstMs":500,"cutAfter":1}}"#, 12, 200).await,
+        "RepliesFailing" => replies(r#"{"then":{"do":"status","status":500}}"#, 6, 503).await,
         "StatisticsOverdue" => slots_cannot_be_written().await,
         "RolloutFailing" => published_keys_make_no_sense().await,
         other => panic!("no fault is known that sets off {other}"),
@@ -215,6 +223,27 @@ async fn some_rankings() -> Vec<Value> {
         let request = drill.client.request(Method::POST, "/v1/rank").bearer_auth(&ann.access);
         let answer = send(request.json(&body)).await;
         assert!([200, 503].contains(&answer.status), "{answer:?}");
+    }
+    drill.lines().await
+}
+
+/// Asks for so many streamed replies at once.
+async fn replies(script: &str, number: usize, status: u16) -> Vec<Value> {
+    let upstream = Upstream::start(Script::parse(script).unwrap()).await.unwrap();
+    let own = [("CLEARVIEW_ASSISTANTS", ASSISTANTS), ("CLEARVIEW_PLANS", chat::PLANS)];
+    let drill = Drill::start(&[&of_model(&upstream.base_url())[..], &own].concat()).await;
+    let ann = drill.client.register("ann-who-talks").await;
+    let asked = (0..number).map(|n| {
+        let mut body = chat::question("coach", &format!("question {n} of the drill"));
+        body["stream"] = json!(true);
+        let request = drill.client.request(Method::POST, "/v1/chat/completions");
+        request.bearer_auth(&ann.access).json(&body).send()
+    });
+    for answer in join_all(asked).await {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), status);
+        // To its end, as the record is written then.
+        answer.text().await.unwrap();
     }
     drill.lines().await
 }

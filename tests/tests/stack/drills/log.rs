@@ -77,10 +77,17 @@ impl Drill {
     }
 }
 
-/// The metrics of some lines, taken out as the embedded metric format says.
+/// The metrics of some lines, taken out as the embedded metric format says, and by the template's metric filters.
 pub(crate) fn metrics(lines: &[Value]) -> Metrics {
     let mut metrics = Metrics::new();
     for line in lines {
+        let of_chat = |name: &str| format!("{NAMESPACE}/chat:{name}");
+        if let Some(wait) = line["summary"]["firstTokenMs"].as_f64() {
+            metrics.entry(of_chat("firstTokenMs")).or_default().push(wait);
+        }
+        if line["summary"]["cut"] == true {
+            metrics.entry(of_chat("cut")).or_default().push(1.0);
+        }
         for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
             assert_eq!(directive["Namespace"], NAMESPACE);
             for dimensions in directive["Dimensions"].as_array().unwrap() {

@@ -126,6 +126,7 @@ impl Fleet {
     /// The schedule of each five minutes.
     async fn flush(&mut self) {
         let flushed = self.instances[0].statistics.flush(self.plan.clock().now()).await;
+        assert!(flushed.overdue == 0 || flushed.failure.is_some(), "{flushed:?}");
         self.writes += flushed.written as u64;
     }
 
@@ -204,17 +205,16 @@ async fn every_detection_counts_at_most_once_and_what_is_lost_is_what_was_not_wr
     for app in &fleet.instances {
         app.settle().await;
     }
-    close_killed_and_repeated(&fleet, &tables).await;
+    close_killed_and_repeated(&mut fleet, &tables).await;
     check(&fleet, &distinct).await;
 }
 
 /// Closes the day a few times, each run killed somewhere, until one ends.
-async fn close_killed_and_repeated(fleet: &Fleet, tables: &TableService) {
+async fn close_killed_and_repeated(fleet: &mut Fleet, tables: &TableService) {
     let end = START.day().next().start().plus(Duration::from_mins(20));
-    let clock = fleet.plan.clock();
+    let clock = fleet.plan.clock().clone();
     clock.advance(end.since(clock.now()));
-    let flushed = fleet.instances[0].statistics.flush(clock.now()).await;
-    assert!(flushed.failure.is_none() && flushed.overdue == 0, "{flushed:?}");
+    fleet.flush().await;
     let event = json!({"statistics": {"scheduledTime": end.to_string()}});
     for requests in [10, 25, 40] {
         let proxy = Proxy::to(tables.address()).await;
