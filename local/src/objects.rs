@@ -207,7 +207,7 @@ impl Store {
             (&Method::GET, "") => self.list(&query),
             (_, "") => Err(Refusal::METHOD),
             (&Method::PUT, key) => self.put(parts, key, body).await,
-            (&Method::GET | &Method::HEAD, key) => self.get(parts, key),
+            (&Method::GET | &Method::HEAD, key) => self.get(parts, &query, key),
             (&Method::DELETE, key) => {
                 self.shelf.delete(key).map_err(broken)?;
                 Ok(answer(StatusCode::NO_CONTENT, "", Bytes::new()))
@@ -251,13 +251,13 @@ impl Store {
         Ok(labelled(answer(StatusCode::OK, "", Bytes::new()), &label))
     }
 
-    fn get(&self, parts: &Parts, key: &str) -> Result<Response<Full<Bytes>>, Refusal> {
+    fn get(&self, parts: &Parts, query: &Query, key: &str) -> Result<Response<Full<Bytes>>, Refusal> {
         let (label, content) = self.shelf.get(key).map_err(broken)?.ok_or(Refusal::NO_KEY)?;
         if text(parts, header::IF_MATCH.as_str()).is_some_and(|etag| etag != label.etag()) {
             return Err(Refusal::PRECONDITION);
         }
         let mut response = labelled(answer(StatusCode::OK, &label.content_type, content.into()), &label);
-        if text(parts, "x-amz-checksum-mode") == Some("ENABLED") {
+        if query.get("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED") {
             set(&mut response, CHECKSUM, &label.sha256);
         }
         Ok(response)

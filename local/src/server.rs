@@ -84,7 +84,6 @@ impl Server {
     pub async fn start(options: &Options, mut config: Config, clock: Clock) -> Result<Self, StartError> {
         let mut faults = options.has_console().then(Faults::new);
         let upstream = start_provider(options, &mut config, faults.as_mut()).await?;
-        config.webhooks.allow_private = options.allow_private_webhooks;
         state::find_caches(&mut config).await?;
         if let Some(faults) = &mut faults {
             faults.stand_before_caches(&mut config).await?;
@@ -102,7 +101,6 @@ impl Server {
             ),
         };
         make_tables(&client, &config.table_prefix, embedded.is_some()).await?;
-        let request_timeout = config.request_timeout;
         let mut station = Station::open(options, &mut config, clock.clone()).await?;
         let mut app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
         station.connect(&mut app);
@@ -118,7 +116,7 @@ impl Server {
         let address = listener.local_addr().map_err(unusable)?;
         let gateway = Arc::new(Gateway::new(app, options.throttle.then(Throttle::default)));
         station.start(&gateway.app());
-        let capacity = Capacity::new(usize::from(options.requests), request_timeout);
+        let capacity = Capacity::new(usize::from(options.requests), gateway.app().config.request_timeout);
         let console = faults.map(|faults| Arc::new(Console::open(&gateway, &capacity, faults)));
         let door = Door {
             gateway: Arc::clone(&gateway),

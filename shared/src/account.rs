@@ -13,12 +13,12 @@ use crate::error::{Error, Outage};
 use crate::identity::session::Session;
 use crate::identity::store::Account;
 use crate::ids::{SessionId, UserId};
+use crate::jobs::experiment::view::ExportedExperiment;
 use crate::jobs::store::ShownJob;
 use crate::jobs::upload::{self, ShownUpload};
 use crate::plan::Meter;
 use crate::quota::Counter;
 use crate::quota::table::Count;
-use crate::rank::experiment::{CategoryOutcome, Design, Experiment};
 use crate::statistics::history::ExportedDay;
 use crate::usage::HistoryEntry;
 
@@ -50,28 +50,6 @@ pub struct Export {
     conversations: Vec<ShownConversation>,
     /// Each day's statistics, by application and device; `GET /v1/stats` has their hours.
     statistics: Vec<ExportedDay>,
-}
-
-/// An experiment as it is kept.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ExportedExperiment {
-    experiment_id: String,
-    created_at: String,
-    #[serde(flatten)]
-    design: Design,
-    outcomes: Vec<CategoryOutcome>,
-}
-
-impl ExportedExperiment {
-    fn of(experiment: Experiment) -> Self {
-        Self {
-            experiment_id: experiment.id,
-            created_at: experiment.created_at.to_string(),
-            design: experiment.design,
-            outcomes: experiment.categories,
-        }
-    }
 }
 
 /// A conversation as its user's export names it.

@@ -240,7 +240,12 @@ def create(resources, template, values):
     parameters = [{"ParameterKey": name, "ParameterValue": str(value)} for name, value in values.items()]
     cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(body, default=str), Parameters=parameters)
     made = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
-    return {of["LogicalResourceId"]: of.get("PhysicalResourceId", "") for of in made if of["ResourceStatus"] == "CREATE_COMPLETE"}
+    named = [of for of in made if "LogicalResourceId" in of]
+    # moto makes the policy of a bucket, and lists it without a name.
+    policies = [name for name, of in resources.items() if of["Type"] == "AWS::S3::BucketPolicy"]
+    assert len(made) - len(named) == len(policies), "others than the policies of buckets have no name"
+    complete = {of["LogicalResourceId"]: of.get("PhysicalResourceId", "") for of in named if of["ResourceStatus"] == "CREATE_COMPLETE"}
+    return complete | {name: name for name in policies}
 
 
 def make(arguments):

@@ -10,6 +10,7 @@ use shared::error::{Error, Violation};
 use shared::http::{self, Call, DayUsage, Reply};
 use shared::jobs::body::{BodyParser, JobBody, JobHead};
 use shared::jobs::capture;
+use shared::jobs::capture::body::LARGEST_INLINE;
 use shared::jobs::store::Ending;
 use shared::jobs::submit::{Submission, submit};
 use shared::telemetry::Degraded;
@@ -17,7 +18,7 @@ use shared::telemetry::Degraded;
 /// The largest body: with its envelope it is a message of the queue.
 const LARGEST: usize = 768 * 1024;
 
-/// What a job is taken to take while nobody knows.
+/// The time that a job is taken to need while nobody knows.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
 
 /// Reads what a client wrote: strictly, and with the place of a fault.
@@ -60,7 +61,7 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         return Err(Error::Invalid(violations));
     }
     if matches!(&body, JobBody::Detect(job) if job.is_too_large()) {
-        let limit_bytes = capture::LARGEST_INLINE;
+        let limit_bytes = LARGEST_INLINE;
         return Err(Error::UploadNeeded { limit_bytes });
     }
     let idempotency = call.idempotency_key(&sent)?;

@@ -45,6 +45,7 @@ impl Station {
     /// # Errors
     /// When a directory or a port cannot be used, or the endpoint does not answer.
     pub async fn open(options: &Options, config: &mut Config, clock: Clock) -> Result<Self, StartError> {
+        config.webhooks.allow_private = options.allow_private_webhooks;
         if config.queues.endpoint.is_some() || config.queues.normal.is_some() {
             let client = queue::client(config);
             if config.queues.normal.is_none() {

@@ -30,7 +30,7 @@ const SLOTS: usize = 6;
 /// How long a note is kept in the cache: a little longer than it counts.
 const KEPT_SECONDS: u64 = 70;
 
-/// What a job is taken to take while no worker has noted any.
+/// The time that a job is taken to need while no worker has noted any.
 const FIRST_GUESS: Pace = Pace { jobs: 1, millis: 500 };
 
 /// Work that was done: so many jobs in so much time of one worker.

@@ -1,11 +1,11 @@
-//! What a job asks for, as a client writes it. Pure.
+//! The body of a job, as a client writes it. Pure.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::capture::DetectJob;
+use super::capture::body::DetectJob;
 use super::{Kind, Priority};
 use crate::classify::body::{self, BatchBounds, BodyPost};
 use crate::error::Violation;

@@ -1,5 +1,7 @@
 //! An experiment as it is now.
 
+use serde::Serialize;
+
 use super::{job_of, with};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -8,7 +10,31 @@ use crate::ids::UserId;
 use crate::jobs::id::Age;
 use crate::jobs::store::{Ended, Ending};
 use crate::jobs::{JobFault, work};
-use crate::rank::experiment::Experiment;
+use crate::rank::experiment::{CategoryOutcome, Design, Experiment};
+
+/// An experiment as its user's export has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportedExperiment {
+    experiment_id: String,
+    created_at: String,
+    #[serde(flatten)]
+    design: Design,
+    outcomes: Vec<CategoryOutcome>,
+}
+
+impl ExportedExperiment {
+    /// Returns it as it is kept.
+    #[must_use]
+    pub fn of(experiment: Experiment) -> Self {
+        Self {
+            experiment_id: experiment.id,
+            created_at: experiment.created_at.to_string(),
+            design: experiment.design,
+            outcomes: experiment.categories,
+        }
+    }
+}
 
 /// Returns what is known of an experiment at `now`: of its job, as long as its own item does not say so. Ends a job whose time is
 /// over.

@@ -93,6 +93,7 @@ async fn an_idle_environment_ends_when_it_is_told_to() {
                 "quota-reset" => tests::events::text_of("quota-reset/close"),
                 // Without Secrets Manager it has nothing to do but refuse.
                 "key-rotation" => tests::events::text_of("key-rotation/unknown-form"),
+                "webhooks" => tests::events::text_of("webhooks/unreadable-message"),
                 _ => tests::events::named("usage/today").with_token(token_of(&registration)),
             };
             let answered = environment.invoke(event).await;
