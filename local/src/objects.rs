@@ -43,7 +43,7 @@ pub const BUCKET: &str = "clearview-uploads";
 const LARGEST_OBJECT: usize = 64 * 1024 * 1024;
 
 /// How long a client may take to send one.
-const SLOWEST_SENDER: Duration = Duration::from_secs(60);
+const SLOWEST_SENDER: Duration = Duration::from_mins(1);
 
 /// The interval at which old objects are removed.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
@@ -87,12 +87,11 @@ impl Objects {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let named = |cause: std::io::Error| StartError(format!("the object store: {cause}"));
-        let (directory, temporary) = match data_dir {
-            Some(directory) => (directory.join("uploads"), None),
-            None => {
-                let temporary = TempDir::with_prefix("clearview-uploads-").map_err(named)?;
-                (temporary.path().to_owned(), Some(temporary))
-            }
+        let (directory, temporary) = if let Some(directory) = data_dir {
+            (directory.join("uploads"), None)
+        } else {
+            let temporary = TempDir::with_prefix("clearview-uploads-").map_err(named)?;
+            (temporary.path().to_owned(), Some(temporary))
         };
         std::fs::create_dir_all(&directory).map_err(named)?;
         let listener = TcpListener::bind(listen).await;
@@ -209,7 +208,7 @@ impl Store {
             (&Method::PUT, key) => self.put(parts, key, body).await,
             (&Method::GET | &Method::HEAD, key) => self.get(parts, &query, key),
             (&Method::DELETE, key) => {
-                self.shelf.delete(key).map_err(broken)?;
+                self.shelf.delete(key).map_err(|error| broken(&error))?;
                 Ok(answer(StatusCode::NO_CONTENT, "", Bytes::new()))
             }
             _ => Err(Refusal::METHOD),
@@ -245,14 +244,18 @@ impl Store {
             // Nobody here replaces an object.
             _ => return Err(Refusal::ACCESS_DENIED),
         }
-        if !self.shelf.put_new(&label, &body).map_err(broken)? {
+        if !self.shelf.put_new(&label, &body).map_err(|error| broken(&error))? {
             return Err(Refusal::PRECONDITION);
         }
         Ok(labelled(answer(StatusCode::OK, "", Bytes::new()), &label))
     }
 
     fn get(&self, parts: &Parts, query: &Query, key: &str) -> Result<Response<Full<Bytes>>, Refusal> {
-        let (label, content) = self.shelf.get(key).map_err(broken)?.ok_or(Refusal::NO_KEY)?;
+        let (label, content) = self
+            .shelf
+            .get(key)
+            .map_err(|error| broken(&error))?
+            .ok_or(Refusal::NO_KEY)?;
         if text(parts, header::IF_MATCH.as_str()).is_some_and(|etag| etag != label.etag()) {
             return Err(Refusal::PRECONDITION);
         }
@@ -268,7 +271,7 @@ impl Store {
             return Err(Refusal::METHOD);
         }
         let prefix = query.get("prefix").map(String::as_str).unwrap_or_default();
-        let labels = self.shelf.list(prefix).map_err(broken)?;
+        let labels = self.shelf.list(prefix).map_err(|error| broken(&error))?;
         let entries = labels.iter().take(1000).map(|label| {
             format!(
                 "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
@@ -286,7 +289,7 @@ impl Store {
     }
 }
 
-fn broken(error: std::io::Error) -> Refusal {
+fn broken(error: &std::io::Error) -> Refusal {
     tracing::warn!(%error, "the directory of uploads cannot be used");
     Refusal::BROKEN
 }

@@ -9,6 +9,7 @@ pub mod port;
 pub mod rule;
 mod shelf;
 pub mod station;
+mod terms;
 mod wire;
 
 use std::collections::HashMap;

@@ -104,7 +104,9 @@ impl Server {
         let mut station = Station::open(options, &mut config, clock.clone()).await?;
         let mut app = App::new(config, clock, &client).map_err(|error| StartError(error.to_string()))?;
         station.connect(&mut app);
-        faults.iter_mut().for_each(|faults| faults.hold_queues(station.own()));
+        if let Some(faults) = &mut faults {
+            faults.hold_queues(station.own());
+        }
         if let Some(embedded) = &embedded {
             app.probe_through(&embedded.probing_client(&app.config));
         }

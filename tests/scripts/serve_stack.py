@@ -53,7 +53,7 @@ def bends(made, outputs):
     settings = {"CLEARVIEW_TABLE_PREFIX": "elsewhere-"}
     off = {"PointInTimeRecoveryEnabled": False}
     firewall = made.get("Firewall")
-    (schedule,) = client("scheduler").list_schedules()["Schedules"]
+    schedule = next(one for one in client("scheduler").list_schedules()["Schedules"] if "close" in one["Name"])
     target = client("scheduler").get_schedule(Name=schedule["Name"])
     kept = {name: target[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
     return {

@@ -58,13 +58,12 @@ fn one(n: usize, message: &Value) -> Result<Utterance, Violation> {
     };
     for (name, value) in members {
         match name.as_str() {
-            "role" | "content" | "name" => {}
-            // Of messages that a client got from a model and sends back.
-            "refusal" | "annotations" | "audio" | "tool_calls" | "function_call" if is_nothing(value) => {}
+            // Some are of messages that a client got from a model and sends back.
+            "role" | "content" | "name" | "annotations" | "refusal" | "reasoning_content" => {}
+            "audio" | "tool_calls" | "function_call" if is_nothing(value) => {}
             "tool_calls" | "function_call" | "audio" | "tool_call_id" => {
                 return Err(at(&format!("/{name}"), "is not supported"));
             }
-            "annotations" | "refusal" | "reasoning_content" => {}
             _ => return Err(at("", "has a member that is not known")),
         }
     }

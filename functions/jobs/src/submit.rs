@@ -6,13 +6,14 @@ use lambda_http::http::StatusCode;
 use lambda_http::http::header::{LOCATION, RETRY_AFTER};
 use serde::{Deserialize, Serialize};
 use shared::app::App;
+use shared::clock::Timestamp;
 use shared::error::{Error, Violation};
 use shared::http::{self, Call, DayUsage, Reply};
 use shared::jobs::body::{BodyParser, JobBody, JobHead};
 use shared::jobs::capture;
 use shared::jobs::capture::body::LARGEST_INLINE;
 use shared::jobs::store::Ending;
-use shared::jobs::submit::{Submission, submit};
+use shared::jobs::submit::{Submission, Submitted, submit};
 use shared::telemetry::Degraded;
 
 /// The largest body: with its envelope it is a message of the queue.
@@ -86,7 +87,14 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     if !submitted.is_sure {
         call.record.note(Degraded::Quota);
     }
-    let left = submitted.job.expires_at().since(call.now);
+    let reply = reply(&submitted, call.now)?;
+    call.usage = submitted.usage;
+    Ok(reply)
+}
+
+/// Returns the answer to a submit: where the job is, and when to look.
+fn reply(submitted: &Submitted, now: Timestamp) -> Result<Reply, Error> {
+    let left = submitted.job.expires_at().since(now);
     let wait = match &submitted.ended {
         Some(_) => Duration::ZERO,
         None => submitted.wait.unwrap_or(UNKNOWN_WAIT).min(left),
@@ -107,9 +115,7 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
         },
     )?;
     let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let reply = reply
+    Ok(reply
         .with_header(LOCATION, &format!("/v1/jobs/{job}"))
-        .with_header(RETRY_AFTER, &seconds.to_string());
-    call.usage = submitted.usage;
-    Ok(reply)
+        .with_header(RETRY_AFTER, &seconds.to_string()))
 }

@@ -65,6 +65,8 @@ async fn close_page(
         .try_collect::<()>()
         .await?;
     let mut totals = Totals::default();
-    uses.iter().for_each(|day_use| totals.count(day_use));
+    for day_use in &uses {
+        totals.count(day_use);
+    }
     Ok(ClosedPage { totals, next })
 }

@@ -54,16 +54,16 @@ struct UsageResponse<'a> {
 #[derive(Serialize)]
 struct Today {
     #[serde(flatten)]
-    today: MeterUse,
+    meter: MeterUse,
     limit: u64,
     remaining: u64,
 }
 
 impl Today {
-    const fn of(today: MeterUse, limit: u64) -> Self {
+    const fn of(meter: MeterUse, limit: u64) -> Self {
         Self {
-            remaining: limit.saturating_sub(today.used),
-            today,
+            remaining: limit.saturating_sub(meter.used),
+            meter,
             limit,
         }
     }
@@ -127,7 +127,7 @@ async fn usage(app: &App, call: &mut Call) -> Result<Reply, Error> {
     let meters: BTreeMap<Meter, Today> = meters.into_iter().zip(today).collect();
     let plain = meters.get(&PLAIN);
     let usage = Usage {
-        used: plain.map_or(0, |plain| plain.today.used),
+        used: plain.map_or(0, |plain| plain.meter.used),
         limit: plain.map_or(0, |plain| plain.limit),
         reset_at: day.next().start(),
         tier: principal.tier,

@@ -103,7 +103,9 @@ impl Resolving<'_> {
         let (user, now) = (&self.principal.user, self.capture.now);
         let counted = self.app.statistics.count(user, &observations, now).await;
         let mut counts = self.counts();
-        levels.into_iter().for_each(|level| counts.figures.observe(level));
+        for level in levels {
+            counts.figures.observe(level);
+        }
         counts.figures.uncounted += counted.lost as u64;
         counts.degraded |= counted.degraded;
     }

@@ -97,12 +97,12 @@ impl QuotaStore {
         }
         for _ in 0..ATTEMPTS {
             let refused = match self.table.hold(&wish, &hold).await {
-                Ok(Ok(held)) => {
-                    self.end_lapsed(counter, &held, now).await;
+                Ok(Ok(row)) => {
+                    self.end_lapsed(counter, &row, now).await;
                     self.deliver_others().await;
-                    return Ok(self.granted(&wish, hold, held.used));
+                    return Ok(self.granted(&wish, hold, row.used));
                 }
-                Ok(Err(held)) => held,
+                Ok(Err(row)) => row,
                 Err(unanswered) => return self.hold_alone(&wish, hold, &unanswered).await,
             };
             self.remember(counter, refused.used);

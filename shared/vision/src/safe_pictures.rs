@@ -247,10 +247,13 @@ fn highest(scores: &[(f32, f32)], looks: usize) -> (f32, f32) {
     })
 }
 
+/// A picture by its kind, true if it was looked at fourteen times, and the scores of each look.
+type Seen = (&'static str, bool, Vec<(f32, f32)>);
+
 #[test]
 fn no_safe_picture_is_called_nude_or_explicit() {
     let model = Model::load().unwrap();
-    let mut seen: Vec<(&str, bool, Vec<(f32, f32)>)> = Vec::new();
+    let mut seen: Vec<Seen> = Vec::new();
     let every = if ALL { 1 } else { 10 };
     for (at, (name, seed, draw)) in pictures().step_by(every).enumerate() {
         let picture = Picture {

@@ -126,6 +126,7 @@ fn url(request: &mut reqwest::Request, from: &str, to: &str) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of requests")]
 async fn a_request_that_is_not_the_one_that_was_signed_stores_nothing() {
     let bucket = Bucket::start(None, Clock::manual(START)).await;
     let longer = [BODY, b"!"].concat();
@@ -178,7 +179,7 @@ async fn a_request_that_is_not_the_one_that_was_signed_stores_nothing() {
                     r,
                     "x-amz-checksum-sha256",
                     "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-                )
+                );
             },
             403,
             "SignatureDoesNotMatch",

@@ -77,9 +77,9 @@ async fn a_receiver_verifies_it_with_the_secret_before_and_the_one_after_a_rotat
     assert!(left(&app, &[(&message, 1)]).await.is_empty());
     // Received once more, by a queue that delivers twice.
     assert!(left(&app, &[(&message, 2)]).await.is_empty());
-    let received = receiver.received();
-    assert_eq!(received.len(), 2);
-    for one in &received {
+    let announced = receiver.received();
+    assert_eq!(announced.len(), 2);
+    for one in &announced {
         for secret in [OLD, NEW] {
             let webhook = Webhook::new(secret).unwrap();
             webhook.verify(one.body.as_bytes(), &one.headers).unwrap();
@@ -89,7 +89,7 @@ async fn a_receiver_verifies_it_with_the_secret_before_and_the_one_after_a_rotat
             (one.path.as_str(), one.header("content-type")),
             ("/hooks", "application/json")
         );
-        assert_eq!(one.header("webhook-id"), received[0].header("webhook-id"), "one id");
+        assert_eq!(one.header("webhook-id"), announced[0].header("webhook-id"), "one id");
         let body: Value = serde_json::from_str(&one.body).unwrap();
         let data = json!({"jobId": "job_A", "userId": "u_A"});
         assert_eq!(

@@ -53,15 +53,15 @@ async fn a_job_is_announced_to_the_endpoint_that_it_names_and_to_no_other() {
     }
     let answer = submit(&service, &ann, "review").await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    let received = first(&receiver).await;
+    let announced = first(&receiver).await;
     let webhook = Webhook::new(SECRET).unwrap();
-    webhook.verify(received.body.as_bytes(), &received.headers).unwrap();
-    let body: Value = serde_json::from_str(&received.body).unwrap();
+    webhook.verify(announced.body.as_bytes(), &announced.headers).unwrap();
+    let body: Value = serde_json::from_str(&announced.body).unwrap();
     assert_eq!(body["type"], "job.done");
     assert_eq!(body["data"], json!({"jobId": answer.body["jobId"], "userId": ann.user}));
     // It is announced once its result can be read.
     let path = format!("/v1/jobs/{}", answer.body["jobId"].as_str().unwrap());
     let polled = send(service.client.request(Method::GET, &path).bearer_auth(&ann.access)).await;
     assert_eq!(polled.body["status"], "done", "{polled:?}");
-    assert!(!received.body.contains("Bitcoin") && !received.body.contains("HIDE"));
+    assert!(!announced.body.contains("Bitcoin") && !announced.body.contains("HIDE"));
 }

@@ -133,7 +133,7 @@ async fn the_same_key_is_the_same_job_and_is_charged_once() {
     let first = submit_keyed(&service, &ann, "k1", &posts(3)).await;
     assert_eq!(first.status, 202, "{first:?}");
     ended(&service, &ann, id(&first)).await;
-    service.clock.advance(Duration::from_secs(60));
+    service.clock.advance(Duration::from_mins(1));
     let again = submit_keyed(&service, &ann, "k1", &posts(3)).await;
     assert_eq!((again.status, id(&again)), (202, id(&first)));
     assert_eq!(again.body["status"], "done");

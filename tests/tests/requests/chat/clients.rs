@@ -1,4 +1,4 @@
-//! Chat through the clients that apps use: OpenAI's own for Python and JavaScript, LangChain's, Vercel's. Each one chats whole
+//! Chat through the clients that apps use: OpenAI's own for Python and for Node, that of `LangChain`, Vercel's. Each one chats whole
 //! and in a stream, is refused, hangs up, and tries again; none waits for midnight, and none takes a cut reply for a whole one.
 
 use std::path::{Path, PathBuf};

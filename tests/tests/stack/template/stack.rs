@@ -36,7 +36,7 @@ fn check_made(stack: &Value) {
             !excused
         );
     }
-    assert!(members(stack, "made").len() > 70 && unmade.len() <= 12, "{unmade:?}");
+    assert!(members(stack, "made").len() > 70 && unmade.len() <= 13, "{unmade:?}");
 }
 
 /// Nothing in it was left to be resolved.
@@ -100,7 +100,7 @@ fn with_no_edits_everything_is_made_and_every_reference_leads_somewhere() {
     let outputs = members(&stack, "outputs");
     let all = template.value()["Outputs"].as_object().unwrap();
     for (name, _) in all.iter().filter(|(_, output)| {
-        !["UsesLimitsCache", "MetricsByIam"]
+        !["UsesLimitsCache", "MetricsByIam", "TakesJobs"]
             .iter()
             .any(|no| output["Condition"] == *no)
     }) {

@@ -18,12 +18,11 @@ const CLOSER: u64 = 4;
 fn pictures() -> impl Iterator<Item = Picture> {
     (0..PICTURES).map(|n| {
         let screen = Screen::of(n);
-        let screen = match n % 2 {
-            0 => screen,
-            _ => {
-                let share = u32::try_from(50 + n * 7 % 850).unwrap();
-                screen.with_picture(share, &mut Dice::of(n))
-            }
+        let screen = if n % 2 == 0 {
+            screen
+        } else {
+            let share = u32::try_from(50 + n * 7 % 850).unwrap();
+            screen.with_picture(share, &mut Dice::of(n))
         };
         Picture::decode(&screen.jpeg()).unwrap()
     })

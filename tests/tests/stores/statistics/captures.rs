@@ -76,7 +76,7 @@ async fn a_capture_without_the_cache_is_counted_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_request_that_reuses_a_frame_waits_for_the_network_as_often_as_without_statistics() {
+async fn statistics_add_one_wait_to_a_request_that_reuses_a_frame() {
     let tables = TableService::start().await;
     // Limits and the memory of devices in one cache, statistics in the other.
     let (limits, shared) = (Redis::start(), Redis::start());
@@ -112,5 +112,5 @@ async fn a_request_that_reuses_a_frame_waits_for_the_network_as_often_as_without
         capture(&service, &ann, &screen.at_minute(4)).await.body["source"],
         "similar"
     );
-    assert_eq!(all.in_a_row(), without, "beside the trip that notes the device");
+    assert_eq!(all.in_a_row(), without + 1, "a reuse is known once the limits have answered");
 }

@@ -144,7 +144,7 @@ async fn what_is_counted_while_a_slot_is_written_is_written_the_next_time() {
 async fn a_hundred_instances_that_count_and_flush_at_once_count_each_once() {
     let world = World::start().await;
     let (apps, users) = (
-        [world.plan.app(), world.plan.app(), world.plan.app()],
+        vec![world.plan.app(), world.plan.app(), world.plan.app()],
         [user(), user(), user()],
     );
     let now = world.now();

@@ -58,7 +58,7 @@ pub(crate) async fn measure(effort: Effort, report: &mut Report) {
     ] {
         let before = process::cpu(environment.process_id());
         let latencies = run(&environment, &events, source).await;
-        let used = process::cpu(environment.process_id()) - before;
+        let used = process::cpu(environment.process_id()).saturating_sub(before);
         report.note(
             &format!("captures.{name}.cpu"),
             micros(used) / count(events.len()) / 1e3,
