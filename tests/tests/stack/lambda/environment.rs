@@ -94,6 +94,7 @@ async fn an_idle_environment_ends_when_it_is_told_to() {
                 // Without Secrets Manager it has nothing to do but refuse.
                 "key-rotation" => tests::events::text_of("key-rotation/unknown-form"),
                 "webhooks" => tests::events::text_of("webhooks/unreadable-message"),
+                "worker" => tests::events::text_of("worker/unreadable-message"),
                 _ => tests::events::named("usage/today").with_token(token_of(&registration)),
             };
             let answered = environment.invoke(event).await;
