@@ -11,7 +11,7 @@ try:
     stream = client.chat.completions.create(
         # The operator has defined the assistants; a request names one of them, never a model.
         model=assistant,
-        messages=[{"role": "user", "content": "What helps a sourdough starter through a cold week?"}],
+        messages=[{"role": "user", "content": "How does a sourdough starter get through a cold week?"}],
         stream=True,
         stream_options={"include_usage": True},
     )

@@ -27,7 +27,8 @@ const SOURCES = { model: 'a model, asked just now', cache: 'remembered, charged 
 export function chatPanel(user) {
   const assistant = h('select', { id: 'assistant' });
   const message = h('textarea', { rows: 3, id: 'message', required: true, value: 'What helps a sourdough starter through a cold week?' });
-  const send = h('button', { class: 'primary' }, 'Send');
+  // Nothing can be sent before the assistants are known.
+  const send = h('button', { class: 'primary', disabled: true }, 'Send');
   const stop = h('button', { type: 'button', hidden: true, onclick: () => under?.abort() }, 'Stop');
   const talk = h('ol', { class: 'talk', 'aria-live': 'polite', 'aria-label': 'Conversation' });
   const empty = h('div', { class: 'empty' }, h('strong', {}, 'Nothing said yet'), 'The reply appears as it is written.');
@@ -97,8 +98,8 @@ export function chatPanel(user) {
   user().get('/v1/models').then(({ body }) => {
     const names = (body.data ?? []).map(({ id }) => id);
     fill(assistant, names.map((name) => h('option', {}, name)));
+    send.disabled = names.length === 0;
     if (names.length === 0) {
-      send.disabled = true;
       fill(empty, h('strong', {}, 'No assistant is configured'), 'A chat needs a model. Start with `make demo`, with --script, or with CLEARVIEW_ASSISTANTS.');
     }
   }, () => fill(empty, h('strong', {}, 'The assistants could not be read'), 'Load the page again once the server answers.'));

@@ -106,7 +106,7 @@ pub struct App {
     pub processor: Processor,
     /// Work and events that wait.
     pub queues: Queues,
-    /// What came of jobs.
+    /// The outcomes of jobs.
     pub jobs: JobStore,
     /// Comparisons of rankings that users keep.
     pub experiments: ExperimentStore,

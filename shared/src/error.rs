@@ -54,7 +54,7 @@ pub enum Error {
     /// Something that the request names does not exist.
     #[error("{what}")]
     Unknown {
-        /// What is missing, and where to look instead.
+        /// The thing that is missing, and where to look instead.
         what: &'static str,
         /// Its code in `OpenAI`'s form.
         code: &'static str,

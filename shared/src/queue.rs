@@ -17,12 +17,11 @@ use aws_sdk_sqs::config::{Builder, SharedHttpClient};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::aws;
+use crate::aws::{self, describe, never_connected};
 use crate::clock::Clock;
 use crate::config::{Config, QueueSettings};
 use crate::dependency_breaker::DependencyBreaker;
 use crate::error::{Error, Outage};
-use crate::table::{describe, never_connected};
 
 /// The most bytes of a message: SQS takes 1 MiB.
 pub const LARGEST_MESSAGE: usize = 1024 * 1024;

@@ -16,7 +16,6 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::outcome::of_call;
-pub(crate) use self::outcome::{describe, never_connected};
 use crate::aws;
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;

@@ -46,6 +46,9 @@ async function serve(route) {
   return route.fulfill({ body: readFileSync(file), headers: { 'content-type': kinds[file.split('.').at(-1)], 'content-security-policy': policy } });
 }
 
+/** Waits until no request is under way. */
+const settled = (page) => page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+
 const section = (page, name) => page.getByRole('navigation').getByRole('link', { name }).click();
 
 /** Checks accessibility, and keeps a picture. */
@@ -113,15 +116,18 @@ const steps = {
     const results = panel.getByRole('region', { name: 'Results' });
     for (const name of ['A landscape', 'A chat on a screen', 'A page of text']) {
       await panel.getByRole('button', { name }).click();
+      await settled(page);
       await results.getByText(/Level 0 of 3: safe/).waitFor();
       await results.getByText(/on AWS/).waitFor();
     }
     await look(page, 'try-picture');
     // The same once more is the same screen of this device.
     await panel.getByRole('button', { name: 'A page of text' }).click();
+    await settled(page);
     await results.getByText(/nearly the same picture|remembered, not judged again/).waitFor();
     const picture = await page.screenshot();
     await panel.getByLabel('A picture of your own').setInputFiles({ name: 'screen.png', mimeType: 'image/png', buffer: picture });
+    await settled(page);
     await results.getByText(/Level \d of 3/).waitFor();
     await panel.getByLabel('A picture of your own').setInputFiles({ name: 'note.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
     await results.getByRole('alert').getByText(/422 UNREADABLE_IMAGE/).waitFor();

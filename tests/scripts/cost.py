@@ -243,7 +243,7 @@ def jobs(posts=1_000_000, posts_per_job=500):
     """Print the cost of so many posts as jobs of this size, models apart."""
     count = posts / posts_per_job
     always, own = alarms_of_jobs()
-    # What is free of charge, the classifications have used up.
+    # The free tiers have been used up by the classifications.
     each = {name: dollars_of(of["price"]) for name, of in PRICES["prices"].items() if "price" in of}
     # Two mappings poll with five readers each, every 20 s; a job is sent, received and deleted, in pieces of 64 KB.
     polls = 2 * 5 * 3 * 60 * 24 * DAYS

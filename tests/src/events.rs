@@ -8,7 +8,7 @@ use serde_json::Value;
 const ACCESS_TOKEN: &str = "${ACCESS_TOKEN}";
 
 /// Every captured request with the status of its answer and, for an error, its code.
-pub const EXPECTED: [(&str, u16, &str); 73] = [
+pub const EXPECTED: [(&str, u16, &str); 72] = [
     ("admin/audit-bearer", 401, "UNAUTHENTICATED"),
     ("admin/options-preflight", 204, ""),
     ("admin/stats-unsigned", 401, "UNAUTHENTICATED"),
@@ -66,7 +66,6 @@ pub const EXPECTED: [(&str, u16, &str); 73] = [
     ("jobs/no-token", 401, "UNAUTHENTICATED"),
     ("jobs/options-preflight", 204, ""),
     ("jobs/poll-unknown", 404, "NOT_FOUND"),
-    ("jobs/posts-without-queue", 503, "UNAVAILABLE"),
     ("jobs/put", 405, "METHOD_NOT_ALLOWED"),
     ("jobs/unknown-type", 400, "INVALID_REQUEST"),
     ("rank/brands", 200, ""),

@@ -18,7 +18,7 @@ use shared::telemetry::Degraded;
 /// The largest body: with its envelope it is a message of the queue.
 const LARGEST: usize = 768 * 1024;
 
-/// What a job is taken to take while nobody knows.
+/// The time that a job is taken to need while nobody knows.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
 
 /// Reads what a client wrote: strictly, and with the place of a fault.

@@ -433,7 +433,7 @@ fn apply(rules: &mut QueueRules, attributes: &BTreeMap<String, String>) -> Resul
             "DelaySeconds" => rules.delay = span(900)?,
             "ReceiveMessageWaitTimeSeconds" => rules.wait = span(20)?,
             "RedrivePolicy" => rules.redrive = read_redrive(value)?,
-            // What says who may do what, and how texts are encrypted, says nothing here.
+            // Policies and encryption have no effect here.
             "Policy" | "SqsManagedSseEnabled" | "KmsMasterKeyId" | "MaximumMessageSize" | "RedriveAllowPolicy" => {}
             other => {
                 let message = format!("Unknown Attribute {other}.");

@@ -91,7 +91,7 @@ pub struct Receipt {
     pub sent: Sent,
 }
 
-/// What a receive brings.
+/// The outcome of a receive.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Messages.

@@ -30,7 +30,7 @@ const SLOTS: usize = 6;
 /// How long a note is kept in the cache: a little longer than it counts.
 const KEPT_SECONDS: u64 = 70;
 
-/// What a job is taken to take while no worker has noted any.
+/// The time that a job is taken to need while no worker has noted any.
 const FIRST_GUESS: Pace = Pace { jobs: 1, millis: 500 };
 
 /// Work that was done: so many jobs in so much time of one worker.
@@ -199,6 +199,63 @@ mod tests {
                 Duration::from_millis(millis),
                 "{pace:?} {depth:?}"
             );
+        }
+    }
+
+    /// Works through a queue with `workers`, each of which takes events of up to 10 jobs and needs `cost` for one. Returns what
+    /// they have noted when `done` jobs are done, the depth then, and how long the rest took.
+    fn work_through(jobs: u64, workers: u32, done: u64, cost: impl Fn(u64) -> u64) -> (Pace, Depth, u64) {
+        let mut free: Vec<u64> = vec![0; workers as usize];
+        let (mut left, mut events) = (jobs, Vec::new());
+        for number in 0.. {
+            if left == 0 {
+                break;
+            }
+            let (start, taken) = (*free.iter().min().unwrap(), left.min(10));
+            let took = cost(number);
+            *free.iter_mut().min().unwrap() = start + took;
+            events.push((start, start + took, taken));
+            left -= taken;
+        }
+        events.sort_by_key(|(_, end, _)| *end);
+        let (mut pace, mut now) = (Pace::default(), 0);
+        for (start, end, taken) in &events {
+            if pace.jobs < done {
+                pace = sum(
+                    pace,
+                    Pace {
+                        jobs: *taken,
+                        millis: end - start,
+                    },
+                );
+                now = *end;
+            }
+        }
+        let in_flight = events.iter().filter(|(start, end, _)| *start <= now && *end > now);
+        let in_flight = in_flight.map(|(.., taken)| taken).sum();
+        let depth = Depth {
+            waiting: jobs - pace.jobs - in_flight,
+            in_flight,
+        };
+        (pace, depth, free.iter().max().unwrap() - now)
+    }
+
+    #[test]
+    fn the_wait_is_within_a_factor_of_two_of_what_it_takes() {
+        let even = |_| 400;
+        let ragged = |number: u64| 100 + number * 7_919 % 900;
+        let mixed = |number: u64| if number.is_multiple_of(5) { 3_000 } else { 200 };
+        let costs: [&dyn Fn(u64) -> u64; 3] = [&even, &ragged, &mixed];
+        for (place, cost) in costs.into_iter().enumerate() {
+            for workers in [1, 4, 10] {
+                // The first events to end are the quick ones: each worker has had some.
+                for done in [500, 1_500] {
+                    let (pace, depth, took) = work_through(2_000, workers, done, cost);
+                    let wait = u64::try_from(pace.wait(depth, workers).as_millis()).unwrap();
+                    let fits = wait <= took * 2 && took <= wait * 2;
+                    assert!(fits, "cost {place}, {workers} workers, {done} done: {wait} for {took}");
+                }
+            }
         }
     }
 

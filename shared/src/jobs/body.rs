@@ -1,4 +1,4 @@
-//! What a job asks for, as a client writes it. Pure.
+//! The body of a job, as a client writes it. Pure.
 
 use std::borrow::Cow;
 

@@ -75,7 +75,7 @@ pub(super) async fn discard_upload(app: &App, message: &JobMessage) -> Result<()
     }
 }
 
-/// What came of an image.
+/// The outcome of an image.
 #[derive(Debug)]
 pub(super) enum CaptureRun {
     /// It was judged, or nobody could: its result, and if it was free.

@@ -1,4 +1,4 @@
-//! What each kind of job does: the use case of its workload, charged beforehand.
+//! The work of each kind of job: the use case of its workload, charged beforehand.
 
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -26,7 +26,7 @@ const BATCH: usize = 50;
 /// The batches of a job that are judged at the same time.
 const BATCHES_AT_ONCE: usize = 4;
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug)]
 pub enum Run {
     /// A result as JSON, and how many units were not used.
@@ -44,7 +44,7 @@ pub enum Run {
         fault: JobFault,
         /// The reason, for the log.
         cause: String,
-        /// What there is if this was the last run, rather than the fault.
+        /// The result if this was the last run, rather than the fault.
         meanwhile: Option<(String, u16)>,
     },
 }
@@ -52,9 +52,9 @@ pub enum Run {
 /// A run with its figures for the record.
 #[derive(Debug)]
 pub struct RunReport {
-    /// What it came to.
+    /// The result.
     pub run: Run,
-    /// What it cost.
+    /// The costs.
     pub work: Option<Work>,
     /// The parts of the service that were down.
     pub degraded: Vec<Degraded>,

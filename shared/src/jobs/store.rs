@@ -32,7 +32,7 @@ pub struct JobStore {
     table: Table,
 }
 
-/// What came of a job.
+/// The outcome of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// It was done; its result as JSON.
@@ -44,7 +44,7 @@ pub enum Ending {
 /// A job that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// What came of it.
+    /// The outcome.
     pub ending: Ending,
     /// When.
     pub at: Timestamp,

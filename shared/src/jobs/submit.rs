@@ -21,7 +21,7 @@ use crate::quota::idempotency::IdempotencyKey;
 use crate::quota::receipt::Receipt;
 use crate::quota::store::Certainty;
 
-/// What the keys of the names of jobs are derived for.
+/// The purpose that the keys of the names of jobs are derived for.
 const PURPOSE: &str = "job id v1";
 
 /// A body that was checked, and what came with it.
@@ -48,7 +48,7 @@ pub struct Submission<'a> {
 pub struct Submitted {
     /// Its name.
     pub job: JobId,
-    /// What came of it, if it has ended.
+    /// The outcome, if it has ended.
     pub ended: Option<Ended>,
     /// How long until it is done; `None` if nobody knows.
     pub wait: Option<Duration>,
@@ -120,7 +120,7 @@ pub async fn submit(
         usage,
         is_sure,
     };
-    // What has ended, or can no more be done in its time, is not sent again.
+    // A job that has ended, or can no more be done in its time, is not sent again.
     if done.ended.is_some() || done.job.expires_at() <= asked.now {
         admission::finish(app, charged.receipt, 0).await;
         return Ok(done);

@@ -32,7 +32,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(25);
 /// The waits before a message is received again, by receipt.
 const WAITS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(2)];
 
-/// What becomes of a message.
+/// The fate of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// Its job has ended: nobody needs it any more.
@@ -173,7 +173,7 @@ async fn guarded(app: &Arc<App>, message: &Arc<JobMessage>, now: Timestamp) -> R
     }
 }
 
-/// What follows from a run.
+/// The consequence of a run.
 #[derive(Debug, PartialEq, Eq)]
 enum Decision {
     /// The message is left for another.

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use super::Counter;
+use super::idempotency::IdempotencyKey;
 use super::receipt::{ChargePlace, Receipt};
 use super::store::QuotaStore;
 use super::table::Unanswered;
+use crate::clock::Timestamp;
+use crate::error::Outage;
+use crate::ids::UserId;
 
 /// The waits before a refund that was certainly not done is tried again: together longer than a table is skipped after
 /// one failure.
@@ -25,6 +29,18 @@ pub struct Refund {
 }
 
 impl QuotaStore {
+    /// Returns the time of the run that `key` was last charged for: of this request, if it is no replay. `None` if the key is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// When the table is down, and this process does not know either.
+    pub async fn first_run(&self, user: &UserId, key: &IdempotencyKey) -> Result<Option<Timestamp>, Outage> {
+        match self.outage_keys.run_of(user, &key.key) {
+            Some(at) => Ok(Some(at)),
+            None => self.table.run_of(user, &key.key).await,
+        }
+    }
+
     /// Ends a charge: gives back the unused units, no more than this run was charged. A refund whose answer is lost is
     /// not repeated, or the units might be given back twice.
     pub async fn finish(&self, receipt: Receipt, unused: u64) -> Refund {

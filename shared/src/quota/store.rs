@@ -17,7 +17,6 @@ use super::{Charge, Counter};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::{DAILY, Error, Outage};
-use crate::ids::UserId;
 use crate::plan::Usage;
 use crate::table::Table;
 use crate::usage::MeterUse;
@@ -168,18 +167,6 @@ impl QuotaStore {
         Err(contended())
     }
 
-    /// Returns the time of the run that `key` was last charged for: of this request, if it is no replay. `None` if the key is
-    /// forgotten.
-    ///
-    /// # Errors
-    /// When the table is down, and this process does not know either.
-    pub async fn first_run(&self, user: &UserId, key: &IdempotencyKey) -> Result<Option<Timestamp>, Outage> {
-        match self.outage_keys.run_of(user, &key.key) {
-            Some(at) => Ok(Some(at)),
-            None => self.table.run_of(user, &key.key).await,
-        }
-    }
-
     /// Delivers the units that wait in this process before it ends, within half a second. The rest is lost.
     pub async fn settle(&self) {
         self.fallback.settle(&self.table).await;
@@ -239,8 +226,7 @@ impl QuotaStore {
         Err(exceeded(charge, used, now))
     }
 
-    /// Admits a charge without the table, unless that is up. Also if the write's answer was lost: the table may then
-    /// count the units twice, so that a user can lose a batch but never gain one.
+    /// Admits a charge without the table, unless that is up. If a write's answer was lost, it may count the units twice.
     pub(super) async fn admit_alone(
         &self,
         charge: &Charge,

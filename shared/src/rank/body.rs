@@ -36,7 +36,7 @@ pub struct AskedRanking<'a> {
     pub query: &'a str,
     /// Further criteria; may be empty.
     pub criteria: &'a str,
-    /// What is to be ranked.
+    /// The query and the items.
     pub items: &'a [Object<BodyItem<'a>>],
     /// How many rankings are combined.
     pub samples: usize,

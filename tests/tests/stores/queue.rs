@@ -273,7 +273,6 @@ async fn waits(client: &Client) -> Vec<String> {
 
 async fn what_is_refused(client: &Client) -> Vec<String> {
     let mut queue = Seen::of(client, "refusals", &[]).await;
-    queue.send("\u{1}").await;
     queue.send(&"x".repeat(1024 * 1024 + 1)).await;
     queue.send(&"x".repeat(1024 * 1024)).await;
     let missing = format!("{}-not-there", queue.url);
@@ -313,6 +312,26 @@ async fn a_client_sees_no_difference_between_our_queues_and_another_maker() {
     let (ours, theirs) = tokio::join!(everything(&here), everything(&there));
     assert_eq!(ours, theirs);
     assert!(ours.len() > 40, "{ours:?}");
+}
+
+#[tokio::test]
+async fn a_text_that_sqs_does_not_take_is_refused_though_the_other_maker_takes_it() {
+    let ours = LocalQueues::open(Clock::system(), None).unwrap();
+    let port = QueuePort::serve(ours, ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let client = client(&format!("http://{}", port.address));
+    let mut queue = Seen::of(&client, "texts", &[]).await;
+    for text in ["\u{1}", "\u{ffff}", "\t\r\n fine"] {
+        queue.send(text).await;
+    }
+    let refused = |line: &String| line.contains("InvalidMessageContents");
+    assert_eq!(
+        queue.lines.iter().filter(|line| refused(line)).count(),
+        2,
+        "{:?}",
+        queue.lines
+    );
+    queue.count().await;
+    assert!(queue.lines.last().unwrap().starts_with("[\"1\""), "{:?}", queue.lines);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What requests come to: a second of them, a minute, or all.
+//! The sum of requests: a second of them, a minute, or all.
 
 use serde::Serialize;
 use shared::telemetry::Record;

@@ -21,7 +21,7 @@ fn operations(openapi: &Value) -> Vec<(String, &Value)> {
     found
 }
 
-/// What a reference stands for.
+/// The schema that a reference stands for.
 fn resolved<'a>(openapi: &'a Value, node: &'a Value) -> &'a Value {
     match node["$ref"].as_str() {
         Some(reference) => resolved(openapi, openapi.pointer(reference.trim_start_matches('#')).unwrap()),

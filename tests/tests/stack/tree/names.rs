@@ -7,7 +7,7 @@ use tests::definitions::text_of;
 use crate::tree::prose::tracked;
 
 /// The most types in a hundred that may have the name of another.
-const MOST_SHARED_PERCENT: usize = 12;
+const MOST_SHARED_PERCENT: usize = 16;
 
 /// The name of the type that a line declares.
 fn declared(line: &str) -> Option<&str> {

@@ -138,7 +138,7 @@ async fn while_no_provider_answers_a_stale_judgement_counts_then_the_embedded_mo
     for answer in [&stale, &local] {
         assert_eq!(answer.body["degraded"], json!(["model"]), "{answer:?}");
     }
-    // What a stand-in judged is no frame, and is not shared.
+    // A frame that a stand-in judged is not kept, and is not shared.
     let again = capture(&service, &ann, &Screen::of(2).at_minute(3)).await;
     assert_eq!(source(&again), "local");
     let usage = service.client.usage(&ann).await;

@@ -103,7 +103,8 @@ async fn a_slot_with_five_hundred_is_written_before_it_is_over_and_again_as_a_wh
         let observations: Vec<Observation<'_>> = ids.iter().map(|id| seen(id, now)).collect();
         written.push(app.statistics.count_and_deliver(&ann, &observations, now).await.writes);
     }
-    assert_eq!(written, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0]);
+    // The first confirmation comes after the next look: the cache does not know its script yet.
+    assert_eq!(written, [0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0]);
     assert_eq!(
         (today(&app, &ann).await, world.parts().await),
         (1200, 1),

@@ -265,7 +265,10 @@ async fn at_most_fifty_applications_and_eight_devices_of_a_day_are_told_apart() 
 #[tokio::test]
 async fn more_users_than_a_page_holds_are_all_closed() {
     let tables = TableService::start().await;
-    let plan = Plan::default().with_tables_at(tables.address());
+    let plan = Plan::default()
+        .with_tables_at(tables.address())
+        // The embedded table takes its time for a page of bytes.
+        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "30000");
     let app = plan.app();
     // One shard's page of 1 MB: slots of 4,000 marks, 32 KB each.
     let ids: Vec<String> = (0..4_000).map(|n| n.to_string()).collect();
