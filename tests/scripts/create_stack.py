@@ -75,7 +75,6 @@ UNMADE = {
     "AWS::ElastiCache::User": ("moto has those of Redis alone", ("elasticache", "create_user"), ("Arn",)),
     "AWS::ElastiCache::UserGroup": ("moto has none", ("elasticache", "create_user_group"), ()),
     "AWS::Logs::QueryDefinition": ("moto has none", ("logs", "put_query_definition"), ()),
-    "AWS::S3::BucketPolicy": ("moto makes one and lists it without its name", None, ()),
     "AWS::SecretsManager::RotationSchedule": ("moto would call the function, which is not built", None, ()),
     "AWS::XRay::SamplingRule": ("moto has none", ("xray", "create_sampling_rule"), ()),
 }

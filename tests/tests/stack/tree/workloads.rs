@@ -34,7 +34,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("plan", &["detect", "images", "posts", "rankings"]),
     ("error", &["image"]),
     // All that is kept of a user, whatever workload keeps it.
-    ("account", &["chat", "rank"]),
+    ("account", &["chat"]),
     // Settings by endpoint and by workload.
     ("config::address", &["chat", "classify", "detect", "rank"]),
     ("config", &["detect", "image", "images"]),
