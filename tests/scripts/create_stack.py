@@ -44,6 +44,7 @@ CALLED = {
     "AWS::CodeDeploy::DeploymentGroup": ("codedeploy", "create_deployment_group", "deploymentGroupName", set()),
     "AWS::Lambda::Alias": ("lambda", "create_alias", None, set()),
     "AWS::Lambda::EventInvokeConfig": ("lambda", "put_function_event_invoke_config", None, set()),
+    "AWS::Lambda::EventSourceMapping": ("lambda", "create_event_source_mapping", None, set()),
     "AWS::Lambda::Permission": ("lambda", "add_permission", "StatementId", set()),
     "AWS::SNS::Subscription": ("sns", "subscribe", None, set()),
     "AWS::Scheduler::Schedule": ("scheduler", "create_schedule", "Name", set()),
@@ -75,7 +76,6 @@ UNMADE = {
     "AWS::ElastiCache::User": ("moto has those of Redis alone", ("elasticache", "create_user"), ("Arn",)),
     "AWS::ElastiCache::UserGroup": ("moto has none", ("elasticache", "create_user_group"), ()),
     "AWS::Logs::QueryDefinition": ("moto has none", ("logs", "put_query_definition"), ()),
-    "AWS::S3::BucketPolicy": ("moto makes one and lists it without its name", None, ()),
     "AWS::SecretsManager::RotationSchedule": ("moto would call the function, which is not built", None, ()),
     "AWS::XRay::SamplingRule": ("moto has none", ("xray", "create_sampling_rule"), ()),
 }
@@ -241,9 +241,9 @@ def create(resources, template, values):
     cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(body, default=str), Parameters=parameters)
     made = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     named = [of for of in made if "LogicalResourceId" in of]
-    # moto makes the policy of a bucket, and lists it without a name.
-    policies = [name for name, of in resources.items() if of["Type"] == "AWS::S3::BucketPolicy"]
-    assert len(made) - len(named) == len(policies), "others than the policies of buckets have no name"
+    # moto makes the policy of a bucket or a queue, and lists it without a name.
+    policies = [name for name, of in resources.items() if of["Type"] in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy")]
+    assert len(made) - len(named) == len(policies), "others than the policies of buckets and queues have no name"
     complete = {of["LogicalResourceId"]: of.get("PhysicalResourceId", "") for of in named if of["ResourceStatus"] == "CREATE_COMPLETE"}
     return complete | {name: name for name in policies}
 

@@ -44,14 +44,7 @@ struct SubmitResponse<'a> {
     usage: Option<DayUsage<'a>>,
 }
 
-pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
-    let sent = http::with_whole_characters(call.take_json()?);
-    if sent.len() > LARGEST {
-        return Err(Error::PayloadTooLarge { limit_bytes: LARGEST });
-    }
-    let principal = call.principal(app).await?;
-    let JobHead { r#type: kind } = http::parse(&sent)?;
-    let body = JobBody::read(kind, &ClientBody, &sent)?;
+fn check(app: &App, body: &JobBody<'_>) -> Result<(), Error> {
     let mut violations = body.violations();
     if let Some(name) = body.webhook()
         && !app.webhook_names.iter().any(|known| known == name)
@@ -61,10 +54,22 @@ pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    if matches!(&body, JobBody::Detect(job) if job.is_too_large()) {
+    if matches!(body, JobBody::Detect(job) if job.is_too_large()) {
         let limit_bytes = LARGEST_INLINE;
         return Err(Error::UploadNeeded { limit_bytes });
     }
+    Ok(())
+}
+
+pub(crate) async fn answer(app: &App, call: &mut Call) -> Result<Reply, Error> {
+    let sent = http::with_whole_characters(call.take_json()?);
+    if sent.len() > LARGEST {
+        return Err(Error::PayloadTooLarge { limit_bytes: LARGEST });
+    }
+    let principal = call.principal(app).await?;
+    let JobHead { r#type: kind } = http::parse(&sent)?;
+    let body = JobBody::read(kind, &ClientBody, &sent)?;
+    check(app, &body)?;
     let idempotency = call.idempotency_key(&sent)?;
     let metered = (kind.meter(), u64::from(body.units()));
     let admitted = call

@@ -44,6 +44,7 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
     count_on_the_day_that_is_closed(stage, "u_Zq3oYv0T5wPq8cD1mXkR7A").await;
     count_on_the_day_that_is_closed(stage, registration["userId"].as_str().unwrap()).await;
     end_a_job(stage, registration["userId"].as_str().unwrap()).await;
+    finish_an_experiment(stage, registration["userId"].as_str().unwrap()).await;
     let secrets = SecretsManager::start().await;
     let recorder = Recorder::to(stage.tables.address()).await;
     let mut function = stage.function_at(name, recorder.address);
@@ -338,6 +339,21 @@ async fn end_a_job(stage: &Stage, user: &str) {
         .item("job", text("job_of_the_test"))
         .item("finishedAt", AttributeValue::N("1".to_owned()))
         .item("fault", text("EXPIRED"));
+    put.send().await.unwrap();
+}
+
+/// An experiment of a user: it is erased with the user.
+async fn finish_an_experiment(stage: &Stage, user: &str) {
+    let client = stage.tables.tables().client().clone();
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = client
+        .put_item()
+        .table_name("clearview-experiments")
+        .item("user", text(user))
+        .item("id", text("0000000000001#exp_of_the_test"))
+        .item("createdAt", AttributeValue::N("1".to_owned()))
+        .item("finishedAt", AttributeValue::N("1".to_owned()))
+        .item("design", text(r#"{"items":["a","b"],"categories":["c"]}"#));
     put.send().await.unwrap();
 }
 
