@@ -189,7 +189,14 @@ pub async fn end_session(app: &App, user: &UserId, session: &SessionId, now: Tim
 /// [`Error::NotFound`] if there is no such user; [`Error::Unavailable`] when a table or the bucket is down.
 pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Note<'_>) -> Result<(), Error> {
     let account = app.identity.account(user).await?.ok_or(Error::NotFound)?;
-    for session in account.sessions.iter().filter(|session| session.lives(note.now)) {
+    let lives = |session: &&Session| session.lives(note.now);
+    // The session of the request comes last, so that an erasure that was interrupted can be repeated.
+    let (own, others): (Vec<&Session>, Vec<&Session>) = account
+        .sessions
+        .iter()
+        .filter(lives)
+        .partition(|session| Some(&session.id) == last);
+    for session in others {
         app.limits.revoke(user, &session.id, note.now).await;
     }
     let (rows, counters, jobs, experiments, uploads, conversations, statistics) = tokio::try_join!(
@@ -203,6 +210,9 @@ pub async fn erase(app: &App, user: &UserId, last: Option<&SessionId>, note: Not
     )
     .map_err(Error::Unavailable)?;
     app.identity.erase(user, &account, last).await?;
+    for session in own {
+        app.limits.revoke(user, &session.id, note.now).await;
+    }
     // A worker may have ended a job meanwhile; the next one finds that there is no such user. A job is kept for two hours
     // anyway, so this need not succeed.
     let _ = tokio::join!(app.jobs.erase(user), app.experiments.erase(user));

@@ -107,6 +107,7 @@ impl Events {
     ///
     /// # Panics
     /// When the body breaks, or an event is none.
+    #[expect(clippy::assigning_clones, reason = "the rest is a part of what is assigned")]
     pub async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {

@@ -25,10 +25,7 @@ type Right = (String, String);
 /// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
 /// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
 /// providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 9] = [
-    // Experiments are deleted one by one by those who made none.
-    ("admin", "dynamodb:BatchWriteItem", "experiments"),
-    ("auth", "dynamodb:BatchWriteItem", "experiments"),
+const UNSEEN: [(&str, &str, &str); 7] = [
     ("auth", "dynamodb:GetItem", "settings"),
     ("chat", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:BatchGetItem", "settings"),

@@ -112,5 +112,9 @@ async fn statistics_add_one_wait_to_a_request_that_reuses_a_frame() {
         capture(&service, &ann, &screen.at_minute(4)).await.body["source"],
         "similar"
     );
-    assert_eq!(all.in_a_row(), without + 1, "a reuse is known once the limits have answered");
+    assert_eq!(
+        all.in_a_row(),
+        without + 1,
+        "a reuse is known once the limits have answered"
+    );
 }
