@@ -53,7 +53,7 @@ def bends(made, outputs):
     settings = {"CLEARVIEW_TABLE_PREFIX": "elsewhere-"}
     off = {"PointInTimeRecoveryEnabled": False}
     firewall = made.get("Firewall")
-    schedule = next(one for one in client("scheduler").list_schedules()["Schedules"] if "close" in one["Name"])
+    schedule = next(one for one in client("scheduler").list_schedules()["Schedules"] if one["Name"] == made["DayCloseSchedule"])
     target = client("scheduler").get_schedule(Name=schedule["Name"])
     kept = {name: target[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
     return {

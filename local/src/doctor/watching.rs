@@ -143,22 +143,30 @@ fn listener_fault(output: &str, answer: &Value) -> Option<String> {
     }
 }
 
+/// The schedules of a stack: the day's close; the slots of statistics and their close.
+const SCHEDULES: usize = 3;
+
 async fn schedule(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     let listed = match aws.ask("scheduler list-schedules").await {
         Ok(listed) => listed,
         Err(problem) => return vec![Finding::Unread(problem)],
     };
-    // CloudFormation makes up its name, but not the function it calls.
+    // CloudFormation makes up their names, but not the function they call.
     let function = stack.resource("QuotaResetFunction");
-    let mut schedules = listed["Schedules"].as_array().into_iter().flatten();
-    let found = schedules.find(|schedule| {
-        let target = schedule["Target"]["Arn"].as_str().unwrap_or_default();
-        !function.is_empty() && target.ends_with(&format!(":{function}"))
-    });
-    let fault = match found.map(|schedule| schedule["State"].as_str()) {
-        Some(Some("ENABLED")) => None,
-        Some(_) => Some("the schedule that closes the day is switched off"),
-        None => Some("the schedule that closes the day is missing: deploy again"),
+    let all = listed["Schedules"].as_array().into_iter().flatten();
+    let states: Vec<Option<&str>> = all
+        .filter(|schedule| {
+            let target = schedule["Target"]["Arn"].as_str().unwrap_or_default();
+            !function.is_empty() && target.ends_with(&format!(":{function}"))
+        })
+        .map(|schedule| schedule["State"].as_str())
+        .collect();
+    let fault = if states.len() < SCHEDULES {
+        Some("a schedule of the day's close or of statistics is missing: deploy again")
+    } else if states.iter().any(|state| *state != Some("ENABLED")) {
+        Some("a schedule of the day's close or of statistics is switched off")
+    } else {
+        None
     };
     findings("schedule", fault.map(str::to_owned).into_iter().collect())
 }
