@@ -1,6 +1,6 @@
 //! SQS on this machine: the queues of jobs and of events, for the SDK's own client.
 //!
-//! [`rule`] is a queue as SQS defines it, [`wire`] its protocol, [`shelf`] what outlives the process, [`port`] the same for other
+//! [`rule`] is a queue as SQS defines it, `wire` its protocol, `shelf` what outlives the process, [`port`] the same for other
 //! processes. A message comes once and in time here, as it mostly does in AWS; [`QueueFaults`] makes it come as it may.
 
 mod call;
