@@ -102,7 +102,7 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
 }
 
 /// A provider that is down for a moment, for as long as a call and its retry.
-const FAILS_ONCE: &str = r#"{"steps":[{"do":"status","status":400}],"then":{"do":"answer"}}"#;
+const FAILS_ONCE: &str = r#"{"steps":[{"do":"status","status":400,"times":2}],"then":{"do":"answer"}}"#;
 
 /// The digits of the id of a conversation that each user has.
 const KEPT_CONVERSATION: &str = "0199e0f0a1b20123456789abcdef0123";
