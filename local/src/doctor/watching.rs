@@ -51,6 +51,9 @@ fn is_made(stack: &Stack, alarm: &str) -> bool {
     match alarm {
         "-budget" | "-money" => !stack.has("DailySpendLimit", "0"),
         "-cache-memory" | "-cache-throttled" => stack.has("Cache", "serverless"),
+        "-first-tokens-slow" | "-replies-cut" | "-replies-failing" => !stack.has("Assistants", ""),
+        "-jobs-unannounced" => stack.has("Jobs", "on") && !stack.has("WebhookNames", ""),
+        "-jobs-backlog" | "-jobs-dead" | "-jobs-late" => stack.has("Jobs", "on"),
         _ => true,
     }
 }

@@ -124,7 +124,10 @@ async fn a_stack_as_it_should_be_has_no_fault_and_each_bend_is_found() {
         ("secret", "AdminKeysSecret will be deleted"),
         ("firewall-log", "the firewall writes no log"),
         ("letters", "clearview-live-dead-letters is in ALARM"),
-        ("schedule", "a schedule of the day's close or of statistics is switched off"),
+        (
+            "schedule",
+            "a schedule of the day's close or of statistics is switched off",
+        ),
         ("throttle", "the gateway admits 5"),
         ("budget", "the budget clearview-live is missing"),
     ] {
