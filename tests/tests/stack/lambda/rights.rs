@@ -25,12 +25,14 @@ type Right = (String, String);
 /// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
 /// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
 /// providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 8] = [
+const UNSEEN: [(&str, &str, &str); 10] = [
     ("auth", "dynamodb:GetItem", "settings"),
     ("chat", "dynamodb:BatchGetItem", "settings"),
     ("chat", "dynamodb:GetItem", "quota"),
     ("classify", "dynamodb:BatchGetItem", "settings"),
     ("classify", "dynamodb:UpdateItem", "settings"),
+    ("detect", "dynamodb:BatchGetItem", "settings"),
+    ("detect", "dynamodb:UpdateItem", "settings"),
     ("health", "dynamodb:PutItem", "identity"),
     ("rank", "dynamodb:BatchGetItem", "settings"),
     ("rank", "dynamodb:UpdateItem", "settings"),
