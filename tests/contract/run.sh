@@ -18,6 +18,6 @@ for _ in $(seq 100); do
 done
 export CLEARVIEW_URL
 # Not checked: that good data is accepted. A tier must have a plan, and a user must be there, which no schema can say.
-SCHEMATHESIS_HOOKS=tests/contract/hooks.py .venv/bin/schemathesis run openapi.yaml --url "$CLEARVIEW_URL" \
+SCHEMATHESIS_HOOKS=tests/contract/hooks.py .venv/bin/schemathesis --config-file tests/contract/schemathesis.toml run openapi.yaml --url "$CLEARVIEW_URL" \
     --max-examples 20 --max-time 60 --seed 7 --suppress-health-check all --generation-database none --no-color \
     --exclude-checks positive_data_acceptance --warnings off
