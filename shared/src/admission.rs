@@ -52,23 +52,7 @@ pub async fn enter(
     meter: Meter,
     units: u64,
 ) -> Result<Admitted, Rejection> {
-    let allowance = match allowance(app, principal, meter, units, origin.now).await {
-        Ok(allowance) => allowance,
-        Err(error) => {
-            let Passage { standings, .. } = visit(app, &origin, false).await?;
-            return Err(Rejection { standings, error });
-        }
-    };
-    let user = UserLimits {
-        principal,
-        meter,
-        units,
-        per_minute: allowance.per_minute,
-        by_day: allowance.per_day.is_some(),
-        own_log: None,
-        device: None,
-    };
-    pass(app, origin, user, allowance).await
+    pass(app, origin, principal, (meter, units), |user| user).await
 }
 
 /// Admits a request that asks for work to be done later. Its units count by day alone; by minute it counts as one of
@@ -80,42 +64,15 @@ pub async fn enter_later_work(
     app: &App,
     origin: Origin<'_>,
     principal: &Principal,
-    (meter, units): (Meter, u64),
+    metered: (Meter, u64),
     (own_log, per_minute): (&'static str, u64),
 ) -> Result<Admitted, Rejection> {
-    let allowance = match allowance(app, principal, meter, units, origin.now).await {
-        Ok(allowance) => allowance,
-        Err(error) => {
-            let Passage { standings, .. } = visit(app, &origin, false).await?;
-            return Err(Rejection { standings, error });
-        }
-    };
-    let user = UserLimits {
-        principal,
-        meter,
-        units,
+    pass(app, origin, principal, metered, |user| UserLimits {
         per_minute: Some(per_minute),
-        by_day: allowance.per_day.is_some(),
         own_log: Some(own_log),
-        device: None,
-    };
-    pass(app, origin, user, allowance).await
-}
-
-async fn pass(
-    app: &App,
-    origin: Origin<'_>,
-    user: UserLimits<'_>,
-    allowance: Allowance,
-) -> Result<Admitted, Rejection> {
-    let UserLimits {
-        principal,
-        meter,
-        units,
-        ..
-    } = user;
-    let passage = app.limits.admit(&origin, false, Some(user)).await?;
-    Ok(Admitted::of(principal, meter, units, allowance, origin.now).with(passage))
+        ..user
+    })
+    .await
 }
 
 /// Admits a request of one of a user's devices, each of which has the limit by minute for itself. The units of the day are charged
@@ -127,8 +84,24 @@ pub async fn enter_device(
     app: &App,
     origin: Origin<'_>,
     principal: &Principal,
-    (meter, units): (Meter, u64),
+    metered: (Meter, u64),
     device: Device<'_>,
+) -> Result<Admitted, Rejection> {
+    pass(app, origin, principal, metered, |user| UserLimits {
+        by_day: false,
+        device: Some(device),
+        ..user
+    })
+    .await
+}
+
+/// Admits a request by the limits of its meter, after `adjust` has made them those of its kind.
+async fn pass<'a>(
+    app: &App,
+    origin: Origin<'_>,
+    principal: &'a Principal,
+    (meter, units): (Meter, u64),
+    adjust: impl FnOnce(UserLimits<'a>) -> UserLimits<'a>,
 ) -> Result<Admitted, Rejection> {
     let allowance = match allowance(app, principal, meter, units, origin.now).await {
         Ok(allowance) => allowance,
@@ -137,15 +110,15 @@ pub async fn enter_device(
             return Err(Rejection { standings, error });
         }
     };
-    let user = UserLimits {
+    let user = adjust(UserLimits {
         principal,
         meter,
         units,
         per_minute: allowance.per_minute,
-        by_day: false,
+        by_day: allowance.per_day.is_some(),
         own_log: None,
-        device: Some(device),
-    };
+        device: None,
+    });
     let passage = app.limits.admit(&origin, false, Some(user)).await?;
     Ok(Admitted::of(principal, meter, units, allowance, origin.now).with(passage))
 }
