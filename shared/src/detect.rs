@@ -22,6 +22,7 @@ pub mod record;
 pub mod rekognition;
 mod resolve;
 mod run;
+pub mod shown;
 mod version;
 
 use std::sync::Arc;

@@ -1,10 +1,9 @@
 //! The answer about one image, or about each of a batch.
 
-use std::collections::BTreeMap;
-
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::detect::{Category, Detected, Detection};
+use shared::detect::shown::ShownDetection;
+use shared::detect::{Detected, Detection};
 use shared::error::Error;
 use shared::http::{self, Call, Reply};
 use shared::telemetry::Degraded;
@@ -55,25 +54,6 @@ struct BatchResult<'a> {
     error: Option<http::ErrorOfOne>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownDetection<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    level: u8,
-    label: &'static str,
-    flagged: bool,
-    score: f32,
-    categories: BTreeMap<Category, f32>,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    cached: bool,
-    failed_open: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    labels: Option<&'a BTreeMap<String, f32>>,
-}
-
 /// Answers a capture. The one image of a request that is no batch decides its status.
 ///
 /// # Errors
@@ -122,20 +102,9 @@ fn result<'a>(form: &AnswerForm<'_>, id: &'a str, detection: &'a Result<Detectio
 }
 
 fn finding<'a>(form: &AnswerForm<'_>, detection: &'a Detection, id: Option<&'a str>) -> ShownDetection<'a> {
-    let (level, judgement) = (detection.level(), detection.judgement.as_ref());
-    ShownDetection {
-        id,
-        level: level.number(),
-        label: level.label(),
-        flagged: level.number() >= form.flag_level,
-        score: judgement.map_or(0.0, |judgement| judgement.score),
-        categories: judgement
-            .map(|judgement| judgement.categories.clone())
-            .unwrap_or_default(),
-        source: detection.source.name(),
-        model: judgement.map(|judgement| judgement.model.as_str()),
-        cached: detection.source.is_remembered(),
-        failed_open: detection.failed_open(),
-        labels: judgement.map(|judgement| &judgement.labels).filter(|_| form.explain),
-    }
+    let judgement = detection.judgement.as_ref();
+    let mut shown = ShownDetection::of(detection, form.flag_level);
+    shown.id = id;
+    shown.labels = judgement.map(|judgement| &judgement.labels).filter(|_| form.explain);
+    shown
 }

@@ -2,7 +2,6 @@
 
 pub mod body;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -14,7 +13,8 @@ use super::message::JobMessage;
 use super::upload::MOST_BYTES;
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::detect::{self, Capture, Category, Detection, Figures, ImageFile, Payment};
+use crate::detect::shown::ShownDetection;
+use crate::detect::{self, Capture, Detection, Figures, ImageFile, Payment};
 use crate::digest::sha256_base64url;
 use crate::error::{Error, Outage};
 use crate::identity::Principal;
@@ -95,17 +95,8 @@ pub(super) enum CaptureRun {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DetectResult<'a> {
-    id: &'a str,
-    level: u8,
-    label: &'static str,
-    flagged: bool,
-    score: f32,
-    categories: BTreeMap<Category, f32>,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    cached: bool,
-    failed_open: bool,
+    #[serde(flatten)]
+    shown: ShownDetection<'a>,
     degraded: &'a [Degraded],
 }
 
@@ -150,20 +141,8 @@ pub(super) async fn run(
 }
 
 fn judged(app: &App, detection: &Detection, degraded: &[Degraded]) -> CaptureRun {
-    let (level, judgement) = (detection.level(), detection.judgement.as_ref());
     let result = DetectResult {
-        id: &detection.id,
-        level: level.number(),
-        label: level.label(),
-        flagged: level.number() >= app.config.detect.flag_level,
-        score: judgement.map_or(0.0, |judgement| judgement.score),
-        categories: judgement
-            .map(|judgement| judgement.categories.clone())
-            .unwrap_or_default(),
-        source: detection.source.name(),
-        model: judgement.map(|judgement| judgement.model.as_str()),
-        cached: detection.source.is_remembered(),
-        failed_open: detection.failed_open(),
+        shown: ShownDetection::of(detection, app.config.detect.flag_level),
         degraded,
     };
     match serde_json::to_string(&result) {
