@@ -17,10 +17,10 @@
 //! | [`runtime_api`] | Lambda's side of a function: starts the built binary, hands it events, freezes and thaws it |
 //! | [`receiver`] | a receiver of webhooks |
 //! | [`recorder`] | a table service that notes the calls of each role |
-//! | [`secrets_manager`] | a Secrets Manager, and the Python of the project |
+//! | [`secrets_manager`] | a Secrets Manager |
 //! | [`elasticache`] | ElastiCache's API, as far as looking a cache up by its name |
 //! | [`events`] | the captured events, and the answer expected for each |
-//! | [`moto`] | AWS's services of another maker |
+//! | [`moto`] | AWS's services of another maker, and the Python of the project |
 //! | [`trips`] | how often a request waits for a network |
 //! | [`fuzz`] | the duties of every parser |
 //! | [`screens`] | drawn screens and their changes, as images |

@@ -1,12 +1,11 @@
-//! AWS's services as moto, a server of another maker, has them.
+//! AWS's services as moto, a server of another maker, has them: a process of its own. `make venv` installs it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-
-use crate::secrets_manager::python;
 
 /// Serves until its standard input ends.
 const SERVE: &str = "
@@ -24,6 +23,14 @@ pub struct Moto {
     /// Where it listens.
     pub address: SocketAddr,
     _process: Child,
+}
+
+/// The Python of the project's virtual environment.
+#[must_use]
+pub fn python() -> PathBuf {
+    let python = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
+    assert!(python.exists(), "{} is not there: run `make venv`", python.display());
+    python
 }
 
 impl Moto {

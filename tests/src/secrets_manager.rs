@@ -1,62 +1,23 @@
-//! Secrets Manager for tests: moto's, a process of its own. `make venv` installs it.
-
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Stdio;
+//! Secrets Manager for tests: moto's.
 
 use aws_sdk_secretsmanager::Client;
 use shared::config::Config;
 use shared::secrets;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
-/// Serves until its standard input ends.
-const SERVE: &str = "
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address='127.0.0.1', port=0, verbose=False)
-server.start()
-host, port = server.get_host_and_port()
-print(f'{host}:{port}', flush=True)
-sys.stdin.read()
-";
+use crate::moto::Moto;
 
 /// A running Secrets Manager, empty at first.
 pub struct SecretsManager {
-    /// Where it listens.
-    pub address: SocketAddr,
+    moto: Moto,
     client: Client,
-    _process: Child,
-}
-
-/// The Python of the project's virtual environment.
-#[must_use]
-pub fn python() -> PathBuf {
-    let python = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
-    assert!(python.exists(), "{} is not there: run `make venv`", python.display());
-    python
 }
 
 impl SecretsManager {
     /// On a free port.
     pub async fn start() -> Self {
-        let mut process = Command::new(python())
-            .args(["-c", SERVE])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("Python starts");
-        let mut lines = BufReader::new(process.stdout.take().expect("its standard output")).lines();
-        let address = loop {
-            let line = lines.next_line().await.expect("text").expect("an address");
-            if let Ok(address) = line.parse() {
-                break address;
-            }
-        };
+        let moto = Moto::start().await;
         let settings = [
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", format!("http://{address}")),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", format!("http://{}", moto.address)),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ];
@@ -65,17 +26,13 @@ impl SecretsManager {
             found.map(|(_, value)| value.clone())
         });
         let client = secrets::client(&config.expect("settings"));
-        Self {
-            address,
-            client,
-            _process: process,
-        }
+        Self { moto, client }
     }
 
     /// Where it listens, as a setting.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.moto.address)
     }
 
     /// The SDK's client.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::send;
-use tests::secrets_manager::python;
+use tests::moto::python;
 use tests::service::Plan;
 use tokio::process::Command;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tests::secrets_manager::python;
+use tests::moto::python;
 use tests::service::{Plan, TableService};
 use tokio::process::Command;
 

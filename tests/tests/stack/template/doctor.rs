@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
+use tests::moto::python;
 use tests::program::path_of;
-use tests::secrets_manager::python;
 use tests::service::Service;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};

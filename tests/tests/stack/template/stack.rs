@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use shared::config::Config;
 use shared::table;
 use tests::definitions::{Template, text_of};
-use tests::secrets_manager::python;
+use tests::moto::python;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/create_stack.py");
 

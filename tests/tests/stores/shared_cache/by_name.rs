@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::clock::Stopwatch;
 use tests::elasticache::{Api, ElastiCache, NAME};
+use tests::moto::python;
 use tests::redis::{CERTIFICATES, Redis};
-use tests::secrets_manager::python;
 use tests::service::{Plan, Service};
 use tokio::process::Command;
 
