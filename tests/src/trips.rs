@@ -69,22 +69,3 @@ impl Trips {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trips_side_by_side_are_one_wait() {
-        let trips = Trips::default();
-        let (one, other) = (trips.begin(), trips.begin());
-        trips.end(one);
-        trips.end(other);
-        assert_eq!((trips.count(), trips.in_a_row()), (2, 1));
-        let third = trips.begin();
-        assert_eq!(trips.in_a_row(), 2);
-        trips.end(third);
-        trips.forget();
-        assert_eq!(trips.in_a_row(), 0);
-    }
-}

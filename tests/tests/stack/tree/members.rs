@@ -5,6 +5,8 @@ use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
+use crate::tree::scan::files;
+
 /// Functions whose start nobody waits for: they may load their settings from AWS with its own, larger loader.
 const OPERATIONS: [&str; 4] = ["admin", "health", "key-rotation", "quota-reset"];
 
@@ -136,6 +138,21 @@ fn features(edges: &str) -> BTreeSet<String> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().map(|line| line.replace(" (*)", "")).collect()
+}
+
+#[test]
+fn unit_tests_stand_where_they_are_run() {
+    for package in metadata().workspace_packages() {
+        let sources = package.manifest_path.with_file_name("src");
+        let is_run = |target: &cargo_metadata::Target| target.test && target.src_path.starts_with(&sources);
+        if package.targets.iter().any(is_run) {
+            continue;
+        }
+        for path in files(sources.as_std_path()) {
+            let has_tests = std::fs::read_to_string(&path).unwrap().contains("#[cfg(test)]");
+            assert!(!has_tests, "nobody runs those in {}: its target has test = false", path.display());
+        }
+    }
 }
 
 #[test]

@@ -140,3 +140,17 @@ async fn a_new_post_and_a_known_one_cost_what_they_must() {
     // Every part of a request leaves its trace, or nothing was counted.
     assert!(new.commands > known.commands && new.waits > known.waits && known.commands > 0);
 }
+
+#[test]
+fn trips_side_by_side_are_one_wait() {
+    let trips = Trips::default();
+    let (one, other) = (trips.begin(), trips.begin());
+    trips.end(one);
+    trips.end(other);
+    assert_eq!((trips.count(), trips.in_a_row()), (2, 1));
+    let third = trips.begin();
+    assert_eq!(trips.in_a_row(), 2);
+    trips.end(third);
+    trips.forget();
+    assert_eq!(trips.in_a_row(), 0);
+}
