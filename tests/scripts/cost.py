@@ -223,20 +223,30 @@ def rank(requests=1_000_000):
 def chat(replies=1_000_000):
     """Print the cost of so many replies, each a stream that keeps an instance for as long as it takes."""
     asked = replies * (1 - unit("chatHitRate"))
-    # Setting aside and settling; a remembered reply is one write.
-    writes = asked * 2 + (replies - asked)
+    # A remembered reply is one write.
+    writes = asked * unit("writesPerReply") + (replies - asked)
     # Beyond what is free: other workloads use that up.
     metrics = (unit("metricsOfChat") + 2) * dollars_of(PRICES["prices"]["metricMonth"]["price"])
     metrics += 5 * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
     streaming = price("gigabyteSecondArm", asked * unit("chatSecondsPerReply") * unit("memoryGigabytes"))
-    base = gateway(replies) + price("invocationsMillion", replies / 1e6) + price("tableWritesMillion", writes / 1e6)
+    holds = price("tableWritesMillion", writes / 1e6)
+    base = gateway(replies) + price("invocationsMillion", replies / 1e6) + holds
     models = price("modelInputTokensMillion", asked * unit("chatTokensRead") / 1e6)
     models += price("modelOutputTokensMillion", asked * unit("chatTokensWritten") / 1e6)
     print(f"\nchat: {replies:,} replies, {unit('chatHitRate'):.0%} of them remembered")
     print(f"  {'infrastructure, of which streaming, models':<48}{base + streaming:>14,.2f}{streaming:>14,.2f}{models:>14,.2f}")
+    print(f"  {'of which DynamoDB: tokens set aside and settled':<62}{holds:>14,.2f}")
+    print(f"  {'besides, if each of them is a turn of a conversation':<62}{turns(replies):>14,.2f}")
     print(f"  {'its metrics and alarms, where there are assistants':<62}{metrics:>14,.2f}")
     always = alarms_of_chat() * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
     print(f"  {'metrics of alarms that are always there':<62}{always:>14,.2f}")
+
+
+def turns(count):
+    """Dollars for so many turns of conversations in a month: written, read before the next one, and kept for 30 days."""
+    stored = count * unit("bytesPerTurn") / 1e9
+    kept = price("tableGigabyteMonth", stored) + price("recoveryGigabyteMonth", stored)
+    return price("tableWritesMillion", count * unit("writesPerTurn") / 1e6) + price("tableReadsMillion", count * unit("readsPerTurn") / 1e6) + kept
 
 
 def jobs(posts=1_000_000, posts_per_job=500):

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use redis::Commands;
 use serde_json::{Value, json};
+use tests::chat;
+use tests::client::send;
 use tests::definitions::text_of;
 use tests::events;
 use tests::recorder::{Consumed, Recorder};
 use tests::redis::Redis;
 use tests::runtime_api::{Environment, Function};
 use tests::service::{Plan, TableService};
+use tests::upstream::{Script, Upstream};
 
 use crate::drills::log::NAMESPACE;
 
@@ -253,6 +256,44 @@ async fn a_refresh_and_a_look_at_the_usage_use_what_the_bill_says() {
     let Consumed { reads, writes } = meter.recorder.take_consumed();
     assert!(writes.abs() < 1e-9, "{writes}");
     check("readsPerUsage", reads, 0.0);
+}
+
+/// A turn in the midst of a conversation, with a reply of a kilobyte.
+#[tokio::test]
+async fn a_turn_of_a_conversation_uses_what_the_bill_says() {
+    let script = json!({"then": {"do": "chat", "text": "x".repeat(1_000), "chunks": 1}}).to_string();
+    let upstream = Upstream::start(Script::parse(&script).unwrap()).await.unwrap();
+    let tables = TableService::start().await;
+    let recorder = Recorder::to(tables.address()).await;
+    let service = chat::plan(&upstream)
+        .with(
+            "CLEARVIEW_ASSISTANTS",
+            r#"{"coach":{"providers":{"free":"openai:cheap"},"maxOutput":400,"cache":"off"}}"#,
+        )
+        .with("CLEARVIEW_PLANS", chat::tokens_a_day(1_000_000, 64))
+        .with_tables_at(recorder.address)
+        .start()
+        .await;
+    let ann = service.client.register("ann").await;
+    let begun = service.client.request(reqwest::Method::POST, "/v1/conversations");
+    let conversation = send(begun.bearer_auth(&ann.access)).await.body["id"].clone();
+    let mut question = chat::question("coach", &"a question of some length ".repeat(8));
+    assert_eq!(chat::complete(&service, &ann, &question).await.status, 200);
+    let _ = recorder.take_consumed();
+    assert_eq!(chat::complete(&service, &ann, &question).await.status, 200);
+    let reply = recorder.take_consumed();
+    check("writesPerReply", reply.writes, 0.0);
+    assert!(reply.reads.abs() < 1e-9, "{}", reply.reads);
+
+    question["conversation"] = conversation;
+    for _ in 0..10 {
+        assert_eq!(chat::complete(&service, &ann, &question).await.status, 200);
+    }
+    let _ = recorder.take_consumed();
+    assert_eq!(chat::complete(&service, &ann, &question).await.status, 200);
+    let turn = recorder.take_consumed();
+    check("writesPerTurn", turn.writes - reply.writes, 0.0);
+    check("readsPerTurn", turn.reads, 0.3);
 }
 
 /// Measured by the slope between few and more users: a close has a fixed cost that belongs to no user.
