@@ -111,10 +111,14 @@ impl Events {
     pub async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
-                let data = event.strip_prefix("data: ").expect("the data of an event");
-                let event = serde_json::from_str(data).unwrap_or_else(|_| json!(data));
+                let data = event.strip_prefix("data: ");
+                assert!(data.is_some() || event.starts_with(": "), "an event or a comment: {event}");
+                let event = data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| json!(data)));
                 self.read = rest.to_owned();
-                return Some(event);
+                if event.is_some() {
+                    return event;
+                }
+                continue;
             }
             let chunk = self.response.chunk().await.expect("a whole body")?;
             self.read

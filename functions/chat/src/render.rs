@@ -1,6 +1,8 @@
 //! A reply in OpenAI's form: whole, or as a stream of events.
 
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::chat::{FinishReason, Piece};
@@ -97,39 +99,77 @@ fn usage(tokens: Tokens) -> Value {
     })
 }
 
+/// How long a stream is silent before a comment says that it goes on: less than any proxy on the way waits.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// A comment, which every reader of events passes over.
+const KEEP_ALIVE: &str = ": keep-alive\n\n";
+
+/// A silence that ends.
+type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// A reply as a stream of events. It ends when nothing is left to be done for the reply.
 pub(crate) struct ReplyEvents {
     name: ReplyName,
     pieces: UnboundedReceiver<Piece>,
     begun: bool,
+    /// Begins a silence.
+    wait: Box<dyn Fn() -> Wait + Send + Sync>,
+    silence: Wait,
 }
 
 impl ReplyEvents {
-    pub(crate) const fn new(name: ReplyName, pieces: UnboundedReceiver<Piece>) -> Self {
+    pub(crate) fn new(name: ReplyName, pieces: UnboundedReceiver<Piece>) -> Self {
+        Self::waiting(name, pieces, || Box::pin(tokio::time::sleep(SILENCE)))
+    }
+
+    fn waiting(
+        name: ReplyName,
+        pieces: UnboundedReceiver<Piece>,
+        wait: impl Fn() -> Wait + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name,
             pieces,
             begun: false,
+            silence: wait(),
+            wait: Box::new(wait),
         }
+    }
+
+    fn render(&mut self, piece: &Piece) -> Bytes {
+        let mut events = self.name.render(piece);
+        if !self.begun {
+            self.begun = true;
+            events.insert_str(0, &self.name.begin());
+        }
+        events.into()
     }
 }
 
 impl Pieces for ReplyEvents {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some(piece) = ready!(self.pieces.poll_recv(context)) else {
-            return Poll::Ready(None);
+        let bytes = match self.pieces.poll_recv(context) {
+            Poll::Ready(Some(piece)) => self.render(&piece),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => {
+                ready!(self.silence.as_mut().poll(context));
+                Bytes::from_static(KEEP_ALIVE.as_bytes())
+            }
         };
-        let mut events = self.name.render(&piece);
-        if !self.begun {
-            self.begun = true;
-            events.insert_str(0, &self.name.begin());
-        }
-        Poll::Ready(Some(events.into()))
+        self.silence = (self.wait)();
+        Poll::Ready(Some(bytes))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Waker;
+
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
 
     fn name(includes_usage: bool) -> ReplyName {
@@ -196,5 +236,37 @@ mod tests {
     fn a_cut_reply_has_an_error_and_no_end() {
         let cut = name(true).render(&Piece::Cut);
         assert!(cut.contains("\"error\"") && !cut.contains("finish_reason") && !cut.contains("[DONE]"));
+    }
+
+    #[test]
+    fn a_comment_ends_each_silence_and_no_other_time_counts() {
+        let (sender, pieces) = unbounded_channel();
+        // The silence with this number is over, and those before it.
+        let (over, begun) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+        let ends = Arc::clone(&over);
+        let mut events = ReplyEvents::waiting(name(false), pieces, move || {
+            let (number, ends) = (begun.fetch_add(1, Ordering::Relaxed) + 1, Arc::clone(&ends));
+            Box::pin(std::future::poll_fn(move |_| {
+                let is_over = ends.load(Ordering::Relaxed) >= number;
+                if is_over { Poll::Ready(()) } else { Poll::Pending }
+            }))
+        });
+        let mut next = || match events.poll_piece(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => None,
+            Poll::Ready(bytes) => Some(bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())),
+        };
+        sender.send(Piece::Words("One".to_owned())).unwrap();
+        assert!(next().flatten().is_some_and(|events| data(&events).len() == 2));
+        assert_eq!(next(), None, "the first silence ended with the word, the second goes on");
+        over.store(2, Ordering::Relaxed);
+        assert_eq!(next(), Some(Some(KEEP_ALIVE.to_owned())));
+        assert_eq!(next(), None, "once for each");
+        sender.send(Piece::Words("Two".to_owned())).unwrap();
+        over.store(3, Ordering::Relaxed);
+        assert!(next().flatten().is_some_and(|events| events.contains("Two")), "a word is better");
+        assert_eq!(next(), None);
+        drop(sender);
+        over.store(4, Ordering::Relaxed);
+        assert_eq!(next(), Some(None), "an end is one");
     }
 }
