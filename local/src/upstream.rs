@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::chat::{ScriptedBody, unbroken};
+use self::chat::{ScriptedBody, Wire, unbroken};
 use self::ranking::AskedRanking;
 use self::script::{Act, AskedQuestion, Script, refuses, wait};
 use self::sight::SightForm;
@@ -200,7 +200,7 @@ async fn serve(
         (Act::Html, _) => Response::new(Full::from("<html><body>502 Bad Gateway</body></html>")),
         // A call that is neither chat nor as the contract says gets no answer but 400.
         (act, None) => {
-            let reply = chat::answer(act, &body);
+            let reply = chat::answer(act, Wire::of(parts.uri.path()), &body);
             return Ok(reply.unwrap_or_else(|| unbroken(status_response(400, None))));
         }
         (_, Some(content)) if matches!(sight, Some(SightForm::Moderation | SightForm::Labels)) => {

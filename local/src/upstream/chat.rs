@@ -1,5 +1,7 @@
 //! Replies of a scripted provider to chat: whole or in a stream, with the pauses and faults that the script names.
 
+mod wire;
+
 use std::time::Duration;
 
 use futures_util::stream;
@@ -10,6 +12,8 @@ use hyper::header::{self, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(super) use self::wire::Wire;
+use self::wire::Saying;
 use super::json_response;
 use super::script::Act;
 
@@ -38,6 +42,8 @@ pub struct ScriptedReply {
     pub cut_after: Option<usize>,
     /// An error comes after so many chunks, and then the end.
     pub error_after: Option<usize>,
+    /// After so many chunks comes what makes no sense, and then the end.
+    pub nonsense_after: Option<usize>,
     /// Nothing more comes after so many chunks, and no end.
     pub hang_after: Option<usize>,
     /// Its reason to finish (`stop`, or `length` if the bound on tokens was met).
@@ -77,6 +83,7 @@ impl ScriptedReply {
 /// A reply as it will be written.
 struct WrittenReply<'a> {
     reply: &'a ScriptedReply,
+    wire: Wire,
     text: String,
     finish: Value,
     usage: Value,
@@ -93,13 +100,16 @@ enum Portion {
 }
 
 /// Returns the reply to a call of chat: one that streams, or asks for no schema. `None` for any other call.
-pub(super) fn answer(act: &Act, body: &Value) -> Option<Response<ScriptedBody>> {
-    let streams = body["stream"] == true;
+pub(super) fn answer(act: &Act, wire: Wire, body: &Value) -> Option<Response<ScriptedBody>> {
+    let streams = wire == Wire::Frames || body["stream"] == true;
     if !streams && body.get("response_format").is_some() {
         return None;
     }
-    let last = body["messages"].as_array()?.last()?;
-    let said = last["content"].as_str().filter(|_| last["role"] == "user")?;
+    let last = body["messages"].as_array()?.last().filter(|last| last["role"] == "user")?;
+    let said = texts(&last["content"]).concat();
+    if said.is_empty() {
+        return None;
+    }
     let reply = match act {
         Act::Chat(reply) => ScriptedReply::clone(reply),
         Act::Usage { usage } => ScriptedReply {
@@ -108,9 +118,10 @@ pub(super) fn answer(act: &Act, body: &Value) -> Option<Response<ScriptedBody>> 
         },
         _ => ScriptedReply::default(),
     };
-    let written = written(&reply, said, body);
+    let written = written(&reply, wire, &said, body);
     if streams {
-        return Some(stream_response(portions(&written, &body["stream_options"])));
+        let asks_for_usage = wire == Wire::Frames || body["stream_options"]["include_usage"] == true;
+        return Some(respond(portions(&written, asks_for_usage), wire.media_type()));
     }
     let first = Duration::from_millis(reply.first_ms);
     let whole = whole(&written).to_string();
@@ -118,9 +129,21 @@ pub(super) fn answer(act: &Act, body: &Value) -> Option<Response<ScriptedBody>> 
     Some(respond(portions, "application/json"))
 }
 
-fn written<'a>(reply: &'a ScriptedReply, said: &str, body: &Value) -> WrittenReply<'a> {
+/// Returns the texts of a content: one, or those of its parts.
+fn texts(content: &Value) -> Vec<&str> {
+    let parts = content.as_array().into_iter().flatten();
+    let parts = parts.filter_map(|part| part["text"].as_str());
+    content.as_str().into_iter().chain(parts).collect()
+}
+
+fn written<'a>(reply: &'a ScriptedReply, wire: Wire, said: &str, body: &Value) -> WrittenReply<'a> {
     let mut text = reply.text.clone().unwrap_or_else(|| format!("You said: {said}"));
-    let bound = body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64());
+    let bounds = [
+        &body["max_completion_tokens"],
+        &body["max_tokens"],
+        &body["inferenceConfig"]["maxTokens"],
+    ];
+    let bound = bounds.into_iter().find_map(Value::as_u64);
     let bound = bound.and_then(|tokens| usize::try_from(tokens).ok());
     let mut finish = "stop";
     if let Some(bytes) = bound
@@ -132,14 +155,13 @@ fn written<'a>(reply: &'a ScriptedReply, said: &str, body: &Value) -> WrittenRep
         finish = "length";
     }
     let messages = body["messages"].as_array().into_iter().flatten();
-    let asked: usize = messages
-        .filter_map(|message| message["content"].as_str())
-        .map(str::len)
-        .sum();
+    let contents = messages.map(|message| &message["content"]).chain([&body["system"]]);
+    let asked: usize = contents.flat_map(texts).map(str::len).sum();
     let (read, wrote) = (asked.div_ceil(4), text.len().div_ceil(4));
     let usage = json!({"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote});
     WrittenReply {
         reply,
+        wire,
         text,
         finish: match &reply.finish {
             _ if reply.has(Lapse::NoFinish) => Value::Null,
@@ -175,52 +197,40 @@ fn whole(written: &WrittenReply<'_>) -> Value {
 }
 
 /// Returns the parts of a stream, in order.
-fn portions(written: &WrittenReply<'_>, options: &Value) -> Vec<Portion> {
+fn portions(written: &WrittenReply<'_>, asks_for_usage: bool) -> Vec<Portion> {
     let reply = written.reply;
     let mut portions = Vec::new();
-    let chunk = |delta: Value, finish: &Value| {
-        event(
-            reply,
-            &json!({
-                "id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": 1_795_305_600,
-                "model": written.model, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-            }),
-        )
-    };
     for (n, piece) in pieces(&written.text, reply.chunks).into_iter().enumerate() {
-        if let Some(end) = broken(reply, n) {
+        if let Some(end) = broken(written, n) {
             portions.extend(end);
             return portions;
         }
         let wait = if n == 0 { reply.first_ms } else { reply.pause_ms };
         portions.push(Portion::Wait(Duration::from_millis(wait)));
         if n == 0 {
-            portions.extend(chunk(json!({"role": "assistant", "content": ""}), &Value::Null));
+            portions.extend(says(written, Saying::Role));
         }
-        portions.extend(chunk(json!({"content": piece}), &Value::Null));
+        portions.extend(says(written, Saying::Words(&piece)));
     }
-    if let Some(end) = broken(reply, usize::MAX) {
+    if let Some(end) = broken(written, usize::MAX) {
         portions.extend(end);
         return portions;
     }
     if !reply.has(Lapse::NoFinish) {
-        portions.extend(chunk(json!({}), &written.finish));
+        portions.extend(says(written, Saying::Finish(&written.finish)));
     }
-    if options["include_usage"] == true && !written.usage.is_null() {
-        let usage = json!({
-            "id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": 1_795_305_600,
-            "model": written.model, "choices": [], "usage": written.usage,
-        });
-        portions.extend(event(reply, &usage));
+    if asks_for_usage && !written.usage.is_null() {
+        portions.extend(says(written, Saying::Usage(&written.usage)));
     }
     if !reply.has(Lapse::NoDone) {
-        portions.extend(event(reply, &json!("[DONE]")));
+        portions.extend(says(written, Saying::Done));
     }
     portions
 }
 
 /// Returns the end of a stream that breaks after `n` chunks, if it does.
-fn broken(reply: &ScriptedReply, n: usize) -> Option<Vec<Portion>> {
+fn broken(written: &WrittenReply<'_>, n: usize) -> Option<Vec<Portion>> {
+    let reply = written.reply;
     let after = |end: Option<usize>| end.is_some_and(|end| end <= n);
     if after(reply.cut_after) {
         return Some(vec![Portion::Cut]);
@@ -228,8 +238,23 @@ fn broken(reply: &ScriptedReply, n: usize) -> Option<Vec<Portion>> {
     if after(reply.hang_after) {
         return Some(vec![Portion::Hang]);
     }
-    let error = json!({"error": {"message": "scripted", "type": "server_error", "code": null}});
-    after(reply.error_after).then(|| event(reply, &error))
+    if after(reply.nonsense_after) {
+        return Some(says(written, Saying::Nonsense));
+    }
+    after(reply.error_after).then(|| says(written, Saying::Error))
+}
+
+/// Returns what is said in frames of HTTP.
+fn says(written: &WrittenReply<'_>, saying: Saying<'_>) -> Vec<Portion> {
+    let reply = written.reply;
+    let bytes = written.wire.write(&written.model, saying, reply.has(Lapse::Crlf));
+    let length = if reply.has(Lapse::SplitUtf8) {
+        ODD_FRAME
+    } else {
+        bytes.len().max(1)
+    };
+    let frames = bytes.chunks(length);
+    frames.map(|frame| Portion::Bytes(frame.to_vec())).collect()
 }
 
 /// Cuts a text into `number` pieces, or into its words.
@@ -240,26 +265,6 @@ fn pieces(text: &str, number: Option<usize>) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let length = chars.len().div_ceil(number.max(1)).max(1);
     chars.chunks(length).map(|piece| piece.iter().collect()).collect()
-}
-
-fn event(reply: &ScriptedReply, data: &Value) -> Vec<Portion> {
-    let data = data.as_str().map_or_else(|| data.to_string(), str::to_owned);
-    let bytes = if reply.has(Lapse::Crlf) {
-        format!(": scripted\r\ndata: {data}\r\n\r\n")
-    } else {
-        format!("data: {data}\n\n")
-    };
-    let length = if reply.has(Lapse::SplitUtf8) {
-        ODD_FRAME
-    } else {
-        bytes.len()
-    };
-    let frames = bytes.as_bytes().chunks(length);
-    frames.map(|frame| Portion::Bytes(frame.to_vec())).collect()
-}
-
-fn stream_response(portions: Vec<Portion>) -> Response<ScriptedBody> {
-    respond(portions, "text/event-stream; charset=utf-8")
 }
 
 fn respond(portions: Vec<Portion>, content_type: &'static str) -> Response<ScriptedBody> {
@@ -298,8 +303,8 @@ mod tests {
 
     fn text_of(reply: &ScriptedReply, include_usage: bool) -> String {
         let body = json!({"model": "m", "messages": [{"role": "user", "content": "Grüß dich, 世界"}]});
-        let written = written(reply, "Grüß dich, 世界", &body);
-        let bytes: Vec<u8> = portions(&written, &json!({"include_usage": include_usage}))
+        let written = written(reply, Wire::Events, "Grüß dich, 世界", &body);
+        let bytes: Vec<u8> = portions(&written, include_usage)
             .into_iter()
             .flat_map(|portion| match portion {
                 Portion::Bytes(bytes) => bytes,

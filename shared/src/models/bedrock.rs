@@ -1,6 +1,7 @@
 //! Amazon Bedrock's Converse: the same messages as one signed request. The answer's form is a tool that the model must use.
 
 pub mod dialogue;
+pub mod stream;
 
 use lambda_http::http::{Method, Request, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -48,15 +49,15 @@ pub fn request(
             "toolChoice": {choice: {}},
         });
     }
-    call(endpoint, model, &body)
+    call(endpoint, model, "converse", &body)
 }
 
-/// Returns the request with this body, to be signed.
-fn call(endpoint: &str, model: &str, body: &Value) -> Result<Request<String>, Failure> {
+/// Returns the request for an action with this body, to be signed.
+fn call(endpoint: &str, model: &str, action: &str, body: &Value) -> Result<Request<String>, Failure> {
     Request::builder()
         .method(Method::POST)
         .uri(format!(
-            "{}/model/{}/converse",
+            "{}/model/{}/{action}",
             endpoint.trim_end_matches('/'),
             utf8_percent_encode(model, PLAIN)
         ))

@@ -14,7 +14,7 @@ use super::form::Form;
 use super::refusal::{self, About};
 use super::request::{ModelReply, ModelRequest};
 use super::sign::{Scope, signed};
-use super::transport::{HttpAnswer, Transport, traced};
+use super::transport::{HttpAnswer, OpenedBody, Transport, traced};
 use super::{bedrock, moderation, openai, rekognition};
 use crate::clock::Timestamp;
 use crate::config::providers::{ProviderName, ProviderSettings};
@@ -151,30 +151,31 @@ impl Exchange {
             }
             ProviderName::Bedrock(model) => {
                 let asking = |endpoint: &str| Ok(traced(bedrock::request(endpoint, model, request, bound)?, trace));
-                self.send_to_aws(&self.bedrock, "bedrock", asking, now).await
+                self.open_at_aws(&self.bedrock, "bedrock", asking, now).await?.whole()
             }
             ProviderName::Rekognition => {
                 let asking = |endpoint: &str| Ok(traced(rekognition::request(endpoint, request)?, trace));
-                self.send_to_aws(&self.rekognition, "rekognition", asking, now).await
+                let opened = self.open_at_aws(&self.rekognition, "rekognition", asking, now);
+                opened.await?.whole()
             }
         }
     }
 
     /// Sends what `asking` makes for the first of the addresses that is reached, signed for a service.
-    async fn send_to_aws(
+    async fn open_at_aws(
         &self,
         endpoints: &Endpoints,
         service: &'static str,
         asking: impl Fn(&str) -> Result<Request<String>, Failure>,
         now: Timestamp,
-    ) -> Result<HttpAnswer, Failure> {
+    ) -> Result<OpenedBody, Failure> {
         let scope = Scope {
             credentials: self.credentials.as_ref(),
             region: &self.region,
             service,
         };
         for (place, endpoint) in endpoints.in_turn() {
-            match self.transport.send(signed(asking(endpoint)?, scope, now)?, now).await {
+            match self.transport.open(signed(asking(endpoint)?, scope, now)?, now).await {
                 Err(Failure::Unreachable) => {}
                 Err(failure) => return Err(failure),
                 Ok(answer) => {

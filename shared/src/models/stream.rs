@@ -159,10 +159,11 @@ impl Models {
             Err(_) => Hearing::failed(Failure::Timeout),
             Ok(Err(failure)) => Hearing::failed(failure),
             Ok(Ok(Beginning::Whole(text, finish, counts))) => Hearing::whole(text, finish, counts, stopwatch, listener),
-            Ok(Ok(Beginning::Stream(body))) => {
+            Ok(Ok(Beginning::Stream(body, reader))) => {
                 let mut hearing = Hearing::default();
                 let limits = (first, silence.between, context.deadline);
-                hearing.failure = hearing.listen(body, limits, stopwatch, listener).await.err();
+                let heard = hearing.listen((body, reader), limits, stopwatch, listener);
+                hearing.failure = heard.await.err();
                 hearing.conclude();
                 hearing
             }

@@ -26,6 +26,9 @@ use crate::tls;
 /// The largest answer that is read, compressed or not.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
+/// The media types of streams: of events, and of Bedrock's frames.
+const STREAMS: [&[u8]; 2] = [b"text/event-stream", b"application/vnd.amazon.eventstream"];
+
 /// The most redirections that are followed: a load balancer makes one.
 const MOST_REDIRECTIONS: usize = 2;
 
@@ -57,6 +60,19 @@ pub enum OpenedBody {
     Answer(HttpAnswer),
 }
 
+impl OpenedBody {
+    /// Returns the answer to a request that was for no stream.
+    ///
+    /// # Errors
+    /// [`Failure::Schema`] when it is one all the same.
+    pub fn whole(self) -> Result<HttpAnswer, Failure> {
+        match self {
+            Self::Answer(answer) => Ok(answer),
+            Self::Stream(_) => Err(Failure::Schema("the answer is a stream")),
+        }
+    }
+}
+
 impl Default for Transport {
     fn default() -> Self {
         Self {
@@ -75,16 +91,15 @@ impl Transport {
         read(self.follow(request).await?, now).await
     }
 
-    /// Sends a request for a stream of events, and reads the answer's head; all of it if it is none.
+    /// Sends a request for a stream, and reads the answer's head; all of it if it is none.
     ///
     /// # Errors
     /// As [`Transport::send`].
     pub async fn open(&self, request: Request<String>, now: Timestamp) -> Result<OpenedBody, Failure> {
         let answer = self.follow(request).await?;
         let header = |name| answer.headers().get(name).map_or(&[][..], HeaderValue::as_bytes);
-        let is_stream = header(header::CONTENT_TYPE)
-            .to_ascii_lowercase()
-            .starts_with(b"text/event-stream");
+        let content_type = header(header::CONTENT_TYPE).to_ascii_lowercase();
+        let is_stream = STREAMS.iter().any(|stream| content_type.starts_with(stream));
         let is_plain = matches!(header(header::CONTENT_ENCODING), b"" | b"identity");
         if answer.status().is_success() && is_stream && is_plain {
             return Ok(OpenedBody::Stream(answer.into_body()));

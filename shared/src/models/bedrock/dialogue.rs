@@ -1,12 +1,11 @@
-//! Dialogues in Bedrock's Converse, as one whole answer: its stream is in a binary form of its own.
+//! Dialogues in Bedrock's `ConverseStream`: the messages of Converse, answered by a stream of frames.
 
 use lambda_http::http::Request;
-use serde::Deserialize;
+use lambda_http::http::header::{self, HeaderValue};
 use serde_json::{Value, json};
 
-use super::{ConverseOutput, call};
-use crate::models::counts::Counts;
-use crate::models::dialogue::{Dialogue, FinishReason};
+use super::call;
+use crate::models::dialogue::Dialogue;
 use crate::models::failure::Failure;
 use crate::models::form::Form;
 
@@ -41,33 +40,10 @@ pub fn request(
     if !sampling.stop.is_empty() {
         config["stopSequences"] = Value::from(sampling.stop.as_slice());
     }
-    call(endpoint, model, &body)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConverseReply {
-    output: ConverseOutput,
-    #[serde(default)]
-    stop_reason: String,
-    #[serde(default)]
-    usage: Value,
-}
-
-/// Returns the words of an answer, the reason for their end, and the provider's counts.
-///
-/// # Errors
-/// [`Failure::Schema`] when the body is not of this protocol, or has no words.
-pub fn read(body: &[u8]) -> Result<(String, FinishReason, Counts), Failure> {
-    let answer: ConverseReply =
-        serde_json::from_slice(body).map_err(|_| Failure::Schema("the body is no Converse answer"))?;
-    let blocks = answer.output.message.content.into_iter();
-    let words: String = blocks.filter_map(|block| block.text).collect();
-    if words.is_empty() {
-        return Err(Failure::Schema("the answer has no text"));
-    }
-    let counts = Counts::read(&answer.usage, ["inputTokens", "outputTokens", "totalTokens"]);
-    Ok((words, FinishReason::read(&answer.stop_reason), counts))
+    let mut request = call(endpoint, model, "converse-stream", &body)?;
+    let accepted = HeaderValue::from_static("application/vnd.amazon.eventstream");
+    request.headers_mut().insert(header::ACCEPT, accepted);
+    Ok(request)
 }
 
 #[cfg(test)]
@@ -79,7 +55,7 @@ mod tests {
     use crate::models::form::{Bound, Shape};
 
     #[test]
-    fn a_dialogue_is_asked_for_message_by_message_and_its_words_are_joined() {
+    fn a_dialogue_is_asked_for_message_by_message() {
         let dialogue = Dialogue {
             system: Arc::from("Be kind."),
             utterances: vec![Utterance {
@@ -103,6 +79,8 @@ mod tests {
             temperature: true,
         };
         let request = request("http://h", "m", &dialogue, (form, 100)).unwrap();
+        assert_eq!(request.uri(), "http://h/model/m/converse-stream");
+        assert_eq!(request.headers()[header::ACCEPT], "application/vnd.amazon.eventstream");
         let body: Value = serde_json::from_str(request.body()).unwrap();
         assert_eq!(
             body,
@@ -112,14 +90,5 @@ mod tests {
                 "inferenceConfig": {"maxTokens": 100, "temperature": 0.5, "stopSequences": ["END"]},
             })
         );
-        let answer = json!({
-            "output": {"message": {"role": "assistant", "content": [{"text": "Hel"}, {"reasoningContent": {}}, {"text": "lo"}]}},
-            "stopReason": "max_tokens",
-            "usage": {"inputTokens": 9, "outputTokens": 2, "totalTokens": 11},
-        });
-        let (words, finish, counts) = read(answer.to_string().as_bytes()).unwrap();
-        assert_eq!((words.as_str(), finish), ("Hello", FinishReason::Length));
-        assert_eq!((counts.input, counts.output), (Some(9), Some(2)));
-        assert!(read(b"{}").is_err());
     }
 }

@@ -8,15 +8,19 @@ use crate::config::providers::ProviderName;
 use crate::models::counts::Counts;
 use crate::models::dialogue::{Dialogue, FinishReason};
 use crate::models::failure::Failure;
+use crate::models::frames::FrameReader;
+use crate::models::heard::Heard;
+use crate::models::reader::StreamReader;
+use crate::models::sse::SseReader;
 use crate::models::transport::{OpenedBody, traced};
 use crate::models::{bedrock, openai};
 
 /// The beginning of a reply.
 #[derive(Debug)]
 pub enum Beginning {
-    /// A stream of events.
-    Stream(SdkBody),
-    /// All of it, from a provider that does not stream: its words, the reason for their end, the counts.
+    /// A stream, and its reader.
+    Stream(SdkBody, StreamReader),
+    /// All of it, from a server that does not stream: its words, the reason for their end, the counts.
     Whole(String, FinishReason, Counts),
 }
 
@@ -46,25 +50,27 @@ impl Exchange {
         loop {
             let form = self.form(name);
             let bound = (form, self.most_reply(name, dialogue));
-            let opened = match name {
+            let (opened, reader) = match name {
                 ProviderName::Local | ProviderName::Moderation(_) | ProviderName::Rekognition => {
                     return Err(Failure::Unasked("it writes no replies"));
                 }
                 ProviderName::OpenAi(model) => {
                     let key = key.key.as_deref();
                     let request = openai::dialogue::request(&self.settings.openai, key, model, dialogue, bound)?;
-                    self.transport.open(traced(request, trace), now).await?
+                    let opened = self.transport.open(traced(request, trace), now).await?;
+                    (opened, StreamReader::Events(SseReader::default()))
                 }
                 ProviderName::Bedrock(model) => {
                     let asking = |endpoint: &str| {
                         let request = bedrock::dialogue::request(endpoint, model, dialogue, bound)?;
                         Ok(traced(request, trace))
                     };
-                    OpenedBody::Answer(self.send_to_aws(&self.bedrock, "bedrock", asking, now).await?)
+                    let opened = self.open_at_aws(&self.bedrock, "bedrock", asking, now).await?;
+                    (opened, StreamReader::Frames(FrameReader::default()))
                 }
             };
             let answer = match opened {
-                OpenedBody::Stream(body) => return Ok(Beginning::Stream(body)),
+                OpenedBody::Stream(body) => return Ok(Beginning::Stream(body, reader)),
                 OpenedBody::Answer(answer) => answer,
             };
             if (200..=299).contains(&answer.status) {
@@ -75,17 +81,17 @@ impl Exchange {
     }
 }
 
+/// Reads the whole answer of a server that does not stream; Bedrock always does.
 fn whole(name: &ProviderName, body: &[u8]) -> Result<Beginning, Failure> {
     if let ProviderName::Bedrock(_) = name {
-        let (words, finish, counts) = bedrock::dialogue::read(body)?;
-        return Ok(Beginning::Whole(words, finish, counts));
+        return Err(Failure::Schema("the answer is no stream"));
     }
     let body = std::str::from_utf8(body).unwrap_or_default();
     match openai::dialogue::heard(body.trim_start_matches('\u{feff}')) {
-        openai::dialogue::Heard::Part { text, finish, counts } if !text.is_empty() => {
+        Heard::Part { text, finish, counts } if !text.is_empty() => {
             Ok(Beginning::Whole(text, finish.unwrap_or(FinishReason::Stop), counts))
         }
-        openai::dialogue::Heard::Part { .. } => Err(Failure::Schema("the answer has no text")),
+        Heard::Part { .. } => Err(Failure::Schema("the answer has no text")),
         _ => Err(Failure::Schema("the body is no completion")),
     }
 }

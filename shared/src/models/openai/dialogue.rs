@@ -12,6 +12,7 @@ use crate::models::counts::Counts;
 use crate::models::dialogue::{Dialogue, FinishReason};
 use crate::models::failure::Failure;
 use crate::models::form::{Bound, Form};
+use crate::models::heard::Heard;
 
 /// The names of the counts in `usage`.
 const COUNTS: [&str; 3] = ["prompt_tokens", "completion_tokens", "total_tokens"];
@@ -74,26 +75,6 @@ pub fn request(
     Ok(request)
 }
 
-/// An event of a stream, read.
-#[derive(Debug, PartialEq)]
-pub enum Heard {
-    /// A part of the reply: words, its end, the counts; each of them or none.
-    Part {
-        /// The words.
-        text: String,
-        /// The reason for the end, if this is it.
-        finish: Option<FinishReason>,
-        /// The provider's counts.
-        counts: Counts,
-    },
-    /// The end of the stream.
-    Done,
-    /// The provider gave up.
-    Failed,
-    /// Nothing of this protocol.
-    Senseless,
-}
-
 #[derive(Deserialize)]
 struct Chunk {
     #[serde(default)]
@@ -124,6 +105,9 @@ struct Delta {
     refusal: Option<String>,
 }
 
+const FAILED: Failure = Failure::Server(500, None);
+const SENSELESS: Failure = Failure::Schema("the stream is none of completions");
+
 /// Reads the data of one event; a whole answer, of a server that does not stream, reads the same.
 #[must_use]
 pub fn heard(data: &str) -> Heard {
@@ -132,10 +116,10 @@ pub fn heard(data: &str) -> Heard {
         return Heard::Done;
     }
     let Ok(chunk) = serde_json::from_str::<Chunk>(data) else {
-        return Heard::Senseless;
+        return Heard::Failed(SENSELESS);
     };
     if !chunk.error.is_null() {
-        return Heard::Failed;
+        return Heard::Failed(FAILED);
     }
     let (mut words, mut finish) = (String::new(), None);
     for choice in chunk.choices.into_iter().take(1) {
@@ -281,11 +265,11 @@ mod tests {
             ),
             ("[DONE]", Heard::Done),
             (" [DONE] ", Heard::Done),
-            (r#"{"error":{"message":"overloaded","code":500}}"#, Heard::Failed),
-            (r#"{"error":"overloaded"}"#, Heard::Failed),
-            ("{", Heard::Senseless),
-            (r#"{"choices":7}"#, Heard::Senseless),
-            ("", Heard::Senseless),
+            (r#"{"error":{"message":"overloaded","code":500}}"#, Heard::Failed(FAILED)),
+            (r#"{"error":"overloaded"}"#, Heard::Failed(FAILED)),
+            ("{", Heard::Failed(SENSELESS)),
+            (r#"{"choices":7}"#, Heard::Failed(SENSELESS)),
+            ("", Heard::Failed(SENSELESS)),
         ] {
             assert_eq!(heard(data), expected, "{data}");
         }

@@ -10,8 +10,8 @@ use crate::clock::{Deadline, Stopwatch};
 use crate::models::counts::Counts;
 use crate::models::dialogue::FinishReason;
 use crate::models::failure::Failure;
-use crate::models::openai::dialogue::{Heard, heard};
-use crate::models::sse::SseReader;
+use crate::models::heard::Heard;
+use crate::models::reader::StreamReader;
 
 /// The longest reply that is read.
 const LONGEST_REPLY: usize = 128 * 1024;
@@ -60,12 +60,11 @@ impl Hearing {
     /// and within the last deadline in all.
     pub(super) async fn listen(
         &mut self,
-        mut body: SdkBody,
+        (mut body, mut reader): (SdkBody, StreamReader),
         (first, between, last): (Deadline, Duration, Deadline),
         stopwatch: Stopwatch,
         listener: Listener<'_>,
     ) -> Result<(), Failure> {
-        let mut reader = SseReader::default();
         let mut quiet = Deadline::after(first.left());
         loop {
             let limit = quiet.left().min(last.left());
@@ -76,10 +75,9 @@ impl Hearing {
                 Ok(Some(Ok(frame))) => frame,
             };
             let Some(piece) = frame.data_ref() else { continue };
-            let events = reader.push(piece);
-            for event in events.map_err(|_| Failure::Schema("an event of the stream is too long"))? {
+            for heard in reader.push(piece)? {
                 let before = (self.text.len(), self.finish);
-                if self.take(&event, stopwatch, listener)? {
+                if self.take(heard, stopwatch, listener)? {
                     return Ok(());
                 }
                 if before != (self.text.len(), self.finish) {
@@ -87,16 +85,16 @@ impl Hearing {
                 }
             }
         }
-        if let Some(event) = reader.end() {
-            self.take(&event, stopwatch, listener)?;
+        if let Some(heard) = reader.end() {
+            self.take(heard, stopwatch, listener)?;
         }
         // Only an end that was said is one.
         self.finish.map(|_| ()).ok_or(Failure::Connection)
     }
 
-    /// Takes one event; returns whether it ended the stream.
-    fn take(&mut self, event: &str, stopwatch: Stopwatch, listener: Listener<'_>) -> Result<bool, Failure> {
-        match heard(event) {
+    /// Takes what was heard; returns whether it ended the stream.
+    fn take(&mut self, heard: Heard, stopwatch: Stopwatch, listener: Listener<'_>) -> Result<bool, Failure> {
+        match heard {
             Heard::Part { text, finish, counts } => {
                 if !text.is_empty() {
                     self.first_words.get_or_insert_with(|| stopwatch.elapsed());
@@ -118,8 +116,7 @@ impl Hearing {
                 self.finish.get_or_insert(FinishReason::Stop);
                 Ok(true)
             }
-            Heard::Failed => Err(Failure::Server(500, None)),
-            Heard::Senseless => Err(Failure::Schema("the stream is none of completions")),
+            Heard::Failed(failure) => Err(failure),
         }
     }
 
@@ -141,12 +138,17 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::models::sse::SseReader;
+
+    fn events() -> StreamReader {
+        StreamReader::Events(SseReader::default())
+    }
 
     async fn hear(stream: &str) -> (Hearing, Vec<String>) {
         let (mut hearing, mut words) = (Hearing::default(), Vec::new());
         let limit = Deadline::after(Duration::from_secs(30));
         let mut listener = |text: &str| words.push(text.to_owned());
-        let body = SdkBody::from(stream.to_owned());
+        let body = (SdkBody::from(stream.to_owned()), events());
         let limits = (limit, Duration::from_secs(30), limit);
         let outcome = hearing.listen(body, limits, Stopwatch::start(), &mut listener).await;
         hearing.failure = outcome.err();
@@ -248,7 +250,7 @@ mod tests {
         let body = SdkBody::from_body_1_x(http_body_util::StreamBody::new(pending));
         let outcome = hearing
             .listen(
-                body,
+                (body, events()),
                 (soon, Duration::from_secs(30), late),
                 Stopwatch::start(),
                 &mut listener,

@@ -249,6 +249,24 @@ fn classify_may_call_the_bedrock_models_that_parameters_name_and_no_other() {
 }
 
 #[test]
+fn chat_may_have_the_same_models_stream_and_call_none_otherwise() {
+    let template = Template::read();
+    let of = |function: &str, action: &str| -> Vec<(Value, Value)> {
+        let statements = template.statements(template.resource(template.function_id(function)));
+        let allowing = statements
+            .into_iter()
+            .filter(|statement| list(&statement["Action"]).contains(&&Value::from(action)));
+        allowing
+            .map(|statement| (statement["Resource"].clone(), statement["Condition"].clone()))
+            .collect()
+    };
+    let streamed = of("chat", "bedrock:InvokeModelWithResponseStream");
+    assert_eq!(streamed.len(), 2);
+    assert_eq!(streamed, of("classify", "bedrock:InvokeModel"));
+    assert!(of("chat", "bedrock:InvokeModel").is_empty());
+}
+
+#[test]
 fn detect_asks_whom_its_parameters_name_at_a_price() {
     let by_default = settings("detect", &Given::new());
     let names =
