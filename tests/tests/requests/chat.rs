@@ -1,5 +1,6 @@
 //! Chat from outside: OpenAI's form over HTTP, and the tokens behind it.
 
+mod assistants;
 mod bedrock;
 mod clients;
 mod conversations;
