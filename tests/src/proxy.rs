@@ -77,6 +77,8 @@ struct Connections {
     requests: u64,
     /// Requests that came, passed on or not, as pieces.
     received: u64,
+    /// Writes that hang, or whose answers do.
+    hung: u64,
 }
 
 impl Proxy {
@@ -180,6 +182,16 @@ impl Proxy {
         assert!(came.is_ok());
     }
 
+    /// Waits until a write hangs, or the answer to one that is done.
+    ///
+    /// # Panics
+    /// Never: the proxy outlives the wait.
+    pub async fn hung(&self) {
+        let mut connections = self.connections.subscribe();
+        let hung = connections.wait_for(|connections| connections.hung > 0).await;
+        assert!(hung.is_ok());
+    }
+
     /// How many requests have been passed on, as pieces.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -209,6 +221,8 @@ struct Connection {
     trip: Mutex<Option<usize>>,
     /// True if the next reply is lost.
     loses_reply: AtomicBool,
+    /// True if the next reply is held for ever.
+    holds_reply: AtomicBool,
 }
 
 impl Connection {
@@ -229,6 +243,7 @@ impl Connection {
             trips,
             trip: Mutex::default(),
             loses_reply: AtomicBool::default(),
+            holds_reply: AtomicBool::default(),
         }
     }
 
@@ -255,6 +270,12 @@ impl Connection {
     fn refusal_of(&self, request: &[u8]) -> Option<(No, Vec<u8>)> {
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         refusal.as_mut()?.answer(request)
+    }
+
+    /// Holds what has come until the connection ends.
+    async fn hang(&self) {
+        self.all.send_modify(|connections| connections.hung += 1);
+        std::future::pending().await
     }
 
     fn is_stranded(&self) -> bool {
@@ -318,7 +339,9 @@ async fn requests(
             }
             match connection.refusal_of(&buffer[..length]) {
                 Some((No::Silence, _)) => return,
+                Some((No::Hang, _)) => connection.hang().await,
                 Some((No::LostReply, _)) => connection.loses_reply.store(true, Ordering::Relaxed),
+                Some((No::HungReply, _)) => connection.holds_reply.store(true, Ordering::Relaxed),
                 Some((_, answer)) => match answers.send(answer) {
                     Ok(()) => continue,
                     Err(_) => return,
@@ -355,6 +378,9 @@ async fn replies(
         };
         if length == 0 || connection.is_deaf() || connection.loses_reply.load(Ordering::Relaxed) {
             return;
+        }
+        if connection.holds_reply.load(Ordering::Relaxed) {
+            connection.hang().await;
         }
         let reply: &[u8] = match hold(&mut modes).await {
             Mode::Cut | Mode::LoseReplies => return,

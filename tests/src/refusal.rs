@@ -13,6 +13,10 @@ pub enum No {
     Silence,
     /// The connection is cut when the table's answer comes: the write is done, and nobody can know that.
     LostReply,
+    /// Nothing comes back, and the write is not passed on.
+    Hang,
+    /// The write is done, and the table's answer never comes.
+    HungReply,
 }
 
 /// Writes that a proxy answers by itself.
@@ -58,7 +62,7 @@ fn reasons(no: No, asked: &Value) -> Value {
     let writes = asked["TransactItems"].as_array().map_or(1, Vec::len);
     let code = match no {
         No::Throttled => "ThrottlingError",
-        No::Conflict | No::Silence | No::LostReply => "TransactionConflict",
+        No::Conflict | No::Silence | No::LostReply | No::Hang | No::HungReply => "TransactionConflict",
     };
     (1..=writes)
         .map(|n| json!({"Code": if n == writes { code } else { "None" }}))

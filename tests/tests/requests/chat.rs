@@ -8,6 +8,7 @@ mod refusals;
 mod remembered;
 mod replies;
 mod shared;
+mod steps;
 mod tokens;
 
 use serde_json::{Value, json};

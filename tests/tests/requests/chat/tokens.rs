@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::plan::{Plan as TierPlan, Tier, conservative_share};
 use tests::chat::{ASSISTANTS, Events, complete, plan, question, tokens, tokens_a_day, worst_case};
-use tests::client::{Client, send};
+use tests::client::{Client, Device, send};
 use tests::program::LocalServer;
 use tests::proxy::{Mode, No, Proxy};
 use tests::service::{Service, TableService};
 use tests::signer::SignedRequest;
-use tests::upstream::{Act, Script, Upstream, upstream};
+use tests::upstream::{Act, Script, Upstream, set_tier, upstream};
 
 use crate::chat::{counted, replying};
 
@@ -149,6 +150,112 @@ async fn a_reset_ends_the_holds_and_a_late_settlement_changes_nothing() {
         0,
         "no units are taken back that were not held any more"
     );
+}
+
+/// Puts a plan of so many tokens a day in force for tier free.
+async fn put_plan(service: &Service, tokens: u64) {
+    let plans: Value = serde_json::from_str(&tokens_a_day(tokens, 64)).unwrap();
+    let (plan, _) = TierPlan::read(serde_json::from_value(plans["free"].clone()).unwrap());
+    service.app().plans.put(&Tier::free(), &plan).await.unwrap();
+    service.clock.advance(Duration::from_mins(1));
+}
+
+#[tokio::test]
+async fn a_plan_that_changes_under_a_reply_leaves_its_hold_as_it_was_made() {
+    let upstream = replying(&json!({"text": "One two", "pauseMs": 2_000})).await;
+    let service = plan(&upstream).start().await;
+    let ann = service.client.register("ann").await;
+    let mut open = Events::ask(&service, &ann, question("coach", "Hi")).await;
+    assert!(open.next().await.is_some());
+    upstream.follow(Script::always(Act::Answer));
+    put_plan(&service, worst_case("Hi") - 1).await;
+    let usage = tokens(&service, &ann).await;
+    assert_eq!(
+        (&usage["used"], &usage["remaining"]),
+        (&json!(worst_case("Hi")), &json!(0)),
+        "more is held than a day has now"
+    );
+    let refused = complete(&service, &ann, &question("coach", "Hi")).await;
+    assert_eq!(
+        (refused.status, &refused.body["error"]["code"]),
+        (429, &json!("insufficient_quota"))
+    );
+    assert_eq!(open.rest().await.last(), Some(&json!("[DONE]")));
+    let first = counted("Be kind.Hi".len()) + counted("One two".len());
+    assert_eq!(tokens(&service, &ann).await["used"], first, "settled with what was used");
+    put_plan(&service, 20_000).await;
+    assert_eq!(complete(&service, &ann, &question("coach", "Hi")).await.status, 200);
+    let second = counted("Be kind.Hi".len()) + counted("You said: Hi".len());
+    assert_eq!(tokens(&service, &ann).await["used"], first + second);
+}
+
+#[tokio::test]
+async fn a_tier_that_changes_under_a_reply_leaves_its_hold_on_the_same_counter() {
+    let upstream = replying(&json!({"text": "One two", "pauseMs": 2_000})).await;
+    let service = plan(&upstream).start().await;
+    let ann = service.client.register("ann").await;
+    let mut open = Events::ask(&service, &ann, question("coach", "Hi")).await;
+    assert!(open.next().await.is_some());
+    upstream.follow(Script::always(Act::Answer));
+    set_tier(&service.tables(), &ann.user, "pro").await;
+    let refreshed = json!({"refreshToken": ann.refresh});
+    let ann = Device::of(&service.client.post("/v1/auth/refresh", &refreshed).await);
+    assert_eq!(complete(&service, &ann, &question("coach", "Hi")).await.status, 200);
+    assert_eq!(upstream.calls()[1].body["model"], "good");
+    let second = counted("Be kind.Hi".len()) + counted("You said: Hi".len());
+    assert_eq!(tokens(&service, &ann).await["used"], worst_case("Hi") + second);
+    assert_eq!(open.rest().await.last(), Some(&json!("[DONE]")));
+    let first = counted("Be kind.Hi".len()) + counted("One two".len());
+    assert_eq!(tokens(&service, &ann).await["used"], first + second);
+    let key = format!("tokens#{}", service.clock.now().day());
+    let counter = service.tables().item(&ann.user, &key).await;
+    let count = |name: &str| counter[name].as_n().unwrap().as_str();
+    assert_eq!((count("open"), count("held")), ("0", "0"));
+}
+
+#[tokio::test]
+async fn while_the_quota_table_is_down_replies_of_all_processes_hold_no_more_than_their_shares() {
+    let upstream = upstream(Act::Answer).await;
+    let (tables, day) = (TableService::start().await, 2_000);
+    let network = Proxy::to(tables.address()).await;
+    let plan = plan(&upstream)
+        .with("CLEARVIEW_PLANS", tokens_a_day(day, 64))
+        .with("CLEARVIEW_FLEET_SIZE", "2")
+        .with_tables_at(network.address);
+    let (here, there) = (plan.start().await, plan.start().await);
+    let ann = here.client.register("ann").await;
+    let body = question("coach", "Hi");
+    let each = counted("Be kind.Hi".len()) + counted("You said: Hi".len());
+    let mut fit = Vec::new();
+    for (n, service) in [&here, &there].into_iter().enumerate() {
+        assert_eq!(complete(service, &ann, &body).await.status, 200);
+        let left = day - each * (n as u64 + 1);
+        fit.push(conservative_share(left, 2) / worst_case("Hi"));
+    }
+    network.set(Mode::Cut);
+    // All of them are under way before one is settled.
+    upstream.follow(Script::parse(r#"{"then":{"do":"chat","firstMs":3000}}"#).unwrap());
+    let asked = [&here, &there].map(|service| {
+        let asked = (0..12).map(|_| complete(service, &ann, &body));
+        join_all(asked.collect::<Vec<_>>())
+    });
+    let mut admitted = Vec::new();
+    for answers in join_all(asked).await {
+        let (good, others): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert!(others.iter().all(|answer| answer.status == 503), "{others:?}");
+        admitted.push(good.len() as u64);
+    }
+    assert_eq!(admitted, fit);
+    assert!(admitted.iter().sum::<u64>() * worst_case("Hi") <= day * 4 / 5);
+    // Each process adds to the table what it has admitted, as it was settled.
+    network.set(Mode::Pass);
+    upstream.follow(Script::always(Act::Answer));
+    here.clock.advance(Duration::from_secs(6));
+    for service in [&here, &there] {
+        assert_eq!(complete(service, &ann, &body).await.status, 200);
+    }
+    let replies = 2 + admitted.iter().sum::<u64>() + 2;
+    assert_eq!(tokens(&here, &ann).await["used"], replies * each);
 }
 
 #[tokio::test]
