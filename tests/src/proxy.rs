@@ -1,7 +1,9 @@
 //! A network between two parties that fails on demand: a TCP proxy.
 
+mod connection;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use self::connection::{Connection, Connections};
 pub use crate::refusal::No;
 use crate::refusal::{Refusal, is_whole};
 use crate::trips::Trips;
@@ -61,24 +64,6 @@ pub struct Proxy {
     refusal: Arc<Mutex<Option<Refusal>>>,
     trips: Arc<Mutex<Option<Trips>>>,
     accepting: JoinHandle<()>,
-}
-
-/// The connections through a proxy.
-#[derive(Debug, Default, Clone, Copy)]
-struct Connections {
-    open: usize,
-    /// How many there have been.
-    accepted: u64,
-    /// Of those, how many of the first are dead without either end knowing.
-    stranded: u64,
-    /// Of those, how many of the first bring no replies.
-    deaf: u64,
-    /// Requests passed on, as pieces: a large one counts more than once.
-    requests: u64,
-    /// Requests that came, passed on or not, as pieces.
-    received: u64,
-    /// Writes that hang, or whose answers do.
-    hung: u64,
 }
 
 impl Proxy {
@@ -208,88 +193,6 @@ impl Proxy {
     #[must_use]
     pub fn open(&self) -> usize {
         self.connections.borrow().open
-    }
-}
-
-/// One connection, counted for as long as it is open.
-struct Connection {
-    number: u64,
-    all: Arc<watch::Sender<Connections>>,
-    refusal: Arc<Mutex<Option<Refusal>>>,
-    trips: Arc<Mutex<Option<Trips>>>,
-    /// The trip under way.
-    trip: Mutex<Option<usize>>,
-    /// True if the next reply is lost.
-    loses_reply: AtomicBool,
-    /// True if the next reply is held for ever.
-    holds_reply: AtomicBool,
-}
-
-impl Connection {
-    fn open(
-        all: Arc<watch::Sender<Connections>>,
-        refusal: Arc<Mutex<Option<Refusal>>>,
-        trips: Arc<Mutex<Option<Trips>>>,
-    ) -> Self {
-        all.send_modify(|connections| {
-            connections.open += 1;
-            connections.accepted += 1;
-        });
-        let number = all.borrow().accepted;
-        Self {
-            number,
-            all,
-            refusal,
-            trips,
-            trip: Mutex::default(),
-            loses_reply: AtomicBool::default(),
-            holds_reply: AtomicBool::default(),
-        }
-    }
-
-    fn begin_trip(&self) {
-        let mut trip = self.trip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (None, Some(trips)) = (*trip, &*self.trips.lock().unwrap_or_else(PoisonError::into_inner)) {
-            *trip = Some(trips.begin());
-        }
-    }
-
-    fn end_trip(&self) {
-        let mut trip = self.trip.lock().unwrap_or_else(PoisonError::into_inner);
-        let trips = self.trips.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(number), Some(trips)) = (trip.take(), &*trips) {
-            trips.end(number);
-        }
-    }
-
-    fn refuses(&self) -> bool {
-        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        refusal.is_some_and(|refusal| refusal.left > 0)
-    }
-
-    fn refusal_of(&self, request: &[u8]) -> Option<(No, Vec<u8>)> {
-        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        refusal.as_mut()?.answer(request)
-    }
-
-    /// Holds what has come until the connection ends.
-    async fn hang(&self) {
-        self.all.send_modify(|connections| connections.hung += 1);
-        std::future::pending().await
-    }
-
-    fn is_stranded(&self) -> bool {
-        self.number <= self.all.borrow().stranded
-    }
-
-    fn is_deaf(&self) -> bool {
-        self.number <= self.all.borrow().deaf
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.all.send_modify(|connections| connections.open -= 1);
     }
 }
 
