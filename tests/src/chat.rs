@@ -112,7 +112,10 @@ impl Events {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let data = event.strip_prefix("data: ");
-                assert!(data.is_some() || event.starts_with(": "), "an event or a comment: {event}");
+                assert!(
+                    data.is_some() || event.starts_with(": "),
+                    "an event or a comment: {event}"
+                );
                 let event = data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| json!(data)));
                 self.read = rest.to_owned();
                 if event.is_some() {

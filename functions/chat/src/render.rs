@@ -257,13 +257,20 @@ mod tests {
         };
         sender.send(Piece::Words("One".to_owned())).unwrap();
         assert!(next().flatten().is_some_and(|events| data(&events).len() == 2));
-        assert_eq!(next(), None, "the first silence ended with the word, the second goes on");
+        assert_eq!(
+            next(),
+            None,
+            "the first silence ended with the word, the second goes on"
+        );
         over.store(2, Ordering::Relaxed);
         assert_eq!(next(), Some(Some(KEEP_ALIVE.to_owned())));
         assert_eq!(next(), None, "once for each");
         sender.send(Piece::Words("Two".to_owned())).unwrap();
         over.store(3, Ordering::Relaxed);
-        assert!(next().flatten().is_some_and(|events| events.contains("Two")), "a word is better");
+        assert!(
+            next().flatten().is_some_and(|events| events.contains("Two")),
+            "a word is better"
+        );
         assert_eq!(next(), None);
         drop(sender);
         over.store(4, Ordering::Relaxed);

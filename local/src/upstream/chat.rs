@@ -12,8 +12,8 @@ use hyper::header::{self, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(super) use self::wire::Wire;
 use self::wire::Saying;
+pub(super) use self::wire::Wire;
 use super::json_response;
 use super::script::Act;
 
@@ -105,7 +105,10 @@ pub(super) fn answer(act: &Act, wire: Wire, body: &Value) -> Option<Response<Scr
     if !streams && body.get("response_format").is_some() {
         return None;
     }
-    let last = body["messages"].as_array()?.last().filter(|last| last["role"] == "user")?;
+    let last = body["messages"]
+        .as_array()?
+        .last()
+        .filter(|last| last["role"] == "user")?;
     let said = texts(&last["content"]).concat();
     if said.is_empty() {
         return None;

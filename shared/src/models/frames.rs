@@ -58,7 +58,9 @@ mod tests {
     use super::*;
 
     /// The empty message of the specification's own tests.
-    const EMPTY: &[u8] = &[0, 0, 0, 0x10, 0, 0, 0, 0, 0x05, 0xc2, 0x48, 0xeb, 0x7d, 0x98, 0xc8, 0xff];
+    const EMPTY: &[u8] = &[
+        0, 0, 0, 0x10, 0, 0, 0, 0, 0x05, 0xc2, 0x48, 0xeb, 0x7d, 0x98, 0xc8, 0xff,
+    ];
 
     fn frame(text: &str) -> Vec<u8> {
         let name = HeaderValue::String("contentBlockDelta".into());
@@ -84,7 +86,11 @@ mod tests {
             let texts = read(&stream, step).unwrap();
             assert_eq!(texts, ["Grüße", "", "世界", ""], "by {step}");
         }
-        assert_eq!(read(&stream[..stream.len() - 1], 7).unwrap().len(), 3, "a frame that has not ended is none");
+        assert_eq!(
+            read(&stream[..stream.len() - 1], 7).unwrap().len(),
+            3,
+            "a frame that has not ended is none"
+        );
         assert_eq!(read(&[], 1), Ok(Vec::new()));
     }
 

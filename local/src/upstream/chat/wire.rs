@@ -88,7 +88,8 @@ fn event(model: &Value, saying: Saying<'_>) -> String {
 }
 
 fn frames(saying: Saying<'_>) -> Vec<u8> {
-    let event = |kind: &'static str, payload: &Value| frame([(":message-type", "event"), (":event-type", kind)], payload);
+    let event =
+        |kind: &'static str, payload: &Value| frame([(":message-type", "event"), (":event-type", kind)], payload);
     match saying {
         Saying::Role => event("messageStart", &json!({"role": "assistant", "p": "abcdefgh"})),
         Saying::Words(words) => event(

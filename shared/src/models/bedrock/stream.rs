@@ -108,7 +108,11 @@ mod tests {
     #[test]
     fn an_event_is_words_an_end_or_counts_and_any_other_is_nothing() {
         for (kind, payload, expected) in [
-            ("messageStart", json!({"role": "assistant", "p": "abc"}), part("", None, None)),
+            (
+                "messageStart",
+                json!({"role": "assistant", "p": "abc"}),
+                part("", None, None),
+            ),
             (
                 "contentBlockStart",
                 json!({"contentBlockIndex": 0, "start": {"toolUse": {}}}),
@@ -124,7 +128,11 @@ mod tests {
                 json!({"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "hm"}}}),
                 part("", None, None),
             ),
-            ("contentBlockStop", json!({"contentBlockIndex": 0}), part("", None, None)),
+            (
+                "contentBlockStop",
+                json!({"contentBlockIndex": 0}),
+                part("", None, None),
+            ),
             (
                 "messageStop",
                 json!({"stopReason": "max_tokens"}),
@@ -169,9 +177,16 @@ mod tests {
                 Failure::Server(500, None),
             ),
             ([(":message-type", "surprise"), (":event-type", "metadata")], SENSELESS),
-            ([(":content-type", "application/json"), (":event-type", "metadata")], SENSELESS),
+            (
+                [(":content-type", "application/json"), (":event-type", "metadata")],
+                SENSELESS,
+            ),
         ] {
-            assert_eq!(heard(&frame(headers, &json!({}))), Heard::Failed(failure), "{headers:?}");
+            assert_eq!(
+                heard(&frame(headers, &json!({}))),
+                Heard::Failed(failure),
+                "{headers:?}"
+            );
         }
     }
 }

@@ -265,7 +265,10 @@ mod tests {
             ),
             ("[DONE]", Heard::Done),
             (" [DONE] ", Heard::Done),
-            (r#"{"error":{"message":"overloaded","code":500}}"#, Heard::Failed(FAILED)),
+            (
+                r#"{"error":{"message":"overloaded","code":500}}"#,
+                Heard::Failed(FAILED),
+            ),
             (r#"{"error":"overloaded"}"#, Heard::Failed(FAILED)),
             ("{", Heard::Failed(SENSELESS)),
             (r#"{"choices":7}"#, Heard::Failed(SENSELESS)),

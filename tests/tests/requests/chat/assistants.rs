@@ -31,7 +31,10 @@ async fn run(service: &Service, command: &str) -> String {
     let script = format!("PATH='{ROOT}/.venv/bin':$PATH\n{command}");
     let output = Command::new("bash")
         .args(["-e", "-c", &script])
-        .env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", service.tables_address()))
+        .env(
+            "AWS_ENDPOINT_URL_DYNAMODB",
+            format!("http://{}", service.tables_address()),
+        )
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_DEFAULT_REGION", "us-east-1")

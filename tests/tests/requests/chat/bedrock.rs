@@ -39,7 +39,11 @@ async fn a_reply_is_asked_for_by_a_signed_stream_and_charged_by_its_counts() {
     let usage = json!({"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote});
     let choice = &whole.body["choices"][0];
     assert_eq!(
-        (&choice["message"]["content"], &choice["finish_reason"], &whole.body["usage"]),
+        (
+            &choice["message"]["content"],
+            &choice["finish_reason"],
+            &whole.body["usage"]
+        ),
         (&json!("You said: How are you?"), &json!("stop"), &usage)
     );
     body["stream_options"] = json!({"include_usage": true});

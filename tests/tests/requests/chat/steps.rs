@@ -70,7 +70,10 @@ async fn goes_on(what: &str, service: &Service, (ann, id): (&Device, &str), befo
     assert_eq!(next.status, 200, "{what}: {next:?}");
     let used = used(service, ann).await;
     let lost = used.checked_sub(before + told + total(&next));
-    assert!(lost.is_some_and(|lost| lost <= worst_case()), "{what}: {lost:?} are lost");
+    assert!(
+        lost.is_some_and(|lost| lost <= worst_case()),
+        "{what}: {lost:?} are lost"
+    );
     let day = service.clock.now().day();
     let counter = service.tables().item(&ann.user, &format!("tokens#{day}")).await;
     for name in ["open", "held"] {

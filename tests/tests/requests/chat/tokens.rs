@@ -182,7 +182,11 @@ async fn a_plan_that_changes_under_a_reply_leaves_its_hold_as_it_was_made() {
     );
     assert_eq!(open.rest().await.last(), Some(&json!("[DONE]")));
     let first = counted("Be kind.Hi".len()) + counted("One two".len());
-    assert_eq!(tokens(&service, &ann).await["used"], first, "settled with what was used");
+    assert_eq!(
+        tokens(&service, &ann).await["used"],
+        first,
+        "settled with what was used"
+    );
     put_plan(&service, 20_000).await;
     assert_eq!(complete(&service, &ann, &question("coach", "Hi")).await.status, 200);
     let second = counted("Be kind.Hi".len()) + counted("You said: Hi".len());

@@ -150,7 +150,11 @@ fn unit_tests_stand_where_they_are_run() {
         }
         for path in files(sources.as_std_path()) {
             let has_tests = std::fs::read_to_string(&path).unwrap().contains("#[cfg(test)]");
-            assert!(!has_tests, "nobody runs those in {}: its target has test = false", path.display());
+            assert!(
+                !has_tests,
+                "nobody runs those in {}: its target has test = false",
+                path.display()
+            );
         }
     }
 }

@@ -207,12 +207,19 @@ fn the_page_of_limits_names_every_code_in_openais_form() {
         codes.map(str::to_owned).collect()
     };
     let mut codes = between(&text_of("shared/src/http/openai_error.rs"), "_error\", \"");
-    for file in ["shared/src/chat/recall.rs", "functions/chat/src/lib.rs", "functions/chat/src/models.rs"] {
+    for file in [
+        "shared/src/chat/recall.rs",
+        "functions/chat/src/lib.rs",
+        "functions/chat/src/models.rs",
+    ] {
         codes.extend(between(&text_of(file), "code: \""));
     }
     assert!(codes.len() > 12, "{codes:?}");
     let page = text_of("docs/LIMITS.md");
     for code in codes {
-        assert!(page.contains(&format!("`{code}`")), "docs/LIMITS.md does not explain {code}");
+        assert!(
+            page.contains(&format!("`{code}`")),
+            "docs/LIMITS.md does not explain {code}"
+        );
     }
 }
