@@ -81,6 +81,12 @@ impl Fallback {
         Some(seen.saturating_add(admitted))
     }
 
+    /// Notes units that were used beyond what was admitted: the table is to have them too.
+    pub fn owe(&self, charge: &Charge, seen: u64) {
+        let left = charge.limit.saturating_sub(seen);
+        self.ledger().note(charge, left, self.fleet);
+    }
+
     /// Takes back units that were admitted so, and returns how many. Those that may be in the table already stay charged. They
     /// stay in the shadow count, which can only make it more careful.
     pub fn refund(&self, counter: &Counter, units: u64) -> u64 {

@@ -124,6 +124,7 @@ impl QuotaStore {
         let back = hold.units.saturating_sub(used.units);
         if place == TicketPlace::Ledger {
             let given = self.fallback.refund(&charge.counter, back);
+            self.owe(&charge.of(used.units.saturating_sub(hold.units)));
             return Settled {
                 usage: None,
                 given,

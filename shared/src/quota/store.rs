@@ -226,6 +226,14 @@ impl QuotaStore {
         Err(exceeded(charge, used, now))
     }
 
+    /// Notes units that a run has used beyond those that it was admitted with while the table was down.
+    pub(super) fn owe(&self, charge: &Charge) {
+        if charge.units > 0 {
+            let seen = self.seen.get(&charge.counter).map_or(0, |seen| seen.used);
+            self.fallback.owe(charge, seen);
+        }
+    }
+
     /// Admits a charge without the table, unless that is up. If a write's answer was lost, it may count the units twice.
     pub(super) async fn admit_alone(
         &self,

@@ -294,6 +294,23 @@ async fn while_the_quota_table_is_down_a_process_admits_its_share_of_worst_cases
 }
 
 #[tokio::test]
+async fn a_reply_that_uses_more_than_it_held_is_charged_all_of_it_also_while_the_table_is_down() {
+    let usage = json!({"prompt_tokens": 3, "completion_tokens": 400, "total_tokens": 403});
+    let upstream = replying(&json!({"usage": usage})).await;
+    let (_tables, network, service) = behind_a_network(&upstream).await;
+    let ann = service.client.register("ann").await;
+    assert_eq!(complete(&service, &ann, &question("coach", "Hi")).await.status, 200);
+    assert_eq!(tokens(&service, &ann).await["used"], 403);
+    network.set(Mode::Cut);
+    let down = complete(&service, &ann, &question("coach", "Hi")).await;
+    assert_eq!((down.status, &down.body["usage"]), (200, &usage), "{down:?}");
+    network.set(Mode::Pass);
+    service.clock.advance(Duration::from_secs(6));
+    assert_eq!(complete(&service, &ann, &question("coach", "Hi")).await.status, 200);
+    assert_eq!(tokens(&service, &ann).await["used"], 3 * 403);
+}
+
+#[tokio::test]
 async fn a_reply_over_midnight_is_settled_on_the_day_on_which_it_began() {
     let upstream = replying(&json!({"text": "One two three", "pauseMs": 200})).await;
     let service = plan(&upstream).start().await;
