@@ -51,7 +51,9 @@ fn a_report_of_the_bench_shows_each_figure_beside_its_mark_and_the_runs_before()
     for shown in [
         "0 of 1 marks met",
         "60.0 ms",
-        "&lt;= 50",
+        "p99 60.0",
+        "≤ 50",
+        "120 % of the mark",
         "missed",
         "as posts grow",
         "31.5 MB",
@@ -79,7 +81,10 @@ fn a_report_of_the_judge_shows_calibration_and_mistakes_but_no_text_of_rows_held
             html.contains("3 posts") && html.contains("1 are judged wrongly"),
             "{html}"
         );
-        assert!(html.contains("66.7 %"), "of the class: {html}");
+        assert!(
+            html.contains("66.7 %") && html.contains("33.3 %"),
+            "of the class, hidden and to hide: {html}"
+        );
         assert_eq!(html.contains("Bread &lt;b&gt;"), shown);
     }
 }
