@@ -25,6 +25,9 @@ use crate::state::{self, Embedded, StartError};
 /// The longest that one image may take.
 const LONGEST: Duration = Duration::from_mins(1);
 
+/// The images after which it says how far it is: ten seconds or more.
+const SAID_AFTER: usize = 100;
+
 /// The quantile of the normal distribution that bounds 95 % from both sides.
 const NORMAL_95: f64 = 1.959_964;
 
@@ -75,7 +78,10 @@ impl EvaluateCommand {
             Depth::Four
         };
         let mut confusion = Confusion::default();
-        for (level, file) in &images {
+        for (n, (level, file)) in images.iter().enumerate() {
+            if n > 0 && n % SAID_AFTER == 0 {
+                eprintln!("{n} of {} images judged", images.len());
+            }
             match judged(&app, file, depth).await {
                 Ok(given) => confusion.judged[*level][usize::from(given.number())] += 1,
                 Err(problem) => {

@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/scripts/restore_drill.py --prefix clearview-live-
 
-Nothing live is changed. Prints one JSON line per table; fails if a table is missing items, is older than an hour, or took
+Nothing live is changed. Prints one JSON line per table, and on standard error how far it is; fails if a table is missing items, is older than an hour, or took
 more than four hours. `--rehearse` copies items instead of asking for a point in time, as a table service of one's own has
 no backups: `--endpoint-url http://127.0.0.1:8000 --prefix clearview- --rehearse`.
 """
@@ -29,6 +29,20 @@ def arguments():
     return parser.parse_args()
 
 
+class Progress:
+    """Says on standard error which step of which table is under way: once, and again with each minute that it takes."""
+
+    def __init__(self, table, number):
+        self.table, self.number, self.since, self.said = table, number, time.monotonic(), None
+
+    def __call__(self, step):
+        seconds = time.monotonic() - self.since
+        if self.said == (step, seconds // 60):
+            return
+        self.said = (step, seconds // 60)
+        print(f"{self.number} of {len(TABLES)}, {self.table}: {step} (after {seconds:.0f} s)", file=sys.stderr, flush=True)
+
+
 def items(client, table, **more):
     """Every item of a table, page by page."""
     pages = client.get_paginator("scan").paginate(TableName=table, **more)
@@ -48,20 +62,23 @@ def restorable(client, live):
     return backups["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
 
 
-def restore(client, live, copy, noted, poll_seconds):
+def restore(client, live, copy, noted, poll_seconds, progress):
     """Restores a table beside itself as it was after `noted`; how old what it holds is, in seconds."""
+    progress("waiting for a point in time that can be restored, some five minutes")
     while (latest := restorable(client, live)) < noted:
         if (datetime.now(timezone.utc) - noted).total_seconds() > RECOVERY_POINT_SECONDS:
             sys.exit(f"{live} cannot be restored to a time within the last hour: {latest}")
         time.sleep(poll_seconds)
     client.restore_table_to_point_in_time(SourceTableName=live, TargetTableName=copy, RestoreDateTime=latest)
     while client.describe_table(TableName=copy)["Table"]["TableStatus"] != "ACTIVE":
+        progress("restoring, twenty minutes at least")
         time.sleep(poll_seconds)
     return (datetime.now(timezone.utc) - latest).total_seconds()
 
 
-def rehearse(client, live, copy, _noted, _poll_seconds):
+def rehearse(client, live, copy, _noted, _poll_seconds, progress):
     """Copies a table item by item; the copy is of this moment."""
+    progress("copying")
     table = client.describe_table(TableName=live)["Table"]
     client.create_table(
         TableName=copy,
@@ -74,18 +91,21 @@ def rehearse(client, live, copy, _noted, _poll_seconds):
     return 0.0
 
 
-def drill(client, live, rehearsed, poll_seconds):
+def drill(client, live, rehearsed, poll_seconds, progress):
     """Restores, compares, removes; what came of it."""
     copy = f"{live}-drill-{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
     started = time.monotonic()
+    progress("noting its keys")
     expected = keys(client, live)
     # A point in time is a whole second.
     noted = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=1)
-    age = (rehearse if rehearsed else restore)(client, live, copy, noted, poll_seconds)
+    age = (rehearse if rehearsed else restore)(client, live, copy, noted, poll_seconds, progress)
     seconds = time.monotonic() - started
+    progress("comparing")
     try:
         restored = keys(client, copy)
     finally:
+        progress("removing the copy")
         client.delete_table(TableName=copy)
     # An item noted before and missing in the copy was deleted in between, if the live table has lost it too.
     missing = expected - restored
@@ -104,8 +124,9 @@ def main():
     asked = arguments()
     client = boto3.client("dynamodb", endpoint_url=asked.endpoint_url)
     failed = False
-    for table in TABLES:
-        result = drill(client, asked.prefix + table, asked.rehearse, asked.poll_seconds)
+    for number, table in enumerate(TABLES, 1):
+        name = asked.prefix + table
+        result = drill(client, name, asked.rehearse, asked.poll_seconds, Progress(name, number))
         print(json.dumps(result), flush=True)
         failed = failed or not result["passed"]
     sys.exit(1 if failed else 0)

@@ -4,6 +4,7 @@
 //! twice is written twice with the same content, and counted once: its sum is stored together with the place where it ended,
 //! on the condition that no other run has come further.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -62,6 +63,7 @@ pub struct CloseRun<'a> {
     day: Day,
     close: Timestamp,
     name: String,
+    closed: AtomicU32,
 }
 
 impl<'a> CloseRun<'a> {
@@ -74,6 +76,7 @@ impl<'a> CloseRun<'a> {
             day,
             close,
             name: new_correlation_id(),
+            closed: AtomicU32::new(0),
         }
     }
 
@@ -144,6 +147,9 @@ impl<'a> CloseRun<'a> {
             pages += 1;
             self.lease(LEASE).await?;
         }
+        // A large close takes minutes: its log shows how far it is.
+        let closed = self.closed.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::info!(day = %self.day, closed, of = SEGMENTS, pages, "a segment of the day is closed");
         Ok(ClosedSegment {
             number,
             totals: checkpoint.totals,
