@@ -33,12 +33,13 @@ export class SignInError extends Error {
   }
 }
 
-/** A user of the demo. `standing` is the last that the API said of the limits: `{burst, daily}` by meter. */
+/** A user of the demo. `standing` is the last that the API said of the limits, `{burst, daily}` by meter; `latest` is the meter of the last request. */
 export class User extends EventTarget {
   constructor(name) {
     super();
     this.name = name;
     this.standing = {};
+    this.latest = null;
     this.kept = load()[name];
     this.signing = null;
   }
@@ -47,6 +48,7 @@ export class User extends EventTarget {
   forget() {
     this.kept = undefined;
     this.standing = {};
+    this.latest = null;
     this.dispatchEvent(new Event('change'));
   }
 
@@ -89,11 +91,22 @@ export class User extends EventTarget {
       this.kept.endsAt = 0;
       answer = await this.#send(path, { json, body, type, signal });
     }
+    answer.meter = meter;
     if (answer.limits) {
       this.standing[meter] = answer.limits;
+      this.latest = meter;
       this.dispatchEvent(new Event('change'));
     }
     return answer;
+  }
+
+  /** Reads what a streamed reply has left of the day: its headers came before it, when the most that it could use was set aside. */
+  async settle(answer) {
+    const { body } = await this.get('/v1/usage');
+    const left = body.meters?.[answer.meter]?.remaining;
+    if (left === undefined || !answer.limits?.daily) return;
+    answer.limits.daily.left = left;
+    this.dispatchEvent(new Event('change'));
   }
 
   /** Reads something. */

@@ -1,6 +1,6 @@
 // The frame of the page: sections, theme, the state of the stream, and what is broken at the moment.
 
-import { breakSection } from './break.js';
+import { breakSection, brokenParts } from './break.js';
 import { fill, h } from './dom.js';
 import { feed } from './feed.js';
 import { trySection } from './try.js';
@@ -66,15 +66,15 @@ function showTrouble() {
   let shown = '';
   const update = () => {
     const broken = feed.parts.filter(({ trouble }) => trouble !== 'none');
-    const text = broken.map(({ part, trouble }) => `${part} ${trouble}`).join(', ');
+    const text = brokenParts(broken);
     if (text === shown) return;
     shown = text;
     bar.hidden = broken.length === 0;
     if (bar.hidden) return;
-    const mend = async () => {
+    const repair = async () => {
       for (const { part } of broken) await feed.set(part, 'none');
     };
-    fill(bar, h('div', { class: 'wrap trouble-row' }, h('p', {}, h('strong', {}, 'Broken on purpose: '), text), h('button', { type: 'button', onclick: mend }, 'Mend everything')));
+    fill(bar, h('div', { class: 'wrap trouble-row' }, h('p', {}, h('strong', {}, 'Broken on purpose. '), text), h('button', { type: 'button', onclick: repair }, 'Repair everything')));
   };
   feed.addEventListener('condition', update);
   feed.addEventListener('start', update);

@@ -1,7 +1,7 @@
 // Break: the stand-ins of this server fail on purpose, and a pulse of requests shows what users get meanwhile.
 
 import { pulseUsers, users } from './api.js';
-import { duration, fill, h } from './dom.js';
+import { duration, fill, h, prose } from './dom.js';
 import { feed } from './feed.js';
 
 /** How often a request is sent, in milliseconds. With two users it stays within the limits of the free plan. */
@@ -12,7 +12,7 @@ const PARTS = {
     name: 'Shared cache',
     about: 'Remembers verdicts for all instances, and counts bursts and addresses.',
     absent: {
-      none: 'This server has no shared cache. Start one with `make demo`, or set CLEARVIEW_CACHE_URL.',
+      none: 'This server has no shared cache. Start one with `make demo`, or set `CLEARVIEW_CACHE_URL`.',
       encrypted: 'The shared cache speaks TLS, so nothing can stand between it and this server.',
     },
     troubles: {
@@ -25,7 +25,7 @@ const PARTS = {
     about: 'Hold quotas, identities and verdicts.',
     absent: { elsewhere: 'The tables are a service elsewhere, not this server’s own.' },
     troubles: {
-      frozen: ['Frozen', 'They take requests and never answer. Classifying goes on without the day’s count, which is caught up later. Nobody can register or refresh a token.'],
+      frozen: ['Frozen', 'They take requests and never answer. Classifying goes on without the day’s count, which catches up later. Registering and refreshing tokens fail.'],
       refusing: ['Refusing', 'Every call is answered with an error. The same as frozen, without the wait.'],
     },
   },
@@ -33,12 +33,12 @@ const PARTS = {
     name: 'Model',
     about: 'The scripted provider that stands in for a real one.',
     absent: {
-      none: 'No scripted provider runs: the embedded judge answers, or a real provider, which nothing here breaks. Start with `make demo`, or with --script.',
+      none: 'No scripted provider runs: the embedded judge answers, or a real provider, which nothing here breaks. Start with `make demo`, or with `--script`.',
     },
     troubles: {
-      slow: ['Slow', 'Each call takes 1.5 s longer. What is remembered is as fast as ever.'],
+      slow: ['Slow', 'Each call takes 1.5 s longer. Remembered answers are as fast as ever.'],
       failing: ['Failing', 'Each call is answered with 500. The breaker opens, remembered verdicts are served past their time, and the embedded judge stands in.'],
-      senseless: ['Senseless', 'It answers with prose instead of verdicts. That counts as a failed call: nothing is read into it.'],
+      senseless: ['Senseless', 'It answers with prose instead of verdicts. That counts as a failed call, and no verdict is guessed from it.'],
     },
   },
   queue: {
@@ -46,10 +46,13 @@ const PARTS = {
     about: 'Carries jobs from where they are submitted to where they are done.',
     absent: { elsewhere: 'The queue is a service elsewhere, not this server’s own.' },
     troubles: {
-      twice: ['Delivers twice', 'Every message comes twice, as queues may do. A job is done, charged and counted once all the same: submit one and see.'],
+      twice: ['Delivers twice', 'Every message comes twice, as queues may do. A job is still done, charged and counted once: submit one and see.'],
     },
   },
 };
+
+/** The parts that are broken, in words: "Tables: frozen, Queue: delivers twice". */
+export const brokenParts = (parts) => parts.filter(({ trouble }) => trouble !== 'none').map(({ part, trouble }) => `${PARTS[part].name}: ${PARTS[part].troubles[trouble][0].toLowerCase()}`).join(', ');
 
 const clock = () => new Date().toTimeString().slice(0, 8);
 
@@ -58,7 +61,7 @@ function partCard(part) {
   const note = h('p', { class: 'small soft' });
   const title = h('h2', { id: `part-${part.part}` }, known.name);
   if (part.absent) {
-    return { element: h('div', { class: 'card part' }, title, h('p', { class: 'soft small' }, known.about), h('p', { class: 'small' }, known.absent[part.absent])), update() {} };
+    return { element: h('div', { class: 'card part' }, title, h('p', { class: 'soft small' }, known.about), h('p', { class: 'small' }, prose(known.absent[part.absent]))), update() {} };
   }
   const radios = part.troubles.map((trouble) => h('input', { type: 'radio', name: part.part, value: trouble, onchange: () => choose(trouble) }));
   const choices = h('div', { class: 'choices' }, part.troubles.map((trouble, n) => h('label', { class: trouble === 'none' ? '' : 'broken' }, radios[n], trouble === 'none' ? 'Works' : known.troubles[trouble][0])));
@@ -66,12 +69,14 @@ function partCard(part) {
     try {
       await feed.set(part.part, trouble);
     } catch (error) {
+      note.hidden = false;
       fill(note, error.message);
     }
   }
   const update = ({ trouble }) => {
     radios.forEach((radio) => (radio.checked = radio.value === trouble));
-    fill(note, trouble === 'none' ? 'As it should be.' : known.troubles[trouble][1]);
+    note.hidden = trouble === 'none';
+    fill(note, note.hidden ? '' : known.troubles[trouble][1]);
   };
   const element = h('div', { class: 'card part', role: 'group', 'aria-labelledby': title.id }, title, h('p', { class: 'soft small' }, known.about), choices, note);
   update(part);
@@ -85,9 +90,13 @@ class Pulse extends EventTarget {
   #count = 0;
   #timer = null;
 
-  start() {
+  async start() {
     this.running = true;
+    // Both users are there before anything is broken; if it is already, the first answers show that.
+    await Promise.allSettled(pulseUsers.map((user) => user.token()));
+    if (!this.running) return;
     this.#beat();
+    clearInterval(this.#timer);
     this.#timer = setInterval(() => this.#beat(), EVERY);
   }
 
@@ -119,7 +128,7 @@ const said = ({ status, sources, degraded, error }) => {
   if (status === 0) return 'No answer at all.';
   if (status !== 200) return `${status} ${error ?? ''}`;
   const [known, fresh] = sources;
-  return `200. The known post: ${known}. The new one: ${fresh}.${degraded.length ? ` Degraded: ${degraded.join(', ')}.` : ''}`;
+  return `200. Known post: ${known}. New post: ${fresh}.${degraded.length ? ` Degraded: ${degraded.join(', ')}.` : ''}`;
 };
 
 /** Submits a job of two posts and waits for it; what became of it, in words. */
@@ -145,12 +154,12 @@ function pulseCard() {
   const pulse = new Pulse();
   const bars = h('div', { class: 'pulse', role: 'img', 'aria-label': 'No request yet' });
   const story = h('ol', { class: 'story', 'aria-live': 'polite' });
-  const empty = h('p', { class: 'soft small' }, 'Start the pulse, then break something. Each change of what users get is written down here.');
+  const empty = h('p', { class: 'soft small' }, 'Start the pulse, then break something. Each change in the answers is written down here.');
   const button = h('button', { type: 'button', class: 'primary', onclick: toggle }, 'Start the pulse');
   const numbers = h('p', { class: 'small soft', id: 'pulse-now' }, 'Not running.');
   let last = null;
   let brokenAt = null;
-  let mendedAt = null;
+  let repairedAt = null;
 
   function toggle() {
     if (pulse.running) pulse.stop();
@@ -179,19 +188,19 @@ function pulseCard() {
     fill(numbers, `The last answer took ${duration(answer.ms)}. Of the last ${pulse.answers.length}: ${counted}.`);
     const text = said(answer);
     if (text === last) return;
-    const recovered = mendedAt !== null && answer.outcome === 'ok' ? ` Recovered ${duration(performance.now() - mendedAt)} after it was mended.` : '';
-    if (recovered) mendedAt = null;
+    const recovered = repairedAt !== null && answer.outcome === 'ok' ? ` Recovered ${duration(performance.now() - repairedAt)} after the repair.` : '';
+    if (recovered) repairedAt = null;
     last = text;
     tell(text + recovered);
   });
 
   const broken = () => {
-    const now = feed.parts.filter(({ trouble }) => trouble !== 'none').map(({ part, trouble }) => `${PARTS[part].name.toLowerCase()} ${trouble}`).join(', ');
+    const now = brokenParts(feed.parts);
     if (now === brokenAt) return;
-    if (now) tell(`Broken: ${now}.`);
+    if (now) tell(`Broken. ${now}.`);
     else if (brokenAt) {
-      mendedAt = performance.now();
-      tell('Mended.');
+      repairedAt = performance.now();
+      tell('Repaired.');
     }
     // A dependency is probed by requests, so recovery shows in the next answers.
     last = now ? last : null;
@@ -206,8 +215,8 @@ function pulseCard() {
   } }, 'Submit a job');
 
   return h('section', { class: 'card', 'aria-labelledby': 'pulse-title' },
-    h('h2', { id: 'pulse-title' }, 'What users get meanwhile'),
-    h('p', { class: 'small soft' }, 'A request every second and a half, by two demo users in turn: a post that is known, and one that is new.'),
+    h('h2', { id: 'pulse-title' }, 'The effect on users'),
+    h('p', { class: 'small soft' }, 'A request every second and a half, from two demo users in turn. Each asks about a post that is known and one that is new.'),
     h('div', { class: 'actions' }, button, feed.has('/v1/jobs') ? submit : null),
     bars, numbers, h('div', { class: 'below' }, empty, story));
 }
@@ -217,8 +226,8 @@ export function breakSection() {
   const cards = feed.parts.map(partCard);
   feed.addEventListener('condition', () => feed.parts.forEach((part, n) => cards[n]?.update(part)));
   const element = h('section', { 'aria-labelledby': 'break-title' },
-    h('h1', { id: 'break-title' }, 'What if something breaks'),
-    h('p', { class: 'lead' }, 'These switches make this server’s own stand-ins fail, as the real services can. Nothing outside this machine is touched, and everything works again when you mend it.'),
+    h('h1', { id: 'break-title' }, 'Break a dependency'),
+    h('p', { class: 'lead' }, 'These switches make this server’s own stand-ins fail, as the real services can. Nothing outside this machine is touched.'),
     h('div', { class: 'split below' }, h('div', { class: 'parts' }, cards.map(({ element: card }) => card)), pulseCard()));
   return { element };
 }

@@ -1,6 +1,6 @@
 // Try, chat: replies as they are written, in OpenAI's form.
 
-import { field, fill, h } from './dom.js';
+import { field, fill, h, prose } from './dom.js';
 import { command, facts, failure, problem } from './results.js';
 
 /** Reads the events of a stream: the data of each, until `[DONE]` or the end. */
@@ -83,15 +83,16 @@ export function chatPanel(user) {
       usage = event.usage ?? usage;
     }
     if (ended) messages.push({ role: 'assistant', content: text });
+    await user().settle(answer);
     const from = answer.response.headers.get('x-clearview-source');
     fill(after,
-      h('p', { class: 'small soft below' }, `By ${SOURCES[from] ?? from}.${usage ? ` ${usage.prompt_tokens} tokens read, ${usage.completion_tokens} written.` : ''}`),
+      h('p', { class: 'small soft below' }, `From ${SOURCES[from] ?? from}.${usage ? ` ${usage.prompt_tokens} tokens read, ${usage.completion_tokens} written.` : ''}`),
       facts(answer), command(answer.curl));
   }
 
   const form = h('form', { class: 'card', onsubmit: (event) => (event.preventDefault(), ask()) },
     h('h2', {}, 'A message to an assistant'),
-    h('div', {}, field('Assistant', assistant, 'Named by the operator; it decides on model, prompt and bounds.'), field('Message', message)),
+    h('div', {}, field('Assistant', assistant, 'Defined by the operator: its model, its prompt and its limits.'), field('Message', message)),
     h('div', { class: 'actions' }, send, stop, h('button', { type: 'button', class: 'quiet', onclick: () => ((messages = []), fill(talk), fill(after), (empty.hidden = false)) }, 'Start over')));
   const panel = h('div', { class: 'split' }, form, h('section', { class: 'card', 'aria-label': 'Chat' }, h('h2', {}, 'Conversation'), empty, talk, after));
 
@@ -100,7 +101,7 @@ export function chatPanel(user) {
     fill(assistant, names.map((name) => h('option', {}, name)));
     send.disabled = names.length === 0;
     if (names.length === 0) {
-      fill(empty, h('strong', {}, 'No assistant is configured'), 'A chat needs a model. Start with `make demo`, with --script, or with CLEARVIEW_ASSISTANTS.');
+      fill(empty, h('strong', {}, 'No assistant is configured'), prose('A chat needs a model. Start with `make demo`, with `--script`, or with `CLEARVIEW_ASSISTANTS`.'));
     }
   }, () => fill(empty, h('strong', {}, 'The assistants could not be read'), 'Load the page again once the server answers.'));
   return panel;

@@ -1,6 +1,6 @@
 // Try, pictures: one of three drawings, or a picture of one's own.
 
-import { duration, field, fill, h } from './dom.js';
+import { field, fill, h } from './dom.js';
 import { degraded, meter, source, stage } from './results.js';
 
 /** The types that the API takes. */
@@ -115,9 +115,12 @@ export function detectPanel(user) {
     const button = h('button', { type: 'button', onclick: async () => look(await blob(canvas), button) }, canvas, one.name);
     return button;
   }));
-  const form = h('section', { class: 'card', 'aria-label': 'A picture' }, h('h2', {}, 'What is on the screen'), drawings, h('div', { class: 'below' }, drop));
+  const form = h('section', { class: 'card', 'aria-label': 'A picture' }, h('h2', {}, 'A picture to judge'), drawings, h('div', { class: 'below' }, drop));
   return h('div', { class: 'split' }, form, shown.element);
 }
+
+/** A name of the API in words: `selfHarm` is "self harm". */
+const words = (name) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 function finding(body, preview) {
   const { level, label, flagged, score, categories, source: from, failedOpen, nextCaptureMs, model } = body;
@@ -128,7 +131,7 @@ function finding(body, preview) {
       h('span', { class: `label ${flagged ? 'bad' : 'good'}` }, flagged ? 'Flag' : 'Safe'),
       h('p', { class: 'text' }, `Level ${level} of 3: ${label}`),
       h('p', { class: 'score' }, meter(score, flagged ? 'bad' : ''), `score ${score.toFixed(2)}`, h('span', {}, failedOpen ? source('default') : source(from)))),
-    h('ul', { class: 'rows below' }, Object.entries(categories).map(([name, value]) => h('li', {}, h('span', {}, name), h('span', { class: 'soft' }, value.toFixed(3))))),
-    h('p', { class: 'small soft below' }, `${model ? `Judged by ${model}. ` : ''}The next capture is due in ${duration(nextCaptureMs)}.`),
+    h('ul', { class: 'rows pairs below' }, Object.entries(categories).map(([name, value]) => h('li', {}, h('span', {}, words(name)), h('span', { class: 'soft' }, value.toFixed(3))))),
+    h('p', { class: 'small soft below' }, `${model ? `Judged by ${model}. ` : ''}The next capture is due in ${nextCaptureMs / 1000} seconds.`),
   ];
 }

@@ -31,6 +31,9 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** Text whose parts between backquotes are code. */
+export const prose = (text) => text.split('`').map((part, n) => (n % 2 ? h('code', {}, part) : part));
+
 /** A list of tabs with their panels: arrow keys, Home and End move between them. */
 export function tabs(label, items, chosen = 0) {
   const id = label.toLowerCase().replace(/[^a-z]+/g, '-');

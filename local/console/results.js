@@ -7,9 +7,9 @@ const SOURCES = {
   model: 'a model, asked just now',
   cache: 'remembered, not judged again',
   similar: 'nearly the same picture as a moment ago',
-  stale: 'remembered, and past its time: no provider answers',
+  stale: 'remembered and out of date: no provider answers',
   local: 'the embedded judge in this program',
-  default: 'nobody could judge; let through and not charged',
+  default: 'no judge could answer: let through, not charged',
 };
 
 /** The source of a result in words. */
@@ -47,10 +47,14 @@ export function failure(error) {
 
 const fact = (name, ...value) => h('div', {}, h('dt', {}, name), h('dd', {}, ...value));
 
-function left(limits) {
+/** The minute of chat has a unit of its own. */
+const MINUTES = { tokens: 'replies' };
+
+/** The limits that are left. */
+function left({ limits, meter }) {
   const parts = [];
-  if (limits?.daily) parts.push(`${whole(limits.daily.left)} of ${whole(limits.daily.quota)} today`);
-  if (limits?.burst) parts.push(`${whole(limits.burst.left)} of ${whole(limits.burst.quota)} this minute`);
+  if (limits?.daily) parts.push(`${whole(limits.daily.left)} of ${whole(limits.daily.quota)} ${meter} today`);
+  if (limits?.burst) parts.push(`${whole(limits.burst.left)} of ${whole(limits.burst.quota)} ${MINUTES[meter] ?? meter} this minute`);
   return parts.join(', ') || 'not limited';
 }
 
@@ -70,9 +74,9 @@ export function facts(answer) {
   );
   return h('dl', { class: 'facts' },
     h('div', {}, h('dt', {}, 'Took'), time),
-    h('div', {}, h('dt', {}, 'Would cost'), cost),
-    fact('Quota left', left(answer.limits)),
-    h('div', { class: 'whole' }, h('dt', {}, 'Correlation id'), h('dd', {}, h('code', {}, answer.id))));
+    h('div', {}, h('dt', {}, 'Cost'), cost),
+    fact('Correlation id', h('code', {}, answer.id)),
+    h('div', { class: 'whole' }, h('dt', {}, 'Quota left'), h('dd', {}, left(answer))));
 }
 
 /** The request as a command to copy. */

@@ -3,7 +3,7 @@
 import { users } from './api.js';
 import { chatPanel } from './chat.js';
 import { detectPanel } from './detect.js';
-import { field, fill, h, tabs } from './dom.js';
+import { field, fill, h, tabs, whole } from './dom.js';
 import { feed } from './feed.js';
 import { degraded, meter, source, stage } from './results.js';
 
@@ -31,7 +31,7 @@ const POSTS = [
 
 function classifyPanel() {
   const preference = h('textarea', { rows: 2, id: 'preference', required: true });
-  const posts = h('textarea', { rows: 8, id: 'posts', required: true });
+  const posts = h('textarea', { rows: 6, id: 'posts', required: true });
   const explain = h('input', { type: 'checkbox', id: 'explain', checked: true });
   const button = h('button', { class: 'primary' }, 'Judge the posts');
   const shown = stage('Nothing judged yet', 'Choose a sample or paste posts of your own.');
@@ -49,7 +49,7 @@ function classifyPanel() {
   };
   use(POSTS[0]);
   const form = h('form', { class: 'card', onsubmit: (event) => (event.preventDefault(), ask()) },
-    h('h2', {}, 'A user’s words, and a feed'),
+    h('h2', {}, 'A preference and a feed'),
     samples(POSTS, use),
     h('div', { class: 'below' }, field('Preference', preference, 'In the user’s own words, 1 to 2,000 characters.'), field('Posts', posts, 'One a line, up to 50.')),
     h('div', { class: 'actions' }, button, h('label', { class: 'check' }, explain, 'Explain each verdict')));
@@ -74,7 +74,7 @@ const ITEMS = [
 
 function rankPanel() {
   const query = h('input', { type: 'text', id: 'query', required: true });
-  const items = h('textarea', { rows: 7, id: 'items', required: true });
+  const items = h('textarea', { rows: 6, id: 'items', required: true });
   const count = h('select', { id: 'samples' }, [1, 2, 3, 4, 5].map((n) => h('option', { value: n }, String(n))));
   const button = h('button', { class: 'primary' }, 'Rank the items');
   const shown = stage('Nothing ranked yet', 'Every item comes back once, the best first.');
@@ -98,9 +98,9 @@ function rankPanel() {
   };
   use(ITEMS[0]);
   const form = h('form', { class: 'card', onsubmit: (event) => (event.preventDefault(), ask()) },
-    h('h2', {}, 'A query, and items in any order'),
+    h('h2', {}, 'A query and items in any order'),
     samples(ITEMS, use),
-    h('div', { class: 'below' }, field('Query', query), field('Items', items, 'One a line, 2 to 50. Their order changes nothing.'), field('Samples', count, 'A model is asked this often, and the rankings are combined. Each is charged.')),
+    h('div', { class: 'below' }, field('Query', query), field('Items', items, 'One a line, 2 to 50. Their order changes nothing.'), field('Samples', count, 'How many rankings a model is asked for; they are combined, and each is charged.')),
     h('div', { class: 'actions' }, button));
   return h('div', { class: 'split' }, form, shown.element);
 }
@@ -114,13 +114,14 @@ function whoAsks() {
   const select = h('select', { id: 'who', onchange: () => ((user = users[select.selectedIndex]), said()) }, users.map(({ name }) => h('option', {}, name)));
   const quota = h('span', { class: 'soft' });
   const said = () => {
-    const daily = user.standing.posts?.daily;
-    fill(quota, daily ? `${daily.left} of ${daily.quota} posts left today` : 'registers by itself at the first request');
+    const daily = user.standing[user.latest]?.daily;
+    const registered = user.kept ? 'registered' : 'registers itself with the first request';
+    fill(quota, daily ? `${whole(daily.left)} of ${whole(daily.quota)} ${user.latest} left today` : registered);
   };
   users.forEach((one) => one.addEventListener('change', said));
   said();
   return h('div', { class: 'who' }, h('label', { for: 'who' }, 'Demo user'), select,
-    h('button', { type: 'button', class: 'quiet small', onclick: () => user.forget() }, 'Make a new one'), quota);
+    h('button', { type: 'button', class: 'quiet small', onclick: () => user.forget() }, 'New user'), quota);
 }
 
 const WORKLOADS = [
@@ -135,7 +136,7 @@ export function trySection() {
   const there = WORKLOADS.filter(({ route }) => feed.has(route));
   const element = h('section', { 'aria-labelledby': 'try-title' },
     h('div', { class: 'head' },
-      h('div', {}, h('h1', { id: 'try-title' }, 'Ask it something'), h('p', { class: 'lead' }, 'Each request goes through the API as an app’s would: registered device, quota, limits, caches, and then a judge.')),
+      h('div', {}, h('h1', { id: 'try-title' }, 'Try a request'), h('p', { class: 'lead' }, 'Each request goes through the API as an app’s would: a registered device, limits, quota, caches, and then a judge.')),
       whoAsks()),
     tabs('Workloads', there.map(({ name, panel }) => ({ name, panel: panel() }))));
   return { element };

@@ -7,10 +7,10 @@ import { feed } from './feed.js';
 import { meter } from './results.js';
 
 const LAYERS = [
-  ['memory', 'this process'],
+  ['memory', 'memory'],
   ['cache', 'shared cache'],
   ['table', 'table'],
-  ['joined', 'another request’s question'],
+  ['joined', 'joined another request'],
   ['asked', 'judged'],
 ];
 
@@ -31,8 +31,8 @@ function tile(name) {
 
 function tiles() {
   const all = {
-    rate: tile('Requests'), times: tile('Half take at most'), hits: tile('Answered from a cache'),
-    refused: tile('Refused or failed'), spend: tile('Would have cost'), tokens: tile('Model tokens'), queue: tile('Requests under way'), jobs: tile('Jobs that wait'),
+    rate: tile('Requests'), times: tile('Median time'), hits: tile('Answered from a cache'),
+    refused: tile('Refused or failed'), spend: tile('Cost so far'), tokens: tile('Model tokens'), queue: tile('Requests under way'), jobs: tile('Jobs waiting'),
   };
   const update = () => {
     const { minute, total } = feed;
@@ -40,15 +40,15 @@ function tiles() {
     const { memory, cache, table, joined, asked } = minute.answered;
     const hits = memory + cache + table + joined;
     all.rate.set(`${(minute.requests / 60).toFixed(minute.requests < 600 ? 2 : 0)}/s`, `${whole(minute.requests)} in the last minute`);
-    all.times.set(duration(minute.p50), `${duration(minute.p99)} for 99 %, last minute`);
+    all.times.set(duration(minute.p50), `99 % within ${duration(minute.p99)}, last minute`);
     all.hits.set(percent(hits, hits + asked), `${whole(hits)} of ${whole(hits + asked)} questions, last minute`);
-    all.refused.set(whole(minute.refused + minute.failed), `${whole(minute.failed)} failed; ${whole(minute.degraded)} more degraded`);
-    all.spend.set(money(total.microUsd), 'on AWS, since the start');
+    all.refused.set(whole(minute.refused + minute.failed), `${whole(minute.failed)} failed, ${whole(minute.degraded)} degraded, last minute`);
+    all.spend.set(money(total.microUsd), 'at AWS prices, since the start');
     all.tokens.set(whole(total.inputTokens + total.outputTokens), `${whole(total.inputTokens)} read, ${whole(total.outputTokens)} written`);
   };
   const examine = () => {
     const { underWay, waiting, shed, jobs } = feed.condition;
-    all.queue.set(whole(underWay), `${whole(waiting)} wait, ${whole(shed)} turned away`);
+    all.queue.set(whole(underWay), `${whole(waiting)} waiting, ${whole(shed)} turned away`);
     all.jobs.set(jobs ? whole(jobs.waiting) : '–', jobs ? `${whole(jobs.underWay)} under way` : 'the queue is elsewhere');
   };
   return { element: h('dl', { class: 'tiles' }, Object.values(all).map(({ element }) => element)), update, examine };
@@ -57,31 +57,31 @@ function tiles() {
 function charts() {
   const places = [0, 1, 2].map(() => h('div', { class: 'chart', 'aria-hidden': 'true' }));
   const draw = [
-    chart(places[0], [{ name: 'memory', of: ({ requests }) => requests }], { values: (value) => whole(value) }),
+    chart(places[0], [{ name: 'fine', of: ({ requests, degraded, refused, failed }) => requests - degraded - refused - failed }, ...['degraded', 'refused', 'failed'].map((name) => ({ name, of: (second) => second[name] }))], { stacked: true, values: (value) => whole(value) }),
     chart(places[1], [{ name: 'p99', of: ({ p99 }) => p99 }, { name: 'p50', of: ({ p50 }) => p50 }], { logarithmic: true, values: (value) => (value >= 1000 ? `${value / 1000} s` : `${value} ms`) }),
     chart(places[2], LAYERS.map(([name]) => ({ name, of: ({ answered }) => answered[name] })), { stacked: true, values: (value) => whole(value) }),
   ];
   const figure = (title, place, list) => h('figure', { class: 'card' }, h('h2', {}, title), list ? keys(list) : null, place);
   const refusals = h('ul', { class: 'rows' });
   const element = h('div', { class: 'charts' },
-    figure('Requests a second', places[0]),
-    figure('Time in the server', places[1], [['p50', 'half'], ['p99', '99 %']]),
-    figure('Questions by who answered', places[2], LAYERS),
+    figure('Requests a second', places[0], [['fine', 'answered'], ['degraded', 'degraded'], ['refused', 'refused'], ['failed', 'failed']]),
+    figure('Time in the server', places[1], [['p50', 'median'], ['p99', '99 %']]),
+    figure('Questions by source', places[2], LAYERS),
     h('section', { class: 'card' }, h('h2', {}, 'Refused by a limit, last minute'), refusals));
   const update = () => {
     draw.forEach((one) => one(feed.seconds));
     const { ip, burst, daily } = feed.minute.refusals;
     const row = (name, text, count) => h('li', {}, h('span', {}, h('b', {}, name), ` ${text}`), h('span', {}, whole(count)));
-    fill(refusals, row('ip', 'too many from one address', ip), row('burst', 'too many of one user in a minute', burst), row('daily', 'the day’s quota is used', daily),
+    fill(refusals, row('ip', 'too many from one address', ip), row('burst', 'too many from one user in a minute', burst), row('daily', 'the day’s quota is used up', daily),
       h('li', { class: 'soft' }, h('span', {}, 'Model calls'), `${whole(feed.minute.modelCalls)}, ${whole(feed.minute.modelFailures)} failed`));
   };
   return { element, update };
 }
 
-const STATES = { ok: ['good', 'works'], down: ['bad', 'down'], none: ['plain', 'not there'] };
+const STATES = { ok: ['good', 'works'], down: ['bad', 'down'], none: ['plain', 'none'] };
 
 function conditions() {
-  const list = h('ul', { class: 'rows' }, h('li', { class: 'soft' }, 'Waiting for the first look.'));
+  const list = h('ul', { class: 'rows' }, h('li', { class: 'soft' }, 'Not checked yet.'));
   const row = (name, kind, text) => h('li', {}, h('span', {}, name), h('span', { class: `label ${kind}` }, text));
   const update = () => {
     const { tables, cache, providers } = feed.condition;
@@ -122,10 +122,10 @@ function waits(row, longest) {
   return bar;
 }
 
-function answeredBy({ localHits, sharedHits, tableHits, joined, asked, distinct }) {
-  if (distinct === undefined) return '';
+function answeredBy({ localHits, sharedHits, tableHits, joined, asked, distinct, route, status }) {
+  if (distinct === undefined || status >= 400) return '';
   const parts = [[localHits, 'memory'], [sharedHits, 'cache'], [tableHits, 'table'], [joined, 'joined'], [asked, 'judged']];
-  return parts.filter(([count]) => count).map(([count, name]) => `${count} ${name}`).join(', ') || 'nobody';
+  return parts.filter(([count]) => count).map(([count, name]) => `${count} ${name}`).join(', ') || (route === '/v1/detect' ? 'similar frame' : '–');
 }
 
 function requests() {
@@ -155,7 +155,7 @@ function requests() {
 export function watchSection() {
   const [figures, drawn, state, quota, list] = [tiles(), charts(), conditions(), quotas(), requests()];
   const element = h('section', { 'aria-labelledby': 'watch-title' },
-    h('h1', { id: 'watch-title' }, 'What it is doing'),
+    h('h1', { id: 'watch-title' }, 'Watch the traffic'),
     h('p', { class: 'lead' }, 'Every request to this server, whoever sends it. The figures come from the record that each request writes.'),
     figures.element, drawn.element,
     h('div', { class: 'charts' }, state.element, quota.element),

@@ -1,5 +1,6 @@
 // The console in a real browser, used as a person would: `node browser.js SERVER_URL SCREENSHOTS [--files DIRECTORY]`.
-// The server runs with a scripted provider and a shared cache, so that every switch has something to break.
+// The server runs with a scripted provider and a shared cache, so that every switch has something to break. The one at the address
+// in PLAIN has neither, as `make run` starts it.
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -14,13 +15,13 @@ const executablePath = process.env.CHROMIUM ?? BROWSERS.find(existsSync);
 assert.ok(executablePath, 'Chromium is missing: `make browser` installs it');
 mkdirSync(shots, { recursive: true });
 
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 const faults = [];
 
 /** A page that notes everything the browser complains of, and every request beyond the server. */
-async function open({ width = 1280, height = 900, dark = false } = {}) {
+async function open({ at = url, width = 1280, height = 900, dark = false } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: at });
   const page = await context.newPage();
   page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
   page.on('console', (message) => {
@@ -28,10 +29,10 @@ async function open({ width = 1280, height = 900, dark = false } = {}) {
     if (['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource')) faults.push(`${message.type()}: ${message.text()}`);
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) faults.push(`request to ${request.url()}`);
+    if (!request.url().startsWith(at) && !/^(data|blob):/.test(request.url())) faults.push(`request to ${request.url()}`);
   });
   if (option === '--files') await page.route(/\/(console\/.*)?$/, (route) => serve(route));
-  await page.goto(url);
+  await page.goto(at);
   await page.getByText('Live', { exact: true }).waitFor();
   return page;
 }
@@ -65,6 +66,25 @@ async function look(page, name) {
 }
 
 const steps = {
+  async 'a newcomer sees posts judged, and how to have more to break'() {
+    const page = await open({ at: process.env.PLAIN, height: 860 });
+    await page.getByRole('button', { name: 'Judge the posts' }).click();
+    await page.getByText('the embedded judge in this program').nth(4).waitFor();
+    await page.getByText(/on AWS/).waitFor();
+    await page.evaluate(() => (document.activeElement?.blur(), scrollTo(0, 0)));
+    // The one in README.md.
+    await page.screenshot({ path: join(shots, 'console.png') });
+    await look(page, 'plain-try');
+    await page.getByRole('tab', { name: 'Chat' }).click();
+    await page.getByText('No assistant is configured').waitFor();
+    assert.ok(await page.getByRole('button', { name: 'Send' }).isDisabled());
+    await section(page, 'Break');
+    await page.getByText(/no shared cache.*make demo/).waitFor();
+    await page.getByText(/No scripted provider runs.*make demo/).waitFor();
+    await look(page, 'plain-break');
+    await page.context().close();
+  },
+
   async 'posts are judged, explained, and charged'() {
     const page = await open();
     await look(page, 'try-empty');
@@ -73,18 +93,15 @@ const steps = {
     const first = results.getByRole('listitem').first();
     await first.getByText('Hide', { exact: true }).waitFor();
     assert.match(await first.textContent(), /crypto/);
-    assert.match(await results.textContent(), /of 1,000 today/);
+    assert.match(await results.textContent(), /of 1,000 posts today/);
     await results.getByText(/on AWS/).waitFor();
-    await page.getByText('995 of 1000 posts left today').waitFor();
+    await page.getByText('995 of 1,000 posts left today').waitFor();
     await results.getByText('The same with curl').click();
     await results.getByRole('button', { name: 'Copy the command' }).click();
     await results.getByRole('button', { name: 'Copied' }).waitFor();
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(copied, /^curl -s 'http.*\/v1\/classify\?explain=true'[^]*Bearer ey[^]*-d '\{"preference"/);
     await look(page, 'try-posts');
-    // The one in README.md.
-    await results.getByText('The same with curl').click();
-    await page.screenshot({ path: join(shots, 'console.png') });
     // Asked again, nothing is judged again.
     await page.getByRole('button', { name: 'Judge the posts' }).click();
     await results.getByText('remembered, not judged again').first().waitFor();
@@ -155,18 +172,18 @@ const steps = {
     const ask = () => page.getByRole('button', { name: 'Judge the posts' }).click();
     await page.getByLabel('Demo user').selectOption('Ben');
     await ask();
-    await page.getByText('995 of 1000 posts left today').waitFor();
-    await page.getByRole('button', { name: 'Make a new one' }).click();
-    await page.getByText('registers by itself').waitFor();
+    await page.getByText('995 of 1,000 posts left today').waitFor();
+    await page.getByRole('button', { name: 'New user' }).click();
+    await page.getByText('registers itself').waitFor();
     await ask();
-    await page.getByText('995 of 1000 posts left today').waitFor();
+    await page.getByText('995 of 1,000 posts left today').waitFor();
     await page.context().close();
   },
 
   async 'the traffic is watched as it comes'() {
     const page = await open();
     await section(page, 'Watch');
-    await page.getByRole('heading', { name: 'What it is doing' }).waitFor();
+    await page.getByRole('heading', { name: 'Watch the traffic' }).waitFor();
     await section(page, 'Try');
     for (let n = 0; n < 3; n += 1) {
       await page.getByRole('button', { name: 'Judge the posts' }).click();
@@ -181,28 +198,30 @@ const steps = {
     await page.context().close();
   },
 
-  async 'each switch breaks something, users see it, and it is mended'() {
+  async 'each switch breaks something, users see it, and it is repaired'() {
     const page = await open();
     await section(page, 'Break');
     await look(page, 'break-before');
     await page.getByRole('button', { name: 'Start the pulse' }).click();
     const told = (text) => page.locator('.story li').first().filter({ hasText: text }).waitFor({ timeout: 45_000 });
-    await told(/^.*200\. The known post/);
+    await told(/^.*200\. Known post/);
     for (const [part, trouble, effect] of [
       ['Tables', 'Refusing', /Degraded: .*quota/],
       ['Tables', 'Frozen', /Degraded: .*quota/],
       ['Shared cache', 'Gone', /Degraded: .*rateLimit/],
       ['Shared cache', 'Frozen', /Degraded: .*rateLimit/],
-      ['Model', 'Failing', /The new one: local.*Degraded: .*model/],
-      ['Model', 'Senseless', /The new one: local.*Degraded: .*model/],
+      ['Model', 'Failing', /New post: local.*Degraded: .*model/],
+      ['Model', 'Senseless', /New post: local.*Degraded: .*model/],
     ]) {
       const group = page.getByRole('group', { name: part });
       await group.getByRole('radio', { name: trouble }).check();
       await page.getByText(/^Broken on purpose/).waitFor();
       await told(effect);
       if (trouble === 'Frozen' && part === 'Tables') await look(page, 'break-tables');
-      await page.getByRole('button', { name: 'Mend everything' }).click();
-      await told(/Recovered .* after it was mended/);
+      // The one in docs/QUICKSTART.md.
+      if (trouble === 'Failing') await page.screenshot({ path: join(shots, 'console-break.png') });
+      await page.getByRole('button', { name: 'Repair everything' }).click();
+      await told(/Recovered .* after the repair/);
       assert.ok(await group.getByRole('radio', { name: 'Works' }).isChecked());
     }
     await page.getByRole('group', { name: 'Model' }).getByRole('radio', { name: 'Slow' }).check();

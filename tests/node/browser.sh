@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The console in Debian's Chromium: starts a server with a shared cache and a scripted provider, and uses each part of the page.
+# The console in Debian's Chromium: starts a server as `make run` does, and one with a shared cache and a
+# scripted provider, and uses each part of the page.
 # Usage: browser.sh SERVER SCREENSHOTS [arguments of browser.js]
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,14 +12,23 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 redis-server --bind 127.0.0.1 --port "$port" --save '' --appendonly no --loglevel warning --dir "$work" >/dev/null &
 redis=$!
 echo '{"then":{"do":"chat","pauseMs":60}}' >"$work/script.json"
-# One address sends all of this.
-CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=100000 CLEARVIEW_CACHE_URL="redis://127.0.0.1:$port" \
-    "$server" --port 0 --script "$work/script.json" 2>"$work/said" &
-pid=$!
-trap 'kill -INT $pid $redis 2>/dev/null; wait $pid $redis 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-    url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
-    [ -n "$url" ] && break
-    sleep 0.1
-done
-node browser.js "${url:?the server did not start: $(cat "$work/said")}" "$shots" "$@"
+pids=($redis)
+trap 'kill -INT "${pids[@]}" 2>/dev/null; wait "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+# Starts a server with the variables that are set; its address is in `url`.
+start() {
+    : >"$work/said"
+    # One address sends all of this.
+    CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=100000 "$server" --port 0 "$@" 2>"$work/said" &
+    pids+=($!)
+    for _ in $(seq 100); do
+        url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
+        [ -n "$url" ] && break
+        sleep 0.1
+    done
+    : "${url:?the server did not start: $(cat "$work/said")}"
+}
+start
+export PLAIN=$url
+CLEARVIEW_CACHE_URL="redis://127.0.0.1:$port" start --script "$work/script.json"
+node browser.js "$url" "$shots" "$@"

@@ -38,7 +38,8 @@ pub(super) fn content(act: &Act, asked: &AskedRanking) -> String {
         // Items that give orders come first.
         items.sort_by_key(|item| !orders.iter().any(|order| item.text.contains(order)));
     }
-    let entry = |item: &AskedItem| json!({"id": item.id, "reason": format!("It is {}.", item.text)});
+    let reason = |item: &AskedItem| format!("Words of the query in it: {}.", shared(&asked.query, &item.text));
+    let entry = |item: &AskedItem| json!({"id": item.id, "reason": reason(item)});
     let mut ranking: Vec<Value> = items.into_iter().map(entry).collect();
     let holds = |text: &str| asked.items.iter().any(|item| item.text.contains(text));
     match act {
