@@ -20,6 +20,8 @@ try:
             print(chunk.choices[0].delta.content or "", end="", flush=True)
         if chunk.usage:
             print(f"\n{chunk.usage.prompt_tokens} tokens read, {chunk.usage.completion_tokens} written")
+except openai.NotFoundError as error:
+    sys.exit(f"{error.message} (QUICKSTART.md shows how to start a server that chats)")
 except openai.RateLimitError as error:
     # `insufficient_quota` is the day's end: waiting a minute does not help.
     sys.exit(f"Too much for now: {error.code}")

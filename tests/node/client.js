@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { ClearView, ClearViewError, readLimits } from './out/typescript/clearview.js';
+import { ClearView, ClearViewError, readLimits } from '../../examples/typescript/out/clearview.js';
 
 const [url] = process.argv.slice(2);
 const memory = () => {

@@ -30,9 +30,8 @@ node_modules/.bin/tsc --project types.json
 
 echo 'examples: typescript/clearview.ts'
 node_modules/.bin/tsc --project "$root/examples/typescript"
-echo '{"type":"module"}' >out/package.json
-node client.js "$url"
-said=$(node out/typescript/feed.js "$url")
+node --import ./webcrypto.js client.js "$url"
+said=$(node --import ./webcrypto.js "$root/examples/typescript/out/feed.js" "$url")
 grep -q '^HIDE Buy Bitcoin now' <<<"$said" && grep -q '^ALLOW My sourdough' <<<"$said" && grep -q '^998 of 1000 posts left' <<<"$said" || { echo "feed.ts said: $said" >&2; exit 1; }
 
 echo 'examples: python'
