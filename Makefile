@@ -33,7 +33,7 @@ test: nextest redis venv ## Runs every test
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace
 
-check: venv deny contract ## Checks formatting, lints, documentation, licences, template and contract, one function in an emulator
+check: venv deny contract browser examples ## Checks formatting, lints, documentation, licences, template and contract, the console, the examples, one function in an emulator
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet
@@ -49,7 +49,7 @@ check: venv deny contract ## Checks formatting, lints, documentation, licences, 
 	$(CARGO) build --workspace --bins
 	timeout 120 $(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
-nightly: nextest redis clients browser examples ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
+nightly: nextest redis clients ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
 	$(CARGO) build --workspace --bins
 	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests -p vision --profile nightly --no-fail-fast \
 		-E 'test(/^(sim|laws|fuzz|limits|safe_pictures)::/) + test(/^providers::(breaker|fleet)::/)'
