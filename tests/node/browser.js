@@ -218,6 +218,11 @@ const steps = {
       await page.getByText(/^Broken on purpose/).waitFor();
       await told(effect);
       if (trouble === 'Frozen' && part === 'Tables') await look(page, 'break-tables');
+      if (trouble === 'Gone') {
+        await section(page, 'Watch');
+        await page.locator('.rows li').filter({ hasText: part }).getByText('down').waitFor();
+        await section(page, 'Break');
+      }
       // The one in docs/QUICKSTART.md.
       if (trouble === 'Failing') await page.screenshot({ path: join(shots, 'console-break.png') });
       await page.getByRole('button', { name: 'Repair everything' }).click();
