@@ -87,7 +87,10 @@ async fn each_category_is_ranked_with_reasons_and_charged_for_each_sample() {
         assert_eq!(category["agreement"], 1.0);
         for (n, placed) in category["results"].as_array().unwrap().iter().enumerate() {
             assert_eq!(placed["rank"], n + 1);
-            assert!(placed["reason"].as_str().unwrap().starts_with("Words of the query "), "{placed}");
+            assert!(
+                placed["reason"].as_str().unwrap().starts_with("Words of the query "),
+                "{placed}"
+            );
         }
     }
     let averages = json!([

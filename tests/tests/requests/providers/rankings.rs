@@ -229,7 +229,10 @@ async fn a_reason_is_given_where_it_is_asked_for_and_one_without_end_is_refused(
     body["explain"] = json!(true);
     let answer = rank(&service, &ann, &body).await;
     let reasons = [0, 1].map(|n| answer.body["results"][n]["reason"].clone());
-    assert_eq!(reasons, [2, 1].map(|n| json!(format!("Words of the query in it: {n}."))));
+    assert_eq!(
+        reasons,
+        [2, 1].map(|n| json!(format!("Words of the query in it: {n}.")))
+    );
     assert!(rank(&service, &ann, &brands()).await.body["results"][0]["reason"].is_null());
     upstream.follow(Script::always(Act::OutOfRange));
     body["query"] = json!("other shoes");
