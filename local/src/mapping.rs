@@ -19,6 +19,9 @@ const BATCH: i32 = 10;
 /// How long one receive waits for a first message.
 const LONG_POLL: Duration = Duration::from_secs(20);
 
+/// How long a receive may take: its wait, and the call itself.
+const LONGEST_RECEIVE: Duration = Duration::from_secs(30);
+
 /// How long nothing is received after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -102,18 +105,21 @@ async fn next_batch(
     places: &Arc<Semaphore>,
 ) -> Option<(tokio::sync::OwnedSemaphorePermit, Vec<Message>)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
-    let received = client
+    let receive = client
         .receive_message()
         .queue_url(&source.url)
         .max_number_of_messages(BATCH)
         .wait_time_seconds(i32::try_from(LONG_POLL.as_secs()).unwrap_or(0))
         .message_system_attribute_names(MessageSystemAttributeName::All)
-        .send()
-        .await;
-    match received {
-        Ok(output) => Some((place, output.messages.unwrap_or_default())),
-        Err(error) => {
+        .send();
+    match tokio::time::timeout(LONGEST_RECEIVE, receive).await {
+        Ok(Ok(output)) => Some((place, output.messages.unwrap_or_default())),
+        Ok(Err(error)) => {
             tracing::warn!(error = %aws_sdk_sqs::error::DisplayErrorContext(&error), "a queue does not answer");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("a queue does not answer: nothing came in time");
             None
         }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::{Builder, SharedHttpClient};
+use aws_sdk_sqs::config::{Builder, SharedHttpClient, StalledStreamProtectionConfig};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
@@ -88,8 +88,11 @@ pub fn client_in_process(config: &Config, connector: SharedHttpClient) -> Client
 /// Returns the settings of a client.
 fn settings(config: &Config) -> Builder {
     let settings = aws::settings(config, config.queues.endpoint.as_deref());
-    // A retry of ours knows the deadline and the message's id.
-    Builder::from(&settings).retry_config(RetryConfig::disabled())
+    Builder::from(&settings)
+        // A retry of ours knows the deadline and the message's id.
+        .retry_config(RetryConfig::disabled())
+        // A receive waits in silence for its first message, longer than the SDK thinks is well. Every call has a deadline of ours.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
 }
 
 /// One queue. Without a URL each call fails, as if the queue were down.
@@ -314,4 +317,17 @@ fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> b
 /// Returns a span in whole seconds, rounded up.
 fn whole_seconds(span: Duration) -> Option<i32> {
     i32::try_from(span.as_millis().div_ceil(1000)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receive_may_wait_in_silence() {
+        let config = Config::read(|_| None).unwrap();
+        let client = client(&config);
+        let protection = client.config().stalled_stream_protection().unwrap();
+        assert!(!protection.is_enabled());
+    }
 }
