@@ -316,11 +316,12 @@ where
     }
 
     fn open(&self, place: usize) -> Open {
-        let known = match &self.found.questions[place].state {
-            State::Lesser(entry) => Some(entry.clone()),
-            _ => None,
+        let (known, last) = match &self.found.questions[place].state {
+            State::Lesser(entry) => (Some(entry.clone()), Some(entry.clone())),
+            State::Stale(entry) | State::Refreshing(entry) => (None, Some(entry.clone())),
+            State::Open | State::Settled(_) => (None, None),
         };
-        Open { place, known }
+        Open { place, known, last }
     }
 
     /// Settles questions by the reply to them. Returns the answers to be stored, and the questions that have none.

@@ -12,6 +12,8 @@ pub struct Open {
     pub place: usize,
     /// A fresh answer of a lesser class than the reader's, if one is known.
     pub known: Option<Entry>,
+    /// The last answer that is known, of whatever age and author.
+    pub last: Option<Entry>,
 }
 
 /// The reply to some open questions.

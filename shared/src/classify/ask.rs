@@ -14,7 +14,7 @@ pub use super::question::{Answer, Judged, Post, Question};
 
 use self::calls::ModelAnswers;
 use super::batch_window::{BatchPlace, BatchWindow, Group};
-use super::verdict::{CleanVerdict, Explanation, Verdict};
+use super::verdict::{CleanVerdict, Company, Explanation, Verdict};
 use crate::config::providers::{ProviderName, ProviderSettings};
 use crate::error::Outage;
 use crate::models::Models;
@@ -130,8 +130,8 @@ impl Providers {
             };
             failures.extend(given.failure.map(|failure| format!("{name}: {failure}")));
             for (place, verdict) in open.iter().zip(given.verdicts) {
-                if let Some(verdict) = verdict {
-                    answers[*place] = Answer::Judged(CleanVerdict::new(verdict, class), name.clone());
+                if let Some((verdict, company)) = verdict {
+                    answers[*place] = Answer::Judged(CleanVerdict::new(verdict, class, company), name.clone());
                 }
             }
             open.retain(|place| answers[*place] == Answer::Nobody);
@@ -153,8 +153,7 @@ impl Providers {
         posts: &[&Post],
         usage: &RunningUsage,
     ) -> ModelAnswers {
-        let texts: Vec<&str> = posts.iter().map(|post| post.text.as_str()).collect();
-        let calls = calls::split(&texts, self.settings.call_tokens);
+        let calls = calls::split(posts, self.settings.call_tokens);
         let asked = calls.into_iter().map(|places| async move {
             let posts: Vec<&Post> = places.iter().map(|place| posts[*place]).collect();
             let asker = calls::Asker {
@@ -182,7 +181,10 @@ impl Providers {
     async fn judge_as_configured(&self, question: &Question<'_>, posts: &[&Post]) -> ModelAnswers {
         match self.judge_embedded(question, posts).await {
             Ok(verdicts) => ModelAnswers {
-                verdicts: verdicts.into_iter().map(Some).collect(),
+                verdicts: verdicts
+                    .into_iter()
+                    .map(|verdict| Some((verdict, Company::Alone)))
+                    .collect(),
                 failure: None,
             },
             Err(_) => ModelAnswers::none(posts.len(), Failure::Unasked("the embedded model cannot be loaded")),

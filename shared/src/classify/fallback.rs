@@ -14,7 +14,7 @@ impl Asking<'_> {
         if without.is_empty() {
             return;
         }
-        let question = self.question(without.iter().map(|place| (*place, None)));
+        let question = self.question(without.iter().map(|place| self.post(*place)).collect());
         if let Ok(verdicts) = self.app().providers.stand_in(&question).await {
             for (place, verdict) in without.into_iter().zip(verdicts) {
                 outcomes[place] = Some(standing_in(verdict));

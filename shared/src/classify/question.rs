@@ -35,6 +35,8 @@ pub struct Post {
     pub text: String,
     /// The class of a fresh verdict that is known, but is of a lesser class than the plan's best model.
     pub known: Option<ModelClass>,
+    /// True if it is judged in a call of its own.
+    pub alone: bool,
     /// The user who asks.
     pub user: Option<UserId>,
 }

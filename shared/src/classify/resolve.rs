@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::ask::{Answer, Post, Question};
 use super::preference::{CanonicalPreference, WORKLOAD};
 use super::verdict::ModelClass;
-use super::version::{author, class};
+use super::version::{author, class, unconfirmed};
 use super::{Batch, Outcome, Source, payload};
 use crate::answers::{self, Coalesced, Entry, Given, Key, Open, Reply};
 use crate::app::App;
@@ -93,28 +93,37 @@ impl<'a> Asking<'a> {
 
     /// Puts open questions to the providers.
     pub(super) async fn ask(&self, open: Vec<Open>) -> Reply {
-        let of_open = |open: &Open| (open.place, open.known.as_ref().and_then(model));
-        let judged = self.app.providers.judge(self.question(open.iter().map(of_open))).await;
+        let posts = open.iter().map(|open| Post {
+            known: open.known.as_ref().and_then(model),
+            alone: open.last.as_ref().is_some_and(|last| self.hides(last)),
+            ..self.post(open.place)
+        });
+        let judged = self.app.providers.judge(self.question(posts.collect())).await;
         let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
         costs.usages.push(judged.usage);
         costs.spend_limited |= judged.spend_limited;
         drop(costs);
         Reply {
-            answers: judged.answers.into_iter().map(answer).collect(),
+            answers: judged.answers.into_iter().map(|one| self.answer(one)).collect(),
             failure: judged.failure,
         }
     }
 
-    /// Words the question about the posts at some places, each with the class of a known verdict.
-    pub(super) fn question(&self, places: impl Iterator<Item = (usize, Option<ModelClass>)>) -> Question<'_> {
-        let post = |(place, known): (usize, _)| Post {
+    /// Returns the post at a place, of which nothing is known.
+    pub(super) fn post(&self, place: usize) -> Post {
+        Post {
             text: self.distinct.contents[place].to_owned(),
-            known,
+            known: None,
+            alone: false,
             user: Some(self.principal.user.clone()),
-        };
+        }
+    }
+
+    /// Words the question about some posts.
+    pub(super) fn question(&self, posts: Vec<Post>) -> Question<'_> {
         Question {
             preference: &self.preference.text,
-            posts: places.map(post).collect(),
+            posts,
             explain: self.batch.explain,
             tier: &self.principal.tier,
             deadline: self.deadline,
@@ -161,26 +170,36 @@ impl<'a> Asking<'a> {
     pub(super) const fn app(&self) -> &App {
         self.app
     }
+
+    fn hides(&self, entry: &Entry) -> bool {
+        let verdict = payload::decode(&entry.payload, false);
+        verdict.is_some_and(|verdict| verdict.hides(self.app.config.hide_threshold))
+    }
+
+    /// Only a clean verdict, which a configured provider gave, is remembered.
+    fn answer(&self, answer: Answer) -> answers::Answer {
+        match answer {
+            Answer::Judged(verdict, name) => {
+                let by = if verdict.needs_confirmation(self.app.config.hide_threshold) {
+                    unconfirmed(&name)
+                } else {
+                    author(&name)
+                };
+                let (verdict, model) = verdict.into_parts();
+                answers::Answer::Given(Given {
+                    payload: payload::encode(&verdict),
+                    class: class(model),
+                    by,
+                })
+            }
+            Answer::Known => answers::Answer::Known,
+            Answer::Nobody => answers::Answer::Nobody,
+        }
+    }
 }
 
 fn model(entry: &Entry) -> Option<ModelClass> {
     ModelClass::stored(entry.class.0)
-}
-
-/// Only a clean verdict, which a configured provider gave, is remembered.
-fn answer(answer: Answer) -> answers::Answer {
-    match answer {
-        Answer::Judged(verdict, name) => {
-            let (verdict, model) = verdict.into_parts();
-            answers::Answer::Given(Given {
-                payload: payload::encode(&verdict),
-                class: class(model),
-                by: author(&name),
-            })
-        }
-        Answer::Known => answers::Answer::Known,
-        Answer::Nobody => answers::Answer::Nobody,
-    }
 }
 
 fn read(outcome: &answers::Outcome, explain: bool) -> Option<Outcome> {

@@ -11,18 +11,47 @@ pub struct Verdict {
     pub explanation: Option<Explanation>,
 }
 
+/// The company in which a post was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// None: nothing but the post itself can have steered its verdict.
+    Alone,
+    /// Other posts, in the same call to a model.
+    Beside,
+}
+
 /// A verdict of a configured provider, whole and checked: the only kind that may be shared. Made by the chain of
 /// providers alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CleanVerdict {
     verdict: Verdict,
     class: ModelClass,
+    company: Company,
+}
+
+impl Verdict {
+    /// Reports whether it hides the post, where scores from `threshold` on do.
+    #[must_use]
+    pub fn hides(&self, threshold: f32) -> bool {
+        self.score >= threshold
+    }
 }
 
 impl CleanVerdict {
     /// A verdict that a configured provider gave, and its class.
-    pub(super) const fn new(verdict: Verdict, class: ModelClass) -> Self {
-        Self { verdict, class }
+    pub(super) const fn new(verdict: Verdict, class: ModelClass, company: Company) -> Self {
+        Self {
+            verdict,
+            class,
+            company,
+        }
+    }
+
+    /// Reports whether the post is judged once more before this hides it from anybody but the one who asked: a neighbour may
+    /// have steered it.
+    #[must_use]
+    pub fn needs_confirmation(&self, threshold: f32) -> bool {
+        self.company == Company::Beside && self.verdict.hides(threshold)
     }
 
     /// The class of model that gave it.

@@ -20,6 +20,12 @@ pub(super) fn author(name: &ProviderName) -> Arc<str> {
     }
 }
 
+/// Names a provider as the author of a verdict that waits for confirmation. No reader counts it among the current authors: the
+/// verdict serves the one who asked, and stands in while nobody answers.
+pub(super) fn unconfirmed(name: &ProviderName) -> Arc<str> {
+    format!("{}/unconfirmed", author(name)).into()
+}
+
 /// Returns the class of a model's answers.
 pub(super) const fn class(model: ModelClass) -> Class {
     Class(model as u8)

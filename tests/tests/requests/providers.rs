@@ -3,6 +3,7 @@
 mod at_once;
 mod breaker;
 mod calls;
+mod carriers;
 mod clients;
 mod cost;
 mod demo;

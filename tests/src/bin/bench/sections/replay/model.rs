@@ -22,6 +22,9 @@ const THINKS: Duration = Duration::from_millis(3);
 /// Bytes of a token, by OpenAI's rule of thumb for English.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// One post in so many is hidden, whatever the preference: those that are hidden beside others are judged once more, alone.
+const ONE_HIDDEN_IN: usize = 20;
+
 /// Totals of all questions to the model.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Asked {
@@ -104,10 +107,10 @@ async fn serve(counts: &Mutex<Asked>, request: Request<Incoming>) -> Response<Fu
         .await
         .expect("a whole question")
         .to_bytes();
-    let posts = posts(&body);
+    let (preference, posts) = question(&body);
     let verdicts: Vec<Value> = posts
         .iter()
-        .map(|post| json!({"id": post["id"], "score": 0.12}))
+        .map(|post| json!({"id": post["id"], "score": score(&preference, post)}))
         .collect();
     let (of_posts, of_verdicts) = (length(&posts), length(&verdicts));
     let content = json!({"verdicts": verdicts}).to_string();
@@ -128,11 +131,20 @@ async fn serve(counts: &Mutex<Asked>, request: Request<Incoming>) -> Response<Fu
     Response::new(Full::from(answer.to_string()))
 }
 
-fn posts(body: &[u8]) -> Vec<Value> {
+/// Returns the preference and the posts of a question.
+fn question(body: &[u8]) -> (String, Vec<Value>) {
     let question: Value = serde_json::from_slice(body).expect("JSON");
     let user = question["messages"][1]["content"].as_str().expect("a user message");
     let mut asked: Value = serde_json::from_str(user).expect("a JSON object");
-    serde_json::from_value(asked["posts"].take()).expect("posts")
+    let posts = serde_json::from_value(asked["posts"].take()).expect("posts");
+    (asked["preference"].as_str().expect("a preference").to_owned(), posts)
+}
+
+/// Returns the same score for the same post under the same preference, whenever it is asked about.
+fn score(preference: &str, post: &Value) -> f64 {
+    let text = post["text"].as_str().expect("a text");
+    let sum: usize = preference.bytes().chain(text.bytes()).map(usize::from).sum();
+    if sum.is_multiple_of(ONE_HIDDEN_IN) { 0.91 } else { 0.12 }
 }
 
 fn length(values: &[Value]) -> usize {
