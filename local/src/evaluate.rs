@@ -162,6 +162,7 @@ async fn judged(app: &App, file: &Path, depth: Depth) -> Result<Level, String> {
         user: UserId::random().map_err(random)?,
         session: SessionId::random().map_err(random)?,
         tier: Tier::free(),
+        source: None,
     };
     let subject = Subject {
         principal: &principal,

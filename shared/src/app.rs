@@ -31,6 +31,7 @@ use crate::limits::store::LimitStore;
 use crate::models::Models;
 use crate::models::breaker::fleet::Fleet;
 use crate::models::breaker::store::Breakers;
+use crate::models::spend::slice_store::SliceStore;
 use crate::models::spend::store::SpendStore;
 use crate::objects::ObjectStore;
 use crate::plan_store::PlanStore;
@@ -157,7 +158,10 @@ impl App {
             clock.clone(),
             keys.model,
             Breakers::new(config.providers.forced.clone(), fleet),
-            SpendStore::new(open(table::SETTINGS), &config),
+            (
+                SpendStore::new(open(table::SETTINGS), &config),
+                SliceStore::new(caches.limits.clone(), &config),
+            ),
         ));
         Ok(Self {
             telemetry: Telemetry::new(&config),

@@ -18,10 +18,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::digest::sha256_base64url;
 use crate::error::Error;
+use crate::limits::Source;
 use crate::ids::{SessionId, UserId, random_bytes};
 use crate::plan::Tier;
 
-/// The user, session and tier of a valid access token.
+/// The user, session and tier of a valid access token, and the source of the request that brought it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// The user.
@@ -30,6 +31,8 @@ pub struct Principal {
     pub session: SessionId,
     /// The plan at the time of the token's issue.
     pub tier: Tier,
+    /// The source, once it is known.
+    pub source: Option<Source>,
 }
 
 /// A device fingerprint as it is kept and compared: the SHA-256 of the client's text, in base64url.

@@ -100,6 +100,12 @@ impl Source {
         })
     }
 
+    /// Takes what [`Self::as_str`] gave.
+    #[must_use]
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Returns it as a part of keys.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -4,7 +4,7 @@
 //! # How to use it
 //! 1. Write a [`ModelRequest`](request::ModelRequest): our words in `system`, everything from outside in `parts`, a strict
 //!    [`Schema`](request::Schema), the tokens that an answer needs.
-//! 2. Describe the circumstances in a [`CallContext`](call::CallContext): tier, deadline, trace, whom to blame, and one
+//! 2. Describe the circumstances in a [`CallContext`](call::CallContext): payer, deadline, trace, whom to blame, and one
 //!    [`RunningUsage`](call::RunningUsage) for the whole request.
 //! 3. Write `parse`: it takes the wrapping off by [`unwrapped`](request::unwrapped), then accepts the answer or names in a fixed
 //!    text what is wrong with it. A refused answer is a failed call.
@@ -46,10 +46,12 @@ use std::sync::Arc;
 use self::breaker::store::{Breakers, Condition};
 use self::exchange::Exchange;
 use self::spend::Budget;
+use self::spend::slice_store::SliceStore;
 use self::spend::store::SpendStore;
 use crate::clock::{Clock, Timestamp};
 use crate::config::providers::{ProviderName, ProviderSettings};
 use crate::config::{Config, Secret};
+use crate::identity::Principal;
 use crate::secrets::Held;
 
 /// The way to all models beyond this process.
@@ -60,6 +62,7 @@ pub struct Models {
     exchange: Exchange,
     breakers: Arc<Breakers>,
     spend: Arc<SpendStore>,
+    slices: Arc<SliceStore>,
 }
 
 impl Models {
@@ -70,7 +73,7 @@ impl Models {
         clock: Clock,
         key: Option<Held<Secret>>,
         breakers: Breakers,
-        spend: SpendStore,
+        (spend, slices): (SpendStore, SliceStore),
     ) -> Self {
         Self {
             settings: config.providers.clone(),
@@ -78,12 +81,17 @@ impl Models {
             exchange: Exchange::new(config, key),
             breakers: Arc::new(breakers),
             spend: Arc::new(spend),
+            slices: Arc::new(slices),
         }
     }
 
-    /// Returns what the day's spending still allows.
-    pub async fn budget(&self) -> Budget {
-        self.spend.budget(self.now()).await
+    /// Returns what the day's spending, and that of `payer` and its source, still allows. The slices are read beside the day's
+    /// counters alone, and are told with each call: no call waits for them.
+    pub async fn budget(&self, payer: &Principal) -> Budget {
+        let now = self.now();
+        let looks = self.spend.looks(now);
+        let (of_all, own) = tokio::join!(self.spend.budget(now), self.slices.budget(payer, now, looks));
+        of_all.max(own)
     }
 
     /// Returns the condition of a provider, for operators.

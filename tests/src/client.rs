@@ -1,6 +1,6 @@
 //! Requests to a server, and what comes back.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -103,6 +103,19 @@ impl Client {
         Self {
             http: reqwest::Client::new(),
             base: format!("http://{address}"),
+        }
+    }
+
+    /// To the same server, from another of this machine's addresses: all of 127.0.0.0/8 are.
+    ///
+    /// # Panics
+    /// When the client cannot be made.
+    #[must_use]
+    pub fn sent_from(&self, address: Ipv4Addr) -> Self {
+        let http = reqwest::Client::builder().local_address(IpAddr::from(address));
+        Self {
+            http: http.build().expect("a client"),
+            base: self.base.clone(),
         }
     }
 

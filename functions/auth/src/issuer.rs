@@ -84,6 +84,7 @@ impl Issuer {
             user: session.user.clone(),
             session: session.id.clone(),
             tier,
+            source: None,
         };
         let fingerprint = session.fingerprint.as_ref();
         let tokens = IssuedTokens {

@@ -22,6 +22,7 @@ use crate::models::breaker::store::Condition;
 use crate::models::call::RunningUsage;
 use crate::models::class::ModelClass;
 use crate::models::failure::Failure;
+use crate::models::spend::Budget;
 use crate::plan::Tier;
 
 /// The providers of verdicts: models, and the embedded judge.
@@ -53,20 +54,22 @@ impl Providers {
 
     /// Asks the providers of the tier in turn until every post has an answer.
     pub async fn judge(&self, question: Question<'_>) -> Judged {
-        if self.class_for(question.tier) == ModelClass::Embedded {
-            return self.walk(&question).await;
+        let budget = self.models.budget(question.payer).await;
+        // A payer without money asks for nobody else: the others would go without a model too.
+        if self.class_for(&question.payer.tier) == ModelClass::Embedded || budget != Budget::Whole {
+            return self.walk(&question, budget).await;
         }
         let group = Group {
             preference: question.preference.to_owned(),
             explain: question.explain,
-            tier: question.tier.clone(),
+            tier: question.payer.tier.clone(),
         };
         match self.window.place(group, question.posts.clone()) {
-            BatchPlace::Go(posts, _call) => self.walk(&Question { posts, ..question }).await,
+            BatchPlace::Go(posts, _call) => self.walk(&Question { posts, ..question }, budget).await,
             BatchPlace::Gather(gathering) => {
                 let own = question.posts.len();
                 let (posts, _call) = gathering.wait(question.deadline.left()).await;
-                let judged = Arc::new(self.walk(&Question { posts, ..question }).await);
+                let judged = Arc::new(self.walk(&Question { posts, ..question }, budget).await);
                 gathering.answer(&judged);
                 Judged {
                     usage: Arc::clone(&judged.usage),
@@ -75,7 +78,7 @@ impl Providers {
             }
             BatchPlace::Join(member) => match tokio::time::timeout(question.deadline.left(), member.wait()).await {
                 Ok(Some(judged)) => judged,
-                Ok(None) | Err(_) => self.walk(&question).await,
+                Ok(None) | Err(_) => self.walk(&question, budget).await,
             },
         }
     }
@@ -85,7 +88,7 @@ impl Providers {
     /// # Errors
     /// When there is no stand-in, or it cannot judge.
     pub async fn stand_in(&self, question: &Question<'_>) -> Result<Vec<Verdict>, Outage> {
-        if !self.settings.stand_in || self.settings.chains.has_embedded(question.tier) {
+        if !self.settings.stand_in || self.settings.chains.has_embedded(&question.payer.tier) {
             return Err(Outage("there is no stand-in".to_owned()));
         }
         let posts: Vec<&Post> = question.posts.iter().collect();
@@ -110,14 +113,13 @@ impl Providers {
     }
 
     /// Walks down the chain: each provider is asked for what is still open, unless as good a verdict is known.
-    async fn walk(&self, question: &Question<'_>) -> Judged {
+    async fn walk(&self, question: &Question<'_>, budget: Budget) -> Judged {
         let chains = &self.settings.chains;
-        let budget = self.models.budget().await;
         let usage = Arc::new(RunningUsage::default());
         let mut answers = vec![Answer::Nobody; question.posts.len()];
         let mut open: Vec<usize> = (0..question.posts.len()).collect();
         let mut failures = Vec::new();
-        for name in chains.of(question.tier, budget) {
+        for name in chains.of(&question.payer.tier, budget) {
             let class = chains.class_of(name);
             settle_known(&mut answers, &mut open, question, Some(class));
             if open.is_empty() {
@@ -126,7 +128,10 @@ impl Providers {
             let posts: Vec<&Post> = open.iter().map(|place| &question.posts[*place]).collect();
             let given = match name {
                 ProviderName::Local => self.judge_as_configured(question, &posts).await,
-                name => self.ask_in_calls(name, question, &posts, &usage).await,
+                name => {
+                    let given = self.ask_in_calls(name, question, &posts, &usage).await;
+                    self.with_own_opinion(question, &posts, given).await
+                }
             };
             failures.extend(given.failure.map(|failure| format!("{name}: {failure}")));
             for (place, verdict) in open.iter().zip(given.verdicts) {
@@ -140,7 +145,7 @@ impl Providers {
         Judged {
             answers,
             failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
-            spend_limited: self.models.is_limited(chains, question.tier, budget),
+            spend_limited: self.models.is_limited(chains, &question.payer.tier, budget),
             usage,
         }
     }
@@ -176,6 +181,24 @@ impl Providers {
             all.failure = all.failure.or(given.failure);
         }
         all
+    }
+
+    /// Adds the embedded judge's score of each post that was judged beside others.
+    async fn with_own_opinion(&self, question: &Question<'_>, posts: &[&Post], mut given: ModelAnswers) -> ModelAnswers {
+        let beside = |place: &usize| matches!(given.verdicts[*place], Some((_, Company::Beside(_))));
+        let places: Vec<usize> = (0..posts.len()).filter(beside).collect();
+        if places.is_empty() {
+            return given;
+        }
+        let asked: Vec<&Post> = places.iter().map(|place| posts[*place]).collect();
+        // A judge that cannot be loaded has no opinion; a post that is hidden is confirmed all the same.
+        let opinions = self.judge_embedded(question, &asked).await.unwrap_or_default();
+        for (place, opinion) in places.into_iter().zip(opinions) {
+            if let Some((_, company)) = &mut given.verdicts[place] {
+                *company = Company::Beside(Some(opinion.score));
+            }
+        }
+        given
     }
 
     async fn judge_as_configured(&self, question: &Question<'_>, posts: &[&Post]) -> ModelAnswers {

@@ -7,9 +7,9 @@ use super::verdict::{CleanVerdict, ModelClass};
 use crate::clock::Deadline;
 use crate::config::providers::ProviderName;
 use crate::error::Outage;
+use crate::identity::Principal;
 use crate::ids::UserId;
 use crate::models::call::RunningUsage;
-use crate::plan::Tier;
 
 /// Posts to be judged, and for whom.
 #[derive(Debug, Clone)]
@@ -20,8 +20,8 @@ pub struct Question<'a> {
     pub posts: Vec<Post>,
     /// Reasons are wanted.
     pub explain: bool,
-    /// The tier of the request.
-    pub tier: &'a Tier,
+    /// The one who asks, and pays for the calls; also for posts of others that share them.
+    pub payer: &'a Principal,
     /// The end of the request.
     pub deadline: Deadline,
     /// `traceparent` for the calls that are made for it.
@@ -48,7 +48,7 @@ pub struct Judged {
     pub answers: Vec<Answer>,
     /// The failures, if there were any.
     pub failure: Option<Outage>,
-    /// The day's limit on spending decided who was asked.
+    /// The day's limit on spending, or a slice of it, decided who was asked.
     pub spend_limited: bool,
     /// The usage of models, to be settled before the request is answered.
     pub usage: Arc<RunningUsage>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::ask::{Answer, Post, Question};
 use super::preference::{CanonicalPreference, WORKLOAD};
 use super::verdict::ModelClass;
-use super::version::{author, class, unconfirmed};
+use super::version::{author, class, is_unconfirmed, unconfirmed};
 use super::{Batch, Outcome, Source, payload};
 use crate::answers::{self, Coalesced, Entry, Given, Key, Open, Reply};
 use crate::app::App;
@@ -95,7 +95,7 @@ impl<'a> Asking<'a> {
     pub(super) async fn ask(&self, open: Vec<Open>) -> Reply {
         let posts = open.iter().map(|open| Post {
             known: open.known.as_ref().and_then(model),
-            alone: open.last.as_ref().is_some_and(|last| self.hides(last)),
+            alone: open.last.as_ref().is_some_and(|last| self.is_alone(last)),
             ..self.post(open.place)
         });
         let judged = self.app.providers.judge(self.question(posts.collect())).await;
@@ -125,7 +125,7 @@ impl<'a> Asking<'a> {
             preference: &self.preference.text,
             posts,
             explain: self.batch.explain,
-            tier: &self.principal.tier,
+            payer: self.principal,
             deadline: self.deadline,
             trace: self.batch.trace.as_deref(),
         }
@@ -171,9 +171,12 @@ impl<'a> Asking<'a> {
         self.app
     }
 
-    fn hides(&self, entry: &Entry) -> bool {
-        let verdict = payload::decode(&entry.payload, false);
-        verdict.is_some_and(|verdict| verdict.hides(self.app.config.hide_threshold))
+    /// Reports whether a post is judged in a call of its own, by the last verdict on it: one that waits for confirmation, or
+    /// one that hides it, which would wait again.
+    fn is_alone(&self, last: &Entry) -> bool {
+        let verdict = payload::decode(&last.payload, false);
+        let hides = verdict.is_some_and(|verdict| verdict.hides(self.app.config.hide_threshold));
+        hides || is_unconfirmed(&last.by)
     }
 
     /// Only a clean verdict, which a configured provider gave, is remembered.

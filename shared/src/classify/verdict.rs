@@ -12,12 +12,12 @@ pub struct Verdict {
 }
 
 /// The company in which a post was judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Company {
     /// None: nothing but the post itself can have steered its verdict.
     Alone,
-    /// Other posts, in the same call to a model.
-    Beside,
+    /// Other posts, in the same call to a model. With the embedded judge's score, which no neighbour can have steered.
+    Beside(Option<f32>),
 }
 
 /// A verdict of a configured provider, whole and checked: the only kind that may be shared. Made by the chain of
@@ -47,11 +47,14 @@ impl CleanVerdict {
         }
     }
 
-    /// Reports whether the post is judged once more before this hides it from anybody but the one who asked: a neighbour may
-    /// have steered it.
+    /// Reports whether the post is judged once more before this serves anybody but the one who asked. A neighbour may have steered
+    /// it: it hides the post, or it shows one that the embedded judge hides.
     #[must_use]
     pub fn needs_confirmation(&self, threshold: f32) -> bool {
-        self.company == Company::Beside && self.verdict.hides(threshold)
+        match self.company {
+            Company::Alone => false,
+            Company::Beside(own) => self.verdict.hides(threshold) || own.is_some_and(|own| own >= threshold),
+        }
     }
 
     /// The class of model that gave it.
@@ -74,4 +77,30 @@ pub struct Explanation {
     pub reason: String,
     /// The words of the preference that apply.
     pub matched: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_neighbour_may_have_steered_needs_confirmation() {
+        use Company::{Alone, Beside};
+        for (score, company, expected) in [
+            (0.9, Alone, false),
+            (0.9, Beside(None), true),
+            (0.5, Beside(Some(0.0)), true),
+            (0.1, Alone, false),
+            (0.1, Beside(None), false),
+            (0.1, Beside(Some(0.4)), false),
+            (0.1, Beside(Some(0.5)), true),
+        ] {
+            let verdict = Verdict {
+                score,
+                explanation: None,
+            };
+            let verdict = CleanVerdict::new(verdict, ModelClass::Standard, company);
+            assert_eq!(verdict.needs_confirmation(0.5), expected, "{verdict:?}");
+        }
+    }
 }

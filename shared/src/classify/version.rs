@@ -12,6 +12,9 @@ use crate::config::providers::{Chains, ProviderName};
 use crate::models::spend::Budget;
 use crate::plan::Tier;
 
+/// Marks the author of a verdict that waits for confirmation.
+const UNCONFIRMED: &str = "/unconfirmed";
+
 /// Names a provider with its version: of the embedded judge, or of what a model is asked.
 pub(super) fn author(name: &ProviderName) -> Arc<str> {
     match name {
@@ -23,7 +26,12 @@ pub(super) fn author(name: &ProviderName) -> Arc<str> {
 /// Names a provider as the author of a verdict that waits for confirmation. No reader counts it among the current authors: the
 /// verdict serves the one who asked, and stands in while nobody answers.
 pub(super) fn unconfirmed(name: &ProviderName) -> Arc<str> {
-    format!("{}/unconfirmed", author(name)).into()
+    format!("{}{UNCONFIRMED}", author(name)).into()
+}
+
+/// Reports whether an author's verdict waits for confirmation.
+pub(super) fn is_unconfirmed(by: &str) -> bool {
+    by.ends_with(UNCONFIRMED)
 }
 
 /// Returns the class of a model's answers.

@@ -134,7 +134,7 @@ async fn ask_elsewhere(app: &App, subject: &Subject<'_>, usage: &RunningUsage) -
         };
     };
     let context = CallContext {
-        tier: &subject.principal.tier,
+        payer: subject.principal,
         deadline: subject.deadline,
         trace: subject.trace,
         blamed: &[subject.principal.user.as_str(), subject.digest],

@@ -76,7 +76,10 @@ impl Call {
             }
         };
         self.check_signature(app, &principal).await?;
-        Ok(principal)
+        Ok(Principal {
+            source: Some(self.source.clone()),
+            ..principal
+        })
     }
 
     /// Returns the principal of a request that reads or changes the user's own data: the session must be alive, and

@@ -103,6 +103,7 @@ pub fn try_out(keys: &KeySet, public: &PublicKeys, parties: &Parties, now: Times
         user: UserId::random()?,
         session: SessionId::random()?,
         tier: Tier::free(),
+        source: None,
     };
     let token = issue(keys, parties, &principal, None, now)?;
     match verify(public, parties, &token, None, now) {
@@ -133,6 +134,7 @@ pub fn open(keys: &PublicKeys, parties: &Parties, token: &str, now: Timestamp) -
         user: UserId::parse(&claims.sub).ok_or(Refusal::Invalid("the subject is no user"))?,
         session: SessionId::parse(&claims.sid).ok_or(Refusal::Invalid("the sid is no session"))?,
         tier: Tier::parse(&claims.tier).ok_or(Refusal::Invalid("the tier is no tier"))?,
+        source: None,
     };
     Ok(Opened { kid, claims, principal })
 }

@@ -7,6 +7,7 @@ use super::JobId;
 use super::body::BodyParser;
 use crate::identity::Principal;
 use crate::ids::{SessionId, UserId};
+use crate::limits::Source;
 use crate::plan::Tier;
 
 /// The form of messages that this version writes. A worker of another version leaves those that it does not know.
@@ -21,6 +22,9 @@ struct Envelope<'a> {
     user: &'a str,
     session: &'a str,
     tier: &'a str,
+    /// The source that asked for the work: its slice of the day's money pays too.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    source: Option<&'a str>,
     correlation_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     traceparent: Option<&'a str>,
@@ -57,6 +61,7 @@ impl JobMessage {
                 user: UserId::parse(envelope.user)?,
                 session: SessionId::parse(envelope.session)?,
                 tier: Tier::parse(envelope.tier)?,
+                source: envelope.source.map(Source::stored),
             },
             correlation_id: envelope.correlation_id.to_owned(),
             trace: envelope.traceparent.map(str::to_owned),
@@ -80,6 +85,7 @@ impl JobMessage {
             user: principal.user.as_str(),
             session: principal.session.as_str(),
             tier: principal.tier.as_str(),
+            source: principal.source.as_ref().map(Source::as_str),
             correlation_id,
             traceparent,
             body: serde_json::from_str(&body).ok()?,
@@ -118,6 +124,7 @@ mod tests {
             user: UserId::random().unwrap(),
             session: SessionId::random().unwrap(),
             tier: Tier::free(),
+            source: Some(Source::of(Some("2001:db8:1:2::1"))),
         }
     }
 

@@ -13,12 +13,13 @@ use super::counts::{Bounds, Counts};
 use super::failure::{Failure, LONGEST_BACKOFF};
 use super::request::{ModelReply, ModelRequest};
 use super::spend::Budget;
+use super::spend::slice_store::SliceStore;
 use super::spend::store::{SpendStore, Spent};
 use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::config::providers::ProviderName;
+use crate::identity::Principal;
 use crate::ids::random_bytes;
 use crate::money::{Money, Tokens};
-use crate::plan::Tier;
 use crate::telemetry::ModelCounts;
 
 /// The time that a request needs after its last call: for its fallback and for writing.
@@ -30,11 +31,14 @@ const SHORTEST_CALL: Duration = Duration::from_millis(50);
 /// The part of a call's deadline from which on it was slow, in hundredths.
 const SLOW_FROM_PERCENT: u32 = 60;
 
+/// Why a call that costs money is not made.
+pub(super) const NO_MONEY: &str = "the day's limit on spending, or the slice of its user or source, is reached";
+
 /// The circumstances of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallContext<'a> {
-    /// The tier that pays.
-    pub tier: &'a Tier,
+    /// The one who pays: its tier has a chain, and its user and source have slices of the day's money.
+    pub payer: &'a Principal,
     /// The end of the request that needs the answer.
     pub deadline: Deadline,
     /// `traceparent` of the call.
@@ -146,8 +150,8 @@ impl Models {
         parse: impl FnOnce(&str) -> Result<T, &'static str>,
     ) -> Result<T, Failure> {
         let now = self.now();
-        if self.is_paid(name) && self.spend.budget(now).await == Budget::Spent {
-            return Err(Failure::Unasked("the day's limit on spending is reached"));
+        if self.is_paid(name) && self.budget(context.payer).await == Budget::Spent {
+            return Err(Failure::Unasked(NO_MONEY));
         }
         let limit = context.deadline.left().saturating_sub(RESERVE);
         let limit = limit.min(self.settings.call_timeout);
@@ -173,11 +177,7 @@ impl Models {
         self.count(name, context, failure, cost);
         let now = self.now();
         let report = report(failure, slow, context.blamed, now);
-        let settling = settle(
-            (Arc::clone(&self.breakers), Arc::clone(&self.spend)),
-            (name.clone(), permit, report),
-            now,
-        );
+        let settling = self.settling((name.clone(), permit, report), context.payer, now);
         if answer.is_ok() {
             context.usage.settle_later(tokio::spawn(settling));
         } else {
@@ -207,14 +207,30 @@ impl Models {
             opened: 0,
         });
         if tokens != Tokens::default() || money != Money::default() {
-            let purpose = (name.clone(), context.tier.clone());
+            let purpose = (name.clone(), context.payer.tier.clone());
             let spent = Spent {
                 calls: 1,
                 tokens,
                 money,
             };
             self.spend.note(purpose, spent, self.now());
+            self.slices.note(context.payer, money, self.now());
         }
+    }
+
+    /// Returns the work that is left when a call has ended. It needs nothing of the request.
+    pub(super) fn settling(
+        &self,
+        ended: (ProviderName, Permit, CallReport),
+        payer: &Principal,
+        now: Timestamp,
+    ) -> impl Future<Output = bool> + Send + use<> {
+        let stores = (
+            Arc::clone(&self.breakers),
+            Arc::clone(&self.spend),
+            Arc::clone(&self.slices),
+        );
+        settle(stores, ended, payer.clone(), now)
     }
 
     /// Takes up to `wanted` retries after a failure out of the fleet's budget, and waits as long as a retry should. Returns how
@@ -249,13 +265,19 @@ pub(super) fn report(failure: Option<&Failure>, slow: bool, blamed: &[&str], now
     }
 }
 
-/// Tells the breaker how a call ended, and writes down what was spent, at the same time. Returns whether the breaker opened.
-pub(super) async fn settle(
-    (breakers, spend): (Arc<Breakers>, Arc<SpendStore>),
+/// Tells the breaker how a call ended, and writes down what was spent by all, by its user and from its source, at the same time.
+/// Returns whether the breaker opened.
+async fn settle(
+    (breakers, spend, slices): (Arc<Breakers>, Arc<SpendStore>, Arc<SliceStore>),
     (name, permit, report): (ProviderName, Permit, CallReport),
+    payer: Principal,
     now: Timestamp,
 ) -> bool {
-    let (opened, ()) = tokio::join!(breakers.report(&name, permit, report, now), spend.write_noted(now));
+    let (opened, (), ()) = tokio::join!(
+        breakers.report(&name, permit, report, now),
+        spend.write_noted(now),
+        slices.write_noted(&payer, now)
+    );
     opened
 }
 

@@ -51,7 +51,7 @@ pub struct ChainAnswer<T> {
     pub answer: Option<Answered<T>>,
     /// The failures on the way.
     pub failure: Option<Outage>,
-    /// The day's limit on spending decided who was asked.
+    /// The day's limit on spending, or a slice of it, decided who was asked.
     pub spend_limited: bool,
 }
 
@@ -76,9 +76,9 @@ impl Models {
         context: &CallContext<'_>,
         parse: impl Fn(&ProviderName, &str) -> Result<T, &'static str>,
     ) -> ChainAnswer<T> {
-        let budget = self.budget().await;
+        let budget = self.budget(context.payer).await;
         let (mut answer, mut failures) = (None, Vec::new());
-        for name in chains.of(context.tier, budget).iter().filter(|name| name.is_remote()) {
+        for name in chains.of(&context.payer.tier, budget).iter().filter(|name| name.is_remote()) {
             match self.answer_of(name, request, context, |text| parse(name, text)).await {
                 Ok(value) => {
                     answer = Some(Answered {
@@ -94,11 +94,11 @@ impl Models {
         ChainAnswer {
             answer,
             failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
-            spend_limited: self.is_limited(chains, context.tier, budget),
+            spend_limited: self.is_limited(chains, &context.payer.tier, budget),
         }
     }
 
-    /// Reports whether the day's limit on spending keeps a tier from a provider that it would be given.
+    /// Reports whether such a budget keeps a tier from a provider that it would be given.
     #[must_use]
     pub fn is_limited(&self, chains: &Chains, tier: &Tier, budget: Budget) -> bool {
         match budget {

@@ -1,5 +1,8 @@
-//! The money that may still be spent on models today. [`store`] counts what has been spent, in the settings table.
+//! The money that may still be spent on models today. [`store`] counts what has been spent, in the settings table; [`slice_store`]
+//! counts it by user and by source, each of which has a slice of the day's limit ([`slices`]).
 
+pub mod slice_store;
+pub mod slices;
 pub mod store;
 
 use std::time::Duration;

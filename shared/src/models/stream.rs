@@ -3,13 +3,12 @@
 
 mod hearing;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::hearing::Hearing;
 use super::Models;
 use super::breaker::store::Permit;
-use super::call::{CallContext, report, settle};
+use super::call::{CallContext, NO_MONEY, report};
 use super::class::ModelClass;
 use super::counts::{Bounds, Counts};
 use super::dialogue::{Dialogue, FinishReason};
@@ -58,7 +57,7 @@ pub struct Continued {
     pub failure: Option<Outage>,
     /// True if the last failure was about the content.
     pub refused_content: bool,
-    /// The day's limit on spending decided who was asked.
+    /// The day's limit on spending, or a slice of it, decided who was asked.
     pub spend_limited: bool,
 }
 
@@ -76,9 +75,9 @@ impl Models {
         silence: Silence,
         listener: Listener<'_>,
     ) -> Continued {
-        let budget = self.budget().await;
+        let budget = self.budget(context.payer).await;
         let (mut told, mut failures, mut refused_content) = (None, Vec::new(), false);
-        for name in chains.of(context.tier, budget).iter().filter(|name| name.is_remote()) {
+        for name in chains.of(&context.payer.tier, budget).iter().filter(|name| name.is_remote()) {
             let hearing = self.hear_from(name, dialogue, context, silence, listener).await;
             refused_content = matches!(hearing.failure, Some(Failure::Content(_)));
             if let Some(failure) = &hearing.failure {
@@ -100,7 +99,7 @@ impl Models {
             told,
             failure: (!failures.is_empty()).then(|| Outage(failures.join("; "))),
             refused_content,
-            spend_limited: self.is_limited(chains, context.tier, budget),
+            spend_limited: self.is_limited(chains, &context.payer.tier, budget),
         }
     }
 
@@ -145,8 +144,12 @@ impl Models {
             input: bounds.question as u64,
             output: u64::from(bounds.told),
         };
-        let Some(set_aside) = self.spend.set_aside(self.settings.price(name).of(worst), now).await else {
-            return Hearing::failed(Failure::Unasked("the day's limit on spending is reached"));
+        let worst = self.settings.price(name).of(worst);
+        let Some(own) = self.slices.set_aside(context.payer, worst, now) else {
+            return Hearing::failed(Failure::Unasked(NO_MONEY));
+        };
+        let Some(of_all) = self.spend.set_aside(worst, now).await else {
+            return Hearing::failed(Failure::Unasked(NO_MONEY));
         };
         let permit = match self.breakers.admit(name, now).await {
             Ok(permit) => permit,
@@ -175,7 +178,7 @@ impl Models {
         let waited = hearing.first_words.unwrap_or_else(|| stopwatch.elapsed());
         let slow = waited * 100 >= silence.first * SLOW_FROM_PERCENT;
         self.note(name, context, &hearing, bounds);
-        drop(set_aside);
+        drop((own, of_all));
         self.report(name, context, (permit, slow), hearing.failure.as_ref())
             .await;
         hearing.counts = hearing.counts.credible(bounds);
@@ -200,11 +203,7 @@ impl Models {
     ) {
         let now = self.now();
         let report = report(failure, slow, context.blamed, now);
-        let settling = settle(
-            (Arc::clone(&self.breakers), Arc::clone(&self.spend)),
-            (name.clone(), permit, report),
-            now,
-        );
+        let settling = self.settling((name.clone(), permit, report), context.payer, now);
         if failure.is_none() {
             context.usage.settle_later(tokio::spawn(settling));
         } else {

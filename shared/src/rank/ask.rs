@@ -116,7 +116,7 @@ impl<'a> Asking<'a> {
         .chain(items)
         .collect();
         let context = CallContext {
-            tier: &self.principal.tier,
+            payer: self.principal,
             deadline: self.deadline,
             trace: self.trace,
             blamed: &blamed,

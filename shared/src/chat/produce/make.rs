@@ -105,7 +105,7 @@ impl Producer {
         let said = dialogue.utterances.iter().map(|one| one.text.as_str());
         let blamed: Vec<&str> = std::iter::once(self.principal.user.as_str()).chain(said).collect();
         let context = CallContext {
-            tier: &self.principal.tier,
+            payer: &self.principal,
             deadline: self.deadline,
             trace: self.request.trace.as_deref(),
             blamed: &blamed,

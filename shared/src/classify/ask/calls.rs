@@ -134,7 +134,7 @@ impl Asker<'_> {
         let parse = |text: &str| answer::parse(text, expected);
         let verdicts = self.models.call(self.name, &prompt.request, &context, parse).await?;
         let company = if posts.len() > 1 {
-            Company::Beside
+            Company::Beside(None)
         } else {
             Company::Alone
         };
@@ -144,7 +144,7 @@ impl Asker<'_> {
 
     fn context<'c>(&'c self, blamed: &'c [&'c str], is_retry: bool) -> CallContext<'c> {
         CallContext {
-            tier: self.question.tier,
+            payer: self.question.payer,
             deadline: self.question.deadline,
             trace: self.question.trace,
             blamed,

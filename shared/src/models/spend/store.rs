@@ -102,17 +102,21 @@ impl SpendStore {
         }
     }
 
+    /// Reports whether [`Self::budget`] would read the counters.
+    #[must_use]
+    pub fn looks(&self, now: Timestamp) -> bool {
+        let known = self.known(now.day());
+        self.limit
+            .is_some_and(|limit| should_look(limit, known.spent, known.read_at, now))
+    }
+
     /// Returns what the day of `now` still allows. Reads the counters if they may have moved; while they cannot be read, this process
     /// may spend its share of what it last saw left.
     pub async fn budget(&self, now: Timestamp) -> Budget {
         let Some(limit) = self.limit else {
             return Budget::Whole;
         };
-        let look = {
-            let known = self.known(now.day());
-            should_look(limit, known.spent, known.read_at, now)
-        };
-        if look {
+        if self.looks(now) {
             let read = self.read(now.day()).await;
             let mut known = self.known(now.day());
             match read {

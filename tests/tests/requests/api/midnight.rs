@@ -80,6 +80,7 @@ async fn clocks_five_minutes_apart_admit_no_more_than_each_days_limit() {
         user: UserId::random().unwrap(),
         session: SessionId::random().unwrap(),
         tier: Tier::free(),
+        source: None,
     };
     let mut admitted = 0;
     // Fifteen minutes around midnight, a batch of 50 every 10 seconds on each instance: far more than two days' limits.

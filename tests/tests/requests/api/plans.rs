@@ -76,6 +76,7 @@ async fn a_meter_without_a_figure_by_day_is_not_counted_by_day() {
         user: UserId::random().unwrap(),
         session: SessionId::random().unwrap(),
         tier: Tier::free(),
+        source: None,
     };
     let admitted = admission::enter_by_day(&app, &principal, Meter::Images, 7, now).await;
     let charged = admitted.unwrap().charge(&app, None).await.unwrap();

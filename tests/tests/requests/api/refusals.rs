@@ -162,6 +162,7 @@ async fn every_credential_that_is_not_good_gets_the_same_answer() {
         user: UserId::parse(&ann.user).unwrap(),
         session: SessionId::random().unwrap(),
         tier: Tier::free(),
+        source: None,
     };
     let foreign = KeySet::parse(&KeySet::generate().unwrap()).unwrap();
     let now = service.clock.now();

@@ -15,6 +15,7 @@ use tests::signer::SignedRequest;
 use tests::upstream::{Act, Script, Upstream, set_tier, upstream};
 
 use crate::chat::{counted, replying};
+use crate::providers::spend::spend_elsewhere;
 
 #[tokio::test]
 async fn fifty_replies_at_once_with_room_for_three_are_three() {
@@ -374,22 +375,39 @@ async fn a_process_that_is_killed_in_a_reply_costs_its_user_one_hold() {
 async fn money_for_replies_under_way_is_spent_already() {
     let upstream = replying(&json!({"text": "One two", "hangAfter": 1})).await;
     // The worst case of one costs 100 tokens at a dollar each, and a few cents for what is read.
-    let service = plan(&upstream)
-        .with("CLEARVIEW_PRICES", r#"{"other":{"input":1000,"output":1000000}}"#)
-        .with("CLEARVIEW_DAILY_SPEND_LIMIT", "250")
-        .start()
-        .await;
-    let ann = service.client.register("ann").await;
-    let mut open = Vec::new();
-    for _ in 0..2 {
-        let mut events = Events::ask(&service, &ann, question("coach", "Hi")).await;
-        assert!(events.next().await.is_some());
-        open.push(events);
+    for (limit, elsewhere, why) in [
+        (20_000.0, 19_750.0, "the day has 250 dollars left, and a user's slice is 400"),
+        (12_500.0, 0.0, "the slice of a user is 250 dollars"),
+        (5_000.0, 0.0, "the slice of a source is 250 dollars"),
+    ] {
+        let tables = TableService::start().await;
+        let plan = plan(&upstream)
+            .with_tables_at(tables.address())
+            .with("CLEARVIEW_PRICES", r#"{"other":{"input":1000,"output":1000000}}"#)
+            .with("CLEARVIEW_DAILY_SPEND_LIMIT", limit.to_string());
+        if elsewhere > 0.0 {
+            spend_elsewhere(&plan, elsewhere).await;
+        }
+        let service = plan.start().await;
+        let mut devices = Vec::new();
+        for n in 0..3 {
+            // Of one user, but where the limit is the source's.
+            let name = if limit < 10_000.0 { n } else { 0 };
+            devices.push(service.client.register(&format!("ann-{name}")).await);
+        }
+        let before = upstream.calls().len();
+        let mut open = Vec::new();
+        for device in &devices[..2] {
+            let mut events = Events::ask(&service, device, question("coach", "Hi")).await;
+            assert!(events.next().await.is_some(), "{why}");
+            open.push(events);
+        }
+        let third = complete(&service, &devices[2], &question("coach", "Hi")).await;
+        assert_eq!(
+            (third.status, &third.body["error"]["type"]),
+            (503, &json!("server_error")),
+            "{why}"
+        );
+        assert_eq!(upstream.calls().len() - before, 2, "{why}");
     }
-    let third = complete(&service, &ann, &question("coach", "Hi")).await;
-    assert_eq!(
-        (third.status, &third.body["error"]["type"]),
-        (503, &json!("server_error"))
-    );
-    assert_eq!(upstream.calls().len(), 2);
 }

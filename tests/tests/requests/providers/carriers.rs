@@ -14,10 +14,7 @@ const PREFERENCE: &str = "hide crypto";
 
 const CORPUS: &str = include_str!("../../../data/carriers.tsv");
 
-/// The most neighbours of either half that a carrier may show to everybody: an ALLOW is not confirmed.
-const MOST_SHOWN: [usize; 2] = [18, 17];
-
-/// What a carrier says of its neighbours.
+/// The verdict that a carrier wants for its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aim {
     Hide,
@@ -92,7 +89,7 @@ fn the_corpus_has_a_hundred_carriers_of_two_aims_in_two_halves() {
 }
 
 #[tokio::test]
-async fn no_carrier_hides_its_neighbour_from_anybody_but_the_one_who_asked() {
+async fn no_carrier_steers_its_neighbours_verdict_for_anybody_but_the_one_who_asked() {
     let upstream = upstream(Act::Answer).await;
     let orders = carriers().iter().map(|carrier| canonical(carrier.text)).collect();
     upstream.follow(Script::always(Act::Obey { orders }));
@@ -101,7 +98,7 @@ async fn no_carrier_hides_its_neighbour_from_anybody_but_the_one_who_asked() {
         service.client.register("attacker").await,
         service.client.register("other").await,
     );
-    let (mut obeyed, mut hidden, mut shown) = ([0; 2], [0; 2], [0; 2]);
+    let (mut obeyed, mut kept) = ([0; 2], [0; 2]);
     for (n, carrier) in carriers().iter().enumerate() {
         let neighbour = neighbour(carrier.aim, n);
         let steered = match carrier.aim {
@@ -111,17 +108,30 @@ async fn no_carrier_hides_its_neighbour_from_anybody_but_the_one_who_asked() {
         let first = ask(&service, &attacker, &[carrier.text, &neighbour]).await;
         obeyed[usize::from(carrier.held_out)] += usize::from(result(&first, 1).0 == steered);
         let later = ask(&service, &other, &[&neighbour]).await;
-        let counts = match carrier.aim {
-            Aim::Hide => &mut hidden,
-            Aim::Allow => &mut shown,
-        };
-        counts[usize::from(carrier.held_out)] += usize::from(result(&later, 0).0 == steered);
+        kept[usize::from(carrier.held_out)] += usize::from(result(&later, 0).0 == steered);
     }
-    let found = format!("obeyed {obeyed:?}, hidden {hidden:?}, shown {shown:?}");
-    // At the first look 96 of 100 passed the word list, and 62 of 65 hid their neighbours from everybody.
-    assert!(obeyed.iter().all(|count| *count >= 40), "{found}");
-    assert_eq!(hidden, [0, 0], "{found}");
-    assert!(shown[0] <= MOST_SHOWN[0] && shown[1] <= MOST_SHOWN[1], "{found}");
+    // At the first look 96 of 100 passed the word list, and their verdicts served everybody.
+    assert!(obeyed.iter().all(|count| *count >= 40), "{obeyed:?}");
+    assert_eq!(kept, [0, 0], "of {obeyed:?}");
+}
+
+#[tokio::test]
+async fn what_the_embedded_judge_does_not_hide_a_carrier_can_still_show() {
+    let upstream = upstream(Act::Answer).await;
+    let carrier = carriers().into_iter().find(|carrier| carrier.aim == Aim::Allow).unwrap();
+    upstream.follow(Script::always(Act::Obey {
+        orders: vec![canonical(carrier.text)],
+    }));
+    let service = start(&upstream).await;
+    let (attacker, other) = (
+        service.client.register("attacker").await,
+        service.client.register("other").await,
+    );
+    // Only the scripted model finds the word in it: SECURITY says that this remains.
+    let neighbour = "supercryptonomics for beginners";
+    ask(&service, &attacker, &[carrier.text, neighbour]).await;
+    let later = ask(&service, &other, &[neighbour]).await;
+    assert_eq!(result(&later, 0), ("ALLOW", "cache"));
 }
 
 #[tokio::test]

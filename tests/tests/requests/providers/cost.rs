@@ -6,6 +6,8 @@ use std::time::Duration;
 use redis::Value;
 use shared::app::App;
 use shared::clock::Deadline;
+use shared::identity::Principal;
+use shared::ids::{SessionId, UserId};
 use shared::models::call::{CallContext, RunningUsage};
 use shared::models::request::{ModelRequest, Part};
 use shared::plan::Tier;
@@ -37,7 +39,13 @@ fn commands(redis: &Redis) -> BTreeMap<String, u64> {
 
 /// Asks the models of tier free a question that any answer satisfies.
 async fn ask(app: &App) {
-    let (tier, usage) = (Tier::free(), RunningUsage::default());
+    let usage = RunningUsage::default();
+    let payer = Principal {
+        user: UserId::random().unwrap(),
+        session: SessionId::random().unwrap(),
+        tier: Tier::free(),
+        source: None,
+    };
     let request = ModelRequest {
         system: "Answer.".to_owned(),
         parts: vec![Part::Text(
@@ -49,7 +57,7 @@ async fn ask(app: &App) {
         temperature: None,
     };
     let context = CallContext {
-        tier: &tier,
+        payer: &payer,
         deadline: Deadline::after(Duration::from_secs(10)),
         trace: None,
         blamed: &["ann", "a post"],

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
+use shared::config::providers::ProviderName;
 use shared::models::spend::Budget;
 use shared::models::spend::store::{SpendStore, Spent};
 use shared::money::{Money, Tokens};
@@ -38,6 +39,17 @@ pub(crate) async fn spent(plan: &Plan) -> BTreeMap<(String, String), Spent> {
     store(plan).read(plan.clock().now().day()).await.unwrap()
 }
 
+/// Counts so many dollars as spent today, by nobody whose slice it would be.
+pub(crate) async fn spend_elsewhere(plan: &Plan, dollars: f64) {
+    let purpose = (ProviderName::parse(CHEAP).unwrap(), Tier::free());
+    let spent = Spent {
+        calls: 1,
+        tokens: Tokens::default(),
+        money: Money::from_dollars(dollars).unwrap(),
+    };
+    store(plan).record(purpose, spent, plan.clock().now()).await;
+}
+
 fn total(lines: &BTreeMap<(String, String), Spent>) -> Money {
     lines.values().fold(Money::default(), |sum, line| sum + line.money)
 }
@@ -66,7 +78,9 @@ async fn tokens_and_money_are_counted_by_provider_plan_and_day() {
 #[tokio::test]
 async fn at_the_limit_no_paid_call_is_made_and_the_answer_says_so() {
     let (upstream, tables) = (upstream(Act::Answer).await, TableService::start().await);
-    let plan = limited(&upstream, "2").with_tables_at(tables.address());
+    let plan = limited(&upstream, "1000").with_tables_at(tables.address());
+    // Others have left two dollars: far less than the slice of one user.
+    spend_elsewhere(&plan, 998.0).await;
     // Two instances, in turn: the limit is the fleet's.
     let services = [plan.start().await, plan.start().await];
     let ann = services[0].client.register("ann").await;
@@ -82,8 +96,9 @@ async fn at_the_limit_no_paid_call_is_made_and_the_answer_says_so() {
         last.push(answer);
     }
     let lines = spent(&plan).await;
-    let dearest = Money::from_nanos(total(&lines).nanos() / upstream.calls().len() as u64 * 2);
-    let limit = Money::from_dollars(2.0).unwrap();
+    let own = total(&lines).minus(Money::from_dollars(998.0).unwrap());
+    let dearest = Money::from_nanos(own.nanos() / upstream.calls().len() as u64 * 2);
+    let limit = Money::from_dollars(1000.0).unwrap();
     assert!(total(&lines) >= limit, "it was reached");
     assert!(
         total(&lines) < limit + dearest,
@@ -117,13 +132,7 @@ async fn at_four_fifths_pro_is_judged_by_the_cheap_model() {
     let before = service.client.classify(&pro, PREFERENCE, &["before"]).await;
     assert_eq!(before.body["degraded"], json!([]));
 
-    let purpose = (plan.config().providers.chains.base[0].clone(), Tier::free());
-    let most = Spent {
-        calls: 1,
-        tokens: Tokens::default(),
-        money: Money::from_dollars(800.0).unwrap(),
-    };
-    store(&plan).record(purpose, most, plan.clock().now()).await;
+    spend_elsewhere(&plan, 800.0).await;
     plan.clock().advance(Duration::from_secs(5));
     let after = service.client.classify(&pro, PREFERENCE, &["after"]).await;
     assert_eq!(

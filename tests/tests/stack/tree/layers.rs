@@ -89,6 +89,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "models",
             "models::breaker::fleet",
             "models::breaker::store",
+            "models::spend::slice_store",
             "models::spend::store",
             "plan_store",
             "probes",

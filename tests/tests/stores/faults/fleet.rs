@@ -70,6 +70,7 @@ impl Fleet {
                 user: UserId::random().unwrap(),
                 session: SessionId::random().unwrap(),
                 tier: Tier::free(),
+                source: None,
             },
         }
     }

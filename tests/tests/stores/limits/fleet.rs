@@ -37,6 +37,7 @@ pub(crate) fn somebody() -> Principal {
         user: UserId::random().unwrap(),
         session: SessionId::random().unwrap(),
         tier: Tier::free(),
+        source: None,
     }
 }
 

@@ -62,6 +62,7 @@ impl Setting {
             .with("CLEARVIEW_OPENAI_BASE_URL", format!("http://{}/v1", to_models.address))
             // So that what it costs is written down.
             .with("CLEARVIEW_PRICES", r#"{"openai:cheap":{"input":1,"output":1}}"#)
+            .with("CLEARVIEW_DAILY_SPEND_LIMIT", "1000")
             .with_tables_at(to_tables.address)
             .with_cache_at(format!("redis://{}", to_cache.address))
             // A slow network is no outage.

@@ -161,6 +161,7 @@ pub(crate) async fn classify(app: &App, texts: &[&str]) -> Classified {
         user: UserId::random().unwrap(),
         session: SessionId::random().unwrap(),
         tier: Tier::free(),
+        source: None,
     };
     let batch = Batch {
         preference: PREFERENCE,

@@ -282,6 +282,7 @@ async fn a_refused_request_leaves_no_lease_behind() {
         user: shared::ids::UserId::random().unwrap(),
         session: shared::ids::SessionId::random().unwrap(),
         tier: shared::plan::Tier::free(),
+        source: None,
     };
     let batch = shared::classify::Batch {
         preference: crate::shared_cache::fleet::PREFERENCE,

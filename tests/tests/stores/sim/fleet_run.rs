@@ -64,6 +64,7 @@ fn principal() -> Principal {
         user: UserId::random().unwrap(),
         session: SessionId::random().unwrap(),
         tier: Tier::free(),
+        source: None,
     }
 }
 

@@ -67,6 +67,7 @@ fn token(plan: &Plan, app: &App) -> String {
         user: UserId::random().expect("randomness"),
         session: SessionId::random().expect("randomness"),
         tier: Tier::free(),
+        source: None,
     };
     token::issue(&plan.keys(), &app.parties, &principal, None, Clock::system().now()).expect("a token")
 }

@@ -83,6 +83,7 @@ async fn works(effort: Effort, report: &mut Report) {
         user: UserId::parse(&device.user).expect("a user"),
         session: SessionId::parse(device.session()).expect("a session"),
         tier: Tier::free(),
+        source: None,
     };
     let id = std::process::id();
     let rounds = effort.of(50, 4);

@@ -113,6 +113,7 @@ fn verification(now: Timestamp) -> impl FnMut() {
         user: UserId::random().expect("randomness"),
         session: SessionId::random().expect("randomness"),
         tier: Tier::free(),
+        source: None,
     };
     let issued = token::issue(&keys, &parties, &principal, None, now).expect("a token");
     move || {

@@ -106,6 +106,7 @@ fn users(count: usize, own_words: u64, dice: &mut Dice) -> Vec<User> {
             user: UserId::random().expect("randomness"),
             session: SessionId::random().expect("randomness"),
             tier: tier.clone(),
+            source: None,
         },
         preference: if dice.roll(100) < own_words {
             let words = own.draw(dice);
@@ -153,13 +154,18 @@ fn typed(words: &str, dice: &mut Dice) -> String {
     }
 }
 
-/// Some 180 characters, as posts have.
+/// Some 180 characters, as posts have. They name no topic of a preference: the model decides by itself which are hidden, and the
+/// embedded judge doubts none of it.
 fn post(n: usize) -> String {
+    const SUBJECTS: [&str; 10] = [
+        "gardens", "trains", "bread", "bicycles", "lakes", "chess", "pottery", "bees", "violins", "kites",
+    ];
     format!(
-        "Post {n}: somebody near {} tells at some length how the {} of last week went, what the others said about it on \
-         the way home, and why next time there will be none of it at all",
-        topic(n % 97),
-        topic(n / 97)
+        "Post {n}: somebody near the {} of place {} tells at some length how the {} of last week went, what the others \
+         said about it on the way home, and why next time there will be none of it at all",
+        SUBJECTS[n % 10],
+        n % 97,
+        SUBJECTS[n / 97 % 10]
     )
 }
 
