@@ -184,7 +184,12 @@ impl Providers {
     }
 
     /// Adds the embedded judge's score of each post that was judged beside others.
-    async fn with_own_opinion(&self, question: &Question<'_>, posts: &[&Post], mut given: ModelAnswers) -> ModelAnswers {
+    async fn with_own_opinion(
+        &self,
+        question: &Question<'_>,
+        posts: &[&Post],
+        mut given: ModelAnswers,
+    ) -> ModelAnswers {
         let beside = |place: &usize| matches!(given.verdicts[*place], Some((_, Company::Beside(_))));
         let places: Vec<usize> = (0..posts.len()).filter(beside).collect();
         if places.is_empty() {

@@ -78,7 +78,11 @@ impl Models {
     ) -> ChainAnswer<T> {
         let budget = self.budget(context.payer).await;
         let (mut answer, mut failures) = (None, Vec::new());
-        for name in chains.of(&context.payer.tier, budget).iter().filter(|name| name.is_remote()) {
+        for name in chains
+            .of(&context.payer.tier, budget)
+            .iter()
+            .filter(|name| name.is_remote())
+        {
             match self.answer_of(name, request, context, |text| parse(name, text)).await {
                 Ok(value) => {
                     answer = Some(Answered {

@@ -77,7 +77,11 @@ impl Models {
     ) -> Continued {
         let budget = self.budget(context.payer).await;
         let (mut told, mut failures, mut refused_content) = (None, Vec::new(), false);
-        for name in chains.of(&context.payer.tier, budget).iter().filter(|name| name.is_remote()) {
+        for name in chains
+            .of(&context.payer.tier, budget)
+            .iter()
+            .filter(|name| name.is_remote())
+        {
             let hearing = self.hear_from(name, dialogue, context, silence, listener).await;
             refused_content = matches!(hearing.failure, Some(Failure::Content(_)));
             if let Some(failure) = &hearing.failure {

@@ -214,7 +214,10 @@ mod tests {
         let (long, short) = (post(&"word ".repeat(60)), post("a"));
         let three = [long.clone(), long.clone(), long.clone()];
         assert_eq!(split_posts(&three, 200), [vec![0, 1], vec![2]]);
-        assert_eq!(split_posts(&[long.clone(), short, long], 50), [vec![0], vec![1], vec![2]]);
+        assert_eq!(
+            split_posts(&[long.clone(), short, long], 50),
+            [vec![0], vec![1], vec![2]]
+        );
     }
 
     #[test]

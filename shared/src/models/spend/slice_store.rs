@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 use redis::{Pipeline, Value};
 
 use super::Budget;
-use super::slices::{SliceUse, SliceOwner};
+use super::slices::{SliceOwner, SliceUse};
 use crate::clock::{Day, Timestamp};
 use crate::config::Config;
 use crate::identity::Principal;
@@ -79,9 +79,7 @@ impl SliceStore {
         if looks {
             self.read(&parts).await;
         }
-        let budgets = parts
-            .iter()
-            .map(|part| part.used().budget(part.size, self.fleet_size));
+        let budgets = parts.iter().map(|part| part.used().budget(part.size, self.fleet_size));
         budgets.max().unwrap_or(Budget::Whole)
     }
 
@@ -169,7 +167,10 @@ impl SliceStore {
             return Vec::new();
         };
         let user = (SliceOwner::User, payer.user.as_str());
-        let source = payer.source.as_ref().map(|source| (SliceOwner::Source, source.as_str()));
+        let source = payer
+            .source
+            .as_ref()
+            .map(|source| (SliceOwner::Source, source.as_str()));
         let part = |(owner, name): (SliceOwner, &str)| {
             let name = format!("spent:{{{name}}}:{day}");
             let made = || Ok::<_, Infallible>(Arc::default());

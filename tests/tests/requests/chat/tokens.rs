@@ -376,7 +376,11 @@ async fn money_for_replies_under_way_is_spent_already() {
     let upstream = replying(&json!({"text": "One two", "hangAfter": 1})).await;
     // The worst case of one costs 100 tokens at a dollar each, and a few cents for what is read.
     for (limit, elsewhere, why) in [
-        (20_000.0, 19_750.0, "the day has 250 dollars left, and a user's slice is 400"),
+        (
+            20_000.0,
+            19_750.0,
+            "the day has 250 dollars left, and a user's slice is 400",
+        ),
         (12_500.0, 0.0, "the slice of a user is 250 dollars"),
         (5_000.0, 0.0, "the slice of a source is 250 dollars"),
     ] {

@@ -118,7 +118,10 @@ async fn no_carrier_steers_its_neighbours_verdict_for_anybody_but_the_one_who_as
 #[tokio::test]
 async fn what_the_embedded_judge_does_not_hide_a_carrier_can_still_show() {
     let upstream = upstream(Act::Answer).await;
-    let carrier = carriers().into_iter().find(|carrier| carrier.aim == Aim::Allow).unwrap();
+    let carrier = carriers()
+        .into_iter()
+        .find(|carrier| carrier.aim == Aim::Allow)
+        .unwrap();
     upstream.follow(Script::always(Act::Obey {
         orders: vec![canonical(carrier.text)],
     }));
@@ -170,6 +173,9 @@ async fn a_verdict_that_cannot_be_confirmed_stands_in_as_a_stale_one() {
     ask(&service, &ann, &["crypto now", "a cat"]).await;
     upstream.follow(Script::always(Act::Cut));
     let answer = ask(&service, &ann, &["crypto now", "a cat"]).await;
-    assert_eq!((result(&answer, 0), result(&answer, 1)), (("HIDE", "stale"), ("ALLOW", "cache")));
+    assert_eq!(
+        (result(&answer, 0), result(&answer, 1)),
+        (("HIDE", "stale"), ("ALLOW", "cache"))
+    );
     assert_eq!(answer.body["degraded"], json!(["model"]));
 }

@@ -107,7 +107,11 @@ async fn each_failure_gives_an_answer_in_time_and_nothing_of_it_is_kept() {
             .collect();
         assert_eq!(labels, ["HIDE", "ALLOW", "HIDE"], "{act:?}");
         let confirmed = service.client.classify(&ann, PREFERENCE, &TEXTS).await;
-        assert_eq!(sources(&confirmed), ["model", "cache", "model"], "{act:?}: hidden beside others");
+        assert_eq!(
+            sources(&confirmed),
+            ["model", "cache", "model"],
+            "{act:?}: hidden beside others"
+        );
         let cached = service.client.classify(&ann, PREFERENCE, &TEXTS).await;
         assert_eq!(sources(&cached), ["cache"; 3], "{act:?}");
     }

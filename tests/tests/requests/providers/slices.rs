@@ -90,7 +90,11 @@ async fn thirty_farmed_accounts_take_their_slices_and_others_go_on() {
         }
         let honest = services[1].client.register("honest").await;
         let answer = ask(&services[1].client, &honest, "something else").await;
-        assert_eq!((source(&answer), &answer.body["degraded"]), ("model", &json!([])), "{attack}");
+        assert_eq!(
+            (source(&answer), &answer.body["degraded"]),
+            ("model", &json!([])),
+            "{attack}"
+        );
     }
 }
 
