@@ -54,6 +54,10 @@ pub fn wanted() -> [(&'static str, QueueRules); 5] {
         retention: 14 * day,
         ..QueueRules::default()
     };
+    let dead_jobs = QueueRules {
+        visibility: Duration::from_mins(3),
+        ..dead.clone()
+    };
     let redrive = |queue: &str, most_receives| {
         Some(Redrive {
             queue: queue.to_owned(),
@@ -73,7 +77,7 @@ pub fn wanted() -> [(&'static str, QueueRules); 5] {
         ..QueueRules::default()
     };
     [
-        (DEAD_JOBS, dead.clone()),
+        (DEAD_JOBS, dead_jobs),
         (DEAD_WEBHOOKS, dead),
         (JOBS, work.clone()),
         (LOW_JOBS, work),
@@ -85,7 +89,7 @@ pub fn wanted() -> [(&'static str, QueueRules); 5] {
 pub const JOBS: &str = "clearview-jobs";
 /// The queue of jobs of low priority.
 pub const LOW_JOBS: &str = "clearview-jobs-low";
-/// Jobs that no worker could end.
+/// Jobs that no worker has ended. The worker ends them as failed; what it cannot read stays.
 pub const DEAD_JOBS: &str = "clearview-jobs-dead";
 /// The queue of events for webhooks.
 pub const WEBHOOKS: &str = "clearview-webhooks";

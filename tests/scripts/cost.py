@@ -255,8 +255,8 @@ def jobs(posts=1_000_000, posts_per_job=500):
     always, own = alarms_of_jobs()
     # The free tiers have been used up by the classifications.
     each = {name: dollars_of(of["price"]) for name, of in PRICES["prices"].items() if "price" in of}
-    # Two mappings poll with five readers each, every 20 s; a job is sent, received and deleted, in pieces of 64 KB.
-    polls = 2 * 5 * 3 * 60 * 24 * DAYS
+    # Three mappings poll with five readers each, every 20 s; a job is sent, received and deleted, in pieces of 64 KB.
+    polls = 3 * 5 * 3 * 60 * 24 * DAYS
     pieces = -(-posts_per_job * unit("bytesPerJobPost") // 65_536)
     messages = count * (2 * pieces + 1)
     bill = [

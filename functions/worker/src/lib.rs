@@ -1,4 +1,5 @@
-//! Works on the messages of the queues of jobs. Each message stands for itself: its deadline, its panic, its record.
+//! Works on the messages of the queues of jobs, and ends the jobs of their dead letters. Each message stands for itself: its
+//! deadline, its panic, its record.
 
 use std::sync::Arc;
 
@@ -52,10 +53,13 @@ pub async fn handle(app: &Arc<App>, event: Value) -> Result<BatchAnswer, NoQueue
         }
         answer.leave(message);
     }
-    let done = event.messages.len() - answer.left();
-    app.backlog
-        .note(priority, done, stopwatch.elapsed(), app.clock.now())
-        .await;
+    // Dead letters are not run, which says nothing of how long a job takes.
+    if !event.messages.iter().any(work::is_dead_letter) {
+        let done = event.messages.len() - answer.left();
+        app.backlog
+            .note(priority, done, stopwatch.elapsed(), app.clock.now())
+            .await;
+    }
     Ok(answer)
 }
 
@@ -75,7 +79,7 @@ async fn one(app: &Arc<App>, message: &ReceivedMessage, priority: Priority) -> b
     }
 }
 
-/// All messages of an event come from one queue.
+/// All messages of an event come from one queue. It does not matter for dead letters: those are not hidden.
 fn priority(app: &App, event: &QueueEvent) -> Priority {
     let is_low = |message: &ReceivedMessage| app.queues.low.is_source(&message.source);
     if event.messages.first().is_some_and(is_low) {

@@ -228,11 +228,6 @@ impl LocalQueues {
             let target = redrive.as_ref().map(|redrive| redrive.queue.as_str());
             let dead = target.and_then(|target| Some((target, queues.get_mut(target)?)));
             if let Some((target, dead)) = dead {
-                let sent = Sent {
-                    receives: 0,
-                    first_received: None,
-                    ..sent
-                };
                 let kept = dead.keep(sent.clone(), now);
                 let _ = self.0.shelf.put(target, kept, &sent, now);
             }

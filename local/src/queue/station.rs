@@ -19,7 +19,7 @@ use shared::queue::{self, Queues};
 use super::connector::QueueConnector;
 use super::port::QueuePort;
 use super::rule::QueueRules;
-use super::{JOBS, LOW_JOBS, LocalQueues, WEBHOOKS, wanted};
+use super::{DEAD_JOBS, JOBS, LOW_JOBS, LocalQueues, WEBHOOKS, wanted};
 use crate::mapping::{EventHandle, Mapping, Source};
 use crate::options::Options;
 use crate::state::StartError;
@@ -31,11 +31,16 @@ const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
 const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(15);
 const WEBHOOKS_AT_ONCE: u32 = 10;
 
+/// The `MaximumConcurrency` of the mapping from the dead letters of jobs.
+const DEAD_JOBS_AT_ONCE: u32 = 2;
+
 /// The queues of a server, and the mappings from them to functions.
 pub struct Station {
     client: Client,
     own: Option<LocalQueues>,
     port: Option<QueuePort>,
+    /// The URL of the dead letters of jobs, where the server knows it.
+    dead_jobs: Option<String>,
     mappings: Vec<Mapping>,
 }
 
@@ -48,13 +53,15 @@ impl Station {
         config.webhooks.allow_private = options.allow_private_webhooks;
         if config.queues.endpoint.is_some() || config.queues.normal.is_some() {
             let client = queue::client(config);
+            let mut dead_jobs = None;
             if config.queues.normal.is_none() {
-                make_missing(&client, config).await?;
+                dead_jobs = make_missing(&client, config).await?;
             }
             return Ok(Self {
                 client,
                 own: None,
                 port: None,
+                dead_jobs,
                 mappings: Vec::new(),
             });
         }
@@ -80,6 +87,7 @@ impl Station {
             client: queue::client_in_process(config, connector),
             own: Some(own),
             port,
+            dead_jobs: url(DEAD_JOBS),
             mappings: Vec::new(),
         })
     }
@@ -98,6 +106,7 @@ impl Station {
         for (url, name, concurrency, (timeout, handle)) in [
             (&queues.normal, JOBS, workers, work),
             (&queues.low, LOW_JOBS, low_workers(workers), work),
+            (&self.dead_jobs, DEAD_JOBS, DEAD_JOBS_AT_ONCE, work),
             (&queues.events, WEBHOOKS, WEBHOOKS_AT_ONCE, announce),
         ] {
             let Some(url) = url else { continue };
@@ -155,18 +164,21 @@ fn arn(url: &str, name: &str) -> String {
     format!("arn:aws:sqs:local:000000000000:{name}")
 }
 
-/// Makes the queues that are missing at the endpoint of `config`, and names them in it.
-async fn make_missing(client: &Client, config: &mut Config) -> Result<(), StartError> {
+/// Makes the queues that are missing at the endpoint of `config`, and names them in it; returns the URL of the dead letters of
+/// jobs, which no setting names.
+async fn make_missing(client: &Client, config: &mut Config) -> Result<Option<String>, StartError> {
+    let mut dead_jobs = None;
     for (name, rules) in wanted() {
         let url = make(client, name, &rules).await?;
         match name {
             JOBS => config.queues.normal = Some(url),
             LOW_JOBS => config.queues.low = Some(url),
             WEBHOOKS => config.queues.events = Some(url),
+            DEAD_JOBS => dead_jobs = Some(url),
             _ => {}
         }
     }
-    Ok(())
+    Ok(dead_jobs)
 }
 
 async fn make(client: &Client, name: &str, rules: &QueueRules) -> Result<String, StartError> {

@@ -30,6 +30,16 @@ impl Kind {
         }
     }
 
+    /// Returns the workload whose use case does it.
+    #[must_use]
+    pub const fn workload(self) -> &'static str {
+        match self {
+            Self::Classify => "classify",
+            Self::Rank | Self::Experiment => "rank",
+            Self::Detect => "detect",
+        }
+    }
+
     /// Returns its byte in names of jobs.
     #[must_use]
     pub const fn code(self) -> u8 {

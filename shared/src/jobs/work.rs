@@ -1,7 +1,7 @@
 //! One message of a queue: its job is done once, whatever happens around it.
 //!
 //! A message may come twice, late, or after its worker died. The first who writes what came of a job wins, and every later one
-//! drops what it has.
+//! drops what it has. A dead letter comes here too: its job is ended without another run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,13 @@ use crate::error::Outage;
 use crate::ids::UserId;
 use crate::queue::event::ReceivedMessage;
 use crate::telemetry::trace::Trace;
-use crate::telemetry::{ErrorRecord, Record};
+use crate::telemetry::{ErrorRecord, Record, Work};
 
 /// The name in the records of jobs.
 pub const WORKER: &str = "worker";
 
-/// The receipt with which a message that fails goes to the dead letters: `maxReceiveCount` of the template.
+/// The receipt with which a message that fails goes to the dead letters: `maxReceiveCount` of the template. SQS goes on counting
+/// there, so one that was received more often is a dead letter.
 pub const LAST_RECEIPT: u32 = 5;
 
 /// How long one run may take: less than the function's timeout.
@@ -104,6 +105,11 @@ async fn attempt(
             let failed = Ending::Failed(JobFault::Expired);
             (failed, message.job.charged, Fate::Delete)
         }
+        // It may be what its workers died of.
+        Standing::Open if is_dead_letter(received) => {
+            let failed = Ending::Failed(JobFault::Internal);
+            (failed, message.job.charged, Fate::Delete)
+        }
         Standing::Open => {
             let report = guarded(app, &message, now).await;
             record.work = report.work;
@@ -117,6 +123,9 @@ async fn attempt(
             }
         }
     };
+    if is_dead_letter(received) {
+        fail(record, "INTERNAL", "no worker has ended it: it is a dead letter".to_owned());
+    }
     if let Ending::Failed(fault) = &ending {
         let code = serde_json::to_value(fault).unwrap_or_default();
         record.summary = Some(code);
@@ -212,7 +221,9 @@ async fn finish(
     match written.await? {
         Finish::Late => record.outcome = "dropped",
         Finish::First { refunded } => {
-            if let Some(work) = &mut record.work {
+            // Units are given back also for a job that was not run.
+            if record.work.is_some() || refunded > 0 {
+                let work = record.work.get_or_insert_with(|| Work::of(message.job.kind.workload()));
                 work.counts.charged = u64::from(message.job.charged) - refunded;
                 work.counts.refunded = refunded;
             }
@@ -254,6 +265,12 @@ pub async fn expire(app: &App, user: &UserId, job: &JobId, now: Timestamp) -> Re
         Finish::First { .. } => Ok(Some(ended)),
         Finish::Late => app.jobs.read(user, job).await,
     }
+}
+
+/// Reports whether a message comes from the dead letters.
+#[must_use]
+pub fn is_dead_letter(received: &ReceivedMessage) -> bool {
+    received.receives() > LAST_RECEIPT
 }
 
 /// Returns how long a message is hidden that is left.

@@ -7,7 +7,7 @@ use local::queue::LocalQueues;
 use local::queue::rule::QueueFaults;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::jobs::work::{Fate, work};
+use shared::jobs::work::{Fate, LAST_RECEIPT, work};
 use shared::queue::event::{QueueEvent, ReceivedMessage};
 use tests::client::{Device, send};
 use tests::proxy::Mode;
@@ -140,12 +140,52 @@ async fn a_message_that_nobody_can_read_goes_to_the_dead_letters() {
         ..Default::default()
     };
     service.app().queues.normal.send(&message).await.unwrap();
-    while queues(&service).depth("clearview-jobs-dead") != (1, 0) {
+    let dead = || {
+        let (waiting, hidden) = queues(&service).depth("clearview-jobs-dead");
+        waiting + hidden
+    };
+    while dead() == 0 {
         // Longer than it is hidden after any receipt.
         service.clock.advance(Duration::from_mins(2));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(queues(&service).depth("clearview-jobs"), (0, 0));
+    // The worker looks at it there too, again and again, and leaves it to an operator.
+    for _ in 0..3 {
+        service.clock.advance(Duration::from_mins(4));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(dead(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_ended_without_a_run_and_given_back_once() {
+    let upstream = upstream(Act::Hang).await;
+    let (tables, network, _) = Plan::behind_a_network().await;
+    let plan = plan_of(&upstream).with_tables_at(network.address);
+    let service = plan.with("CLEARVIEW_TABLE_TIMEOUT_MS", "150").start().await;
+    queues(&service).misbehave(LATE);
+    let ann = service.client.register("ann").await;
+    let job = submit(&service, &ann, 3).await;
+    let (app, letter) = (service.app(), received(&service, LAST_RECEIPT + 1));
+    network.set(Mode::Cut);
+    assert!(matches!(work(&app, &letter).await, Fate::Leave(_)), "until a table takes it");
+    network.set(Mode::Pass);
+    service.clock.advance(Duration::from_millis(1900));
+    for _ in 0..2 {
+        assert_eq!(work(&app, &letter).await, Fate::Delete);
+    }
+    let ended = status(&service, &ann, &job).await;
+    assert_eq!(
+        (&ended["status"], &ended["error"]["error"]),
+        (&json!("failed"), &json!("INTERNAL"))
+    );
+    // Given back twice, those of another job would be gone too.
+    submit(&service, &ann, 4).await;
+    assert_eq!(work(&app, &letter).await, Fate::Delete);
+    assert_eq!(service.client.usage(&ann).await.body["used"], 4);
+    assert!(upstream.calls().is_empty());
+    drop(tables);
 }
 
 #[tokio::test]

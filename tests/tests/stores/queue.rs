@@ -194,8 +194,13 @@ async fn too_many_receipts_make_a_dead_letter(client: &Client) -> Vec<String> {
     }
     queue.count().await;
     dead.count().await;
-    let letters = dead.client.receive_message().queue_url(&dead.url).send().await.unwrap();
-    dead.see(letters.messages()[0].body());
+    let letters = dead.client.receive_message().queue_url(&dead.url);
+    let letters = letters.message_system_attribute_names(MessageSystemAttributeName::All);
+    let letters = letters.send().await.unwrap();
+    let letter = &letters.messages()[0];
+    // Counted over both queues.
+    let receives = &letter.attributes().unwrap()[&MessageSystemAttributeName::ApproximateReceiveCount];
+    dead.see((letter.body(), receives));
     [queue.lines, dead.lines].concat()
 }
 

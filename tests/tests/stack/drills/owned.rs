@@ -34,7 +34,7 @@ const GATEWAY: &str =
 // (`aws cloudwatch list-metrics --namespace AWS/ElastiCache`, to be looked at once after the first deployment).
 const CACHE: &str = "https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html";
 
-pub(crate) const DOCUMENTED: [Documented; 7] = [
+pub(crate) const DOCUMENTED: [Documented; 8] = [
     Documented {
         namespace: "AWS/Lambda",
         name: "Errors",
@@ -56,6 +56,12 @@ pub(crate) const DOCUMENTED: [Documented; 7] = [
     Documented {
         namespace: "AWS/SQS",
         name: "ApproximateAgeOfOldestMessage",
+        dimensions: &["QueueName"],
+        source: SQS,
+    },
+    Documented {
+        namespace: "AWS/SQS",
+        name: "NumberOfMessagesReceived",
         dimensions: &["QueueName"],
         source: SQS,
     },
@@ -110,7 +116,7 @@ pub(crate) fn owned(alarm: &str) -> Datapoints {
             &[5_000.0],
         ),
         "JobsDead" => (
-            "AWS/SQS:ApproximateNumberOfMessagesVisible{QueueName=JobsDeadLetters.QueueName}",
+            "AWS/SQS:NumberOfMessagesReceived{QueueName=JobsDeadLetters.QueueName}",
             &[1.0],
             &[0.0],
         ),
