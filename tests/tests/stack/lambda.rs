@@ -4,6 +4,7 @@ mod answers;
 mod environment;
 mod events;
 mod failures;
+mod later_work;
 mod rights;
 mod scheduled;
 mod stage;

@@ -16,6 +16,7 @@ use tests::recorder::{Access, Recorder};
 use tests::secrets_manager::SecretsManager;
 use tests::upstream::{Script, Upstream};
 
+use crate::lambda::later_work::LaterWork;
 use crate::lambda::stage::{Stage, body_of, token_of};
 use tests::signer::{Attach, Signer};
 
@@ -24,8 +25,8 @@ type Right = (String, String);
 
 /// Rights that no event can use. The cost of models is counted where a model is called, and a signed request to `/metrics` is
 /// answered with figures that only AWS has. The published keys are read again when they are some minutes old. Tests of
-/// providers and of the attack table use the same calls.
-const UNSEEN: [(&str, &str, &str); 10] = [
+/// providers and of the attack table use the same calls. A worker deletes what came of a job if its user is erased meanwhile.
+const UNSEEN: [(&str, &str, &str); 15] = [
     ("auth", "dynamodb:GetItem", "settings"),
     ("chat", "dynamodb:BatchGetItem", "settings"),
     ("chat", "dynamodb:GetItem", "quota"),
@@ -36,6 +37,11 @@ const UNSEEN: [(&str, &str, &str); 10] = [
     ("health", "dynamodb:PutItem", "identity"),
     ("rank", "dynamodb:BatchGetItem", "settings"),
     ("rank", "dynamodb:UpdateItem", "settings"),
+    ("worker", "dynamodb:BatchGetItem", "settings"),
+    ("worker", "dynamodb:BatchWriteItem", "experiments"),
+    ("worker", "dynamodb:DeleteItem", "jobs"),
+    ("worker", "dynamodb:Query", "experiments"),
+    ("worker", "dynamodb:UpdateItem", "settings"),
 ];
 
 /// All that each function ever asks for: its events, and what no event shows.
@@ -73,6 +79,10 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
             function = function.with(variable, settings.variables()[variable].clone());
         }
     }
+    let later_work = LaterWork::of(stage, &registration).await;
+    if ["jobs", "worker"].contains(&name) {
+        function = later_work.known_to(function);
+    }
     let environment = function.start().await.unwrap();
     for event in events::all().into_iter().filter(|event| event.function() == name) {
         environment
@@ -80,12 +90,21 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
             .await
             .unwrap();
     }
-    for (event, _) in events::SCHEDULED {
+    for (event, _) in events::SCHEDULED.into_iter().chain(events::QUEUED) {
         if event.starts_with(&format!("{name}/")) {
             let _ = environment.invoke(events::text_of(event)).await;
         }
     }
-    for event in unseen(stage, name, &registration) {
+    if name == "worker" {
+        let event = later_work.messages().await;
+        let answer = environment.invoke(event.to_string()).await.unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": []}));
+    }
+    let mut unseen = unseen(stage, name, &registration);
+    if name == "jobs" {
+        unseen.extend(later_work.requests().await);
+    }
+    for event in unseen {
         let answer = environment.invoke(event.to_string()).await.unwrap();
         // The entry that a cursor names is looked for, and is not there.
         let expected = if event["headers"]["Idempotency-Key"] == "first" {
@@ -101,6 +120,8 @@ async fn accesses_of(stage: &Stage, name: &str) -> BTreeSet<Access> {
             body_of(&answer)
         );
     }
+    // At its end it writes what it has counted by itself.
+    assert!(environment.terminate().await.success());
     recorder.seen()
 }
 
@@ -217,6 +238,13 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
             &device,
             events::named("classify/batch").value(text("accessToken")),
         )],
+        "jobs" => {
+            let mut event = events::named("jobs/unknown-type").value(text("accessToken"));
+            event["body"] = json!({"type": "rank", "query": "q", "items": [{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]})
+                .to_string()
+                .into();
+            vec![signed(&device, event)]
+        }
         "detect" => vec![signed(
             &device,
             events::named("detect/explained").value(text("accessToken")),
@@ -420,9 +448,12 @@ async fn each_role_allows_what_its_function_asks_for_and_nothing_else() {
         "classify",
         "detect",
         "health",
+        "jobs",
         "quota-reset",
         "rank",
         "usage",
+        "webhooks",
+        "worker",
         "key-rotation",
     ] {
         let asked: BTreeSet<Right> = accesses_of(&stage, name)
