@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
 use tokio::sync::Notify;
 
 use self::rule::{QueueFaults, QueueRules, QueueState, Redrive};
@@ -133,6 +133,12 @@ impl LocalQueues {
         let count = queues.get_mut(name).map(|queue| queue.count(self.0.clock.now()));
         let (depth, delayed) = count.unwrap_or_default();
         (depth.waiting, depth.in_flight + delayed)
+    }
+
+    /// Returns when the next of a queue's hidden messages is visible again; `None` if none is hidden.
+    #[must_use]
+    pub fn next_visible(&self, name: &str) -> Option<Timestamp> {
+        self.queues().get(name).and_then(QueueState::next_visible)
     }
 
     /// Returns the texts of the messages of a queue, in the order in which they were sent.

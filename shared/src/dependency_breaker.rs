@@ -6,18 +6,28 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How long a dependency is skipped after its first failure; doubled by each further one.
+/// How long a dependency is skipped by default after its first failure; doubled by each further one.
 const FIRST_SKIP: Duration = Duration::from_millis(250);
 
-/// The longest that it is skipped without being probed.
+/// The longest that it is skipped by default without being probed.
 const LONGEST_SKIP: Duration = Duration::from_secs(5);
 
-/// The skip after its third failure in a row, which nobody takes for a hiccup.
-const SURELY_DOWN: Duration = Duration::from_secs(1);
+/// By how much the skip has grown after a third failure in a row, which nobody takes for a hiccup.
+const SURELY_DOWN: u32 = 4;
 
 /// The breaker of one dependency.
-#[derive(Debug, Default)]
-pub struct DependencyBreaker(Mutex<BreakerState>);
+#[derive(Debug)]
+pub struct DependencyBreaker {
+    first: Duration,
+    longest: Duration,
+    state: Mutex<BreakerState>,
+}
+
+impl Default for DependencyBreaker {
+    fn default() -> Self {
+        Self::with_skips(FIRST_SKIP, LONGEST_SKIP)
+    }
+}
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum BreakerState {
@@ -32,9 +42,19 @@ enum BreakerState {
 }
 
 impl DependencyBreaker {
+    /// Makes one whose first skip is `first`, and whose longest is `longest`: for a dependency whose failures take their time.
+    #[must_use]
+    pub fn with_skips(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            state: Mutex::default(),
+        }
+    }
+
     /// Reports whether the caller may ask the dependency now. While it is skipped, one caller per period may, as its probe.
     pub fn admits(&self, now: Timestamp) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let BreakerState::Open { since, skip, .. } = *state else {
             return true;
         };
@@ -52,30 +72,30 @@ impl DependencyBreaker {
 
     /// Reports whether nothing speaks against the dependency.
     pub fn is_closed(&self) -> bool {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == BreakerState::Closed
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == BreakerState::Closed
     }
 
     /// Reports whether the dependency has failed and then failed two probes.
     pub fn is_down(&self) -> bool {
-        match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             BreakerState::Closed => false,
-            BreakerState::Open { skip, .. } => skip >= SURELY_DOWN,
+            BreakerState::Open { skip, .. } => skip >= self.first * SURELY_DOWN,
         }
     }
 
     /// Notes that the dependency has answered.
     pub fn succeed(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = BreakerState::Closed;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = BreakerState::Closed;
     }
 
     /// Notes that the dependency has failed.
     pub fn fail(&self, now: Timestamp) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let skip = match *state {
-            BreakerState::Closed => FIRST_SKIP,
+            BreakerState::Closed => self.first,
             BreakerState::Open {
                 skip, probing: true, ..
-            } => (skip * 2).min(LONGEST_SKIP),
+            } => (skip * 2).min(self.longest),
             // Requests that were under way together fail together: that is one failure, not many.
             BreakerState::Open { .. } => return,
         };
@@ -148,6 +168,19 @@ mod tests {
         }
         breaker.succeed();
         assert_eq!((breaker.is_closed(), breaker.is_down()), (true, false));
+    }
+
+    #[test]
+    fn skips_are_as_long_as_they_were_made() {
+        let breaker = DependencyBreaker::with_skips(Duration::from_secs(5), Duration::from_secs(8));
+        let mut now = 0;
+        breaker.fail(ms(now));
+        for skip in [5_000, 8_000, 8_000] {
+            assert!(!breaker.admits(ms(now + skip - 1)) && !breaker.is_down(), "{skip}");
+            now += skip;
+            assert!(breaker.admits(ms(now)), "{skip}");
+            breaker.fail(ms(now));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use shared::error::Outage;
 use shared::ids::new_correlation_id;
 use shared::invocation;
 use shared::jobs::webhook::delivery::Attempt;
-use shared::jobs::webhook::{self, Announcement};
+use shared::jobs::webhook::{self, ATTEMPTS, Announcement};
 use shared::queue::event::{BatchAnswer, QueueEvent, ReceivedMessage};
 use shared::telemetry::{ErrorRecord, Record};
 
@@ -90,7 +90,7 @@ async fn deliver(app: &App, message: &ReceivedMessage) -> Fate {
     let attempt = usize::try_from(message.receives()).unwrap_or(usize::MAX);
     let fate = match parse(message) {
         Some(announcement) => {
-            let outcome = send(app, &announcement).await;
+            let outcome = send(app, &announcement, attempt >= ATTEMPTS).await;
             record.summary = Some(json!({
                 "jobId": announcement.job_id,
                 "event": announcement.event,
@@ -124,14 +124,15 @@ async fn deliver(app: &App, message: &ReceivedMessage) -> Fate {
 }
 
 /// Sends an announcement to its endpoint, if it wants such; `None` if there is no such endpoint.
-async fn send(app: &App, announcement: &Announcement) -> Option<Attempt> {
+async fn send(app: &App, announcement: &Announcement, is_last: bool) -> Option<Attempt> {
     let now = app.clock.now();
     let endpoints = app.webhooks.current(now).await.ok()?;
     let endpoint = endpoints.named(&announcement.endpoint)?;
     if !endpoint.events.contains(&announcement.event) {
         return Some(Attempt::Unwanted);
     }
-    Some(app.courier.send(announcement, endpoint, now).await)
+    let attempt = app.courier.attempt(announcement, endpoint, is_last, &app.clock);
+    Some(attempt.await)
 }
 
 /// Decides on the attempt number `attempt`. An endpoint that is not there may come back with the next version of the secret.
@@ -139,7 +140,7 @@ fn fate(outcome: Option<&Attempt>, attempt: usize, id: &str) -> Fate {
     let asked = match outcome {
         Some(Attempt::Delivered | Attempt::Gone | Attempt::Unwanted) => return Fate::Delete,
         Some(Attempt::Refused(_, asked)) => *asked,
-        Some(Attempt::Unreached | Attempt::NotPublic) | None => None,
+        Some(Attempt::Unreached | Attempt::NotPublic | Attempt::Skipped) | None => None,
     };
     webhook::wait_after(attempt, asked, id).map_or(Fate::GiveUp, Fate::Again)
 }

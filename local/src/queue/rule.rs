@@ -227,6 +227,12 @@ impl QueueState {
         (Depth { waiting, in_flight }, delayed)
     }
 
+    /// Returns when the next of the hidden messages is visible again.
+    #[must_use]
+    pub fn next_visible(&self) -> Option<Timestamp> {
+        self.hidden.first().map(|(at, _)| *at)
+    }
+
     /// Returns the texts of all messages.
     #[must_use]
     pub fn bodies(&self) -> Vec<String> {

@@ -1,7 +1,11 @@
 //! Announcements of jobs: signed, sent until they are taken, to nowhere that the operator did not name.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::clock::Timestamp;
@@ -11,8 +15,10 @@ use shared::jobs::webhook::endpoint::WebhookEndpoints;
 use shared::jobs::webhook::{ATTEMPTS, Announcement, Event};
 use shared::table;
 use standardwebhooks::Webhook;
+use tests::client::send;
 use tests::receiver::{Receiver, Told};
-use tests::service::Plan;
+use tests::service::{Plan, Service};
+use tokio::net::TcpListener;
 
 const OLD: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
@@ -234,4 +240,112 @@ fn a_deployment_starts_with_public_endpoints_alone() {
         assert_eq!(error.variable, "CLEARVIEW_WEBHOOKS");
         assert!(!error.problem.contains("whsec_"), "{}", error.problem);
     }
+}
+
+/// An instance on a clock set by hand, whose endpoint `review` is at `url`.
+fn on_a_clock(url: &str) -> Plan {
+    Plan::default().with("CLEARVIEW_WEBHOOKS", endpoints(url).expose())
+}
+
+/// Waits until the one announcement of the queue is hidden for about `wait` from now on.
+async fn hidden_for(service: &Service, wait: Duration) -> Timestamp {
+    let now = service.clock.now();
+    loop {
+        if let Some(at) = service.queues().unwrap().next_visible("clearview-webhooks")
+            && at >= now.plus(wait)
+            // A tenth more, in whole seconds.
+            && at <= now.plus(wait + wait / 10 + Duration::from_secs(1))
+        {
+            return at;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_announcement_is_sent_again_after_ever_longer_waits_until_it_is_taken_or_given_up() {
+    for is_taken in [true, false] {
+        let receiver = Receiver::start().await;
+        for _ in 1..ATTEMPTS {
+            receiver.tell(500_u16);
+        }
+        receiver.tell(if is_taken { 204_u16 } else { 500 });
+        let service = on_a_clock(&receiver.url()).start().await;
+        let ann = service.client.register("ann").await;
+        let job = json!({"type": "rank", "query": "q", "webhook": "review", "items": [
+            {"id": "a", "text": "one"}, {"id": "b", "text": "two"},
+        ]});
+        let request = service.client.request(Method::POST, "/v1/jobs");
+        let answer = send(request.bearer_auth(&ann.access).json(&job)).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let mut sent_at = Vec::new();
+        for wait in [5, 300, 1_800, 7_200, 18_000].map(Duration::from_secs) {
+            let visible = hidden_for(&service, wait).await;
+            sent_at.push(service.clock.now());
+            service.clock.advance(visible.since(service.clock.now()));
+        }
+        sent_at.push(service.clock.now());
+        while receiver.received().len() < ATTEMPTS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let received = receiver.received();
+        for (one, at) in received.iter().zip(&sent_at) {
+            assert_eq!(one.header("webhook-timestamp"), at.seconds().to_string());
+            assert_eq!(one.header("webhook-id"), received[0].header("webhook-id"), "one id");
+        }
+        let (queues, dead) = (service.queues().unwrap(), u64::from(!is_taken));
+        while queues.depth("clearview-webhooks") != (0, 0) {
+            // Given up, it is hidden for the queue's own time.
+            service.clock.advance(Duration::from_secs(30));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(queues.depth("clearview-webhooks-dead"), (dead, 0));
+        assert_eq!(receiver.received().len(), ATTEMPTS);
+    }
+}
+
+/// A receiver that ends each connection without an answer; the number of those so far.
+async fn deaf_receiver() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            drop(stream);
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_answer_is_skipped_and_delays_no_other() {
+    let (deaf, connections) = deaf_receiver().await;
+    let receiver = Receiver::start().await;
+    let all = json!({
+        "review": {"url": receiver.url(), "secrets": [NEW]}, "deaf": {"url": deaf, "secrets": [NEW]},
+    });
+    let plan = Plan::default().with("CLEARVIEW_WEBHOOKS", all.to_string());
+    let mut config = plan.config();
+    config.webhooks.allow_private = true;
+    let client = table::client(&config);
+    let app = App::new(config, plan.clock().clone(), &client).unwrap();
+    let deaf = serde_json::to_string(&announcement("deaf")).unwrap();
+    let review = serde_json::to_string(&announcement("review")).unwrap();
+    let tried = || connections.load(Ordering::SeqCst);
+    for (seconds, attempt, expected, why) in [
+        (0, 1, 1, "it is well as far as is known"),
+        (0, 2, 1, "it has just failed"),
+        (0, ATTEMPTS, 2, "a last attempt"),
+        (5, 2, 3, "a probe"),
+        (5, 2, 3, "skipped for twice as long"),
+        (5, 2, 4, "a second probe"),
+        (1, ATTEMPTS, 4, "surely down: not even a last attempt"),
+    ] {
+        plan.clock().advance(Duration::from_secs(seconds));
+        assert_eq!(left(&app, &[(&deaf, attempt), (&review, 1)]).await, ["m0"], "{why}");
+        assert_eq!(tried(), expected, "{why}");
+    }
+    assert_eq!(receiver.received().len(), 7);
 }

@@ -1,11 +1,12 @@
 //! Sends announcements: to the address that was checked and to no other, following nowhere, reading nothing of the answer but its
 //! status and how long to wait.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ use lambda_http::http::{Method, Request, Response, header};
 use super::address::is_global;
 use super::endpoint::{WebhookEndpoint, literal};
 use super::{Announcement, signature};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
+use crate::dependency_breaker::DependencyBreaker;
 use crate::telemetry::VERSION;
 use crate::tls;
 
@@ -30,6 +32,10 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// The time limit of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(3);
+
+/// How long an endpoint is skipped after an attempt that it did not answer, at first and at the most. Each such attempt keeps a
+/// batch for its whole time limit, with the announcements for others behind it.
+const SKIPS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
 type Bytes = Full<std::io::Cursor<Vec<u8>>>;
 
@@ -50,6 +56,8 @@ pub enum Attempt {
     Unreached,
     /// The name leads to an address that is none of the public internet. Nothing was sent.
     NotPublic,
+    /// The receiver did not answer a moment ago. Nothing was sent.
+    Skipped,
 }
 
 impl Attempt {
@@ -63,6 +71,7 @@ impl Attempt {
             Self::Refused(..) => "refused",
             Self::Unreached => "unreached",
             Self::NotPublic => "notPublic",
+            Self::Skipped => "skipped",
         }
     }
 
@@ -81,6 +90,8 @@ impl Attempt {
 pub struct Courier {
     guard: Guard,
     client: Arc<OnceLock<Result<Hyper, rustls::Error>>>,
+    /// By endpoint, of which there are as many as the operator has named.
+    breakers: Arc<Mutex<HashMap<String, Arc<DependencyBreaker>>>>,
 }
 
 impl fmt::Debug for Courier {
@@ -101,7 +112,39 @@ impl Courier {
                 },
             },
             client: Arc::default(),
+            breakers: Arc::default(),
         }
+    }
+
+    /// Sends an announcement once, unless its endpoint has just not answered. The last attempt is left out only if the endpoint has
+    /// failed three times in a row.
+    pub async fn attempt(
+        &self,
+        announcement: &Announcement,
+        endpoint: &WebhookEndpoint,
+        is_last: bool,
+        clock: &Clock,
+    ) -> Attempt {
+        let breaker = self.breaker(&announcement.endpoint);
+        let is_tried = breaker.admits(clock.now()) || (is_last && !breaker.is_down());
+        if !is_tried {
+            return Attempt::Skipped;
+        }
+        let attempt = self.send(announcement, endpoint, clock.now()).await;
+        match attempt {
+            // An attempt takes longer than the first skip.
+            Attempt::Unreached => breaker.fail(clock.now()),
+            _ => breaker.succeed(),
+        }
+        attempt
+    }
+
+    fn breaker(&self, endpoint: &str) -> Arc<DependencyBreaker> {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let breaker = breakers
+            .entry(endpoint.to_owned())
+            .or_insert_with(|| Arc::new(DependencyBreaker::with_skips(SKIPS.0, SKIPS.1)));
+        Arc::clone(breaker)
     }
 
     /// Sends an announcement once.
