@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use cargo_metadata::MetadataCommand;
 use shared::config::Config;
+use shared::jobs::backlog::low_workers;
 use tests::definitions::{Template, attribute_of};
 use tests::events;
 
@@ -100,6 +101,19 @@ fn each_setting_of_a_function_is_one_that_the_code_reads() {
         }
     }
     assert!(settings > 4);
+}
+
+#[test]
+fn low_priority_has_the_workers_that_the_code_reckons_with() {
+    let template = Template::read();
+    let workers = &template.value()["Parameters"]["Workers"]["AllowedValues"];
+    let low = template.value()["Mappings"]["LowPriority"].as_object().unwrap();
+    assert_eq!(workers.as_array().unwrap().len(), low.len());
+    for number in workers.as_array().unwrap() {
+        let number = number.as_str().unwrap();
+        let expected = low_workers(number.parse().unwrap());
+        assert_eq!(low[number]["Workers"], expected, "{number}");
+    }
 }
 
 #[test]
