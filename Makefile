@@ -52,7 +52,7 @@ check: venv deny contract browser examples ## Checks formatting, lints, document
 nightly: nextest redis clients ## Runs the random tests at length (SEEDS=5000 fleets, TIMES=20 times as long; 15 minutes or more)
 	$(CARGO) build --workspace --bins
 	FLEET_SEEDS=$(SEEDS) NIGHTLY_TIMES=$(TIMES) $(CARGO) nextest run -p tests -p vision --profile nightly --no-fail-fast \
-		-E 'test(/^(sim|laws|fuzz|limits|safe_pictures)::/) + test(/^providers::(breaker|fleet)::/)'
+		-E 'test(/^(sim|laws|fuzz|limits|safe_pictures)::/) + test(/^(providers::(breaker|fleet)|process::workers)::/)'
 
 clients: nextest redis node ## Chats through the JavaScript clients of tests/clients, against a local server (needs node and npm)
 	cd tests/clients && npm ci --no-audit --no-fund --ignore-scripts --silent
