@@ -130,3 +130,40 @@ pub(crate) fn is_unconnected(error: &ConnectorError) -> bool {
     let error = source.and_then(|source| source.downcast_ref::<hyper_util::client::legacy::Error>());
     error.is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    /// An address that takes no further connection, and drops each attempt as a network without a route does. It lasts as long as
+    /// what it comes with.
+    fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        // Nobody accepts: soon there is no more room to wait in.
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            waiting.push(stream);
+            assert!(waiting.len() < 1000, "connections are always taken here");
+        }
+        (address, listener, waiting)
+    }
+
+    #[tokio::test]
+    async fn an_address_without_a_route_is_given_up_before_the_call_is() {
+        let (address, _listener, _waiting) = black_hole();
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_uri(format!("http://{address}/")).unwrap();
+        let call = Http1::new(RootCertStore::empty).call(request);
+        // The system itself would try for two minutes.
+        let ended = tokio::time::timeout(CONNECT * 10, call).await;
+        let error = ended.expect("the connection has a time limit of its own").unwrap_err();
+        assert!(is_unconnected(&error), "{error:?}");
+    }
+}
