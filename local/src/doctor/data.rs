@@ -7,7 +7,7 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The tables, and if each can be derived again.
-const TABLES: [(&str, bool); 9] = [
+const TABLES: [(&str, bool); 10] = [
     ("QuotaTable", false),
     ("IdentityTable", false),
     ("AnswersTable", true),
@@ -17,14 +17,16 @@ const TABLES: [(&str, bool); 9] = [
     ("AuditTable", false),
     ("ConversationsTable", false),
     ("ExperimentsTable", false),
+    ("JobsTable", true),
 ];
 
 /// The outputs that name secrets, and if each is rotated.
-const SECRETS: [(&str, bool); 4] = [
+const SECRETS: [(&str, bool); 5] = [
     ("TokenKeysSecret", true),
     ("SigningKeysSecret", true),
     ("AdminKeysSecret", false),
     ("ModelKeySecret", false),
+    ("WebhookEndpointsSecret", false),
 ];
 
 pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {

@@ -7,19 +7,33 @@ use super::stack::Stack;
 use super::{Finding, findings, of_each};
 
 /// The functions by their logical ids, each with the parameter that reserves instances for it.
-const FUNCTIONS: [(&str, &str); 8] = [
+const FUNCTIONS: [(&str, &str); 13] = [
     ("AdminFunction", "AdminConcurrency"),
     ("AuthFunction", "AuthConcurrency"),
+    ("ChatFunction", "ChatConcurrency"),
     ("ClassifyFunction", "ClassifyConcurrency"),
+    ("DetectFunction", "DetectConcurrency"),
     ("HealthFunction", ""),
+    ("JobsFunction", ""),
     ("KeyRotationFunction", "KeyRotationConcurrency"),
     ("QuotaResetFunction", ""),
     ("RankFunction", "RankConcurrency"),
     ("UsageFunction", ""),
+    ("WebhooksFunction", ""),
+    ("WorkerFunction", ""),
 ];
 
-/// The functions that users call, by an alias.
-const ALIASED: [&str; 4] = ["AuthFunction", "ClassifyFunction", "RankFunction", "UsageFunction"];
+/// The functions that users call, and the worker: by an alias.
+const ALIASED: [&str; 8] = [
+    "AuthFunction",
+    "ChatFunction",
+    "ClassifyFunction",
+    "DetectFunction",
+    "JobsFunction",
+    "RankFunction",
+    "UsageFunction",
+    "WorkerFunction",
+];
 
 /// Concurrency that Lambda keeps unreserved in an account; below it, nothing can be reserved.
 const UNRESERVABLE: u64 = 100;
@@ -126,5 +140,41 @@ fn alias_in_use(id: &str, alias: &Value) -> Option<String> {
         ))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::watching::TEMPLATE;
+
+    #[test]
+    fn each_function_of_the_template_is_looked_at() {
+        let (mut functions, mut aliased, mut reserved) = (Vec::new(), Vec::new(), Vec::new());
+        for line in TEMPLATE.lines() {
+            if let Some(id) = line.strip_prefix("  ").and_then(|line| line.strip_suffix("Function:"))
+                && !id.is_empty()
+                && !id.starts_with(' ')
+            {
+                functions.push(format!("{id}Function"));
+            }
+            let Some(last) = functions.last() else { continue };
+            if line.trim() == "AutoPublishAlias: live" {
+                aliased.push(last.clone());
+            }
+            if let Some((_, parameter)) = line.split_once("ReservedConcurrentExecutions: !If [") {
+                let parameter = parameter.split("!Ref ").nth(1).and_then(|rest| rest.split(',').next());
+                reserved.push((last.clone(), parameter.unwrap().to_owned()));
+            }
+        }
+        for list in [&mut functions, &mut aliased] {
+            list.sort();
+        }
+        reserved.sort();
+        assert_eq!(FUNCTIONS.map(|(id, _)| id).as_slice(), functions);
+        assert_eq!(ALIASED.as_slice(), aliased);
+        let known = FUNCTIONS.iter().filter(|(_, parameter)| !parameter.is_empty());
+        let known: Vec<_> = known.map(|(id, parameter)| ((*id).to_owned(), (*parameter).to_owned())).collect();
+        assert_eq!(known, reserved);
     }
 }

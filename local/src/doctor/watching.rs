@@ -7,7 +7,7 @@ use super::stack::Stack;
 use super::{Finding, findings};
 
 /// The template that this program was built with, for the names of alarms and logs.
-const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub(super) const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 pub(super) async fn check(aws: &Aws, stack: &Stack) -> Vec<Finding> {
     let described = format!(
