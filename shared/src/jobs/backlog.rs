@@ -20,6 +20,9 @@ pub const LONGEST: Duration = Duration::from_hours(1);
 /// How long one reading of depth and pace is used.
 const GOOD_FOR: Duration = Duration::from_secs(2);
 
+/// How long the one before is used by the others while one caller reads.
+const USED_MEANWHILE: Duration = Duration::from_secs(10);
+
 /// The span whose work makes one note, in seconds.
 const SLOT_SECONDS: i64 = 10;
 
@@ -61,7 +64,17 @@ pub struct Backlog {
     workers: u32,
     /// The work noted here, where there is no cache: the local server is all of its fleet.
     here: Mutex<[[(i64, Pace); SLOTS]; 2]>,
-    known: Mutex<[Option<(Timestamp, Duration)>; 2]>,
+    known: Mutex<[Option<KnownWait>; 2]>,
+}
+
+/// A wait that was worked out.
+#[derive(Debug, Clone, Copy)]
+struct KnownWait {
+    wait: Duration,
+    /// When it was read.
+    read_at: Timestamp,
+    /// When somebody last began to read it.
+    asked_at: Timestamp,
 }
 
 const fn place(priority: Priority) -> usize {
@@ -83,18 +96,31 @@ impl Backlog {
         }
     }
 
-    /// Returns how long a job waits in `queue` until it is done; `None` if nobody knows.
+    /// Returns how long a job waits in `queue` until it is done; `None` if nobody knows. One caller reads it every two seconds; the
+    /// others do not wait for that.
     pub async fn wait(&self, priority: Priority, queue: &Queue, now: Timestamp) -> Option<Duration> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner)[place(priority)];
-        if let Some((at, wait)) = known
-            && is_recent(Some(at), GOOD_FOR, now)
-        {
+        if let Some(wait) = self.known_wait(priority, now) {
             return Some(wait);
         }
         let (depth, pace) = tokio::join!(queue.depth(), self.pace(priority, now));
         let wait = pace.wait(depth.ok()?, self.workers_of(priority));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)[place(priority)] = Some((now, wait));
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)[place(priority)] = Some(KnownWait {
+            wait,
+            read_at: now,
+            asked_at: now,
+        });
         Some(wait)
+    }
+
+    /// Returns the wait that is known, unless the caller is to read it.
+    fn known_wait(&self, priority: Priority, now: Timestamp) -> Option<Duration> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known[place(priority)].as_mut()?;
+        if is_recent(Some(known.asked_at), GOOD_FOR, now) && is_recent(Some(known.read_at), USED_MEANWHILE, now) {
+            return Some(known.wait);
+        }
+        known.asked_at = now;
+        None
     }
 
     /// Low priority has a tenth of the workers; AWS takes 2 as the least.
@@ -275,6 +301,34 @@ mod tests {
         backlog.note(Priority::Normal, 1, Duration::from_secs(1), at(60)).await;
         let one = Pace { jobs: 1, millis: 1_000 };
         assert_eq!(backlog.pace(Priority::Normal, at(61)).await, one);
+    }
+
+    #[test]
+    fn one_caller_reads_a_wait_and_the_others_use_the_one_before_for_a_while() {
+        let backlog = Backlog::new(None, 10);
+        let at = |seconds: i64| Timestamp::from_seconds(1_800_000_000 + seconds);
+        let wait = Duration::from_secs(7);
+        assert_eq!(backlog.known_wait(Priority::Normal, at(0)), None, "nothing is known");
+        backlog.known.lock().unwrap()[place(Priority::Normal)] = Some(KnownWait {
+            wait,
+            read_at: at(0),
+            asked_at: at(0),
+        });
+        for (seconds, known) in [
+            (1, Some(wait)),
+            (2, None),
+            (2, Some(wait)),
+            (3, Some(wait)),
+            (4, None),
+            (9, None),
+            (9, Some(wait)),
+            // The readers get no answer: all ask now.
+            (10, None),
+            (10, None),
+        ] {
+            assert_eq!(backlog.known_wait(Priority::Normal, at(seconds)), known, "{seconds}");
+        }
+        assert_eq!(backlog.known_wait(Priority::Low, at(1)), None);
     }
 
     #[test]
