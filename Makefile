@@ -72,7 +72,7 @@ sizes: ## The zipped sizes of the packaged functions, after `make package`
 			"$$(od -An -tx1 -j18 -N1 "$$file" | sed 's/ 3e/x86_64/; s/ b7/arm64/')"; \
 	done
 
-rie: venv ## Runs one function in SAM CLI's runtime interface emulator, against a local server
+rie: venv ## Runs every function in SAM CLI's runtime interface emulator, against a local server
 	$(CARGO) build --workspace --bins
 	$(VENV)/python tests/scripts/rie.py $(TARGET)/debug
 
