@@ -174,7 +174,9 @@ mod tests {
         assert_eq!(FUNCTIONS.map(|(id, _)| id).as_slice(), functions);
         assert_eq!(ALIASED.as_slice(), aliased);
         let known = FUNCTIONS.iter().filter(|(_, parameter)| !parameter.is_empty());
-        let known: Vec<_> = known.map(|(id, parameter)| ((*id).to_owned(), (*parameter).to_owned())).collect();
+        let known: Vec<_> = known
+            .map(|(id, parameter)| ((*id).to_owned(), (*parameter).to_owned()))
+            .collect();
         assert_eq!(known, reserved);
     }
 }

@@ -124,7 +124,11 @@ async fn attempt(
         }
     };
     if is_dead_letter(received) {
-        fail(record, "INTERNAL", "no worker has ended it: it is a dead letter".to_owned());
+        fail(
+            record,
+            "INTERNAL",
+            "no worker has ended it: it is a dead letter".to_owned(),
+        );
     }
     if let Ending::Failed(fault) = &ending {
         let code = serde_json::to_value(fault).unwrap_or_default();

@@ -169,7 +169,10 @@ async fn a_dead_letter_is_ended_without_a_run_and_given_back_once() {
     let job = submit(&service, &ann, 3).await;
     let (app, letter) = (service.app(), received(&service, LAST_RECEIPT + 1));
     network.set(Mode::Cut);
-    assert!(matches!(work(&app, &letter).await, Fate::Leave(_)), "until a table takes it");
+    assert!(
+        matches!(work(&app, &letter).await, Fate::Leave(_)),
+        "until a table takes it"
+    );
     network.set(Mode::Pass);
     service.clock.advance(Duration::from_millis(1900));
     for _ in 0..2 {

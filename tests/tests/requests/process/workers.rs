@@ -150,9 +150,7 @@ async fn ended(client: &Client, device: &Device, job: &str) -> Value {
 async fn detections(client: &Client, device: &Device) -> u64 {
     let request = client.request(Method::GET, "/v1/stats?by=device");
     let answer = send(request.bearer_auth(&device.access)).await;
-    let rows = answer.body["rows"]
-        .as_array()
-        .unwrap_or_else(|| panic!("{answer:?}"));
+    let rows = answer.body["rows"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
     rows.iter().map(|row| row["detections"].as_u64().unwrap()).sum()
 }
 

@@ -240,9 +240,10 @@ fn unseen(stage: &Stage, name: &str, registration: &Value) -> Vec<Value> {
         )],
         "jobs" => {
             let mut event = events::named("jobs/unknown-type").value(text("accessToken"));
-            event["body"] = json!({"type": "rank", "query": "q", "items": [{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]})
-                .to_string()
-                .into();
+            event["body"] =
+                json!({"type": "rank", "query": "q", "items": [{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]})
+                    .to_string()
+                    .into();
             vec![signed(&device, event)]
         }
         "detect" => vec![signed(

@@ -189,17 +189,31 @@ fn with_everything_reserved_protected_and_copied_it_is_whole() {
 #[test]
 fn with_jobs_and_a_webhook_it_is_whole() {
     let stack = check(&["Jobs=on", "WebhookNames=review", "Workers=50"]);
-    for made in ["JobsMapping", "LowJobsMapping", "DeadJobsMapping", "WebhooksMapping", "JobsDead", "JobsUnannounced"] {
+    for made in [
+        "JobsMapping",
+        "LowJobsMapping",
+        "DeadJobsMapping",
+        "WebhooksMapping",
+        "JobsDead",
+        "JobsUnannounced",
+    ] {
         assert!(stack["resources"][made].is_string(), "{made}");
     }
     for output in ["JobsDeadLettersUrl", "WebhookDeadLettersUrl"] {
         let url = stack["outputs"][output].as_str().unwrap();
-        assert!(url.starts_with("https://") && url.contains("dead-letters"), "{output}: {url}");
+        assert!(
+            url.starts_with("https://") && url.contains("dead-letters"),
+            "{output}: {url}"
+        );
     }
     let of = |function: &str, setting: &str| stack["environments"][function][setting].as_str().unwrap().to_owned();
     assert_eq!(of("JobsFunction", "CLEARVIEW_WEBHOOK_NAMES"), "review");
     assert_eq!(of("JobsFunction", "CLEARVIEW_WORKERS"), "50");
-    let queues = ["CLEARVIEW_QUEUE_URL", "CLEARVIEW_LOW_QUEUE_URL", "CLEARVIEW_WEBHOOK_QUEUE_URL"];
+    let queues = [
+        "CLEARVIEW_QUEUE_URL",
+        "CLEARVIEW_LOW_QUEUE_URL",
+        "CLEARVIEW_WEBHOOK_QUEUE_URL",
+    ];
     for (queue, name) in queues.into_iter().zip(["-jobs", "-jobs-low", "-webhooks"]) {
         assert!(of("WorkerFunction", queue).ends_with(name), "{queue}");
     }
