@@ -93,11 +93,7 @@ async fn disturb(step: &str, part: &'static str, no: No) {
     let what = format!("{step} {no:?}");
     let (upstream, tables) = (upstream(Act::Answer).await, TableService::start().await);
     let network = Proxy::to(tables.address()).await;
-    let service = plan(&upstream)
-        .with_tables_at(network.address)
-        .with("CLEARVIEW_TABLE_TIMEOUT_MS", "300")
-        .start()
-        .await;
+    let service = plan(&upstream).with_tables_at(network.address).start().await;
     let (ann, id) = with_one_turn(&service.client).await;
     let before = used(&service, &ann).await;
     network.refuse(part, no, ALWAYS);
