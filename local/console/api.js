@@ -91,7 +91,7 @@ export class User extends EventTarget {
       this.kept.endsAt = 0;
       answer = await this.#send(path, { json, body, type, signal });
     }
-    answer.meter = meter;
+    Object.assign(answer, { meter, path });
     if (answer.limits) {
       this.standing[meter] = answer.limits;
       this.latest = meter;
@@ -107,6 +107,15 @@ export class User extends EventTarget {
     if (left === undefined || !answer.limits?.daily) return;
     answer.limits.daily.left = left;
     this.dispatchEvent(new Event('change'));
+  }
+
+  /** Asks for a job until it has ended: its last state. */
+  async ended(jobId) {
+    for (;;) {
+      const { body } = await this.get(`/v1/jobs/${jobId}`);
+      if (body.status !== 'queued') return body;
+      await new Promise((done) => setTimeout(done, 100));
+    }
   }
 
   /** Reads something. */

@@ -140,11 +140,8 @@ async function job(user) {
     const since = performance.now();
     const submitted = await user.ask('posts', '/v1/jobs', { json: { type: 'classify', preference: 'Hide crypto', posts } });
     if (submitted.status !== 202) return `The job was answered with ${submitted.status} ${submitted.body.error ?? ''}.`;
-    for (;;) {
-      const { body } = await user.get(`/v1/jobs/${submitted.body.jobId}`);
-      if (body.status !== 'queued') return `A job of 2 posts is ${body.status} after ${duration(performance.now() - since)}, and ${(await used()) - before} posts were charged.`;
-      await new Promise((done) => setTimeout(done, 100));
-    }
+    const { status } = await user.ended(submitted.body.jobId);
+    return `A job of 2 posts is ${status} after ${duration(performance.now() - since)}, and ${(await used()) - before} posts were charged.`;
   } catch (error) {
     return `The job: ${error.message}`;
   }

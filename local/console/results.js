@@ -47,14 +47,14 @@ export function failure(error) {
 
 const fact = (name, ...value) => h('div', {}, h('dt', {}, name), h('dd', {}, ...value));
 
-/** The minute of chat has a unit of its own. */
-const MINUTES = { tokens: 'replies' };
+/** Endpoints whose minute counts something else than their day. */
+const MINUTES = { '/v1/chat/completions': 'replies', '/v1/jobs': 'jobs' };
 
 /** The limits that are left. */
-function left({ limits, meter }) {
+function left({ limits, meter, path }) {
   const parts = [];
   if (limits?.daily) parts.push(`${whole(limits.daily.left)} of ${whole(limits.daily.quota)} ${meter} today`);
-  if (limits?.burst) parts.push(`${whole(limits.burst.left)} of ${whole(limits.burst.quota)} ${MINUTES[meter] ?? meter} this minute`);
+  if (limits?.burst) parts.push(`${whole(limits.burst.left)} of ${whole(limits.burst.quota)} ${MINUTES[path] ?? meter} this minute`);
   return parts.join(', ') || 'not limited';
 }
 

@@ -3,9 +3,9 @@
 import { users } from './api.js';
 import { chatPanel } from './chat.js';
 import { detectPanel } from './detect.js';
-import { field, fill, h, tabs, whole } from './dom.js';
+import { duration, field, fill, h, tabs, whole } from './dom.js';
 import { feed } from './feed.js';
-import { degraded, meter, source, stage } from './results.js';
+import { degraded, meter, problem, source, stage } from './results.js';
 
 let user = users[0];
 
@@ -34,25 +34,42 @@ function classifyPanel() {
   const posts = h('textarea', { rows: 6, id: 'posts', required: true });
   const explain = h('input', { type: 'checkbox', id: 'explain', checked: true });
   const button = h('button', { class: 'primary' }, 'Judge the posts');
+  const later = h('button', { type: 'button', onclick: () => submit() }, 'Submit as a job');
   const shown = stage('Nothing judged yet', 'Choose a sample or paste posts of your own.');
   const use = (sample) => {
     preference.value = sample.preference;
     posts.value = sample.posts.join('\n');
   };
-  const ask = () => {
+  const asked = () => {
     const texts = lines(posts.value);
-    const json = { preference: preference.value, posts: texts.map((text, n) => ({ id: String(n + 1), text })) };
-    return shown.run(button, () => user.ask('posts', `/v1/classify${explain.checked ? '?explain=true' : ''}`, { json }), (answer) => {
-      const { results } = answer.body;
-      return [degraded(answer.body.degraded), h('ol', { class: 'results' }, results.map((result, n) => verdict(result, texts[n])))];
+    return { texts, json: { preference: preference.value, posts: texts.map((text, n) => ({ id: String(n + 1), text })) } };
+  };
+  const drawn = ({ results, degraded: without }, texts) => [degraded(without), h('ol', { class: 'results' }, results.map((result, n) => verdict(result, texts[n])))];
+  const ask = () => {
+    const { texts, json } = asked();
+    return shown.run(button, () => user.ask('posts', `/v1/classify${explain.checked ? '?explain=true' : ''}`, { json }), ({ body }) => drawn(body, texts));
+  };
+  /** The same posts through the queue: they are charged at once, and asked for until they are judged. */
+  const submit = () => {
+    const { texts, json } = asked();
+    const [asker, since] = [user, performance.now()];
+    let ended;
+    const ask = async () => {
+      const answer = await asker.ask('posts', '/v1/jobs', { json: { type: 'classify', ...json } });
+      if (answer.status === 202) ended = await asker.ended(answer.body.jobId);
+      return answer;
+    };
+    return shown.run(later, ask, () => {
+      const took = h('p', { class: 'small soft below' }, `The job was ${ended.status} after ${duration(performance.now() - since)}. It is kept for an hour under its id.`);
+      return ended.result ? [...drawn(ended.result, texts), took] : [problem({ status: ended.error?.error ?? '', body: ended.error }), took];
     });
   };
   use(POSTS[0]);
   const form = h('form', { class: 'card', onsubmit: (event) => (event.preventDefault(), ask()) },
     h('h2', {}, 'A preference and a feed'),
     samples(POSTS, use),
-    h('div', { class: 'below' }, field('Preference', preference, 'In the user’s own words, 1 to 2,000 characters.'), field('Posts', posts, 'One a line, up to 50.')),
-    h('div', { class: 'actions' }, button, h('label', { class: 'check' }, explain, 'Explain each verdict')));
+    h('div', { class: 'below' }, field('Preference', preference, 'In the user’s own words, 1 to 2,000 characters.'), field('Posts', posts, 'One a line, up to 50.'), h('label', { class: 'check' }, explain, 'Explain each verdict')),
+    h('div', { class: 'actions' }, button, feed.has('/v1/jobs') ? later : null));
   return h('div', { class: 'split' }, form, shown.element);
 }
 

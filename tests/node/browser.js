@@ -67,7 +67,7 @@ async function look(page, name) {
 
 const steps = {
   async 'a newcomer sees posts judged, and how to have more to break'() {
-    const page = await open({ at: process.env.PLAIN, height: 860 });
+    const page = await open({ at: process.env.PLAIN, height: 900 });
     await page.getByRole('button', { name: 'Judge the posts' }).click();
     await page.getByText('the embedded judge in this program').nth(4).waitFor();
     await page.getByText(/on AWS/).waitFor();
@@ -105,6 +105,12 @@ const steps = {
     // Asked again, nothing is judged again.
     await page.getByRole('button', { name: 'Judge the posts' }).click();
     await results.getByText('remembered, not judged again').first().waitFor();
+    // The same through the queue.
+    await page.getByRole('button', { name: 'Submit as a job' }).click();
+    await results.getByText(/The job was done after/).waitFor();
+    assert.equal(await results.getByRole('listitem').count(), 5);
+    await page.getByText('985 of 1,000 posts left today').waitFor();
+    await look(page, 'try-job');
     // A mistake is shown with its place.
     await page.getByRole('textbox', { name: 'Posts' }).fill(`${'x'.repeat(10_001)}\nfine`);
     await page.getByRole('button', { name: 'Judge the posts' }).click();
