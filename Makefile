@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo browser examples node chromium test nightly clients cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak rie venv nextest deny redis cyclonedx
+.PHONY: help run demo browser examples node chromium test nightly clients cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak peers wrk rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -90,6 +90,10 @@ soak: redis ## Loads the local server for half an hour while its stores fail and
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench --only soak $(ARGS)
 
+peers: redis wrk node .venv-peers/.installed tests/peers/node_modules/.installed ## Compares speed with other gateways, in some 7 minutes once it is built
+	$(CARGO) build --release --workspace --bins
+	.venv-peers/bin/python tests/peers/peers.py $(TARGET)/release/clearview --out $(TARGET)/peers $(ARGS)
+
 evaluate: ## Prints the embedded judge's figures (ARGS=--held-out for rows that did not tune it, --file=third for one file, --rows-file=PATH for rows of your own, --rows for its mistakes); draws target/judge/report.html
 	@mkdir -p $(TARGET)/judge
 	$(CARGO) run --release -p judge-evaluation -- --json $(TARGET)/judge/rows.jsonl $(ARGS)
@@ -144,6 +148,9 @@ deny:
 cyclonedx:
 	@$(CARGO) cyclonedx --version >/dev/null 2>&1 || { $(call get_by_cargo,cargo-cyclonedx@$(CYCLONEDX_VERSION)); }
 
+wrk:
+	@command -v wrk >/dev/null || { $(call get,wrk,apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk >/dev/null,sudo apt-get install wrk (Debian) or brew install wrk (macOS)); }
+
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { $(call get,chromium,apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null,sudo apt-get install chromium (Debian) or brew install --cask chromium (macOS)); }
 
@@ -153,6 +160,17 @@ node:
 tests/node/node_modules/.installed: tests/node/package.json tests/node/package-lock.json | node
 	@echo 'Installing the Node tools of tests/node/package.json in tests/node'
 	cd tests/node && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+tests/peers/node_modules/.installed: tests/peers/package.json tests/peers/package-lock.json | node
+	@echo 'Installing the gateway of tests/peers/package.json in tests/peers'
+	cd tests/peers && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	touch $@
+
+.venv-peers/.installed: tests/peers/requirements.txt
+	@echo 'Installing the gateways of tests/peers/requirements.txt in .venv-peers'
+	python3 -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
 	touch $@
 
 venv: .venv/.installed .venv-checkov/.installed
