@@ -4,7 +4,7 @@
 mod credential;
 
 pub use self::credential::{
-    Token, authenticate, authenticate_admin, check_user_signature, honour_in_grace, require_session,
+    Token, authenticate, authenticate_admin, check_admin_look, check_user_signature, honour_in_grace, require_session,
 };
 
 use crate::app::App;

@@ -43,19 +43,15 @@ struct HealthResponse {
     dependencies: Dependencies,
 }
 
-/// The answer of a function that runs and has good settings; no dependency is checked.
-#[derive(Serialize)]
-struct Alive {
-    status: &'static str,
-    version: &'static str,
-    dependencies: BTreeMap<String, Dependency>,
-}
-
-#[derive(Serialize)]
+/// The dependencies as they are shown: each one, or none.
+#[derive(Default, Serialize)]
 struct Dependencies {
-    table: Dependency,
-    cache: CacheHealth,
-    providers: BTreeMap<String, Provider>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<Dependency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheHealth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    providers: Option<BTreeMap<String, Provider>>,
 }
 
 /// A provider, and the status of its last refusal unless it has answered a call since.
@@ -117,17 +113,20 @@ async fn metrics(app: &App, call: &mut Call) -> Result<Reply, Error> {
     Ok(Reply::text(open_metrics::CONTENT_TYPE, text))
 }
 
-/// Liveness only: checks no dependency.
+/// Answers for a function that runs and has good settings; checks no dependency.
 fn alive() -> Result<Reply, Error> {
-    let answer = Alive {
+    let answer = HealthResponse {
         status: "ok",
         version: VERSION,
-        dependencies: BTreeMap::new(),
+        dependencies: Dependencies::default(),
     };
     Reply::json(StatusCode::OK, &answer)
 }
 
+/// Checks every dependency. Their names and states are for everybody at a process of its own, as its figures are, and for
+/// admins alone in a fleet; a stranger learns if anything is wrong.
 async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
+    let names = app.config.metrics_namespace.is_none() || call.is_admins_look(app).await?;
     let (table, all, reports) = tokio::join!(probe_tables(app), probe_caches(app), reports(app, call.now));
     let cache = CacheHealth { all, reports };
     let conditions = app.providers.status().await.into_iter();
@@ -151,10 +150,14 @@ async fn health(app: &App, call: &mut Call) -> Result<Reply, Error> {
             "degraded"
         },
         version: VERSION,
-        dependencies: Dependencies {
-            table,
-            cache,
-            providers,
+        dependencies: if names {
+            Dependencies {
+                table: Some(table),
+                cache: Some(cache),
+                providers: Some(providers),
+            }
+        } else {
+            Dependencies::default()
         },
     };
     Reply::json(StatusCode::OK, &answer)

@@ -68,6 +68,8 @@ pub enum AdminCall {
     },
     /// Print the fleet's metrics, as Prometheus reads them
     Metrics,
+    /// Print the state of each dependency by its name
+    Health,
     /// Send any other signed request
     Call {
         /// The method, such as GET
@@ -121,6 +123,7 @@ impl AdminCall {
                 (Method::GET, target, None)
             }
             Self::Metrics => (Method::GET, "/metrics".to_owned(), None),
+            Self::Health => (Method::GET, "/health".to_owned(), None),
             Self::Call { method, target, body } => (method.clone(), target.clone(), body.clone()),
         };
         Ok(UnsignedRequest { method, target, body })

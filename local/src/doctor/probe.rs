@@ -3,7 +3,7 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, Response};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Finding, findings};
 use crate::outbound::Outbound;
@@ -58,6 +58,9 @@ fn health(answer: &Response<Bytes>) -> Vec<String> {
         )];
     }
     let mut faults = Vec::new();
+    if report["status"] == "degraded" && report["dependencies"].as_object().is_none_or(Map::is_empty) {
+        faults.push("/health reports degraded: `clearview admin health` names the dependency".to_owned());
+    }
     for name in ["table", "cache"] {
         let status = &report["dependencies"][name]["status"];
         if ["down", "degraded"].iter().any(|bad| status == bad) {
@@ -123,6 +126,10 @@ mod tests {
         let faults = health(&answer(200, None, report));
         assert!(faults.len() == 1 && faults[0].contains("bedrock:x"), "{faults:?}");
         assert_eq!(health(&answer(503, None, "")).len(), 1);
+        let stranger = r#"{"status":"degraded","dependencies":{}}"#;
+        let faults = health(&answer(200, None, stranger));
+        assert!(faults.len() == 1 && faults[0].contains("admin health"), "{faults:?}");
+        assert!(health(&answer(200, None, r#"{"status":"ok","dependencies":{}}"#)).is_empty());
     }
 
     #[test]

@@ -122,15 +122,34 @@ pub async fn authenticate_admin(
     let signature = signature
         .ok_or(Error::Unauthenticated("the request is not signed"))?
         .map_err(Error::Unauthenticated)?;
+    check_admin_signature(app, &signature, now).await?;
+    spend_nonce(app, &signature, now).await?;
+    Ok(signature.keyid)
+}
+
+/// Checks that a request that only looks is signed by an admin. No nonce is spent, so that it needs no table: a repetition sees
+/// the same again, within the minute that the signature is valid.
+///
+/// # Errors
+/// [`Error::Unauthenticated`]; [`Error::Unavailable`] when the keys cannot be read.
+pub async fn check_admin_look(
+    app: &App,
+    signature: Result<Signature, &'static str>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    check_admin_signature(app, &signature.map_err(Error::Unauthenticated)?, now).await
+}
+
+async fn check_admin_signature(app: &App, signature: &Signature, now: Timestamp) -> Result<(), Error> {
     let keys = app.admin_keys.current(now).await.map_err(Error::Unavailable)?;
     let key = keys
         .find(&signature.keyid)
         .ok_or(Error::Unauthenticated("the key is unknown"))?;
-    if !signature.is_by(key) {
-        return Err(Error::Unauthenticated("the signature is wrong"));
+    if signature.is_by(key) {
+        Ok(())
+    } else {
+        Err(Error::Unauthenticated("the signature is wrong"))
     }
-    spend_nonce(app, &signature, now).await?;
-    Ok(signature.keyid)
 }
 
 /// Only after the signature was verified, so that nobody else can fill the table.

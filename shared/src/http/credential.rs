@@ -129,6 +129,22 @@ impl Call {
         self.admin(app).await.map(|_| ())
     }
 
+    /// Returns whether an admin signed this request, which only looks. A request without a signature is a stranger's; so is one
+    /// that cannot be checked, because the admins' keys cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a signature that is no admin's.
+    pub async fn is_admins_look(&self, app: &App) -> Result<bool, Error> {
+        let Some(signature) = self.signature() else {
+            return Ok(false);
+        };
+        match admission::check_admin_look(app, signature, self.now).await {
+            Ok(()) => Ok(true),
+            Err(Error::Unavailable(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn signature(&self) -> Option<Result<Signature, &'static str>> {
         let signed = self.signed.as_ref()?;
         Some(signature::read(

@@ -121,6 +121,8 @@ async fn metrics_and_any_other_call_are_signed_too() {
         "{}",
         said(&output.stderr)
     );
+    let health = answer(&service, &["health"]).await;
+    assert_eq!(health["dependencies"]["table"]["status"], "ok");
     let plan = answer(&service, &["call", "GET", "/v1/admin/plans/pro"]).await;
     assert_eq!(plan["tier"], "pro");
 }

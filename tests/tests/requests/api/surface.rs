@@ -5,6 +5,7 @@ use serde_json::json;
 use tests::client::{Answer, send};
 use tests::proxy::{Mode, Proxy};
 use tests::service::{Plan, Service, TableService};
+use tests::signer::{SignedRequest, Signer};
 
 const ORIGIN: &str = "https://app.example.com";
 
@@ -194,6 +195,35 @@ async fn shallow_health_looks_at_nothing() {
         let refused = service.client.get(bad).await;
         assert_eq!((refused.status, refused.pointers()), (400, vec!["?deep"]), "{bad}");
     }
+}
+
+#[tokio::test]
+async fn a_fleet_names_its_dependencies_to_admins_alone_also_while_the_tables_are_down() {
+    let (_tables, network, plan) = Plan::behind_a_network().await;
+    let service = plan
+        .with("CLEARVIEW_METRICS_NAMESPACE", "ClearView/live")
+        .start()
+        .await;
+    let admin = service.plan.admin();
+    let signed_by = async |signer: &Signer| {
+        send(SignedRequest::request(signer, &service.client, Method::GET, "/health", None)).await
+    };
+    for expected in ["ok", "degraded"] {
+        for path in ["/health", "/health?deep=true"] {
+            let told = service.client.get(path).await;
+            assert_eq!((told.status, &told.body["status"]), (200, &json!(expected)), "{path}");
+            assert_eq!(told.body["dependencies"], json!({}), "{path}");
+        }
+        let told = signed_by(&admin).await;
+        assert_eq!((told.status, &told.body["status"]), (200, &json!(expected)));
+        let dependencies = told.body["dependencies"].as_object().unwrap();
+        let names: Vec<&str> = dependencies.keys().map(String::as_str).collect();
+        assert_eq!(names, ["cache", "providers", "table"]);
+        network.set(Mode::Cut);
+    }
+    let nobody = Signer::new("nobody", "c2VjcmV0LXNlY3JldC1zZWNyZXQ=", &service.clock).unwrap();
+    let refused = signed_by(&nobody).await;
+    assert_eq!((refused.status, refused.error()), (401, "UNAUTHENTICATED"));
 }
 
 #[tokio::test]
