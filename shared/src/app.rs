@@ -16,7 +16,8 @@ use crate::chat::shared_reply::askers::Askers;
 use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
-use crate::config::{Config, ConfigError, Secret};
+use crate::config::{AttestationMode, Config, ConfigError, Secret};
+use crate::identity::app_check::publisher::AppCheck;
 use crate::identity::keys::{KeyError, KeySet, PublicKeys};
 use crate::identity::known_keys::KnownKeys;
 use crate::identity::published::PublishedKeys;
@@ -65,6 +66,8 @@ pub struct App {
     pub signing_keys: Held<SigningKeys>,
     /// The keys that admins sign requests with.
     pub admin_keys: Held<AdminKeys>,
+    /// Verifies attestations; `None` where none is asked for.
+    pub app_check: Option<AppCheck>,
     /// The operator's endpoints; only the function that sends to them has them.
     pub webhooks: Held<WebhookEndpoints>,
     /// The names of the endpoints that jobs may give.
@@ -195,6 +198,8 @@ impl App {
             token_keys: keys.token,
             signing_keys: keys.signing,
             admin_keys: keys.admin,
+            app_check: (config.attestation.mode != AttestationMode::Off)
+                .then(|| AppCheck::new(config.attestation.clone())),
             webhook_names,
             webhooks: keys.webhooks,
             courier: Courier::new(config.webhooks.allow_private),

@@ -2,6 +2,7 @@
 
 mod address;
 pub mod assistants;
+mod attestation;
 mod aws;
 mod cache;
 mod chains;
@@ -29,6 +30,7 @@ use self::providers::ProviderSettings;
 use crate::plan::Plans;
 
 pub use self::address::AddressLimits;
+pub use self::attestation::{AttestationMode, AttestationSettings};
 pub use self::aws::AwsCredentials;
 pub use self::cache::{CacheSettings, SharedCache};
 pub use self::detect::{DetectSettings, Thresholds};
@@ -111,6 +113,8 @@ pub struct Config {
     pub detect: DetectSettings,
     /// `CLEARVIEW_WEBHOOKS` and its companions.
     pub webhooks: WebhookSettings,
+    /// `CLEARVIEW_ATTESTATION` and its companions.
+    pub attestation: AttestationSettings,
     /// `CLEARVIEW_HIDE_THRESHOLD`: the score from which a post is hidden, above 0 and at most 1 (0.5).
     pub hide_threshold: f32,
     /// `CLEARVIEW_PLANS`: the plan of each tier, as JSON.
@@ -209,6 +213,7 @@ impl Config {
             providers,
             detect: DetectSettings::read(&env)?,
             webhooks: WebhookSettings::read(&env)?,
+            attestation: AttestationSettings::read(&env)?,
             hide_threshold: env.threshold("CLEARVIEW_HIDE_THRESHOLD", 0.5)?,
             plans: env.plans("CLEARVIEW_PLANS")?,
             queues: QueueSettings::read(&env)?,

@@ -2,6 +2,7 @@
 //!
 //! Keys live in [`keys`] and [`signing_keys`], sessions in [`store`]. Nothing here does I/O.
 
+pub mod app_check;
 pub mod device;
 pub mod keys;
 pub mod known_keys;

@@ -2,6 +2,7 @@
 //! figures. Other events have a line too.
 
 mod address;
+mod attestation;
 pub mod cost;
 mod degraded;
 mod emf;
@@ -34,6 +35,7 @@ use crate::telemetry::output::Queue;
 
 use self::address::AddressKey;
 
+pub use self::attestation::AttestationOutcome;
 pub use self::degraded::Degraded;
 pub use self::emf::metrics;
 pub use self::metric::{Metric, MetricShape, Unit};

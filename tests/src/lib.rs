@@ -4,6 +4,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`service`] | a ClearView server in this process, with a clock set by hand |
+//! | [`app_check`] | Firebase App Check: keys, tokens, and the page where the keys are published |
 //! | [`chat`] | dialogues with a service, whole and as streams |
 //! | [`client`] | requests to it, and its answers |
 //! | [`signer`] | signatures of requests, written from the RFC |
@@ -32,6 +33,7 @@
     reason = "helpers of tests: what fails here fails the test"
 )]
 
+pub mod app_check;
 pub mod chat;
 pub mod client;
 pub mod definitions;

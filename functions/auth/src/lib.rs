@@ -1,5 +1,6 @@
 //! `/v1/auth/*` and the public keys: devices register, refresh tokens and end sessions; users export and erase their data.
 
+mod attest;
 mod issuer;
 mod me;
 mod register;

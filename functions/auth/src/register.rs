@@ -10,9 +10,10 @@ use shared::identity::Fingerprint;
 use shared::identity::device::{DeviceId, RecoveryHash, new_recovery_secret};
 use shared::identity::keys::KeySet;
 use shared::identity::session::{RefreshDecision, RefreshToken, decide};
+use shared::identity::store::RegistrationOutcome;
 use shared::ids::UserId;
-use shared::plan::Tier;
 
+use crate::attest::{self, ShownAttestation};
 use crate::issuer::Issuer;
 use crate::{LONGEST_TOKEN, end_for_reuse, note};
 
@@ -26,6 +27,8 @@ struct Registration {
     recovery_secret: Option<String>,
     #[serde(default, deserialize_with = "http::present")]
     refresh_token: Option<String>,
+    #[serde(default, deserialize_with = "http::present")]
+    attestation: Option<http::Object<ShownAttestation>>,
 }
 
 pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error> {
@@ -33,6 +36,8 @@ pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error>
     let asked: Registration = http::parse(&body)?;
     let device = validate(&asked)?;
     call.register(app).await?;
+    let shown = asked.attestation.as_ref().map(|http::Object(shown)| shown);
+    let mut start = attest::first_standing(app, call, shown).await?;
     let issuer = Issuer::of(app, call).await?;
     let made = match &asked.recovery_secret {
         Some(_) => None,
@@ -43,20 +48,30 @@ pub(crate) async fn register(app: &App, call: &mut Call) -> Result<Reply, Error>
     let fingerprint = asked.fingerprint.as_deref().map(Fingerprint::of);
 
     let (mut session, mut refresh_token) = issuer.open_session(UserId::random()?, fingerprint.clone(), call.now)?;
-    let mut tier = Tier::free();
-    let known = app.identity.register(&device, &recovery, &session).await?;
+    let known = loop {
+        match app.identity.register(&device, &recovery, &session, &start).await? {
+            RegistrationOutcome::Created => break None,
+            RegistrationOutcome::Known(known) => break Some(known),
+            // Once: without an attestation, none is in the way.
+            RegistrationOutcome::Replayed => start = attest::refuse_replay(app, call)?,
+        }
+    };
+    let mut tier = start.tier.clone();
     let recovery_secret = if known.is_some() { None } else { made };
     if let Some(known) = known {
         if !known.recovery.matches(&recovery) {
             require_live_token(app, call, &issuer.keys, &known.user, asked.refresh_token.as_deref()).await?;
         }
-        tier = app.identity.tier(&known.user).await?.unwrap_or(tier);
+        tier = attest::tier_of_known(app, call, &known.user, &start).await?;
         (session, refresh_token) = issuer.open_session(known.user, fingerprint, call.now)?;
         app.identity.create_session(&session).await?;
     }
     let mut tokens = issuer.tokens(app, call, &session, tier, &refresh_token)?;
     tokens.recovery_secret = recovery_secret;
-    let made = json!({"session": session.id, "bound": session.fingerprint.is_some()});
+    let mut made = json!({"session": session.id, "bound": session.fingerprint.is_some()});
+    if let Some(outcome) = call.record.attestation {
+        made["attestation"] = json!(outcome);
+    }
     note(app, call, "device.register", &session.user, Value::Null, made).await;
     Reply::json(StatusCode::CREATED, &tokens)
 }
@@ -82,6 +97,7 @@ fn validate(asked: &Registration) -> Result<DeviceId, Error> {
     if asked.recovery_secret.as_ref() == Some(&asked.device_id) {
         violations.push(Violation::at("/recoverySecret", "must not be the device id"));
     }
+    violations.extend(asked.attestation.iter().flat_map(|shown| shown.0.violations()));
     match device {
         Ok(device) if violations.is_empty() => Ok(device),
         Ok(_) => Err(Error::Invalid(violations)),

@@ -6,23 +6,24 @@
 //! | `user#` user id | `user` | the tier |
 //! | `user#` user id | session id | a [`Session`] |
 //! | `nonce#` SHA-256 of key and nonce | `nonce` | nothing: that it was used |
+//! | `attestation#` SHA-256 of what is signed of it | `attestation` | the same, until nobody would accept it any more |
 //!
 //! The public keys are an item of it too: see [`published`](super::published).
 
 mod account;
+mod registration;
 
 pub use self::account::Account;
+pub use self::registration::{FirstStanding, KnownDevice, RegistrationOutcome, UserStanding};
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::Fingerprint;
-use super::device::{DeviceId, RecoveryHash};
 use super::lifetimes::LONGEST_SESSION;
 use super::session::Session;
 use crate::clock::Timestamp;
-use crate::error::{Error, Outage};
+use crate::error::Error;
 use crate::ids::{SessionId, UserId};
 use crate::plan::Tier;
 use crate::table::{self, Failure, Item, Table, number, read_number, read_text, text};
@@ -42,15 +43,6 @@ pub enum Rotation {
     Overtaken(Option<Session>),
 }
 
-/// A registered device.
-#[derive(Debug)]
-pub struct KnownDevice {
-    /// Its user.
-    pub user: UserId,
-    /// The hash of its recovery secret.
-    pub recovery: RecoveryHash,
-}
-
 impl IdentityStore {
     /// Makes a store on `table`.
     #[must_use]
@@ -62,70 +54,6 @@ impl IdentityStore {
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.table.is_down()
-    }
-
-    /// Creates a device, its user with tier `free`, and that user's first session, all or nothing. Returns the device
-    /// as stored if it is known.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table is down: all may have been created, and a device that sent its recovery
-    /// secret can register again.
-    pub async fn register(
-        &self,
-        device: &DeviceId,
-        recovery: &RecoveryHash,
-        session: &Session,
-    ) -> Result<Option<KnownDevice>, Error> {
-        let device_key = format!("device#{}", device.as_str());
-        let new_device = Put::builder()
-            .item("owner", text(&device_key))
-            .item("item", text("device"))
-            .item("user", text(session.user.as_str()))
-            .item("recovery", text(recovery.as_str()))
-            .item("createdAt", number(session.created_at.millis()));
-        let new_user = Put::builder()
-            .item("owner", text(user_key(&session.user)))
-            .item("item", text("user"))
-            .item("device", text(&device_key))
-            .item("tier", text(Tier::free().as_str()))
-            .item("createdAt", number(session.created_at.millis()));
-        let new_session = Put::builder().set_item(Some(session_item(session)));
-        let mut call = self.table.client().transact_write_items();
-        for put in [new_device, new_user, new_session] {
-            let put = put
-                .table_name(self.table.name())
-                // Nobody has this key yet.
-                .condition_expression("attribute_not_exists(#owner)")
-                .expression_attribute_names("#owner", "owner")
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .build()
-                .map_err(|error| Error::Internal(Box::new(error)))?;
-            call = call.transact_items(TransactWriteItem::builder().put(put).build());
-        }
-        match self.table.write(|| call.clone().send()).await {
-            Ok(_) => Ok(None),
-            Err(Failure::Refused(error)) => match known_device(&error) {
-                Some(known) => Ok(Some(known)),
-                // Two first registrations of one device collided: by now one of them has created the user.
-                None => self.read_device(device_key).await.map(Some),
-            },
-            Err(failure) => Err(unavailable(failure)),
-        }
-    }
-
-    async fn read_device(&self, device_key: String) -> Result<KnownDevice, Error> {
-        let item = self.read(device_key, "device").await?;
-        item.and_then(|item| read_device(&item))
-            .ok_or_else(|| Error::Unavailable(Outage("a registration is under way".to_owned())))
-    }
-
-    /// Returns the tier of a user; `None` if there is no such user.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table is down.
-    pub async fn tier(&self, user: &UserId) -> Result<Option<Tier>, Error> {
-        let item = self.read(user_key(user), "user").await?;
-        Ok(item.and_then(|item| Tier::parse(read_text(&item, "tier")?)))
     }
 
     /// Writes a new session.
@@ -245,21 +173,6 @@ fn unavailable<E: std::fmt::Debug>(failure: Failure<E>) -> Error {
 
 fn user_key(user: &UserId) -> String {
     format!("user#{user}")
-}
-
-/// Returns the device as stored, from the first write's refusal.
-fn known_device(error: &TransactWriteItemsError) -> Option<KnownDevice> {
-    let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
-        return None;
-    };
-    read_device(canceled.cancellation_reasons().first()?.item()?)
-}
-
-fn read_device(item: &Item) -> Option<KnownDevice> {
-    Some(KnownDevice {
-        user: UserId::parse(read_text(item, "user")?)?,
-        recovery: RecoveryHash::stored(read_text(item, "recovery")?.to_owned()),
-    })
 }
 
 fn session_item(session: &Session) -> Item {

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::attestation::AttestationOutcome;
 use super::degraded::Degraded;
 use super::record::{Record, Signal};
 use super::work::{COUNTS, STATISTICS_COUNTS};
@@ -108,6 +109,8 @@ pub struct Figures {
     pub shed: RunningTotal,
     /// Degraded requests, by mode.
     pub degraded: [RunningTotal; Degraded::ALL.len()],
+    /// Registrations by their attestation, where they are asked for.
+    pub attestations: [RunningTotal; AttestationOutcome::ALL.len()],
     /// Counts of statistics.
     pub statistics: [RunningTotal; STATISTICS_COUNTS],
     /// Signals: events that belong to no request.
@@ -128,6 +131,9 @@ impl Figures {
         }
         for (counter, limit) in self.refusals.iter().zip(LIMITS) {
             counter.add((record.refused_by == Some(limit)).into());
+        }
+        for (counter, outcome) in self.attestations.iter().zip(AttestationOutcome::ALL) {
+            counter.add((record.attestation == Some(outcome)).into());
         }
         if let Some(statistics) = &record.statistics {
             let counters = self.statistics.iter().zip(statistics.numbers());

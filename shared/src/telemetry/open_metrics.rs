@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::VERSION;
+use super::attestation::AttestationOutcome;
 use super::degraded::Degraded;
 use super::figures::{BUCKETS, ByName, Figures, LIMITS, OUTCOMES, Requests, RunningTotal, TIERS, WorkDone};
 use super::record::Signal;
@@ -126,6 +127,12 @@ pub fn of_process(figures: &Figures) -> String {
     let degraded = ("clearview_degraded", "Requests that did without something.");
     let modes = Degraded::ALL.map(Degraded::name);
     counters(&mut text, degraded, "mode", &modes, &figures.degraded);
+    let attestations = (
+        "clearview_attestations",
+        "Registrations by their attestation, where they are asked for.",
+    );
+    let outcomes = AttestationOutcome::ALL.map(AttestationOutcome::name);
+    counters(&mut text, attestations, "attestation", &outcomes, &figures.attestations);
     let cost = "What requests cost at list prices, by tier.";
     text.family("clearview_cost_usd", MetricKind::Counter, cost);
     for (tier, counter) in TIERS.iter().zip(&figures.cost_nano_usd) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::attestation::AttestationOutcome;
 use super::cost::Measured;
 use super::degraded::Degraded;
 use super::trace::Trace;
@@ -44,6 +45,9 @@ pub struct Record {
     /// The tier of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
+    /// The attestation of a registration, where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<AttestationOutcome>,
     /// The work of a workload.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,

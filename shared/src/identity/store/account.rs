@@ -78,7 +78,8 @@ impl IdentityStore {
             .table_name(self.table.name())
             .key("owner", text(user_key(user)))
             .key("item", text("user"))
-            .update_expression("SET tier = :tier")
+            // An admin's tier is no longer one for want of an attestation.
+            .update_expression("SET tier = :tier REMOVE unattested")
             // There is such a user: none is made by being given a tier.
             .condition_expression("attribute_exists(#owner)")
             .expression_attribute_names("#owner", "owner")

@@ -200,13 +200,17 @@ async fn shallow_health_looks_at_nothing() {
 #[tokio::test]
 async fn a_fleet_names_its_dependencies_to_admins_alone_also_while_the_tables_are_down() {
     let (_tables, network, plan) = Plan::behind_a_network().await;
-    let service = plan
-        .with("CLEARVIEW_METRICS_NAMESPACE", "ClearView/live")
-        .start()
-        .await;
+    let service = plan.with("CLEARVIEW_METRICS_NAMESPACE", "ClearView/live").start().await;
     let admin = service.plan.admin();
     let signed_by = async |signer: &Signer| {
-        send(SignedRequest::request(signer, &service.client, Method::GET, "/health", None)).await
+        send(SignedRequest::request(
+            signer,
+            &service.client,
+            Method::GET,
+            "/health",
+            None,
+        ))
+        .await
     };
     for expected in ["ok", "degraded"] {
         for path in ["/health", "/health?deep=true"] {

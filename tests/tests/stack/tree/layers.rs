@@ -81,6 +81,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "classify::injection",
             "classify::prompt",
             "classify::question",
+            "identity::app_check::publisher",
             "identity::published",
             "jobs::backlog",
             "jobs::store",
