@@ -46,6 +46,7 @@ CALLED = {
     "AWS::Lambda::EventInvokeConfig": ("lambda", "put_function_event_invoke_config", None, set()),
     "AWS::Lambda::EventSourceMapping": ("lambda", "create_event_source_mapping", None, set()),
     "AWS::Lambda::Permission": ("lambda", "add_permission", "StatementId", set()),
+    "AWS::Logs::MetricFilter": ("logs", "put_metric_filter", "filterName", set()),
     "AWS::SNS::Subscription": ("sns", "subscribe", None, set()),
     "AWS::Scheduler::Schedule": ("scheduler", "create_schedule", "Name", set()),
     "AWS::SecretsManager::Secret": ("secretsmanager", "create_secret", "Name", {"GenerateSecretString"}),

@@ -49,6 +49,7 @@ fn names_in_template<'a>(property: &str, before: &str) -> Vec<&'a str> {
 /// True if an alarm is made under these parameters.
 fn is_made(stack: &Stack, alarm: &str) -> bool {
     match alarm {
+        "-auth-blocked" => stack.has("Waf", "on"),
         "-budget" | "-money" => !stack.has("DailySpendLimit", "0"),
         "-cache-memory" | "-cache-throttled" => stack.has("Cache", "serverless"),
         "-first-tokens-slow" | "-replies-cut" | "-replies-failing" => !stack.has("Assistants", ""),

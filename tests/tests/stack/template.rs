@@ -3,6 +3,7 @@
 mod doctor;
 mod edge;
 mod everywhere;
+mod flood;
 mod functions;
 mod gateway_definition;
 mod gateway_responses;

@@ -22,8 +22,9 @@ use tests::upstream::{Act, CHEAP, Script, Step, Upstream};
 use crate::drills::log::{ADMIN, ADMIN_KEY, Drill, NAMESPACE};
 
 /// The alarms that [`of`] has a fault for.
-pub(crate) const DRILLED: [&str; 16] = [
+pub(crate) const DRILLED: [&str; 17] = [
     "AuditChain",
+    "AuthThrottled",
     "BreakerOpen",
     "Budget",
     "DailyCost",
@@ -45,6 +46,7 @@ pub(crate) const DRILLED: [&str; 16] = [
 pub(crate) async fn of(alarm: &str) -> Vec<Value> {
     match alarm {
         "AuditChain" => an_entry_of_the_audit_log_is_changed().await,
+        "AuthThrottled" => refreshes_are_throttled(),
         "BreakerOpen" => every_call_fails().await,
         "Budget" => models_are_dear(&[("CLEARVIEW_DAILY_SPEND_LIMIT", "20")]).await,
         "DailyCost" => models_are_dear(&[]).await,
@@ -62,6 +64,19 @@ pub(crate) async fn of(alarm: &str) -> Vec<Value> {
         "RolloutFailing" => published_keys_make_no_sense().await,
         other => panic!("no fault is known that sets off {other}"),
     }
+}
+
+/// Lines of the gateway's own log, which no function of ours writes.
+fn refreshes_are_throttled() -> Vec<Value> {
+    let of = |route: &str, refusal: &str| {
+        json!({
+            "_aws": {"Timestamp": 0, "CloudWatchMetrics": []},
+            "status": "429", "route": route, "refusal": refusal,
+        })
+    };
+    let throttled = std::iter::repeat_n(of("/v1/auth/refresh", "THROTTLED"), 21);
+    let others = [of("/v1/classify", "THROTTLED"), of("/v1/auth/refresh", "-")];
+    throttled.chain(others).collect()
 }
 
 /// A day without faults, with as much traffic as the alarms need to say anything.

@@ -88,6 +88,14 @@ pub(crate) fn metrics(lines: &[Value]) -> Metrics {
         if line["summary"]["cut"] == true {
             metrics.entry(of_chat("cut")).or_default().push(1.0);
         }
+        // The gateway's own line, of whatever a function does not see.
+        let of_auth = line["route"]
+            .as_str()
+            .is_some_and(|route| route.starts_with("/v1/auth/"));
+        if of_auth && line["refusal"] == "THROTTLED" {
+            let name = format!("{NAMESPACE}/edge:authThrottled");
+            metrics.entry(name).or_default().push(1.0);
+        }
         for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
             assert_eq!(directive["Namespace"], NAMESPACE);
             for dimensions in directive["Dimensions"].as_array().unwrap() {

@@ -3,7 +3,8 @@
 use crate::drills::log::Metrics;
 
 /// The alarms that are made of such metrics alone.
-pub(crate) const OWNED: [&str; 10] = [
+pub(crate) const OWNED: [&str; 11] = [
+    "AuthBlocked",
     "CacheMemory",
     "CacheThrottled",
     "DeadLetters",
@@ -30,11 +31,18 @@ const SQS: &str =
     "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html";
 const GATEWAY: &str =
     "https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html";
+const WAF: &str = "https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html";
 // The page lists the metrics of serverless caches and names no dimension; `clusterId` is what such caches are listed by
 // (`aws cloudwatch list-metrics --namespace AWS/ElastiCache`, to be looked at once after the first deployment).
 const CACHE: &str = "https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html";
 
-pub(crate) const DOCUMENTED: [Documented; 8] = [
+pub(crate) const DOCUMENTED: [Documented; 9] = [
+    Documented {
+        namespace: "AWS/WAFV2",
+        name: "BlockedRequests",
+        dimensions: &["Region", "Rule", "WebACL"],
+        source: WAF,
+    },
     Documented {
         namespace: "AWS/Lambda",
         name: "Errors",
@@ -94,6 +102,12 @@ pub(crate) struct Datapoints {
 /// On either side of what an alarm bears, by requirements.md or by the alarm's section of docs/OPERATIONS.md.
 pub(crate) fn owned(alarm: &str) -> Datapoints {
     let (metric, too_many, fine): (&str, &[f64], &[f64]) = match alarm {
+        // One address that floods is told so some hundred times; forty are told far more often.
+        "AuthBlocked" => (
+            "AWS/WAFV2:BlockedRequests{Region=AWS::Region,Rule=auth-per-address,WebACL=clearview-drill}",
+            &[900.0, 101.0],
+            &[1000.0],
+        ),
         // 80 % of the gigabyte that CacheGigabytes is by default.
         "CacheMemory" => (
             "AWS/ElastiCache:BytesUsedForCache{clusterId=SharedCache}",

@@ -14,7 +14,7 @@ fn firewall_rule(template: &Template, statement: &str) -> Value {
     found.unwrap_or_else(|| panic!("no {statement}")).clone()
 }
 
-fn default_of(template: &Template, parameter: &str) -> Value {
+pub(crate) fn default_of(template: &Template, parameter: &str) -> Value {
     template.value()["Parameters"][parameter]["Default"].clone()
 }
 
@@ -129,8 +129,11 @@ fn the_gateway_throttles_everything_and_registrations_more() {
     );
 }
 
-/// The rules of the firewall that count addresses: the part of the path that each is for, its window in seconds, its limit.
-fn rates(template: &Template) -> Vec<(String, u64, u64)> {
+/// A rule of the firewall that counts addresses: the part of the path that it is for, its window in seconds, its limit.
+pub(crate) type Rate = (String, u64, u64);
+
+/// The rules that count addresses.
+pub(crate) fn rates(template: &Template) -> Vec<Rate> {
     let rules = list(&template.resource("Firewall")["Properties"]["Rules"]).into_iter();
     let rates = rules.filter_map(|rule| rule["Statement"].get("RateBasedStatement"));
     rates

@@ -68,7 +68,8 @@ fn metrics_of(alarm: &Value) -> Vec<(String, String, Vec<String>)> {
 
 /// The metrics that filters of logs make: namespace and name. Each reads a member that records have.
 fn of_filters(template: &Template) -> BTreeSet<(String, String)> {
-    let source = text_of("functions/chat/src/completions.rs");
+    let access = &template.resource("Api")["Properties"]["AccessLogSetting"]["Format"];
+    let source = text_of("functions/chat/src/completions.rs") + access.as_str().unwrap();
     let filters = template.resources("AWS::Logs::MetricFilter");
     filters
         .map(|(id, filter)| {
