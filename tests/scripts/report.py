@@ -190,7 +190,9 @@ def evaluate(source, file):
 
     def wrongly(field):
         found = sorted(((escape(name), len(some), sum(map(wrong, some)) / len(some)) for name, some in groups(field)), key=lambda row: -row[2])
-        return table((field, "posts", "wrong"), [(name, str(count), f"{100 * share:.1f} %") for name, count, share in found], (1, 2))
+        # Rows of a feed have no kind.
+        rows = [(name, str(count), f"{100 * share:.1f} %") for name, count, share in found]
+        return f"<div>{table((field, 'posts', 'wrong'), rows, (1, 2))}</div>" if rows else ""
 
     mistakes = sorted((row for row in rows if wrong(row)), key=lambda row: -abs(row["score"] - limit))
     wide = lambda text: f'<span class="w">{escape(text[:160])}</span>'
@@ -203,7 +205,7 @@ def evaluate(source, file):
         ("Calibration: of the posts with a score, how many should be hidden", calibration(rows)),
         ("Scores of posts to hide and of posts to show", histogram(rows, limit)),
         ("Hidden, by class", table(("class", "posts", "should be", "are hidden"), by_class, (1, 2, 3)) if by_class else ""),
-        ("Judged wrongly", f'<div class="grid"><div>{wrongly("kind")}</div><div>{wrongly("language")}</div></div>'),
+        ("Judged wrongly", f'<div class="grid">{wrongly("kind")}{wrongly("language")}</div>'),
         ("The surest mistakes", table(("score", "", "preference", "post"), shown, (0,)) if shown else "<p>Rows that are held out are not shown: nobody tunes by them.</p>"),
     ]
     write(file, page("ClearView: the embedded judge", lead, sections))
