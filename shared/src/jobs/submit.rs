@@ -101,8 +101,7 @@ pub async fn submit(
     let (job, ended) = match &asked.idempotency {
         None => (named(&random_bytes()?, asked.now), None),
         Some(idempotency) => {
-            let first = app.quota.first_run(&principal.user, idempotency).await;
-            let at = first.map_err(Error::Unavailable)?.unwrap_or(asked.now);
+            let at = began_at(app, principal, idempotency, &charged.receipt, asked.now).await?;
             let job = named(&unique(idempotency), at);
             let ended = if at == asked.now {
                 None
@@ -127,6 +126,21 @@ pub async fn submit(
     }
     send(app, principal, asked, (&done.job, queue), charged.receipt).await?;
     Ok(done)
+}
+
+/// Returns the time of the run that a key stands for: of this request, if it is no replay.
+async fn began_at(
+    app: &App,
+    principal: &Principal,
+    key: &IdempotencyKey,
+    receipt: &Receipt,
+    now: Timestamp,
+) -> Result<Timestamp, Error> {
+    if receipt.is_of_new_run() {
+        return Ok(now);
+    }
+    let first = app.quota.first_run(&principal.user, key).await;
+    Ok(first.map_err(Error::Unavailable)?.unwrap_or(now))
 }
 
 /// Sends the message, and ends the charge.

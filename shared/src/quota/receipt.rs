@@ -31,4 +31,10 @@ impl Receipt {
     pub const fn units(&self) -> u64 {
         self.units
     }
+
+    /// Reports whether the table has recorded this run for its idempotency key just now: no earlier one counts.
+    #[must_use]
+    pub const fn is_of_new_run(&self) -> bool {
+        matches!(self.place, ChargePlace::TableOnce { .. })
+    }
 }
