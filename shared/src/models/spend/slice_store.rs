@@ -84,6 +84,7 @@ impl SliceStore {
     }
 
     /// Sets aside what a call for `payer` may cost at most, if each of the slices has room for it.
+    #[must_use]
     pub fn set_aside(&self, payer: &Principal, most: Money, now: Timestamp) -> Option<SliceHold> {
         let mut hold = SliceHold {
             parts: Vec::new(),

@@ -65,11 +65,12 @@ impl SliceUse {
     pub fn set_aside(&mut self, most: Money, slice: Money, fleet_size: u32) -> bool {
         let with_it = self.under_way + most;
         let is_first = self.under_way == Money::default();
-        let fits = self.spent() + with_it <= slice || (is_first && self.budget(slice, fleet_size) != Budget::Spent);
-        if fits || most == Money::default() {
+        let has_room = is_first || self.spent() + with_it <= slice;
+        let fits = most == Money::default() || (has_room && self.budget(slice, fleet_size) != Budget::Spent);
+        if fits {
             self.under_way = with_it;
         }
-        fits || most == Money::default()
+        fits
     }
 
     /// Ends what was set aside.
