@@ -1,6 +1,7 @@
 //! Workers as processes that are killed at random, while messages come twice, late, and after their delete; and a job that kills
 //! every worker.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use shared::queue;
 use tests::client::{Client, Device, send};
 use tests::dice::Dice;
 use tests::program::LocalServer;
+use tests::receiver::Receiver;
 use tests::redis::Redis;
 use tests::runs;
 use tests::screens::Screen;
@@ -30,6 +32,12 @@ const OF_A_USER: u32 = 10;
 
 /// Of those, posts to be classified. The last is an image.
 const OF_POSTS: u32 = OF_A_USER - 1;
+
+/// The receiver is on this machine.
+const ARGUMENTS: [&str; 1] = ["--allow-private-webhooks"];
+
+/// Signs announcements.
+const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// The settings of a process.
 type Variables = Vec<(String, String)>;
@@ -77,10 +85,11 @@ impl Fleet {
         .to_vec()
     }
 
-    /// Starts one that answers requests and works on jobs, as every local server does.
+    /// Starts one that answers requests, works on jobs and announces them, as every local server does.
     async fn process(&self, variables: &[(String, String)]) -> LocalServer {
         let keys = self.keys.path().join("keys.json");
-        LocalServer::start(&["--keys", keys.to_str().unwrap()], &pairs(variables)).await
+        let arguments = [&ARGUMENTS[..], &["--keys", keys.to_str().unwrap()]].concat();
+        LocalServer::start(&arguments, &pairs(variables)).await
     }
 }
 
@@ -89,23 +98,20 @@ fn pairs(variables: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-/// Makes the queue of jobs give a message again so many seconds after its receipt, which is sooner than it does by default: what a
-/// killed worker held is there again after that.
+/// Makes the queues give a message again so many seconds after its receipt, which is sooner than they do by default: what a killed
+/// process held is there again after that.
 async fn hide_for(seconds: &str, variables: &[(String, String)]) {
     let config = Config::read(|name| {
         let found = variables.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.clone())
     });
     let client = queue::client(&config.unwrap());
-    let url = client
-        .get_queue_url()
-        .queue_name("clearview-jobs")
-        .send()
-        .await
-        .unwrap();
-    let set = client.set_queue_attributes().set_queue_url(url.queue_url);
-    let set = set.attributes(QueueAttributeName::VisibilityTimeout, seconds);
-    set.send().await.unwrap();
+    for name in ["clearview-jobs", "clearview-webhooks"] {
+        let url = client.get_queue_url().queue_name(name).send().await.unwrap();
+        let set = client.set_queue_attributes().set_queue_url(url.queue_url);
+        let set = set.attributes(QueueAttributeName::VisibilityTimeout, seconds);
+        set.send().await.unwrap();
+    }
 }
 
 /// Four workers: one of them is killed and replaced every while, until told to stop.
@@ -113,7 +119,7 @@ async fn dying_workers(variables: Variables, stop: Arc<AtomicBool>) -> u32 {
     let variables = pairs(&variables);
     let mut workers = Vec::new();
     for _ in 0..4 {
-        workers.push(LocalServer::start(&[], &variables).await);
+        workers.push(LocalServer::start(&ARGUMENTS, &variables).await);
     }
     let (mut dice, mut killed) = (Dice::of(26), 0);
     while !stop.load(Ordering::Relaxed) {
@@ -121,7 +127,7 @@ async fn dying_workers(variables: Variables, stop: Arc<AtomicBool>) -> u32 {
         let place = usize::try_from(dice.roll(4)).unwrap();
         // Its process is killed as it is dropped.
         drop(workers.swap_remove(place));
-        workers.push(LocalServer::start(&[], &variables).await);
+        workers.push(LocalServer::start(&ARGUMENTS, &variables).await);
         killed += 1;
     }
     killed
@@ -154,8 +160,24 @@ async fn detections(client: &Client, device: &Device) -> u64 {
     rows.iter().map(|row| row["detections"].as_u64().unwrap()).sum()
 }
 
+/// Waits until each of the jobs was announced; the ids of the announcements by job.
+async fn announced(receiver: &Receiver, jobs: &BTreeSet<&str>) -> BTreeMap<String, BTreeSet<String>> {
+    loop {
+        let mut ids = BTreeMap::<String, BTreeSet<String>>::new();
+        for one in receiver.received() {
+            let body: Value = serde_json::from_str(&one.body).unwrap();
+            let job = body["data"]["jobId"].as_str().unwrap().to_owned();
+            ids.entry(job).or_default().insert(one.header("webhook-id").to_owned());
+        }
+        if jobs.iter().all(|job| ids.contains_key(*job)) {
+            return ids;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 #[tokio::test]
-async fn each_job_is_done_charged_and_counted_once_whatever_happens_to_its_workers() {
+async fn each_job_is_done_charged_counted_and_announced_as_one_whatever_happens_to_its_workers() {
     // 200 jobs on every commit, 10,000 in a nightly run.
     let users = if runs::cases(1) > 1 { 1_000 } else { 20 };
     let (fleet, redis) = (Fleet::start().await, Redis::start());
@@ -168,6 +190,9 @@ async fn each_job_is_done_charged_and_counted_once_whatever_happens_to_its_worke
     let mut variables = fleet.variables();
     // Statistics that only a process knew would end with it.
     variables.push(("CLEARVIEW_CACHE_URL".to_owned(), redis.url()));
+    let receiver = Receiver::start().await;
+    let endpoints = json!({"review": {"url": receiver.url(), "secrets": [SECRET]}});
+    variables.push(("CLEARVIEW_WEBHOOKS".to_owned(), endpoints.to_string()));
     hide_for("5", &variables).await;
     let front = fleet.process(&variables).await;
     let client = Client::to(front.address);
@@ -175,13 +200,25 @@ async fn each_job_is_done_charged_and_counted_once_whatever_happens_to_its_worke
     let workers = tokio::spawn(dying_workers(variables, Arc::clone(&stop)));
 
     let image = json!({"type": "detect", "device": "tablet", "image": STANDARD.encode(Screen::of(1).png())});
+    let with_webhook = |mut body: Value| {
+        body["webhook"] = json!("review");
+        body
+    };
     let mut submitted = Vec::new();
     for user in 0..users {
         let device = client.register(&format!("user{user}")).await;
         for n in 0..OF_POSTS {
-            submitted.push((device.clone(), n, submit(&client, &device, &posts(user, n)).await));
+            submitted.push((
+                device.clone(),
+                n,
+                submit(&client, &device, &with_webhook(posts(user, n))).await,
+            ));
         }
-        submitted.push((device.clone(), OF_POSTS, submit(&client, &device, &image).await));
+        submitted.push((
+            device.clone(),
+            OF_POSTS,
+            submit(&client, &device, &with_webhook(image.clone())).await,
+        ));
     }
     for (device, n, job) in &submitted {
         let ended = ended(&client, device, job).await;
@@ -199,7 +236,14 @@ async fn each_job_is_done_charged_and_counted_once_whatever_happens_to_its_worke
     }
     let of_jobs: i32 = i32::try_from(submitted.len()).unwrap();
     assert_eq!(fleet.tables.tables().count("jobs").await, of_jobs);
-    assert_eq!(fleet.queues.depth("clearview-jobs-dead"), (0, 0));
+    let jobs: BTreeSet<&str> = submitted.iter().map(|(.., job)| job.as_str()).collect();
+    let ids = announced(&receiver, &jobs).await;
+    assert!(ids.values().all(|ids| ids.len() == 1), "one id for each: {ids:?}");
+    let distinct: BTreeSet<&String> = ids.values().flatten().collect();
+    assert_eq!((ids.len(), distinct.len()), (jobs.len(), jobs.len()));
+    for dead in ["clearview-jobs-dead", "clearview-webhooks-dead"] {
+        assert_eq!(fleet.queues.depth(dead), (0, 0));
+    }
     assert!(killed > 0);
 }
 
