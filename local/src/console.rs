@@ -20,13 +20,14 @@ use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+pub(crate) use self::faults::Faults;
 use self::faults::StandIn;
-pub(crate) use self::faults::{Faults, Trouble};
 use self::stream::EventStream;
 use self::watch::Watch;
 use crate::capacity::Capacity;
+use crate::event::ServerBody;
 use crate::gateway::Gateway;
-use crate::server::ServerBody;
+use crate::trouble::Trouble;
 
 /// The paths of the console, besides `/`.
 const PREFIX: &str = "/console/";

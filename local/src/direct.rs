@@ -23,7 +23,7 @@ use shared::config::Config;
 use shared::table;
 use tokio::sync::watch;
 
-use crate::console::Trouble;
+use crate::trouble::Trouble;
 
 /// The operations that write nothing.
 const READS: [&str; 4] = ["GetItem", "Query", "Scan", "BatchGetItem"];

@@ -1,12 +1,14 @@
 //! A request as the event that API Gateway makes of it (REST API, Lambda proxy), and a function's answer as a response.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::query_map::QueryMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -19,6 +21,9 @@ pub const BINARY: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The body of a response: whole, or as it comes.
+pub(crate) type ServerBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The two ends of a connection, as an event names them.
 #[derive(Debug, Clone, Copy)]

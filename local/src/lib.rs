@@ -3,13 +3,14 @@
 //! # Layout
 //! | module | content |
 //! |---|---|
-//! | [`options`] | the command line |
+//! | [`command_line`], [`options`] | the commands; the options of the server |
 //! | [`admin`], [`signer`] | `clearview admin`: signed requests of operators |
 //! | [`doctor`] | `clearview doctor`: the faults of a deployed stack |
 //! | [`evaluate`] | `clearview evaluate-images`: how often the judges of images are right |
 //! | `outbound` | requests to a deployment |
 //! | [`server`] | connections, requests, the end |
 //! | `console` | the page at `/`: try, watch, break |
+//! | `trouble` | the trouble that the console makes for a stand-in |
 //! | `capacity` | the bound on requests worked on at a time |
 //! | [`gateway`] | routes, throttling, the gateway's own answers |
 //! | [`event`] | a request as an API Gateway event, and an answer back |
@@ -23,6 +24,7 @@
 
 pub mod admin;
 pub(crate) mod capacity;
+pub mod command_line;
 pub(crate) mod console;
 pub(crate) mod direct;
 pub mod doctor;
@@ -39,5 +41,6 @@ pub mod queue;
 pub mod server;
 pub mod signer;
 pub mod state;
+pub(crate) mod trouble;
 pub mod upstream;
 pub mod verify;

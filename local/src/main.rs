@@ -8,8 +8,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use local::command_line::{Command, CommandLine};
 use local::gateway::functions;
-use local::options::{Command, CommandLine, Options};
+use local::options::Options;
 use local::server::Server;
 use local::state::StartError;
 use local::verify;

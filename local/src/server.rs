@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
@@ -30,7 +29,7 @@ use tokio::task::JoinHandle;
 use crate::capacity::Capacity;
 use crate::console::{Console, Faults};
 use crate::encoding::{self, LARGEST_REQUEST};
-use crate::event::Caller;
+use crate::event::{Caller, ServerBody};
 use crate::gateway::{Gateway, Throttle};
 use crate::objects::Objects;
 use crate::options::Options;
@@ -56,9 +55,6 @@ const LARGEST_BUFFER: usize = 64 * 1024;
 
 /// How long requests under way may take at the end.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
-
-/// The body of an answer: whole, or as it comes.
-pub(crate) type ServerBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A running server.
 pub struct Server {

@@ -23,9 +23,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::console::Trouble;
 use crate::direct::{self, Disk};
 use crate::options::Options;
+use crate::trouble::Trouble;
 use crate::upstream::Upstream;
 use crate::upstream::script::Script;
 

@@ -3,6 +3,7 @@
 
 pub mod chat;
 pub mod ranking;
+pub mod reply;
 pub mod script;
 pub mod sight;
 

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::faults::Trouble;
+use crate::trouble::Trouble;
 
 /// The most that is passed on at a time.
 const PIECE: usize = 16 * 1024;

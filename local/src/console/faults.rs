@@ -10,6 +10,7 @@ use super::fault_proxy::FaultProxy;
 use crate::queue::rule::QueueFaults;
 use crate::queue::{JOBS, LOW_JOBS, LocalQueues};
 use crate::state::{Embedded, StartError};
+use crate::trouble::Trouble;
 use crate::upstream::Upstream;
 use crate::upstream::script::{Act, Script};
 
@@ -28,28 +29,6 @@ pub(super) enum StandIn {
     Model,
     /// The queue of jobs.
     Queue,
-}
-
-/// The trouble of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Trouble {
-    /// It works.
-    None,
-    /// It takes requests, and answers once the trouble is over.
-    Frozen,
-    /// It is not there.
-    Gone,
-    /// It answers every request with an error.
-    Refusing,
-    /// It answers late.
-    Slow,
-    /// It answers every request with 500.
-    Failing,
-    /// It answers with prose where data is due.
-    Senseless,
-    /// It delivers every message twice.
-    Twice,
 }
 
 impl StandIn {

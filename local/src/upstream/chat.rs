@@ -9,12 +9,12 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::Response;
 use hyper::body::{Bytes, Frame};
 use hyper::header::{self, HeaderValue};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::wire::Saying;
 pub(super) use self::wire::Wire;
 use super::json_response;
+use super::reply::{Lapse, ScriptedReply};
 use super::script::Act;
 
 /// The body of any answer of a scripted provider. An error ends its connection.
@@ -25,60 +25,6 @@ const ODD_FRAME: usize = 5;
 
 /// How long a connection outlives the last frame before it is cut.
 const CUT: Duration = Duration::from_millis(20);
-
-/// A reply to chat: its words, its pace, and where it breaks.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ScriptedReply {
-    /// Its text (the last message, said again).
-    pub text: Option<String>,
-    /// The number of chunks (one for each word).
-    pub chunks: Option<usize>,
-    /// Milliseconds before the first chunk.
-    pub first_ms: u64,
-    /// Milliseconds before each further one.
-    pub pause_ms: u64,
-    /// The connection ends after so many chunks.
-    pub cut_after: Option<usize>,
-    /// An error comes after so many chunks, and then the end.
-    pub error_after: Option<usize>,
-    /// After so many chunks comes what makes no sense, and then the end.
-    pub nonsense_after: Option<usize>,
-    /// Nothing more comes after so many chunks, and no end.
-    pub hang_after: Option<usize>,
-    /// Its reason to finish (`stop`, or `length` if the bound on tokens was met).
-    pub finish: Option<String>,
-    /// The member `usage` instead of a true one.
-    pub usage: Option<Value>,
-    /// Other departures from the protocol.
-    pub lapses: Vec<Lapse>,
-}
-
-/// A departure from the protocol of chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Lapse {
-    /// No usage, although it is asked for.
-    NoUsage,
-    /// No reason to finish.
-    NoFinish,
-    /// No `[DONE]`.
-    NoDone,
-    /// Lines that end with CR LF, and comments in between.
-    Crlf,
-    /// Frames that end within characters.
-    SplitUtf8,
-    /// More tokens than are allowed.
-    TooLong,
-    /// The name of another model.
-    WrongModel,
-}
-
-impl ScriptedReply {
-    fn has(&self, lapse: Lapse) -> bool {
-        self.lapses.contains(&lapse)
-    }
-}
 
 /// A reply as it will be written.
 struct WrittenReply<'a> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::chat::ScriptedReply;
+use super::reply::ScriptedReply;
 
 /// An act: the reaction to one call.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use clap::CommandFactory;
-use local::options::CommandLine;
+use local::command_line::CommandLine;
 use tests::definitions::{openapi, text_of};
 
 use crate::tree::prose::{outside_code, tracked};
