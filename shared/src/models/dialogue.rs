@@ -9,6 +9,9 @@ use serde_json::Value;
 const MOST_PER_MESSAGE: usize = 8;
 const MOST_FOR_ALL: usize = 16;
 
+/// The bytes of our own words for a form of the reply, where a provider has to be asked for it in words.
+const MOST_FOR_FORM: usize = 64;
+
 /// The author of an utterance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,7 +91,8 @@ impl Dialogue {
     #[must_use]
     pub fn most_input(&self) -> usize {
         let words: usize = self.utterances.iter().map(|one| one.text.len()).sum();
-        let format = self.format.as_ref().map_or(0, |format| format.to_string().len());
+        let format = self.format.as_ref();
+        let format = format.map_or(0, |format| format.to_string().len() + MOST_FOR_FORM);
         let messages = self.utterances.len() + usize::from(!self.system.is_empty());
         self.system.len() + words + format + messages * MOST_PER_MESSAGE + MOST_FOR_ALL
     }

@@ -21,8 +21,14 @@ pub fn request(
 ) -> Result<Request<String>, Failure> {
     let said = dialogue.utterances.iter();
     let said = said.map(|one| json!({"role": one.role.name(), "content": [{"text": one.text}]}));
+    let mut messages: Vec<Value> = said.collect();
+    if let Some(format) = &dialogue.format
+        && let Some(content) = messages.last_mut().and_then(|last| last["content"].as_array_mut())
+    {
+        content.push(json!({"text": in_words(format)}));
+    }
     let mut body = json!({
-        "messages": said.collect::<Value>(),
+        "messages": messages,
         // Without any bound a reply could use more than is set aside for it.
         "inferenceConfig": {"maxTokens": most_output},
     });
@@ -46,6 +52,17 @@ pub fn request(
     Ok(request)
 }
 
+/// Asks for the form of a reply, which Converse has no member for. A schema is its user's words: no part of the system prompt.
+fn in_words(format: &Value) -> String {
+    let schema = &format["json_schema"]["schema"];
+    let of = if schema.is_null() {
+        String::new()
+    } else {
+        format!(" of this JSON schema: {schema}")
+    };
+    format!("Answer with nothing but one JSON object{of}")
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -54,9 +71,8 @@ mod tests {
     use crate::models::dialogue::{Role, Sampling, Utterance};
     use crate::models::form::{Bound, Shape};
 
-    #[test]
-    fn a_dialogue_is_asked_for_message_by_message() {
-        let dialogue = Dialogue {
+    fn dialogue(format: Option<Value>) -> Dialogue {
+        Dialogue {
             system: Arc::from("Be kind."),
             utterances: vec![Utterance {
                 role: Role::User,
@@ -69,26 +85,54 @@ mod tests {
                 stop: vec!["END".to_owned()],
                 seed: Some(1),
             },
-            format: None,
+            format,
             user: String::new(),
-        };
+        }
+    }
+
+    fn asked(dialogue: &Dialogue) -> Value {
         let form = Form {
             shape: Shape::Strict,
             effort: None,
             bound: Bound::Completion,
             temperature: true,
         };
-        let request = request("http://h", "m", &dialogue, (form, 100)).unwrap();
+        let request = request("http://h", "m", dialogue, (form, 100)).unwrap();
         assert_eq!(request.uri(), "http://h/model/m/converse-stream");
         assert_eq!(request.headers()[header::ACCEPT], "application/vnd.amazon.eventstream");
-        let body: Value = serde_json::from_str(request.body()).unwrap();
+        serde_json::from_str(request.body()).unwrap()
+    }
+
+    #[test]
+    fn a_dialogue_is_asked_for_message_by_message() {
         assert_eq!(
-            body,
+            asked(&dialogue(None)),
             json!({
                 "system": [{"text": "Be kind."}],
                 "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
                 "inferenceConfig": {"maxTokens": 100, "temperature": 0.5, "stopSequences": ["END"]},
             })
         );
+    }
+
+    #[test]
+    fn the_form_of_a_reply_is_asked_for_in_words_of_the_user_within_the_bound() {
+        let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        for (format, words) in [
+            (
+                json!({"type": "json_object"}),
+                "Answer with nothing but one JSON object".to_owned(),
+            ),
+            (
+                json!({"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}),
+                format!("Answer with nothing but one JSON object of this JSON schema: {schema}"),
+            ),
+        ] {
+            let dialogue = dialogue(Some(format));
+            let body = asked(&dialogue);
+            assert_eq!(body["system"], json!([{"text": "Be kind."}]));
+            assert_eq!(body["messages"][0]["content"], json!([{"text": "Hi"}, {"text": words}]));
+            assert!("Be kind.Hi".len() + words.len() <= dialogue.most_input());
+        }
     }
 }
