@@ -1,7 +1,7 @@
 # ClearView's commands. `make run` needs Rust alone; `make test` a C compiler and Python 3 too, as do `make check` and `make package`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo browser examples node chromium test nightly clients cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak peers wrk rie venv nextest deny redis cyclonedx
+.PHONY: help run demo browser examples node chromium test nightly clients cost check contract evaluate audit gateway api sbom fmt mutants package sizes bench bench-quick soak peers flame wrk perf rie venv nextest deny redis cyclonedx
 SHELL := bash
 
 CARGO ?= cargo
@@ -94,6 +94,10 @@ peers: redis wrk node .venv-peers/.installed tests/peers/node_modules/.installed
 	$(CARGO) build --release --workspace --bins
 	.venv-peers/bin/python tests/peers/peers.py $(TARGET)/release/clearview --out $(TARGET)/peers $(ARGS)
 
+flame: redis wrk perf ## Draws where the local server's time goes, as SVG in target/flame-graphs; builds it with symbols first
+	$(CARGO) build --profile flame --workspace --bin clearview
+	python3 tests/peers/flame.py $(TARGET)/flame/clearview $(TARGET)/flame-graphs
+
 evaluate: ## Prints the embedded judge's figures (ARGS=--held-out for rows that did not tune it, --file=third for one file, --rows-file=PATH for rows of your own, --rows for its mistakes); draws target/judge/report.html
 	@mkdir -p $(TARGET)/judge
 	$(CARGO) run --release -p judge-evaluation -- --json $(TARGET)/judge/rows.jsonl $(ARGS)
@@ -150,6 +154,9 @@ cyclonedx:
 
 wrk:
 	@command -v wrk >/dev/null || { $(call get,wrk,apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk >/dev/null,sudo apt-get install wrk (Debian) or brew install wrk (macOS)); }
+
+perf:
+	@command -v perf >/dev/null || { $(call get,perf,apt-get update -qq && apt-get install -y -qq --no-install-recommends linux-perf >/dev/null,sudo apt-get install linux-perf (Debian)); }
 
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { $(call get,chromium,apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null,sudo apt-get install chromium (Debian) or brew install --cask chromium (macOS)); }

@@ -8,7 +8,10 @@ import json
 import re
 import sys
 
-import uvloop
+try:
+    from uvloop import run
+except ImportError:
+    from asyncio import run
 
 WORDS = "The lake is calm in the morning and the boats go out before the wind comes up at noon.".split(" ")
 USAGE = {"prompt_tokens": 24, "completion_tokens": 20, "total_tokens": 44}
@@ -110,4 +113,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    run(main(int(sys.argv[1])))

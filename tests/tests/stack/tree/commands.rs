@@ -61,6 +61,7 @@ fn only_root_on_debian_has_anything_installed_and_others_are_told_what_to_get() 
         ("chromium", "chromium", "brew install --cask chromium"),
         ("node", "nodejs", "brew install node"),
         ("wrk", "wrk", "brew install wrk"),
+        ("perf", "perf", "apt-get install linux-perf"),
         ("nextest", "cargo-nextest@", "cargo install --locked cargo-nextest@"),
         ("deny", "cargo-deny@", "cargo install --locked cargo-deny@"),
     ] {
