@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tests::app_check::{AppKey, KeyPage};
 use tests::client::{Client, Device, send};
 use tests::program::path_of;
 use tests::service::Plan;
@@ -93,6 +94,13 @@ fn requests(client: &Client, device: &Device, plan: &Plan) -> Vec<RequestBuilder
     let canary_path = format!("/v1/auth/sessions/{CANARY}");
     let user_path = format!("/v1/admin/users/{CANARY}/tier");
     let tier = json!({"tier": CANARY});
+    let register_with = |attestation: &Value| {
+        let device = format!("{CANARY}-{}", "f".repeat(16));
+        post(
+            "/v1/auth/register",
+            &json!({"deviceId": device, "attestation": attestation}),
+        )
+    };
     vec![
         post(
             "/v1/auth/register",
@@ -106,6 +114,9 @@ fn requests(client: &Client, device: &Device, plan: &Plan) -> Vec<RequestBuilder
                 "refreshToken": CANARY
             }),
         ),
+        register_with(&json!({"type": "app-check", "token": CANARY})),
+        register_with(&json!({"type": CANARY, "token": CANARY})),
+        register_with(&json!([CANARY])),
         post("/v1/auth/register", &json!({"deviceId": CANARY})),
         post("/v1/auth/register", &json!({"deviceId": [CANARY]})),
         post("/v1/auth/refresh", &json!({"refreshToken": CANARY})),
@@ -140,7 +151,8 @@ fn requests(client: &Client, device: &Device, plan: &Plan) -> Vec<RequestBuilder
 
 #[tokio::test]
 async fn no_secret_of_a_request_is_in_the_log_an_error_or_the_audit_table() {
-    let plan = Plan::default().on_system_time();
+    let page = KeyPage::start(&[&AppKey::generate("k1")]).await;
+    let plan = page.plan("observe").on_system_time();
     let server = Logged::start(&plan).await;
     let device = server.client.register("ann").await;
     for request in requests(&server.client, &device, &plan) {

@@ -11,10 +11,10 @@ use tests::dice::Dice;
 use crate::template::edge::{Rate, default_of, rates};
 
 /// The addresses of the audit.
-const ATTACKERS: usize = 40;
+const ATTACKERS: f64 = 40.0;
 
 /// Users who need one refresh each in a quarter of an hour, each from an address of its own.
-const USERS: usize = 3_000;
+const USERS: u32 = 3_000;
 
 /// Requests of a second to all other paths.
 const OTHERS: f64 = 800.0;
@@ -95,8 +95,7 @@ impl Edge {
         let counted = (now / COUNTED_EVERY * COUNTED_EVERY).saturating_sub(COUNTED_LATE);
         self.rates.iter().any(|(path, window, limit)| {
             let span = usize::try_from(counted.saturating_sub(*window)).unwrap()..usize::try_from(counted).unwrap();
-            #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-            let limit = *limit as f64;
+            let limit = f64::from(u32::try_from(*limit).unwrap());
             "/v1/auth/refresh".starts_with(path.as_str()) && sent[span].iter().sum::<f64>() > limit
         })
     }
@@ -129,11 +128,8 @@ fn share_served(mut edge: Edge, flood: impl Fn(u64) -> f64) -> f64 {
         // All attackers do the same, so one of them stands for all.
         let each = if edge.blocks(&sent, now) { 0.0 } else { flood(now) };
         sent.push(flood(now));
-        #[expect(clippy::cast_precision_loss, reason = "forty")]
-        let flooding = each * ATTACKERS as f64;
         let trying = users.iter().filter(|user| user.next == now && !user.has_refreshed);
-        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        let refreshing = flooding + trying.count() as f64;
+        let refreshing = each * ATTACKERS + number(trying);
         let share = match &mut edge.refreshes {
             Some(own) => own.admit(refreshing),
             None => edge.all.admit(refreshing + OTHERS),
@@ -144,15 +140,16 @@ fn share_served(mut edge: Edge, flood: impl Fn(u64) -> f64) -> f64 {
             user.wait = (user.wait * 2).min(LONGEST_WAIT);
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-    let share = users.iter().filter(|user| user.has_refreshed).count() as f64 / USERS as f64;
-    share
+    number(users.iter().filter(|user| user.has_refreshed)) / f64::from(USERS)
+}
+
+fn number<'a>(users: impl Iterator<Item = &'a User>) -> f64 {
+    f64::from(u32::try_from(users.count()).unwrap())
 }
 
 /// One of a million throws for each millionth of the share.
 fn is_let_through(dice: &mut Dice, share: f64) -> bool {
-    #[expect(clippy::cast_precision_loss, reason = "below a million")]
-    let thrown = dice.roll(1_000_000) as f64;
+    let thrown = f64::from(u32::try_from(dice.roll(1_000_000)).unwrap());
     thrown < share * 1e6
 }
 
