@@ -1,4 +1,5 @@
-"""Writes docs/API.md from openapi.yaml: each endpoint with its request, answer and errors.
+"""Writes docs/API.md from openapi.yaml: each endpoint with its request, answer, limits and errors. The limits are those of the
+table in docs/LIMITS.md.
 
     .venv/bin/python tests/scripts/api_page.py [--check]
 
@@ -15,6 +16,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "API.md"
+LIMITS = ROOT / "docs" / "LIMITS.md"
 METHODS = ("get", "post", "put", "delete")
 # Every endpoint answers these in the same way, so the page says them once.
 COMMON = ("405", "413", "415", "500")
@@ -22,8 +24,26 @@ HEAD = """# The API
 
 `make api` writes this page from [openapi.yaml](../openapi.yaml), the contract. Do not edit it here.
 [QUICKSTART.md](QUICKSTART.md) goes through an app's requests. [LIMITS.md](LIMITS.md) explains
-limits, errors, headers and signatures.
+limits, errors, headers and signatures. Limits that every endpoint has, such as requests of one
+address and the size of a body, are there alone.
 """
+
+
+def limits_by_endpoint(page):
+    """The rows of the table of limits, as items of a list, for each endpoint that a row names by its method and path."""
+    found = {}
+    for row in page.splitlines():
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        if len(cells) != 4:
+            continue
+        limit, policy, applies, default = cells
+        method = None
+        for name in re.findall(r"`([^`]+)`", applies):
+            # `POST /v1/rerank`, `/v2/rerank`: the second has the method of the first.
+            method, path = name.split(" ", 1) if " " in name else (method, name)
+            item = f"- {limit}{f' ({policy})' if policy else ''}: {default}"
+            found.setdefault((method, path), []).append(wrapped(item, "  "))
+    return found
 
 
 def wrapped(text, indent=""):
@@ -42,6 +62,7 @@ class Page:
 
     def __init__(self, openapi):
         self.openapi = openapi
+        self.limits = limits_by_endpoint(LIMITS.read_text())
 
     def resolved(self, node):
         """The node that a reference stands for."""
@@ -166,15 +187,15 @@ class Page:
             return "[signature](LIMITS.md#signatures) of an admin key"
         return "none"
 
-    def answers(self, operation):
-        """The answers that succeed, with their bodies, then the errors."""
-        lines, errors = [], []
+    def answers(self, operation, limits):
+        """The answers that succeed, with their bodies, then the limits and the errors."""
+        lines, errors = [], {}
         for status, response in operation["responses"].items():
             response = self.resolved(response)
             content = response.get("content", {})
             if not status.startswith("2"):
                 if status not in COMMON:
-                    errors.append(wrapped(f"- {status} {response['description']}", "  "))
+                    errors.setdefault(response["description"], []).append(status)
                 continue
             lines += [wrapped(f"**Answer {status}.** {response['description']}."), ""]
             for kind, body in content.items():
@@ -183,8 +204,10 @@ class Page:
                     lines += self.example(body, "For example")
                 else:
                     lines += [f"Content type `{kind}`.", ""]
+        lines += limits
         if errors:
-            lines += ["**Errors**", "", *errors, ""]
+            items = [wrapped(f"- {', '.join(statuses)} {description}", "  ") for description, statuses in errors.items()]
+            lines += ["**Errors**", "", *items, ""]
         return lines
 
     def endpoint(self, path, method, operation):
@@ -197,7 +220,10 @@ class Page:
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
         if body:
             lines += ["**Request**", "", *self.table(body["schema"], request=True), *self.example(body, "For example")]
-        return lines + self.answers(operation)
+        limits = self.limits.get((method.upper(), path), [])
+        if limits:
+            limits = ["**Limits**, by default", "", *limits, ""]
+        return lines + self.answers(operation, limits)
 
     def text(self):
         """The whole page."""
@@ -207,6 +233,9 @@ class Page:
             for method, operation in item.items()
             if method in METHODS
         ]
+        unknown = set(self.limits) - {(method.upper(), path) for path, method, _ in operations}
+        if unknown:
+            sys.exit(f"docs/LIMITS.md names endpoints that openapi.yaml does not have: {sorted(unknown)}")
         lines = [HEAD]
         for paragraph in self.openapi["info"]["description"].strip().split("\n\n"):
             lines += [wrapped(paragraph), ""]
