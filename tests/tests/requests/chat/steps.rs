@@ -110,7 +110,8 @@ async fn disturb(step: &str, part: &'static str, no: No) {
 async fn a_turn_survives_whatever_becomes_of_any_of_its_writes() {
     for (step, part) in STEPS {
         let faults = [No::Throttled, No::Silence, No::LostReply, No::Hang, No::HungReply];
-        join_all(faults.map(|no| disturb(step, part, no))).await;
+        // Each on the heap: together they are more than a thread's stack.
+        join_all(faults.map(|no| Box::pin(disturb(step, part, no)))).await;
     }
 }
 
@@ -151,6 +152,6 @@ async fn kill(step: &str, part: &'static str, no: No) {
 #[tokio::test]
 async fn a_turn_survives_the_death_of_its_process_at_any_of_its_writes() {
     for (step, part) in STEPS {
-        join_all([No::Hang, No::HungReply].map(|no| kill(step, part, no))).await;
+        join_all([No::Hang, No::HungReply].map(|no| Box::pin(kill(step, part, no)))).await;
     }
 }
