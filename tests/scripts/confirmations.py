@@ -1,4 +1,4 @@
-"""What it costs to keep a post from steering the verdicts of its neighbours, by the way in which it is done.
+"""The cost of keeping a post from steering the verdicts of its neighbours, by the way in which it is done.
 
 The day is that of tests/src/bin/bench/sections/replay/trace.rs, drawn by another generator: counts are within some 5 % of the
 bench's. One post in twenty is hidden unless HIDDEN says otherwise. Run: python3 tests/scripts/confirmations.py [HIDDEN]
