@@ -185,7 +185,7 @@ where
             match (self.next(lead.place, asker), holder) {
                 (Next::Ask, _) => granted.push(lead),
                 (Next::Wait, Some(holder)) => {
-                    let has_stale = matches!(self.found.questions[lead.place].state, State::Stale(_));
+                    let has_stale = self.has_stale(lead.place);
                     let waiter = Waiter { has_stale, holder };
                     awaited.push(Awaited { lead, waiter });
                 }
@@ -193,6 +193,15 @@ where
             }
         }
         (granted, awaited)
+    }
+
+    /// Reports whether a stale answer would do: one that was good until it was too old. One that never was, or whose author has
+    /// been replaced, serves only if nobody answers.
+    fn has_stale(&self, place: usize) -> bool {
+        let State::Stale(entry) = &self.found.questions[place].state else {
+            return false;
+        };
+        self.asked.now.since(entry.at) >= self.asked.life.fresh
     }
 
     fn request(&self, place: usize, wish: Wish) -> LeaseRequest {

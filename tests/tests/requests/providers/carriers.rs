@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::text::canonical::canonical;
 use tests::client::{Answer, Device};
-use tests::service::Service;
+use tests::redis::Redis;
+use tests::service::{Service, TableService};
 use tests::upstream::{Act, ReceivedCall, Script, Upstream, plan_of, upstream};
 
 const PREFERENCE: &str = "hide crypto";
@@ -163,6 +165,47 @@ async fn a_post_hidden_beside_others_is_judged_once_more_alone_and_then_known() 
     assert_eq!(again, [1, 1, 1]);
     let last = ask(&service, &service.client.register("dan").await, &posts).await;
     assert_eq!(of(&last), ["cache"; 3]);
+}
+
+#[tokio::test]
+async fn those_who_ask_meanwhile_wait_until_the_post_is_judged_alone() {
+    let (upstream, tables, redis) = (
+        upstream(Act::Delay { ms: 200 }).await,
+        TableService::start().await,
+        Redis::start(),
+    );
+    let plan = plan_of(&upstream)
+        .with_tables_at(tables.address())
+        .with_cache_at(redis.url());
+    let services = [plan.start().await, plan.start().await];
+    let mut askers = Vec::new();
+    for n in 0..8 {
+        let service = &services[n % 2];
+        askers.push((
+            service,
+            service.client.register(&format!("asker-{n}")).await,
+            format!("a cat, number {n}"),
+        ));
+    }
+    let asked = askers
+        .iter()
+        .map(|(service, device, other)| async move { ask(service, device, &["crypto now", other]).await });
+    for answer in join_all(asked.collect::<Vec<_>>()).await {
+        assert_eq!(answer.body["degraded"], json!([]), "{answer:?}");
+        assert_eq!(result(&answer, 0).0, "HIDE");
+        assert_ne!(result(&answer, 0).1, "stale");
+    }
+    let calls = upstream.calls();
+    let posts = calls.iter().map(|call| &call.asked.as_ref().unwrap().posts);
+    let about: Vec<usize> = posts
+        .filter(|posts| posts.iter().any(|post| post.text == "crypto now"))
+        .map(Vec::len)
+        .collect();
+    assert_eq!(
+        (about.len(), about.last()),
+        (2, Some(&1)),
+        "beside others, then alone: {about:?}"
+    );
 }
 
 #[tokio::test]
