@@ -34,7 +34,8 @@ fn of(input: &Value, output: &Value) -> Value {
 #[tokio::test]
 async fn a_count_that_is_none_loses_no_verdict_and_is_booked_at_the_most_it_can_be() {
     let (upstream, tables) = (upstream(Act::Answer).await, TableService::start().await);
-    let plan = limited(&upstream, &tables, "1000");
+    // The slice of one user is 2,000 dollars: these calls are booked at some dollars each.
+    let plan = limited(&upstream, &tables, "100000");
     let service = plan.start().await;
     let ann = service.client.register("ann").await;
     let good = json!(100);
