@@ -111,7 +111,7 @@ impl Remaining {
 /// A request that waits for the answer to another's question.
 #[derive(Debug, Clone)]
 pub struct Waiter {
-    /// True if a stale answer would do.
+    /// True if a stale answer would do: one that was good until it was too old.
     pub has_stale: bool,
     /// The holder of the lease when the wait began.
     pub holder: Token,
