@@ -235,7 +235,7 @@ def chat(replies=1_000_000):
     models += price("modelOutputTokensMillion", asked * unit("chatTokensWritten") / 1e6)
     print(f"\nchat: {replies:,} replies, {unit('chatHitRate'):.0%} of them remembered")
     print(f"  {'infrastructure, of which streaming, models':<48}{base + streaming:>14,.2f}{streaming:>14,.2f}{models:>14,.2f}")
-    print(f"  {'of which DynamoDB: tokens set aside and settled':<62}{holds:>14,.2f}")
+    print(f"  {'of which DynamoDB: tokens set aside and settled, costs noted':<62}{holds:>14,.2f}")
     print(f"  {'besides, if each of them is a turn of a conversation':<62}{turns(replies):>14,.2f}")
     print(f"  {'its metrics and alarms, where there are assistants':<62}{metrics:>14,.2f}")
     always = alarms_of_chat() * dollars_of(PRICES["prices"]["alarmMetricMonth"]["price"])
