@@ -16,7 +16,7 @@ use crate::chat::shared_reply::askers::Askers;
 use crate::classify::ask::Providers;
 use crate::clock::Clock;
 use crate::config::providers::parse_key;
-use crate::config::{AttestationMode, Config, ConfigError, Secret};
+use crate::config::{Config, ConfigError, Secret};
 use crate::identity::app_check::publisher::AppCheck;
 use crate::identity::keys::{KeyError, KeySet, PublicKeys};
 use crate::identity::known_keys::KnownKeys;
@@ -168,10 +168,7 @@ impl App {
         ));
         Ok(Self {
             telemetry: Telemetry::new(&config),
-            parties: Parties {
-                issuer: config.issuer.clone(),
-                audience: config.audience.clone(),
-            },
+            parties: Parties::of(&config),
             known_keys: KnownKeys::starting_with(keys.public),
             published_keys: PublishedKeys::new(client, &config, &clock),
             identity: IdentityStore::new(open(table::IDENTITY)),
@@ -198,8 +195,7 @@ impl App {
             token_keys: keys.token,
             signing_keys: keys.signing,
             admin_keys: keys.admin,
-            app_check: (config.attestation.mode != AttestationMode::Off)
-                .then(|| AppCheck::new(config.attestation.clone())),
+            app_check: AppCheck::of(&config.attestation),
             webhook_names,
             webhooks: keys.webhooks,
             courier: Courier::new(config.webhooks.allow_private),

@@ -9,6 +9,7 @@ use super::keys::{KeySet, PublicKeys};
 use super::lifetimes::{ACCESS_TOKEN_SECONDS, GRACE_SECONDS, LEEWAY_SECONDS};
 use super::{Fingerprint, Principal};
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::error::{Error, Outage};
 use crate::ids::{SessionId, UserId, random_bytes};
 use crate::plan::Tier;
@@ -25,6 +26,17 @@ pub struct Parties {
     pub issuer: String,
     /// `aud`.
     pub audience: String,
+}
+
+impl Parties {
+    /// Returns those of the settings.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

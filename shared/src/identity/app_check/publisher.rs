@@ -11,7 +11,7 @@ use lambda_http::http::Request;
 
 use super::{AppCheckKeys, Attestation, AttestationRefusal, verify};
 use crate::clock::Timestamp;
-use crate::config::AttestationSettings;
+use crate::config::{AttestationMode, AttestationSettings};
 use crate::error::Outage;
 use crate::http_client::Http1;
 use crate::refreshed::{Refreshed, Rule, WhileUnreadable};
@@ -60,14 +60,14 @@ impl fmt::Debug for AppCheck {
 }
 
 impl AppCheck {
-    /// Makes one that knows no key yet.
+    /// Makes one that knows no key yet; `None` where no use is made of attestations.
     #[must_use]
-    pub fn new(settings: AttestationSettings) -> Self {
-        Self {
-            settings,
+    pub fn of(settings: &AttestationSettings) -> Option<Self> {
+        (settings.mode != AttestationMode::Off).then(|| Self {
+            settings: settings.clone(),
             keys: Refreshed::new(RULE),
             client: Http1::new(tls::system_roots),
-        }
+        })
     }
 
     /// Verifies a token at `now`. The keys are read when none is known, every six hours, and when a token names another: once
