@@ -109,7 +109,7 @@ def infrastructure(users, waf=True, cache=True):
     m = month(users)
     keyed = m["classify"] * unit("keyedShare")
     writes = (m["classify"] - keyed) * unit("writesPerClassify") + keyed * unit("writesPerKeyedClassify")
-    writes += m["judged"] * unit("writesPerJudgedPost")
+    writes += m["judged"] * unit("writesPerJudgedPost") + m["calls"] * unit("writesPerModelCall")
     writes += m["refreshes"] * unit("writesPerRefresh") + m["registrations"] * unit("writesPerRegistration")
     writes += users * DAYS * unit("writesPerUserDayClosed")
     reads = keyed * unit("readsPerKeyedClassify") + m["judged"] * unit("readsPerMissedPost") + m["refreshes"] * unit("readsPerRefresh") + m["looks"] * unit("readsPerUsage")
@@ -122,7 +122,7 @@ def infrastructure(users, waf=True, cache=True):
     kept = max(PRICES["prices"]["cacheGigabyteHour"]["minimumGigabytes"], m["judged"] / DAYS * unit("bytesPerVerdictCached") / 1e9)
     read, composite = alarms()
     memory = unit("memoryGigabytes")
-    metrics = unit("metrics") - unit("metricsOfDetect") - unit("metricsOfJobs") - unit("metricsOfChat")
+    metrics = unit("metrics") - sum(unit(f"metricsOf{workload}") for workload in ("Rank", "Detect", "Jobs", "Chat"))
     secrets = unit("secrets") - unit("secretsOfJobs")
     bill = [
         ("API Gateway, million requests", m["requests"] / 1e6, gateway(m["requests"])),
@@ -208,8 +208,8 @@ def detect_bill(requests, saved, paid):
 
 def rank(requests=1_000_000):
     """Print the cost of so many requests for a ranking of 10 items, by the samples of each."""
-    base = gateway(requests) + price("invocationsMillion", requests / 1e6) + price("tableWritesMillion", requests / 1e6)
     called = requests * (1 - unit("rankHitRate"))
+    base = gateway(requests) + price("invocationsMillion", requests / 1e6)
     print(f"\nrank: {requests:,} requests for a ranking of 10 items, {unit('rankHitRate'):.0%} of them known")
     for samples in (1, 3):
         calls = called * samples
@@ -217,7 +217,12 @@ def rank(requests=1_000_000):
         dollars += price("modelOutputTokensMillion", calls * unit("rankTokensWritten") / 1e6)
         # Samples are asked side by side: a request waits for one.
         waiting = price("gigabyteSecondArm", called * unit("millisPerModelCall") / 1e3 * unit("memoryGigabytes"))
-        print(f"  {f'{samples} samples each: infrastructure, models':<48}{base + waiting:>14,.2f}{dollars:>14,.2f}")
+        # Each is charged; one that is asked for is kept, and the cost of its calls noted.
+        written = price("tableWritesMillion", (requests + called + calls * unit("writesPerModelCall")) / 1e6)
+        ours = base + waiting + written
+        print(f"  {f'{samples} samples each: infrastructure, models':<48}{ours:>14,.2f}{dollars:>14,.2f}")
+    metrics = unit("metricsOfRank") * dollars_of(PRICES["prices"]["metricMonth"]["price"])
+    print(f"  {'its metrics':<62}{metrics:>14,.2f}")
 
 
 def chat(replies=1_000_000):

@@ -37,7 +37,7 @@ fn the_metrics_that_are_billed_are_those_that_the_code_emits() {
         shapes.filter(|dimensions| **dimensions == [dimension]).count()
     };
     let of_each = of_one("endpoint") + of_one("workload");
-    for of in ["metricsOfDetect", "metricsOfChat"] {
+    for of in ["metricsOfRank", "metricsOfDetect", "metricsOfChat"] {
         assert_eq!(units["counted"][of]["value"], of_each, "{of}");
     }
 }
