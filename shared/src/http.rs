@@ -29,9 +29,10 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::error::Error;
 use crate::identity::Principal;
 use crate::limits::store::Rejection;
-use crate::limits::{Origin, Source, Standing};
+use crate::limits::{Origin, Standing};
 use crate::plan::{Meter, Usage};
 use crate::quota::idempotency::IdempotencyKey;
+use crate::source::Source;
 use crate::telemetry::trace::Trace;
 use crate::telemetry::{Degraded, Record};
 

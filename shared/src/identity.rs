@@ -20,8 +20,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::digest::sha256_base64url;
 use crate::error::Error;
 use crate::ids::{SessionId, UserId, random_bytes};
-use crate::limits::Source;
 use crate::plan::Tier;
+use crate::source::Source;
 
 /// The user, session and tier of a valid access token, and the source of the request that brought it.
 #[derive(Debug, Clone, PartialEq, Eq)]

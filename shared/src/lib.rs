@@ -10,6 +10,7 @@
 //! | [`text`], [`money`], `object` | forms of a text; sums and prices; objects in JSON |
 //! | [`error`] | every way in which a request can fail |
 //! | [`refreshed`] | values that are re-read every few minutes |
+//! | [`source`] | whose address a request came from |
 //! | [`http`] | status codes, headers, bodies |
 //! | [`invocation`], `lambda` | functions that are called with events of their own; a function's process |
 //! | [`telemetry`] | one record per request |
@@ -74,6 +75,7 @@ pub mod quota;
 pub mod rank;
 pub mod refreshed;
 pub mod secrets;
+pub mod source;
 pub mod statistics;
 pub mod table;
 pub mod telemetry;

@@ -7,8 +7,8 @@ use super::JobId;
 use super::body::BodyParser;
 use crate::identity::Principal;
 use crate::ids::{SessionId, UserId};
-use crate::limits::Source;
 use crate::plan::Tier;
+use crate::source::Source;
 
 /// The form of messages that this version writes. A worker of another version leaves those that it does not know.
 const VERSION: u8 = 1;

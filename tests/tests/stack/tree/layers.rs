@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
             "plan",
             "processor",
             "refreshed",
+            "source",
             "text",
         ],
     ),
