@@ -90,7 +90,7 @@ impl Connection {
     /// Holds what has come until the connection ends.
     pub(super) async fn hang(&self) {
         self.all.send_modify(|connections| connections.hung += 1);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     pub(super) fn is_stranded(&self) -> bool {

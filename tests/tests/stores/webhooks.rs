@@ -288,10 +288,10 @@ async fn an_announcement_is_sent_again_after_ever_longer_waits_until_it_is_taken
         while receiver.received().len() < ATTEMPTS {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let received = receiver.received();
-        for (one, at) in received.iter().zip(&sent_at) {
+        let attempts = receiver.received();
+        for (one, at) in attempts.iter().zip(&sent_at) {
             assert_eq!(one.header("webhook-timestamp"), at.seconds().to_string());
-            assert_eq!(one.header("webhook-id"), received[0].header("webhook-id"), "one id");
+            assert_eq!(one.header("webhook-id"), attempts[0].header("webhook-id"), "one id");
         }
         let (queues, dead) = (service.queues().unwrap(), u64::from(!is_taken));
         while queues.depth("clearview-webhooks") != (0, 0) {

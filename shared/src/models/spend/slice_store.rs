@@ -175,14 +175,14 @@ impl SliceStore {
         let part = |(owner, name): (SliceOwner, &str)| {
             let name = format!("spent:{{{name}}}:{day}");
             let made = || Ok::<_, Infallible>(Arc::default());
-            let used = match self.used.get_or_insert_with(&name, made) {
-                Ok(used) => used,
+            let kept = match self.used.get_or_insert_with(&name, made) {
+                Ok(kept) => kept,
                 Err(never) => match never {},
             };
             OwnSlice {
                 name,
                 size: owner.slice(limit),
-                used,
+                used: kept,
             }
         };
         std::iter::once(user).chain(source).map(part).collect()
