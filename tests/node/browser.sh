@@ -3,10 +3,10 @@
 # scripted provider, and uses each part of the page.
 # Usage: browser.sh SERVER SCREENSHOTS [arguments of browser.js]
 set -euo pipefail
-cd "$(dirname "$0")"
 server=$(realpath "${1:?the built program of the local server}")
 shots=$(realpath -m "${2:?a directory for pictures}")
 shift 2
+cd "$(dirname "$0")"
 work=$(mktemp -d)
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 redis-server --bind 127.0.0.1 --port "$port" --save '' --appendonly no --loglevel warning --dir "$work" >/dev/null &

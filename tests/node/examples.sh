@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The examples against a local server, and the types made of openapi.yaml. Usage: examples.sh SERVER PYTHON
 set -euo pipefail
-cd "$(dirname "$0")"
 server=$(realpath "${1:?the built program of the local server}")
 python=$(realpath -s "${2:?a Python with the clients of tests/requirements.txt}")
+cd "$(dirname "$0")"
 root=$(realpath ../..)
 work=$(mktemp -d)
 pids=()
