@@ -15,19 +15,7 @@ echo '{"then":{"do":"chat","pauseMs":60}}' >"$work/script.json"
 pids=($redis)
 trap 'kill -INT "${pids[@]}" 2>/dev/null; wait "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-# Starts a server with the variables that are set; its address is in `url`.
-start() {
-    : >"$work/said"
-    # One address sends all of this.
-    CLEARVIEW_LOG=off CLEARVIEW_IP_PER_MINUTE=100000 "$server" --port 0 "$@" 2>"$work/said" &
-    pids+=($!)
-    for _ in $(seq 100); do
-        url=$(sed -n 's/^ClearView .* answers on \(http[^ ]*\) .*/\1/p' "$work/said")
-        [ -n "$url" ] && break
-        sleep 0.1
-    done
-    : "${url:?the server did not start: $(cat "$work/said")}"
-}
+. ./server.sh
 start
 export PLAIN=$url
 CLEARVIEW_CACHE_URL="redis://127.0.0.1:$port" start --script "$work/script.json"
